@@ -1,0 +1,151 @@
+//! Requests, results and progress reports: plain data.
+
+use crate::Error;
+
+/// How the next token is chosen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sampling {
+    /// At most this many new tokens per completion, the stop token included.
+    pub max_new_tokens: usize,
+    /// Divides the logits; 0 takes the most probable token (the first of equals).
+    pub temperature: f64,
+    /// Keeps the `k` most probable tokens, and those tied with the last of them; `None` keeps all.
+    pub top_k: Option<usize>,
+    /// Keeps the smallest set of most probable tokens whose mass reaches this, in (0, 1]; `None` keeps all.
+    pub top_p: Option<f64>,
+    /// Tokens that end a completion.
+    pub stop: Vec<u32>,
+    /// Names the random stream; sample `i` of a request uses stream `i` of this seed.
+    pub seed: u64,
+}
+
+/// One prompt and how many completions of it are wanted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// Token ids of the prompt; at least one.
+    pub prompt: Vec<u32>,
+    /// Number of completions; the prompt is prefilled once for all of them.
+    pub n: usize,
+    /// How to sample them.
+    pub sampling: Sampling,
+}
+
+/// Why a completion ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Finish {
+    /// A stop token was drawn.
+    Stop,
+    /// The budget of new tokens was used up.
+    Length,
+}
+
+/// One completion.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Generated {
+    /// The new tokens, with the stop token if there was one.
+    pub ids: Vec<u32>,
+    /// For each new token, its natural-log probability at the sampling temperature (at temperature 1 when greedy) over
+    /// the full vocabulary, before top-k and top-p.
+    pub log_probs: Vec<f32>,
+    /// Why it ended.
+    pub finish: Finish,
+}
+
+/// Where a call of [`Generator::generate`](crate::Generator::generate) stands; reported after every decode step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Completions finished.
+    pub finished: usize,
+    /// Completions asked for.
+    pub total: usize,
+    /// Sequences in the cache that are still growing.
+    pub active: usize,
+    /// New tokens so far, over all completions.
+    pub tokens: usize,
+}
+
+/// What a model accepts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) vocab_size: usize,
+    pub(crate) positions: usize,
+}
+
+impl Request {
+    /// Positions of the cache that one completion of this request may fill.
+    pub(crate) fn capacity(&self) -> usize {
+        self.prompt.len() + self.sampling.max_new_tokens
+    }
+
+    /// Refuses what the generator could not carry out; `request` is the index to name in the error.
+    pub(crate) fn check(&self, request: usize, limits: Limits) -> Result<(), Error> {
+        self.check_prompt(request, limits)?;
+        self.sampling.check(request)
+    }
+
+    fn check_prompt(&self, request: usize, limits: Limits) -> Result<(), Error> {
+        if self.prompt.is_empty() {
+            return Err(Error::EmptyPrompt { request });
+        }
+        let vocab_size = limits.vocab_size;
+        if let Some((position, &id)) = self
+            .prompt
+            .iter()
+            .enumerate()
+            .find(|(_, id)| **id as usize >= vocab_size)
+        {
+            return Err(Error::TokenOutOfRange {
+                request,
+                position,
+                id,
+                vocab_size,
+            });
+        }
+        let (prompt, max_new_tokens, limit) = (
+            self.prompt.len(),
+            self.sampling.max_new_tokens,
+            limits.positions,
+        );
+        if prompt.saturating_add(max_new_tokens) > limit {
+            return Err(Error::TooLong {
+                request,
+                prompt,
+                max_new_tokens,
+                limit,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Sampling {
+    fn check(&self, request: usize) -> Result<(), Error> {
+        let invalid = |parameter, found: String, expected| {
+            Err(Error::InvalidSampling {
+                request,
+                parameter,
+                found,
+                expected,
+            })
+        };
+        if self.max_new_tokens == 0 {
+            return invalid("max_new_tokens", "0".into(), "at least 1");
+        }
+        if !(self.temperature.is_finite() && self.temperature >= 0.0) {
+            return invalid(
+                "temperature",
+                self.temperature.to_string(),
+                "a finite number of at least 0",
+            );
+        }
+        if self.top_k == Some(0) {
+            return invalid("top_k", "0".into(), "at least 1");
+        }
+        match self.top_p {
+            Some(p) if !(p > 0.0 && p <= 1.0) => {
+                invalid("top_p", p.to_string(), "a number in (0, 1]")
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! From one row of logits to one token: temperature, then top-k, then top-p, as Hugging Face's processors do it.
+//!
+//! Everything here is a pure function of a slice of logits and one uniform number, so that it can be compared with
+//! reference values in `f64` while the decoder runs it in `f32`.
+
+use std::cmp::Ordering;
+
+use crate::Sampling;
+
+/// The float types that logits may have.
+pub trait Real: Copy + PartialOrd + Into<f64> + sealed::Sealed {
+    /// Positive zero.
+    const ZERO: Self;
+    /// Negative infinity, the logit of an impossible token.
+    const NEG_INFINITY: Self;
+    /// The value nearest to `x`.
+    fn from_f64(x: f64) -> Self;
+    /// `exp((self - max) * scale)`; NaN if either of the first two is.
+    fn shifted_exp(self, max: Self, scale: Self) -> Self;
+    /// `self + other`.
+    fn plus(self, other: Self) -> Self;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+impl Real for f64 {
+    const ZERO: Self = 0.0;
+    const NEG_INFINITY: Self = f64::NEG_INFINITY;
+
+    fn from_f64(x: f64) -> Self {
+        x
+    }
+
+    fn shifted_exp(self, max: Self, scale: Self) -> Self {
+        ((self - max) * scale).exp()
+    }
+
+    fn plus(self, other: Self) -> Self {
+        self + other
+    }
+}
+
+impl Real for f32 {
+    const ZERO: Self = 0.0;
+    const NEG_INFINITY: Self = f32::NEG_INFINITY;
+
+    fn from_f64(x: f64) -> Self {
+        x as f32
+    }
+
+    #[inline(always)]
+    fn shifted_exp(self, max: Self, scale: Self) -> Self {
+        exp_f32((self - max) * scale)
+    }
+
+    fn plus(self, other: Self) -> Self {
+        self + other
+    }
+}
+
+/// `exp(x)` for `x <= 0`, within 2 units in the last place; 0 below -87, NaN for NaN.
+///
+/// The C library's `expf` is called once per element; this body vectorises, and a decode step evaluates it for every
+/// token of the vocabulary in every row. `x = n·ln 2 + r` with `|r| <= ln 2 / 2`, then a polynomial in `r`.
+#[inline(always)]
+fn exp_f32(x: f32) -> f32 {
+    /// 1.5·2²³: adding it rounds to an integer, which is then in the low bits of the mantissa.
+    const ROUND: f32 = 12_582_912.0;
+    /// ln 2 in two parts; products of `n` with the first are exact.
+    const LN2_HIGH: f32 = 0.693_359_4;
+    const LN2_LOW: f32 = -2.121_944_4e-4;
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    let r = (x - n * LN2_HIGH) - n * LN2_LOW;
+    let tail = 1.0 / 6.0 + r * (1.0 / 24.0 + r * (1.0 / 120.0 + r * (1.0 / 720.0)));
+    let polynomial = 1.0 + r + r * r * (0.5 + r * tail);
+    let scale = f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23));
+    if x < -87.0 { 0.0 } else { polynomial * scale }
+}
+
+/// A drawn token.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Draw {
+    /// Index into the logits.
+    pub id: u32,
+    /// Natural-log probability at the sampling temperature over all logits, before top-k and top-p.
+    pub log_prob: f64,
+}
+
+/// Draws tokens from rows of logits; holds the buffers that this needs.
+#[derive(Clone, Debug)]
+pub struct Sampler<F: Real> {
+    /// `exp((logit - max) / temperature)` of each token.
+    weights: Vec<F>,
+    /// Token ids, the kept ones first and by falling weight.
+    order: Vec<u32>,
+}
+
+/// The tokens that top-k and top-p leave.
+enum Kept {
+    /// All of them.
+    All,
+    /// The first so many of `order`.
+    First(usize),
+}
+
+impl<F: Real> Default for Sampler<F> {
+    fn default() -> Self {
+        Self {
+            weights: Vec::new(),
+            order: Vec::new(),
+        }
+    }
+}
+
+impl<F: Real> Sampler<F> {
+    /// A sampler with empty buffers.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Chooses a token: the most probable one at temperature 0, else by the inverse of the cumulative distribution at
+    /// `uniform`, a number in [0, 1).
+    ///
+    /// `None` if the logits form no distribution: there are none, one is NaN or +∞, or all are -∞.
+    pub fn draw(&mut self, logits: &[F], sampling: &Sampling, uniform: f64) -> Option<Draw> {
+        let greedy = sampling.temperature == 0.0;
+        let temperature = if greedy { 1.0 } else { sampling.temperature };
+        let max = maximum(logits);
+        let mass = self.fill(logits, max, temperature)?;
+        let id = if greedy {
+            logits.iter().position(|x| *x == max)?
+        } else {
+            self.pick(sampling, mass, uniform)
+        };
+        let distance = logits[id].into() - max.into();
+        Some(Draw {
+            id: id as u32,
+            log_prob: distance / temperature - mass.ln(),
+        })
+    }
+
+    /// Fills `weights` and returns their sum, or `None` if it is not a positive number.
+    fn fill(&mut self, logits: &[F], max: F, temperature: f64) -> Option<f64> {
+        let scale = F::from_f64(1.0 / temperature);
+        self.weights.clear();
+        self.weights
+            .extend(logits.iter().map(|x| x.shifted_exp(max, scale)));
+        let mass = sum(&self.weights);
+        (mass.is_finite() && mass > 0.0).then_some(mass)
+    }
+
+    /// The token at which the cumulative weight of the kept ones passes `uniform` of their mass.
+    fn pick(&mut self, sampling: &Sampling, mass: f64, uniform: f64) -> usize {
+        match self.keep(sampling, mass) {
+            Kept::All => inverse_cdf(&self.weights, uniform * mass),
+            Kept::First(count) => {
+                let kept: Vec<F> = self.order[..count]
+                    .iter()
+                    .map(|&i| self.weights[i as usize])
+                    .collect();
+                self.order[inverse_cdf(&kept, uniform * sum(&kept))] as usize
+            }
+        }
+    }
+
+    /// Applies top-k, then top-p to what it leaves.
+    fn keep(&mut self, sampling: &Sampling, mass: f64) -> Kept {
+        let all = self.weights.len();
+        let top_p = sampling.top_p.filter(|p| *p < 1.0);
+        let top_k = sampling.top_k.filter(|k| *k < all);
+        if top_k.is_none() && top_p.is_none() {
+            return Kept::All;
+        }
+        self.order.clear();
+        self.order.extend(0..all as u32);
+        let kept = top_k.map(|k| self.keep_top_k(k));
+        let Some(p) = top_p else {
+            return kept.map_or(Kept::All, Kept::First);
+        };
+        Kept::First(match kept {
+            Some(count) => self
+                .prefix_of_mass(count, p * self.mass_of(count))
+                .unwrap_or(count),
+            None => self.nucleus(p * mass),
+        })
+    }
+
+    /// Brings the `k` heaviest tokens, and those tied with the last of them, to the front; returns their number.
+    fn keep_top_k(&mut self, k: usize) -> usize {
+        self.sort_heaviest(k);
+        let threshold = self.weights[self.order[k - 1] as usize];
+        let (weights, order) = (&self.weights, &mut self.order);
+        let mut count = k;
+        for i in k..order.len() {
+            if weights[order[i] as usize] == threshold {
+                order.swap(count, i);
+                count += 1;
+            }
+        }
+        order[k..count].sort_unstable();
+        count
+    }
+
+    /// The number of heaviest tokens whose weights first add up to `mass`.
+    ///
+    /// A distribution over 150,000 tokens usually has its mass in a few dozen, so ever larger fronts are sorted rather
+    /// than the whole vocabulary.
+    fn nucleus(&mut self, mass: f64) -> usize {
+        let all = self.order.len();
+        let mut front = 256.min(all);
+        loop {
+            self.sort_heaviest(front);
+            if let Some(count) = self.prefix_of_mass(front, mass) {
+                return count;
+            }
+            if front == all {
+                return all;
+            }
+            front = (front * 8).min(all);
+        }
+    }
+
+    /// Sorts the `count` heaviest tokens to the front by falling weight, equals by rising id.
+    fn sort_heaviest(&mut self, count: usize) {
+        let (weights, order) = (&self.weights, &mut self.order);
+        let heavier = |a: &u32, b: &u32| {
+            let by_weight = weights[*b as usize].partial_cmp(&weights[*a as usize]);
+            by_weight.unwrap_or(Ordering::Equal).then(a.cmp(b))
+        };
+        if count < order.len() {
+            order.select_nth_unstable_by(count, heavier);
+        }
+        order[..count].sort_unstable_by(heavier);
+    }
+
+    /// How many of the first `count` tokens add up to `mass`; `None` if all of them stay below it.
+    fn prefix_of_mass(&self, count: usize, mass: f64) -> Option<usize> {
+        let mut total = 0.0;
+        let reached = self.order[..count].iter().position(|&i| {
+            total += self.weights[i as usize].into();
+            total >= mass
+        });
+        reached.map(|i| i + 1)
+    }
+
+    fn mass_of(&self, count: usize) -> f64 {
+        self.order[..count]
+            .iter()
+            .map(|&i| self.weights[i as usize].into())
+            .sum()
+    }
+}
+
+/// The distribution that [`Sampler::draw`] draws from: one probability per logit, 0 for those cut off by top-k and top-p.
+///
+/// `None` where [`Sampler::draw`] returns `None`. At temperature 0 the whole mass is on the most probable token.
+pub fn probabilities<F: Real>(logits: &[F], sampling: &Sampling) -> Option<Vec<f64>> {
+    let mut sampler = Sampler::new();
+    let mut out = vec![0.0; logits.len()];
+    if sampling.temperature == 0.0 {
+        let best = sampler.draw(logits, sampling, 0.0)?;
+        out[best.id as usize] = 1.0;
+        return Some(out);
+    }
+    let mass = sampler.fill(logits, maximum(logits), sampling.temperature)?;
+    let weight = |i: usize| -> f64 { sampler.weights[i].into() };
+    match sampler.clone().kept_ids(sampling, mass) {
+        None => (0..out.len()).for_each(|i| out[i] = weight(i) / mass),
+        Some(ids) => {
+            let kept: f64 = ids.iter().map(|&i| weight(i as usize)).sum();
+            ids.iter()
+                .for_each(|&i| out[i as usize] = weight(i as usize) / kept);
+        }
+    }
+    Some(out)
+}
+
+impl<F: Real> Sampler<F> {
+    /// The ids left by top-k and top-p; `None` for all.
+    fn kept_ids(mut self, sampling: &Sampling, mass: f64) -> Option<Vec<u32>> {
+        match self.keep(sampling, mass) {
+            Kept::All => None,
+            Kept::First(count) => {
+                self.order.truncate(count);
+                Some(self.order)
+            }
+        }
+    }
+}
+
+/// Additions run in this many independent lanes, so that they vectorise.
+const LANES: usize = 16;
+
+/// The largest element; NaNs are passed over here and found by the sum of the weights.
+fn maximum<F: Real>(xs: &[F]) -> F {
+    let mut lanes = [F::NEG_INFINITY; LANES];
+    for chunk in xs.chunks(LANES) {
+        for (lane, x) in lanes.iter_mut().zip(chunk) {
+            *lane = if *x > *lane { *x } else { *lane };
+        }
+    }
+    lanes
+        .into_iter()
+        .fold(F::NEG_INFINITY, |a, b| if b > a { b } else { a })
+}
+
+/// The sum of the elements.
+fn sum<F: Real>(xs: &[F]) -> f64 {
+    let mut lanes = [F::ZERO; LANES];
+    for chunk in xs.chunks(LANES) {
+        for (lane, x) in lanes.iter_mut().zip(chunk) {
+            *lane = lane.plus(*x);
+        }
+    }
+    lanes.into_iter().map(Into::<f64>::into).sum()
+}
+
+/// The first index at which the cumulative sum exceeds `target`; the last one of positive weight if rounding keeps the
+/// sum below it.
+fn inverse_cdf<F: Real>(weights: &[F], target: f64) -> usize {
+    let mut total = 0.0;
+    let mut last = 0;
+    for (i, weight) in weights.iter().enumerate() {
+        if *weight > F::ZERO {
+            total += (*weight).into();
+            last = i;
+            if total > target {
+                break;
+            }
+        }
+    }
+    last
+}

@@ -1,0 +1,19 @@
+//! Tests that need more than one module, or reference values.
+
+mod generator;
+mod sampling;
+mod slots;
+
+use crate::Sampling;
+
+/// Plain sampling: temperature 1, nothing cut off, no stop token.
+pub(crate) fn plain(max_new_tokens: usize) -> Sampling {
+    Sampling {
+        max_new_tokens,
+        temperature: 1.0,
+        top_k: None,
+        top_p: None,
+        stop: Vec::new(),
+        seed: 0,
+    }
+}

@@ -1,0 +1,221 @@
+//! The distribution after temperature, top-k and top-p, and draws from it.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::plain;
+use crate::{Sampler, Sampling, probabilities};
+
+fn with(temperature: f64, top_k: usize, top_p: f64) -> Sampling {
+    Sampling {
+        temperature,
+        top_k: (top_k > 0).then_some(top_k),
+        top_p: (top_p < 1.0).then_some(top_p),
+        ..plain(1)
+    }
+}
+
+fn floats(value: &Value) -> Vec<f64> {
+    value
+        .as_array()
+        .expect("an array")
+        .iter()
+        .map(|x| x.as_f64().expect("a number"))
+        .collect()
+}
+
+/// Logits with a spread like a language model's.
+fn wavy(len: usize) -> Vec<f64> {
+    (0..len)
+        .map(|i| ((i * 7919 % 1009) as f64 * 0.37).sin() * 6.0 + (i % 13) as f64 * 0.1)
+        .collect()
+}
+
+#[test]
+fn probabilities_equal_the_reference() {
+    let shared = std::env::var_os("RNER_SHARED").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
+        PathBuf::from,
+    );
+    let path = shared.join("parity/sampling/cases.json");
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        println!("skipped: no reference values at {}", path.display());
+        return;
+    };
+    let file: Value = serde_json::from_str(&text).expect("JSON");
+    let rows: Vec<Vec<f64>> = file["logits"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(floats)
+        .collect();
+    for case in file["cases"].as_array().expect("cases") {
+        let number = |key: &str| case[key].as_f64().expect("a number");
+        let sampling = with(
+            number("temperature"),
+            number("top_k") as usize,
+            number("top_p"),
+        );
+        for (row, expected) in rows
+            .iter()
+            .zip(case["probabilities"].as_array().expect("rows"))
+        {
+            let found = probabilities(row, &sampling).expect("a distribution");
+            for (a, b) in found.iter().zip(floats(expected)) {
+                assert!((a - b).abs() < 1e-9, "{sampling:?}: {a} instead of {b}");
+            }
+        }
+    }
+}
+
+#[test]
+fn temperature_zero_takes_the_first_maximum() {
+    let greedy = Sampling {
+        temperature: 0.0,
+        top_k: Some(2),
+        top_p: Some(0.1),
+        ..plain(1)
+    };
+    let logits = [0.0_f64, 2.0, -1.0, 2.0];
+    let draw = Sampler::new()
+        .draw(&logits, &greedy, 0.99)
+        .expect("a distribution");
+    assert_eq!(draw.id, 1);
+    let sum: f64 = logits.iter().map(|x| x.exp()).sum();
+    assert!((draw.log_prob - (2.0 - sum.ln())).abs() < 1e-12);
+    assert_eq!(
+        probabilities(&logits, &greedy).expect("a distribution"),
+        [0.0, 1.0, 0.0, 0.0]
+    );
+}
+
+#[test]
+fn ties_at_the_edge_of_top_k_stay() {
+    let found =
+        probabilities(&[1.0_f64, 0.0, 1.0, 1.0, 2.0], &with(1.0, 2, 1.0)).expect("a distribution");
+    assert_eq!(found[1], 0.0);
+    assert!(found[0] > 0.0 && found[0] == found[2] && found[2] == found[3]);
+    assert!((found.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+}
+
+#[test]
+fn the_nucleus_may_be_wider_than_the_first_front() {
+    let logits = wavy(5000);
+    let found = probabilities(&logits, &with(4.0, 0, 0.95)).expect("a distribution");
+    let full = probabilities(&logits, &with(4.0, 0, 1.0)).expect("a distribution");
+    let kept: Vec<f64> = (0..5000)
+        .filter(|&i| found[i] > 0.0)
+        .map(|i| full[i])
+        .collect();
+    let smallest = kept.iter().copied().fold(f64::INFINITY, f64::min);
+    let mass: f64 = kept.iter().sum();
+    assert!(kept.len() > 256);
+    assert!(mass >= 0.95 - 1e-12 && mass - smallest < 0.95);
+    assert!((0..5000).all(|i| found[i] > 0.0 || full[i] <= smallest));
+}
+
+#[test]
+fn draws_follow_the_distribution() {
+    let logits = wavy(40);
+    for sampling in [
+        with(1.0, 0, 1.0),
+        with(0.7, 12, 1.0),
+        with(1.3, 0, 0.8),
+        with(1.1, 20, 0.9),
+    ] {
+        let expected = probabilities(&logits, &sampling).expect("a distribution");
+        let mut sampler = Sampler::new();
+        let mut counts = [0_u32; 40];
+        let draws = 20_000;
+        for i in 0..draws {
+            let uniform = (f64::from(i) + 0.5) / f64::from(draws);
+            counts[sampler
+                .draw(&logits, &sampling, uniform)
+                .expect("a distribution")
+                .id as usize] += 1;
+        }
+        for (count, p) in counts.iter().zip(expected) {
+            assert!(
+                (f64::from(*count) / f64::from(draws) - p).abs() < 2e-4,
+                "{sampling:?}: {count} for {p}"
+            );
+        }
+    }
+}
+
+#[test]
+fn single_precision_agrees_with_double() {
+    let logits = wavy(3001);
+    let single: Vec<f32> = logits.iter().map(|x| *x as f32).collect();
+    for temperature in [0.1, 0.9, 1.0, 2.5] {
+        let sampling = with(temperature, 0, 1.0);
+        let double = Sampler::new()
+            .draw(&logits, &sampling, 0.4)
+            .expect("a distribution");
+        let exact = probabilities(&logits, &sampling).expect("a distribution");
+        let found = probabilities(&single, &sampling).expect("a distribution");
+        assert!(
+            exact
+                .iter()
+                .zip(&found)
+                .all(|(a, b)| (a - b).abs() <= 2e-6 * (1.0 + a / 1e-2))
+        );
+        let drawn = Sampler::new()
+            .draw(&single, &sampling, 0.4)
+            .expect("a distribution");
+        if drawn.id == double.id {
+            assert!((drawn.log_prob - double.log_prob).abs() < 2e-5 / temperature);
+        }
+    }
+}
+
+#[test]
+fn the_fast_exponential_is_accurate() {
+    use crate::Real;
+    for i in 0..=86_900 {
+        let x = -(i as f32) * 1e-3;
+        let (found, exact) = (f64::from(x.shifted_exp(0.0, 1.0)), f64::from(x).exp());
+        assert!(
+            (found - exact).abs() <= 2.5e-7 * exact,
+            "exp({x}) = {exact}, found {found}"
+        );
+    }
+    assert_eq!(f32::NEG_INFINITY.shifted_exp(0.0, 1.0), 0.0);
+    assert!(f32::NAN.shifted_exp(0.0, 1.0).is_nan());
+}
+
+#[test]
+fn what_is_no_distribution_is_refused() {
+    for bad in [
+        vec![0.0_f32, f32::NAN],
+        vec![f32::INFINITY, 0.0],
+        vec![f32::NEG_INFINITY; 3],
+        vec![],
+    ] {
+        for temperature in [0.0, 1.0] {
+            let sampling = Sampling {
+                temperature,
+                ..plain(1)
+            };
+            assert_eq!(Sampler::new().draw(&bad, &sampling, 0.5), None, "{bad:?}");
+        }
+    }
+}
+
+#[test]
+fn an_impossible_token_is_never_drawn() {
+    let logits = [
+        f32::NEG_INFINITY,
+        0.0,
+        f32::NEG_INFINITY,
+        0.0,
+        f32::NEG_INFINITY,
+    ];
+    for uniform in [0.0, 0.25, 0.5, 0.999_999_999] {
+        let draw = Sampler::new()
+            .draw(&logits, &plain(1), uniform)
+            .expect("a distribution");
+        assert!(draw.id == 1 || draw.id == 3);
+    }
+}

@@ -1,0 +1,201 @@
+//! Checkpoints of a run: the model in Hugging Face layout, the optimizer, the position, and a batch in progress.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::backend::AutodiffBackend;
+use lm_kernels::LmOps;
+use lm_model::Qwen3;
+use lm_model::checkpoint::SaveDtype;
+use lm_train::{AtomicDir, Optimizer};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::batch::Batch;
+use crate::{Error, GrpoConfig, Prompt};
+
+/// File names beside those of the model; the first two are those of supervised runs.
+const OPTIMIZER_FILE: &str = "optimizer.safetensors";
+const STATE_FILE: &str = "trainer_state.json";
+const BATCH_FILE: &str = "rollout_batch.json";
+
+/// Fields of the configuration that a resumed run may change.
+const FREE_FIELDS: [&str; 2] = ["save_every", "micro_batch_tokens"];
+
+/// Where a run is, and which run it is: `trainer_state.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct State {
+    /// Steps done.
+    pub(crate) global_step: usize,
+    /// Tokens of prompts and completions so far, each counted once.
+    pub(crate) num_tokens: u64,
+    /// The configuration of the run.
+    pub(crate) config: GrpoConfig,
+    /// Hash of the tokens of all prompts, in the order given.
+    pub(crate) prompts_hash: String,
+}
+
+impl State {
+    pub(crate) fn new(config: &GrpoConfig, prompts: &[Prompt]) -> Self {
+        Self {
+            global_step: 0,
+            num_tokens: 0,
+            config: config.clone(),
+            prompts_hash: hash(prompts),
+        }
+    }
+
+    /// Checks that the checkpoint in `dir`, whose state is `self`, was written by the run of `other`.
+    fn check_same_run(&self, other: &Self, dir: &Path) -> Result<(), Error> {
+        let mismatch = |what: String, expected: String, found: String| {
+            Err(Error::ResumeMismatch {
+                path: dir.to_path_buf(),
+                what,
+                expected,
+                found,
+            })
+        };
+        if self.prompts_hash != other.prompts_hash {
+            return mismatch(
+                "the list of prompts".into(),
+                self.prompts_hash.clone(),
+                other.prompts_hash.clone(),
+            );
+        }
+        let (saved, ours) = (fields(&self.config, dir)?, fields(&other.config, dir)?);
+        let differing = saved.iter().find(|(name, value)| {
+            !FREE_FIELDS.contains(&name.as_str()) && ours.get(*name) != Some(*value)
+        });
+        match differing {
+            None => Ok(()),
+            Some((name, value)) => {
+                let found = ours.get(name).map_or_else(String::new, Value::to_string);
+                mismatch(
+                    format!("configuration field `{name}`"),
+                    value.to_string(),
+                    found,
+                )
+            }
+        }
+    }
+}
+
+fn fields(config: &GrpoConfig, dir: &Path) -> Result<serde_json::Map<String, Value>, Error> {
+    match serde_json::to_value(config) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(other) => Err(Error::corrupt(
+            dir,
+            format!("expected a configuration, found {other}"),
+        )),
+        Err(error) => Err(Error::corrupt(dir, error)),
+    }
+}
+
+fn hash(prompts: &[Prompt]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for prompt in prompts {
+        hasher.update(&(prompt.ids.len() as u64).to_le_bytes());
+        for id in &prompt.ids {
+            hasher.update(&id.to_le_bytes());
+        }
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+/// What a run needs to go on.
+pub(crate) struct Saved<B: AutodiffBackend + LmOps> {
+    pub(crate) model: Qwen3<B>,
+    pub(crate) optimizer: Optimizer<B>,
+    pub(crate) state: State,
+    pub(crate) batch: Option<Batch>,
+}
+
+/// What is written, borrowed from the run.
+pub(crate) struct Snapshot<'a, B: AutodiffBackend + LmOps> {
+    pub(crate) model: &'a Qwen3<B>,
+    pub(crate) optimizer: &'a Optimizer<B>,
+    pub(crate) state: &'a State,
+    pub(crate) batch: Option<&'a Batch>,
+    /// Files to copy beside the model.
+    pub(crate) attach: &'a [PathBuf],
+}
+
+impl<B> Snapshot<'_, B>
+where
+    B: AutodiffBackend + LmOps,
+    B::InnerBackend: LmOps,
+{
+    /// Writes a checkpoint into `root/step-<n>`, complete or not at all, and returns its path.
+    pub(crate) fn write(&self, root: &Path) -> Result<PathBuf, Error> {
+        // The name is that of supervised runs, so that `lm_train::latest_checkpoint` finds both.
+        let dir = AtomicDir::create(&root.join(format!("step-{:06}", self.state.global_step)))?;
+        lm_model::checkpoint::save(self.model, self.model.config(), dir.path(), SaveDtype::F32)?;
+        self.optimizer.save(
+            &self.model.named_parameters(),
+            &dir.path().join(OPTIMIZER_FILE),
+        )?;
+        write_json(&dir.path().join(STATE_FILE), self.state)?;
+        if let Some(batch) = self.batch {
+            write_json(&dir.path().join(BATCH_FILE), batch)?;
+        }
+        self.attach
+            .iter()
+            .try_for_each(|file| copy_into(file, dir.path()))?;
+        Ok(dir.commit()?)
+    }
+}
+
+/// Reads the checkpoint in `dir`, which must have been written by the run of `fresh`.
+pub(crate) fn read<B>(dir: &Path, fresh: &State, device: &B::Device) -> Result<Saved<B>, Error>
+where
+    B: AutodiffBackend + LmOps,
+    B::InnerBackend: LmOps,
+{
+    let state: State = read_json(&dir.join(STATE_FILE))?;
+    state.check_same_run(fresh, dir)?;
+    let batch_file = dir.join(BATCH_FILE);
+    let batch = if batch_file.exists() {
+        Some(read_json(&batch_file)?)
+    } else {
+        None
+    };
+    let model: Qwen3<B> = lm_model::checkpoint::load(dir, device)?;
+    let path = dir.join(OPTIMIZER_FILE);
+    let optimizer = Optimizer::load(
+        fresh.config.adamw(),
+        &model.named_parameters(),
+        &path,
+        device,
+    )?;
+    let state = State {
+        config: fresh.config.clone(),
+        ..state
+    };
+    Ok(Saved {
+        model,
+        optimizer,
+        state,
+        batch,
+    })
+}
+
+fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
+    let text = serde_json::to_string(value).map_err(|error| Error::corrupt(path, error))?;
+    fs::write(path, text + "\n").map_err(Error::io(path))
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    let text = fs::read_to_string(path).map_err(Error::io(path))?;
+    serde_json::from_str(&text).map_err(|error| Error::corrupt(path, error))
+}
+
+fn copy_into(file: &Path, dir: &Path) -> Result<(), Error> {
+    let name = file
+        .file_name()
+        .ok_or_else(|| Error::corrupt(file, "expected a path that ends in a name"))?;
+    fs::copy(file, dir.join(name))
+        .map(drop)
+        .map_err(Error::io(file))
+}

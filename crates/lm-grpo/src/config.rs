@@ -1,0 +1,274 @@
+//! The configuration of a GRPO run, checked before anything expensive starts.
+
+use lm_train::{AdamWConfig, Schedule, ScheduleKind};
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// How the losses of a batch's tokens become one number; see [`LossType::weights`] for the formulas.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LossType {
+    /// The mean over completions of each completion's token mean: a token of a short completion weighs more.
+    Grpo,
+    /// The sum divided by a constant, completions × `max_completion_length`: every token weighs the same, and the length
+    /// of the completions does not matter. This does not choose [`ScaleRewards`]; the paper of Dr. GRPO wants `none`.
+    #[default]
+    DrGrpo,
+    /// The mean over the tokens of the batch.
+    Bnpo,
+}
+
+/// What the centred rewards are divided by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScaleRewards {
+    /// Nothing.
+    None,
+    /// The standard deviation of the group plus 1e-4. Easy and hard prompts then weigh the same.
+    #[default]
+    Group,
+    /// The standard deviation of the batch plus 1e-4.
+    Batch,
+}
+
+/// Configuration of [`train_grpo`](crate::train_grpo).
+///
+/// The defaults are those of the configuration published with the ReasoningNER paper, which combines `dr_grpo` with
+/// rewards divided by the standard deviation of the group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GrpoConfig {
+    /// Completions per prompt, at least 2.
+    pub group_size: usize,
+    /// Prompts per rollout batch.
+    pub prompts_per_step: usize,
+    /// Rollout batches of the whole run. The optimizer makes `steps · iterations` updates.
+    pub steps: usize,
+    /// Passes over each rollout batch, one optimizer update each (μ of the paper, `num_iterations` of TRL).
+    pub iterations: usize,
+    /// How far below 1 the probability ratio may fall before its gradient is cut.
+    pub epsilon: f64,
+    /// How far above 1 it may rise.
+    pub epsilon_high: f64,
+    /// Weight of the KL penalty against the reference; at 0 no reference is needed.
+    pub beta: f64,
+    /// Normalisation of the loss.
+    pub loss_type: LossType,
+    /// Scaling of the advantages. Always written out in saved configurations, because it is easily overlooked.
+    pub scale_rewards: ScaleRewards,
+    /// Sampling temperature; the trainer divides its logits by it too. Positive.
+    pub temperature: f64,
+    /// Most new tokens of a completion.
+    pub max_completion_length: usize,
+    /// Whether completions that ran into that limit are left out of the loss. They keep their reward and count in the
+    /// normalisers that count completions.
+    pub mask_truncated: bool,
+    /// Peak learning rate.
+    pub lr: f64,
+    /// Decay of the learning rate after the warm-up, over all updates.
+    pub schedule: ScheduleKind,
+    /// Share of the updates that are warm-up, from 0 to 1.
+    pub warmup_ratio: f64,
+    /// Learning rate at the end, as a share of the peak.
+    pub min_lr_ratio: f64,
+    /// AdamW's decoupled weight decay.
+    pub weight_decay: f64,
+    /// AdamW's decay rates of the first and second moment.
+    pub betas: [f64; 2],
+    /// AdamW's denominator offset.
+    pub eps: f64,
+    /// Largest global gradient norm; larger gradients are scaled down to it. 0 means no clipping.
+    pub max_grad_norm: f64,
+    /// Most tokens of one forward and backward pass, prompts included; a longer sequence is a micro-batch of its own.
+    /// This bounds memory and, up to rounding, changes nothing else.
+    pub micro_batch_tokens: usize,
+    /// Seed of the order of prompts and of the samples.
+    pub seed: u64,
+    /// Write a checkpoint every n steps, besides the one at the end.
+    pub save_every: Option<usize>,
+}
+
+impl Default for GrpoConfig {
+    fn default() -> Self {
+        Self {
+            group_size: 16,
+            prompts_per_step: 24,
+            steps: 195,
+            iterations: 4,
+            epsilon: 0.2,
+            epsilon_high: 0.28,
+            beta: 0.04,
+            loss_type: LossType::DrGrpo,
+            scale_rewards: ScaleRewards::Group,
+            temperature: 0.9,
+            max_completion_length: 4096,
+            mask_truncated: false,
+            lr: 1e-6,
+            schedule: ScheduleKind::Cosine,
+            warmup_ratio: 0.1,
+            min_lr_ratio: 0.0,
+            weight_decay: 0.0,
+            betas: [0.9, 0.999],
+            eps: 1e-8,
+            max_grad_norm: 1.0,
+            micro_batch_tokens: 4096,
+            seed: 42,
+            save_every: None,
+        }
+    }
+}
+
+impl GrpoConfig {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the first field whose value no run can use.
+    pub fn validate(&self) -> Result<(), Error> {
+        self.validate_counts()?;
+        let positive = |x: f64| x.is_finite() && x > 0.0;
+        let not_negative = |x: f64| x.is_finite() && x >= 0.0;
+        let ratio = |x: f64| (0.0..=1.0).contains(&x);
+        let numbers = [
+            (
+                "epsilon",
+                "a number from 0 to 1",
+                self.epsilon,
+                ratio(self.epsilon),
+            ),
+            (
+                "epsilon_high",
+                "a number of at least 0",
+                self.epsilon_high,
+                not_negative(self.epsilon_high),
+            ),
+            (
+                "beta",
+                "a number of at least 0",
+                self.beta,
+                not_negative(self.beta),
+            ),
+            (
+                "temperature",
+                "a positive number",
+                self.temperature,
+                positive(self.temperature),
+            ),
+            (
+                "lr",
+                "a number of at least 0",
+                self.lr,
+                not_negative(self.lr),
+            ),
+            (
+                "warmup_ratio",
+                "a number from 0 to 1",
+                self.warmup_ratio,
+                ratio(self.warmup_ratio),
+            ),
+            (
+                "min_lr_ratio",
+                "a number from 0 to 1",
+                self.min_lr_ratio,
+                ratio(self.min_lr_ratio),
+            ),
+            (
+                "weight_decay",
+                "a number of at least 0",
+                self.weight_decay,
+                not_negative(self.weight_decay),
+            ),
+            ("eps", "a positive number", self.eps, positive(self.eps)),
+            (
+                "max_grad_norm",
+                "a number of at least 0",
+                self.max_grad_norm,
+                not_negative(self.max_grad_norm),
+            ),
+        ];
+        for (field, expected, value, ok) in numbers {
+            check(field, expected, value, ok)?;
+        }
+        let decays = self.betas.iter().all(|beta| (0.0..1.0).contains(beta));
+        check(
+            "betas",
+            "two numbers from 0 up to, but not including, 1",
+            format!("{:?}", self.betas),
+            decays,
+        )
+    }
+
+    fn validate_counts(&self) -> Result<(), Error> {
+        let counts = [
+            (
+                "group_size",
+                "a number of at least 2 (a group of one has no advantage)",
+                self.group_size,
+                2,
+            ),
+            ("prompts_per_step", AT_LEAST_ONE, self.prompts_per_step, 1),
+            ("steps", AT_LEAST_ONE, self.steps, 1),
+            ("iterations", AT_LEAST_ONE, self.iterations, 1),
+            (
+                "max_completion_length",
+                AT_LEAST_ONE,
+                self.max_completion_length,
+                1,
+            ),
+            (
+                "micro_batch_tokens",
+                AT_LEAST_ONE,
+                self.micro_batch_tokens,
+                1,
+            ),
+            ("save_every", AT_LEAST_ONE, self.save_every.unwrap_or(1), 1),
+        ];
+        counts
+            .into_iter()
+            .try_for_each(|(field, expected, value, least)| {
+                check(field, expected, value, value >= least)
+            })
+    }
+
+    /// The optimizer's part of the configuration.
+    pub fn adamw(&self) -> AdamWConfig {
+        AdamWConfig {
+            beta1: self.betas[0],
+            beta2: self.betas[1],
+            eps: self.eps,
+            weight_decay: self.weight_decay,
+            max_grad_norm: self.max_grad_norm,
+        }
+    }
+
+    /// The learning-rate schedule over the `steps · iterations` updates of the run.
+    pub fn lr_schedule(&self) -> Schedule {
+        let updates = self.steps * self.iterations;
+        Schedule::new(
+            self.schedule,
+            self.lr,
+            self.warmup_ratio,
+            self.min_lr_ratio,
+            updates,
+        )
+    }
+}
+
+const AT_LEAST_ONE: &str = "a number of at least 1";
+
+fn check(
+    field: &'static str,
+    expected: &'static str,
+    found: impl ToString,
+    ok: bool,
+) -> Result<(), Error> {
+    if ok {
+        Ok(())
+    } else {
+        Err(Error::Config {
+            field,
+            expected,
+            found: found.to_string(),
+        })
+    }
+}

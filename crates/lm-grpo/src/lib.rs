@@ -1,0 +1,58 @@
+//! GRPO: rollout groups, advantages, losses and the KL penalty.
+//!
+//! The principal function is [`train_grpo`]. One *step* samples [`GrpoConfig::prompts_per_step`] prompts, draws
+//! [`GrpoConfig::group_size`] completions of each, scores them with a [`Reward`], and makes
+//! [`GrpoConfig::iterations`] passes over all of them, each of which ends in exactly one optimizer update. In TRL's
+//! words: `steps_per_generation` equals `gradient_accumulation_steps`, and the rollout batch is the optimizer batch.
+//!
+//! Group relative policy optimization is from Shao et al., *DeepSeekMath* (2024); the normalisers [`LossType::DrGrpo`]
+//! and [`LossType::Bnpo`] and the asymmetric clipping range are those that TRL offers under the same names, from Liu et
+//! al., *Understanding R1-Zero-like training* (2025), and Yu et al., *DAPO* (2025).
+//!
+//! # What a run guarantees
+//!
+//! - **The loss belongs to the whole rollout batch.** Every token has its weight before the batch is cut into
+//!   micro-batches, so cutting it differently changes nothing but rounding.
+//! - **The first pass is on-policy.** The old log-probabilities are the trainer's own, from the forward pass of the first
+//!   iteration, so its ratio is exactly 1 whatever the rollout engine computes. How far engine and trainer are apart is
+//!   reported as `sampling/sampling_logp_difference/*`. With `iterations = 1` and `beta = 0` the *value* of the loss is
+//!   therefore near 0 all the time (advantages have mean 0); its gradient is not. Watch `reward`.
+//! - **Nothing overflows at masked tokens.** Truncated completions under [`GrpoConfig::mask_truncated`] never enter the
+//!   forward pass, and log-ratios are clamped to ±20 before they are exponentiated.
+//! - **A run is a function of its inputs.** Prompts and samples depend on `(seed, step)` alone. A stopped run continues
+//!   where it was: in the middle of a rollout batch if the stop came there.
+//! - **Bad numbers do not reach the weights.** A loss or gradient norm that is not finite ends the run before the update.
+//!
+//! # Pieces for other trainers
+//!
+//! [`advantages`], [`Objective`] and [`LossType::weights`] are pure functions of numbers. The loss depends on the policy
+//! through one log-probability per token, so it is computed on the host in `f64`, and the backward pass of the model is
+//! seeded with its derivative: every backend shares one implementation, which is compared with reference values.
+//!
+//! This crate knows token ids and rewards, not what the text means.
+
+mod advantages;
+mod batch;
+mod checkpoint;
+mod collect;
+mod config;
+mod error;
+mod metrics;
+mod objective;
+mod pass;
+mod plan;
+mod reward;
+mod rollout;
+mod trainer;
+
+#[cfg(test)]
+mod tests;
+
+pub use advantages::{Advantages, advantages};
+pub use config::{GrpoConfig, LossType, ScaleRewards};
+pub use error::Error;
+pub use metrics::{CompletionRow, Monitor, StepMetrics};
+pub use objective::{Clipped, Objective, TokenTerm};
+pub use reward::{Reward, RewardItem, RewardValue, TextDecoder};
+pub use rollout::{BoxError, BuiltinEngine, RolloutEngine};
+pub use trainer::{Environment, Outcome, Prompt, train_grpo};

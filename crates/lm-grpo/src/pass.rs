@@ -1,0 +1,230 @@
+//! One pass over a rollout batch: forward, loss on the host, backward, micro-batch by micro-batch.
+
+use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::{Int, Tensor, TensorData};
+use lm_kernels::LmOps;
+use lm_kernels::ops::TokenLogProbs;
+use lm_model::Qwen3;
+use lm_train::{GradientAccumulator, ParamGradients};
+
+use crate::batch::{Batch, Trajectory};
+use crate::metrics::PassStats;
+use crate::{Clipped, Monitor, Objective, Prompt};
+
+/// What stays the same from micro-batch to micro-batch.
+#[derive(Clone, Copy)]
+pub(crate) struct PassContext<'a> {
+    pub(crate) prompts: &'a [Prompt],
+    pub(crate) objective: Objective,
+    pub(crate) temperature: f64,
+}
+
+/// How a pass ended.
+pub(crate) enum PassEnd<B: AutodiffBackend> {
+    /// With the gradients of the whole batch; the norm in the statistics is not known yet.
+    Complete(ParamGradients<B::InnerBackend>, PassStats),
+    /// Because the monitor said so; the gradients are gone.
+    Stopped,
+    /// Because the loss of a micro-batch is this.
+    NonFinite(f64),
+}
+
+/// The loss of a micro-batch and the derivative with respect to each log-probability, in the order of the tokens.
+#[derive(Default)]
+struct Evaluation {
+    /// Sums over the tokens, except for the gradient norm.
+    sums: PassStats,
+    gradients: Vec<f32>,
+}
+
+/// Log-probabilities and entropies of the tokens of `trajectories`, end to end.
+///
+/// The last token of a completion predicts nothing that counts, so it is not an input.
+pub(crate) fn forward<B: LmOps>(
+    model: &Qwen3<B>,
+    trajectories: &[&Trajectory],
+    context: PassContext<'_>,
+) -> TokenLogProbs<B> {
+    let (mut sequences, mut rows, mut targets) = (Vec::new(), Vec::new(), Vec::new());
+    let mut start = 0;
+    for trajectory in trajectories {
+        let prompt = &context.prompts[trajectory.prompt].ids;
+        let completion = &trajectory.completion;
+        let inputs = [prompt, &completion[..completion.len() - 1]].concat();
+        rows.extend((start + prompt.len() - 1..start + inputs.len()).map(|row| row as i64));
+        targets.extend(completion.iter().map(|id| i64::from(*id)));
+        start += inputs.len();
+        sequences.push(inputs);
+    }
+    let sequences: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
+    let device = model.device();
+    let ints = |values: Vec<i64>| {
+        let shape = [values.len()];
+        Tensor::<B, 1, Int>::from_data(TensorData::new(values, shape), &device)
+    };
+    model.log_probs(
+        &model.pack(&sequences),
+        ints(rows),
+        ints(targets),
+        context.temperature,
+    )
+}
+
+/// Forward and backward passes over all micro-batches, given as indices of trajectories. The first pass over a batch also
+/// records the old log-probabilities.
+pub(crate) fn accumulate<B>(
+    model: &Qwen3<B>,
+    batch: &mut Batch,
+    micro_batches: &[Vec<usize>],
+    context: PassContext<'_>,
+    monitor: &dyn Monitor,
+) -> PassEnd<B>
+where
+    B: AutodiffBackend + LmOps,
+    B::InnerBackend: LmOps,
+{
+    let mut gradients = GradientAccumulator::<B>::new();
+    let mut sums = PassStats::default();
+    for micro_batch in micro_batches {
+        if monitor.should_stop() {
+            return PassEnd::Stopped;
+        }
+        let trajectories: Vec<&Trajectory> = micro_batch
+            .iter()
+            .map(|&i| &batch.trajectories[i])
+            .collect();
+        let scored = forward(model, &trajectories, context);
+        let log_probs = read(scored.log_probs.clone().inner());
+        let mut evaluation = evaluate(context.objective, &trajectories, &log_probs);
+        if !evaluation.sums.loss.is_finite() {
+            return PassEnd::NonFinite(evaluation.sums.loss);
+        }
+        evaluation.sums.entropy = read(scored.entropy.inner())
+            .iter()
+            .copied()
+            .map(f64::from)
+            .sum();
+        sums = sums.plus(evaluation.sums);
+        gradients.add(
+            model,
+            seed(scored.log_probs, evaluation.gradients).backward(),
+        );
+        record_old(batch, micro_batch, &log_probs);
+    }
+    PassEnd::Complete(gradients.finish(), sums.per_token(batch.counted_tokens()))
+}
+
+/// A scalar whose derivative with respect to `log_probs` is `gradients`.
+fn seed<B: AutodiffBackend>(log_probs: Tensor<B, 1>, gradients: Vec<f32>) -> Tensor<B, 1> {
+    let device = log_probs.device();
+    let shape = [gradients.len()];
+    (log_probs * Tensor::from_data(TensorData::new(gradients, shape), &device)).sum()
+}
+
+/// The loss of the trajectories' tokens, whose log-probabilities under the policy lie end to end in `log_probs`.
+fn evaluate(objective: Objective, trajectories: &[&Trajectory], log_probs: &[f32]) -> Evaluation {
+    let mut evaluation = Evaluation::default();
+    let mut rest = log_probs;
+    for trajectory in trajectories {
+        let (own, others) = rest.split_at(trajectory.completion.len());
+        rest = others;
+        evaluation.add(objective, trajectory, own);
+    }
+    evaluation
+}
+
+impl Evaluation {
+    fn add(&mut self, objective: Objective, trajectory: &Trajectory, log_probs: &[f32]) {
+        let old = if trajectory.old.is_empty() {
+            log_probs
+        } else {
+            &trajectory.old
+        };
+        for (i, &log_prob) in log_probs.iter().enumerate() {
+            let reference = trajectory.reference.get(i).map(|x| f64::from(*x));
+            let term = objective.token(
+                log_prob.into(),
+                old[i].into(),
+                reference,
+                trajectory.advantage,
+            );
+            self.sums.loss += trajectory.weight * term.loss;
+            self.sums.kl += term.kl;
+            match term.clipped {
+                Some(Clipped::Low) => self.sums.clip_low += 1.0,
+                Some(Clipped::High) => self.sums.clip_high += 1.0,
+                None => {}
+            }
+            self.gradients
+                .push((trajectory.weight * term.gradient) as f32);
+        }
+    }
+}
+
+impl PassStats {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            loss: self.loss + other.loss,
+            grad_norm: self.grad_norm,
+            entropy: self.entropy + other.entropy,
+            kl: self.kl + other.kl,
+            clip_low: self.clip_low + other.clip_low,
+            clip_high: self.clip_high + other.clip_high,
+        }
+    }
+
+    /// Turns sums into means over `tokens`. The loss is weighted already.
+    fn per_token(self, tokens: usize) -> Self {
+        let share = 1.0 / tokens.max(1) as f64;
+        Self {
+            entropy: self.entropy * share,
+            kl: self.kl * share,
+            clip_low: self.clip_low * share,
+            clip_high: self.clip_high * share,
+            ..self
+        }
+    }
+}
+
+fn record_old(batch: &mut Batch, micro_batch: &[usize], log_probs: &[f32]) {
+    for (i, own) in split(batch, micro_batch, log_probs) {
+        let trajectory = &mut batch.trajectories[i];
+        if trajectory.old.is_empty() {
+            trajectory.old = own;
+        }
+    }
+}
+
+/// Records the log-probabilities of a micro-batch under the reference.
+pub(crate) fn record_reference<B: LmOps>(
+    reference: &Qwen3<B>,
+    batch: &mut Batch,
+    micro_batch: &[usize],
+    context: PassContext<'_>,
+) {
+    let trajectories: Vec<&Trajectory> = micro_batch
+        .iter()
+        .map(|&i| &batch.trajectories[i])
+        .collect();
+    let log_probs = read(forward(reference, &trajectories, context).log_probs);
+    for (i, own) in split(batch, micro_batch, &log_probs) {
+        batch.trajectories[i].reference = own;
+    }
+}
+
+/// Cuts what lies end to end into the parts of the trajectories.
+fn split(batch: &Batch, micro_batch: &[usize], values: &[f32]) -> Vec<(usize, Vec<f32>)> {
+    let mut start = 0;
+    let part = |&i: &usize| {
+        let end = start + batch.trajectories[i].completion.len();
+        let own = values[start..end].to_vec();
+        start = end;
+        (i, own)
+    };
+    micro_batch.iter().map(part).collect()
+}
+
+/// Brings a tensor to the host; waits for the device.
+fn read<B: LmOps>(tensor: Tensor<B, 1>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}

@@ -1,0 +1,224 @@
+//! One pass over a batch: what splitting it must not change, and its gradients against ordinary tensor operations.
+
+use burn::module::AutodiffModule;
+use burn::tensor::Tensor;
+use lm_model::Qwen3;
+use lm_train::{GradientAccumulator, ParamGradients};
+
+use super::{Train, VOCAB, policy, prompts};
+use crate::batch::{Batch, Trajectory};
+use crate::metrics::{PassStats, RolloutStats};
+use crate::pass::{PassContext, PassEnd, accumulate, forward, record_reference};
+use crate::{LossType, Objective, Prompt};
+
+const OBJECTIVE: Objective = Objective {
+    epsilon: 0.2,
+    epsilon_high: 0.28,
+    beta: 0.04,
+};
+const EVERYTHING: usize = 10_000;
+
+type Gradients = ParamGradients<burn::backend::Flex>;
+
+/// Eleven completions of made-up tokens with made-up advantages, one of them masked.
+fn batch(loss_type: LossType) -> Batch {
+    let lengths = [3, 9, 1, 5, 12, 2, 7, 4, 4, 6, 8];
+    let counted: Vec<usize> = lengths
+        .iter()
+        .enumerate()
+        .map(|(i, n)| if i == 4 { 0 } else { *n })
+        .collect();
+    let weights = loss_type.weights(&counted, 16);
+    let trajectory = |(i, &length): (usize, &usize)| Trajectory {
+        prompt: i % 5,
+        completion: (0..length)
+            .map(|t| ((i * 5 + t * 3 + 1) % VOCAB) as u32)
+            .collect(),
+        sampled: Vec::new(),
+        advantage: (i as f64 * 1.7).sin(),
+        weight: weights[i],
+        masked: i == 4,
+        reference: Vec::new(),
+        old: Vec::new(),
+    };
+    let trajectories = lengths.iter().enumerate().map(trajectory).collect();
+    Batch {
+        trajectories,
+        rollout: RolloutStats::default(),
+        passes: Vec::new(),
+    }
+}
+
+fn context(prompts: &[Prompt]) -> PassContext<'_> {
+    PassContext {
+        prompts,
+        objective: OBJECTIVE,
+        temperature: 0.9,
+    }
+}
+
+fn micro_batches(batch: &Batch, tokens: usize) -> Vec<Vec<usize>> {
+    let lengths: Vec<usize> = prompts().iter().map(|prompt| prompt.ids.len()).collect();
+    batch.micro_batches(&lengths, tokens)
+}
+
+fn pass(model: &Qwen3<Train>, batch: &mut Batch, tokens: usize) -> (Gradients, PassStats) {
+    let micro_batches = micro_batches(batch, tokens);
+    match accumulate(model, batch, &micro_batches, context(&prompts()), &()) {
+        PassEnd::Complete(gradients, stats) => (gradients, stats),
+        _ => panic!("expected a complete pass"),
+    }
+}
+
+/// Fills in log-probabilities as if the policy had sampled the batch a while ago.
+fn make_off_policy(batch: &mut Batch) {
+    for (i, trajectory) in batch.trajectories.iter_mut().enumerate() {
+        for t in 0..trajectory.old.len() {
+            trajectory.old[t] += ((i + 3 * t) as f32 * 0.9).sin() * 0.4;
+        }
+    }
+}
+
+/// A batch with a reference and old log-probabilities that differ from the policy's.
+fn off_policy(model: &Qwen3<Train>, loss_type: LossType) -> Batch {
+    let mut batch = batch(loss_type);
+    pass(model, &mut batch, EVERYTHING);
+    make_off_policy(&mut batch);
+    let reference = model.valid();
+    for micro_batch in micro_batches(&batch, EVERYTHING) {
+        record_reference(&reference, &mut batch, &micro_batch, context(&prompts()));
+    }
+    batch
+        .trajectories
+        .iter_mut()
+        .flat_map(|t| &mut t.reference)
+        .for_each(|x| *x -= 0.3);
+    batch
+}
+
+fn flat(gradients: &Gradients) -> Vec<f32> {
+    gradients
+        .iter()
+        .flat_map(|(_, tensor)| tensor.to_data().iter::<f32>().collect::<Vec<_>>())
+        .collect()
+}
+
+#[track_caller]
+fn all_close(found: &[f32], expected: &[f32]) {
+    assert_eq!(found.len(), expected.len());
+    let scale = expected.iter().fold(0.0_f32, |a, b| a.max(b.abs()));
+    assert!(scale > 0.0);
+    for (a, b) in found.iter().zip(expected) {
+        assert!(
+            (a - b).abs() <= 1e-5 * scale,
+            "{a} instead of {b}, greatest {scale}"
+        );
+    }
+}
+
+#[test]
+fn splitting_micro_batches_changes_nothing() {
+    let model = policy();
+    for loss_type in [LossType::Grpo, LossType::DrGrpo, LossType::Bnpo] {
+        let mut whole = off_policy(&model, loss_type);
+        let (gradients, stats) = pass(&model, &mut whole, EVERYTHING);
+        assert!(stats.clip_low > 0.0 && stats.clip_high > 0.0 && stats.kl > 0.0);
+        for tokens in [1, 10, 25] {
+            let mut split = off_policy(&model, loss_type);
+            assert!(micro_batches(&split, tokens).len() > 2);
+            let (found, other) = pass(&model, &mut split, tokens);
+            all_close(&flat(&found), &flat(&gradients));
+            assert!((other.loss - stats.loss).abs() <= 1e-5 * (1.0 + stats.loss.abs()));
+            assert!((other.entropy - stats.entropy).abs() <= 1e-5 * stats.entropy);
+            assert!((other.kl - stats.kl).abs() <= 1e-5 * stats.kl);
+        }
+    }
+}
+
+#[test]
+fn the_first_pass_is_on_policy() {
+    let model = policy();
+    let mut batch = batch(LossType::DrGrpo);
+    let (gradients, stats) = pass(&model, &mut batch, 20);
+    let counted = batch.trajectories.iter().filter(|t| !t.masked);
+    let expected: f64 = counted
+        .map(|t| -t.advantage * t.weight * t.completion.len() as f64)
+        .sum();
+    assert!(
+        (stats.loss - expected).abs() < 1e-12,
+        "{} instead of {expected}",
+        stats.loss
+    );
+    assert_eq!((stats.clip_low, stats.clip_high, stats.kl), (0.0, 0.0, 0.0));
+    assert!(gradients.norm() > 0.0);
+    for trajectory in &batch.trajectories {
+        let recorded = if trajectory.masked {
+            0
+        } else {
+            trajectory.completion.len()
+        };
+        assert_eq!(trajectory.old.len(), recorded);
+    }
+}
+
+#[test]
+fn gradients_equal_those_of_tensor_operations() {
+    let model = policy();
+    let mut batch = off_policy(&model, LossType::Grpo);
+    let counted: Vec<Trajectory> = batch
+        .trajectories
+        .iter()
+        .filter(|t| !t.masked)
+        .cloned()
+        .collect();
+    let trajectories: Vec<&Trajectory> = counted.iter().collect();
+    let log_probs = forward(&model, &trajectories, context(&prompts())).log_probs;
+    let mut accumulator = GradientAccumulator::<Train>::new();
+    accumulator.add(&model, composed_loss(log_probs, &counted).backward());
+    let (gradients, _) = pass(&model, &mut batch, 30);
+    all_close(&flat(&gradients), &flat(&accumulator.finish()));
+}
+
+/// The loss as the formula has it, for ratios far from the clamp.
+fn composed_loss(log_probs: Tensor<Train, 1>, trajectories: &[Trajectory]) -> Tensor<Train, 1> {
+    let device = log_probs.device();
+    let tensor = |values: Vec<f32>| Tensor::<Train, 1>::from_floats(values.as_slice(), &device);
+    let per_token = |value: fn(&Trajectory) -> f64| {
+        tensor(
+            trajectories
+                .iter()
+                .flat_map(|t| vec![value(t) as f32; t.completion.len()])
+                .collect(),
+        )
+    };
+    let old = tensor(trajectories.iter().flat_map(|t| t.old.clone()).collect());
+    let reference = tensor(
+        trajectories
+            .iter()
+            .flat_map(|t| t.reference.clone())
+            .collect(),
+    );
+    let (advantage, weight) = (per_token(|t| t.advantage), per_token(|t| t.weight));
+    let ratio = (log_probs.clone() - old).exp();
+    let bounded = ratio
+        .clone()
+        .clamp(1.0 - OBJECTIVE.epsilon, 1.0 + OBJECTIVE.epsilon_high);
+    let surrogate = (ratio * advantage.clone()).min_pair(bounded * advantage);
+    let d = reference - log_probs;
+    let kl = d.clone().exp() - d - 1.0;
+    ((kl * OBJECTIVE.beta - surrogate) * weight).sum()
+}
+
+#[test]
+fn micro_batches_respect_the_budget_and_leave_out_the_masked() {
+    let batch = batch(LossType::Bnpo);
+    let found = micro_batches(&batch, 20);
+    let length = |i: &usize| prompts()[i % 5].ids.len() + batch.trajectories[*i].completion.len();
+    assert!(
+        found
+            .iter()
+            .all(|m| m.len() == 1 || m.iter().map(length).sum::<usize>() <= 20)
+    );
+    assert_eq!(found.concat(), [0, 1, 2, 3, 5, 6, 7, 8, 9, 10]);
+    assert_eq!(batch.counted_tokens(), 49);
+}

@@ -1,0 +1,100 @@
+//! Stopping, saving and going on.
+
+use lm_train::RunFiles;
+
+use super::toy::{Watch, config, expect_error, run};
+use super::values;
+use crate::GrpoConfig;
+
+#[test]
+fn a_stopped_run_continues_on_the_same_trajectory() {
+    let mut watch = Watch::default();
+    let whole = run(&config(), &RunFiles::default(), &mut watch).expect("a run");
+    let expected = values(&whole.model);
+    let asked = watch.asked.get();
+    // Every third question: during rollouts, reference passes, first and second iterations.
+    for stop_at in (1..asked).step_by(3) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let files = RunFiles {
+            checkpoints: Some(dir.path().into()),
+            ..Default::default()
+        };
+        let first =
+            run(&config(), &files, &mut Watch::stopping_at(stop_at)).expect("a stopped run");
+        assert!(first.stopped && first.steps < 3);
+        let files = RunFiles {
+            resume: first.checkpoint,
+            ..files
+        };
+        let second = run(&config(), &files, &mut Watch::default()).expect("a resumed run");
+        assert!(!second.stopped && second.steps == 3);
+        assert!(
+            values(&second.model) == expected,
+            "stopped when asked {stop_at} of {asked} times"
+        );
+    }
+}
+
+#[test]
+fn checkpoints_are_written_when_asked_and_at_the_end() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let files = RunFiles {
+        checkpoints: Some(dir.path().into()),
+        ..Default::default()
+    };
+    let config = GrpoConfig {
+        save_every: Some(2),
+        ..config()
+    };
+    let mut watch = Watch::default();
+    let outcome = run(&config, &files, &mut watch).expect("a run");
+    assert_eq!(
+        watch.checkpoints,
+        [
+            dir.path().join("step-000002"),
+            dir.path().join("step-000003")
+        ]
+    );
+    assert_eq!(
+        outcome.checkpoint,
+        lm_train::latest_checkpoint(dir.path()).expect("readable")
+    );
+    let files = RunFiles {
+        resume: outcome.checkpoint,
+        ..files
+    };
+    let again = run(&config, &files, &mut watch).expect("a finished run");
+    assert!(values(&again.model) == values(&outcome.model) && again.steps == 3);
+}
+
+#[test]
+fn another_run_cannot_resume() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let files = RunFiles {
+        checkpoints: Some(dir.path().into()),
+        ..Default::default()
+    };
+    let outcome = run(&config(), &files, &mut Watch::stopping_at(20)).expect("a stopped run");
+    let files = RunFiles {
+        resume: outcome.checkpoint,
+        ..files
+    };
+    let other = GrpoConfig {
+        epsilon: 0.1,
+        ..config()
+    };
+    let message = expect_error(run(&other, &files, &mut ())).to_string();
+    assert!(
+        message.contains("`epsilon` differs (checkpoint 0.2, this run 0.1)"),
+        "{message}"
+    );
+    let smaller = GrpoConfig {
+        micro_batch_tokens: 20,
+        save_every: Some(1),
+        ..config()
+    };
+    assert_eq!(
+        run(&smaller, &files, &mut ()).expect("a resumed run").steps,
+        3
+    );
+}

@@ -1,0 +1,313 @@
+//! Whole runs on the toy: learning, metrics, and what is refused.
+
+use std::ops::ControlFlow;
+
+use burn::backend::Flex;
+use burn::module::{AutodiffModule, Module, ModuleMapper, Param};
+use burn::tensor::Tensor;
+use lm_generate::{Finish, Generated, Progress, Request};
+use lm_model::Qwen3;
+use lm_train::RunFiles;
+
+use super::toy::{Fixed, Numbers, Setup, ShareOfSeven, Watch, config, expect_error, run};
+use super::{Train, policy, prompts, values};
+use crate::{BoxError, Environment, Error, GrpoConfig, RolloutEngine, train_grpo};
+
+#[test]
+fn the_policy_learns_what_is_rewarded() {
+    let config = GrpoConfig {
+        group_size: 8,
+        prompts_per_step: 5,
+        steps: 40,
+        beta: 0.0,
+        ..config()
+    };
+    let mut watch = Watch::default();
+    run(&config, &RunFiles::default(), &mut watch).expect("a run");
+    let reward: Vec<f64> = watch
+        .metrics
+        .iter()
+        .map(|m| m.get("reward").expect("a reward"))
+        .collect();
+    let start = reward[..3].iter().sum::<f64>() / 3.0;
+    let end = reward[37..].iter().sum::<f64>() / 3.0;
+    assert!(start < 0.25 && end > start + 0.4, "from {start} to {end}");
+    assert_eq!(watch.rows, 40 * 5 * 8);
+}
+
+#[test]
+fn metrics_have_the_names_of_trl() {
+    let mut watch = Watch::default();
+    run(&config(), &RunFiles::default(), &mut watch).expect("a run");
+    let names = [
+        "loss",
+        "grad_norm",
+        "learning_rate",
+        "epoch",
+        "num_tokens",
+        "entropy",
+        "kl",
+        "reward",
+        "reward_std",
+        "frac_reward_zero_std",
+        "rewards/share/mean",
+        "rewards/share/std",
+        "clip_ratio/region_mean",
+        "clip_ratio/low_mean",
+        "clip_ratio/low_min",
+        "clip_ratio/high_mean",
+        "clip_ratio/high_max",
+        "completions/mean_length",
+        "completions/min_length",
+        "completions/max_length",
+        "completions/clipped_ratio",
+        "sampling/sampling_logp_difference/mean",
+        "sampling/sampling_logp_difference/max",
+        "step_time",
+        "time/rollout_share",
+        "time/training_share",
+    ];
+    for metrics in &watch.metrics {
+        for name in names {
+            assert!(
+                metrics.get(name).is_some_and(f64::is_finite),
+                "{name}: {:?}",
+                metrics.get(name)
+            );
+        }
+        // Engine and trainer compute the same distribution.
+        assert!(
+            metrics
+                .get("sampling/sampling_logp_difference/max")
+                .expect("a number")
+                < 1e-4
+        );
+        assert_eq!(metrics.get("reward"), metrics.get("rewards/share/mean"));
+    }
+    assert_eq!(watch.metrics[2].global_step, 3);
+    assert_eq!(watch.metrics[2].get("epoch"), Some(9.0 / 5.0));
+    let json = serde_json::to_value(&watch.metrics[0]).expect("JSON");
+    assert_eq!(json["global_step"], 1);
+    assert!(json["clip_ratio/low_mean"].is_number());
+}
+
+#[test]
+fn with_one_iteration_nothing_is_clipped_and_later_passes_move_away() {
+    let once = GrpoConfig {
+        iterations: 1,
+        ..config()
+    };
+    let mut watch = Watch::default();
+    run(&once, &RunFiles::default(), &mut watch).expect("a run");
+    assert!(
+        watch
+            .metrics
+            .iter()
+            .all(|m| m.get("clip_ratio/region_mean") == Some(0.0))
+    );
+    assert_eq!(watch.metrics[0].get("kl"), Some(0.0));
+    assert!(watch.metrics[2].get("kl").expect("a number") > 0.0);
+
+    let often = GrpoConfig {
+        iterations: 4,
+        lr: 2e-2,
+        ..config()
+    };
+    let mut watch = Watch::default();
+    run(&often, &RunFiles::default(), &mut watch).expect("a run");
+    assert!(
+        watch
+            .metrics
+            .iter()
+            .any(|m| m.get("clip_ratio/region_mean").expect("a number") > 0.0)
+    );
+}
+
+#[test]
+fn masked_completions_teach_nothing() {
+    let masked = GrpoConfig {
+        mask_truncated: true,
+        ..config()
+    };
+    let reward = Fixed(|n| (0..n).map(|i| i as f64).collect());
+    let before = values(&policy());
+    // Without a stop token, every completion runs into the limit.
+    let setup = || Setup {
+        reward: &reward,
+        stops: &[],
+        ..Default::default()
+    };
+    let mut watch = Watch::default();
+    let outcome = setup()
+        .run(&masked, &RunFiles::default(), &mut watch)
+        .expect("a run");
+    assert!(values(&outcome.model) == before);
+    for metrics in watch.metrics {
+        assert_eq!(metrics.get("completions/clipped_ratio"), Some(1.0));
+        assert_eq!(metrics.get("completions/mean_terminated_length"), None);
+        assert_eq!(metrics.get("grad_norm"), Some(0.0));
+    }
+    let outcome = setup()
+        .run(&config(), &RunFiles::default(), &mut ())
+        .expect("a run");
+    assert!(values(&outcome.model) != before);
+}
+
+#[test]
+fn equal_rewards_leave_the_policy_alone_without_a_penalty() {
+    let config = GrpoConfig {
+        beta: 0.0,
+        ..config()
+    };
+    let reward = Fixed(|n| vec![0.5; n]);
+    let setup = Setup {
+        reference: None,
+        reward: &reward,
+        ..Default::default()
+    };
+    let before = values(&setup.model);
+    let mut watch = Watch::default();
+    let outcome = setup
+        .run(&config, &RunFiles::default(), &mut watch)
+        .expect("a run");
+    assert!(values(&outcome.model) == before);
+    for metrics in watch.metrics {
+        assert_eq!(metrics.get("frac_reward_zero_std"), Some(1.0));
+        assert_eq!(metrics.get("kl"), None);
+    }
+}
+
+#[test]
+fn bad_rewards_are_refused() {
+    let with = |reward: Fixed| {
+        let setup = Setup {
+            reward: &reward,
+            ..Default::default()
+        };
+        expect_error(setup.run(&config(), &RunFiles::default(), &mut ()))
+    };
+    let error = with(Fixed(|_| vec![1.0]));
+    assert!(matches!(
+        error,
+        Error::RewardCount {
+            step: 1,
+            expected: 12,
+            found: 1
+        }
+    ));
+    let error = with(Fixed(|n| {
+        (0..n)
+            .map(|i| if i == 6 { f64::NAN } else { 1.0 })
+            .collect()
+    }));
+    assert!(
+        matches!(error, Error::RewardNotFinite { step: 1, .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_missing_reference_and_bad_settings_are_refused() {
+    let setup = Setup {
+        reference: None,
+        ..Default::default()
+    };
+    let error = expect_error(setup.run(&config(), &RunFiles::default(), &mut ()));
+    assert!(matches!(error, Error::MissingReference { .. }), "{error}");
+    let bad = GrpoConfig {
+        temperature: 0.0,
+        ..config()
+    };
+    let message = expect_error(run(&bad, &RunFiles::default(), &mut ())).to_string();
+    assert!(
+        message.contains("temperature") && message.contains("positive"),
+        "{message}"
+    );
+    let error =
+        serde_json::from_str::<GrpoConfig>(r#"{"num_generations": 8}"#).expect_err("unknown");
+    assert!(error.to_string().contains("num_generations"), "{error}");
+}
+
+/// Replaces all parameters by NaN.
+struct Spoil;
+
+impl ModuleMapper<Flex> for Spoil {
+    fn map_float<const D: usize>(
+        &mut self,
+        param: Param<Tensor<Flex, D>>,
+    ) -> Param<Tensor<Flex, D>> {
+        param.map(|tensor| tensor * f32::NAN)
+    }
+}
+
+#[test]
+fn a_loss_that_is_not_finite_ends_the_run_before_the_update() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let files = RunFiles {
+        checkpoints: Some(dir.path().into()),
+        ..Default::default()
+    };
+    let mut setup = Setup::default();
+    let before = values(&setup.model);
+    setup.reference = setup.reference.map(|reference| reference.map(&mut Spoil));
+    let error = expect_error(setup.run(&config(), &files, &mut ()));
+    let Error::NonFinite {
+        step: 1,
+        quantity: "loss",
+        checkpoint: Some(path),
+        ..
+    } = error
+    else {
+        panic!("unexpected: {error}");
+    };
+    let saved: Qwen3<Train> =
+        lm_model::checkpoint::load(&path, &Default::default()).expect("a checkpoint");
+    assert!(values(&saved) == before);
+}
+
+/// Returns fewer completions than it was asked for.
+struct Lazy;
+
+impl RolloutEngine<Flex> for Lazy {
+    fn rollout(
+        &mut self,
+        _model: &Qwen3<Flex>,
+        requests: &[Request],
+        _progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Vec<Vec<Generated>>, BoxError> {
+        let one = Generated {
+            ids: vec![3],
+            log_probs: vec![],
+            finish: Finish::Stop,
+        };
+        Ok(requests
+            .iter()
+            .map(|request| vec![one.clone(); request.n - 1])
+            .collect())
+    }
+}
+
+#[test]
+fn an_engine_that_returns_too_little_is_refused() {
+    let prompts = prompts();
+    let model = policy();
+    let reference = Some(model.valid());
+    let environment = Environment {
+        prompts: &prompts,
+        decoder: &Numbers(&[0]),
+        reward: &ShareOfSeven,
+        engine: &mut Lazy,
+    };
+    let error = expect_error(train_grpo(
+        model,
+        reference,
+        environment,
+        &config(),
+        &RunFiles::default(),
+        &mut (),
+    ));
+    assert_eq!(
+        error.to_string(),
+        "step 1: rollout: expected 4 completions in group 0, found 3"
+    );
+}

@@ -1,0 +1,341 @@
+//! The training loop: rollouts, passes, checkpoints.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use burn::module::AutodiffModule;
+use burn::tensor::backend::AutodiffBackend;
+use lm_kernels::LmOps;
+use lm_model::Qwen3;
+use lm_train::{Optimizer, RunFiles, Schedule};
+
+use crate::batch::Batch;
+use crate::checkpoint::{self, Saved, Snapshot, State};
+use crate::collect::{Collected, Collector};
+use crate::metrics::{PassStats, StepFacts, step_metrics};
+use crate::pass::{PassContext, PassEnd, accumulate};
+use crate::{Error, GrpoConfig, Monitor, Objective, Reward, RolloutEngine, TextDecoder};
+
+/// A prompt to sample completions of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prompt {
+    /// Its token ids, chat markup included; at least one.
+    pub ids: Vec<u32>,
+}
+
+/// The task: what is asked, how answers are made, read and scored. `B` is the backend without autodiff.
+pub struct Environment<'a, B: LmOps> {
+    /// The prompts; the reward is told their indices.
+    pub prompts: &'a [Prompt],
+    /// Turns tokens into the text that the reward sees.
+    pub decoder: &'a dyn TextDecoder,
+    /// Scores completions.
+    pub reward: &'a dyn Reward,
+    /// Samples completions.
+    pub engine: &'a mut dyn RolloutEngine<B>,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Outcome<B: AutodiffBackend> {
+    /// The trained model.
+    pub model: Qwen3<B>,
+    /// Steps done, those before a resume included.
+    pub steps: usize,
+    /// Whether the monitor ended the run before its last step.
+    pub stopped: bool,
+    /// The last checkpoint, if the run writes any.
+    pub checkpoint: Option<PathBuf>,
+}
+
+/// Trains `policy` to earn higher rewards.
+///
+/// `reference` is the model that the KL penalty is measured against, usually a copy of the first policy
+/// (`policy.valid()`); it may be `None` when [`GrpoConfig::beta`] is 0, and is not used then.
+///
+/// With [`RunFiles::resume`], the weights come from that checkpoint instead and the run continues as if it had never
+/// ended; configuration, prompts and reference must be the same. With [`RunFiles::checkpoints`], a checkpoint is written
+/// every [`GrpoConfig::save_every`] steps, at the end, when the monitor stops the run, and when an update fails.
+///
+/// # Errors
+/// [`Error::Config`], [`Error::NoPrompts`] and [`Error::MissingReference`] before the first step;
+/// [`Error::ResumeMismatch`] and [`Error::Corrupt`] for a checkpoint that does not fit; [`Error::Rollout`],
+/// [`Error::RolloutShape`], [`Error::RewardCount`] and [`Error::RewardNotFinite`] when engine or reward fail;
+/// [`Error::NonFinite`] if the loss or the gradient norm is not finite; [`Error::Io`], [`Error::Model`] and
+/// [`Error::Train`] when files cannot be read or written.
+pub fn train_grpo<'a, B>(
+    policy: Qwen3<B>,
+    reference: Option<Qwen3<B::InnerBackend>>,
+    environment: Environment<'a, B::InnerBackend>,
+    config: &'a GrpoConfig,
+    files: &'a RunFiles,
+    monitor: &mut dyn Monitor,
+) -> Result<Outcome<B>, Error>
+where
+    B: AutodiffBackend + LmOps,
+    B::InnerBackend: LmOps,
+{
+    config.validate()?;
+    if environment.prompts.is_empty() {
+        return Err(Error::NoPrompts);
+    }
+    let reference = reference.filter(|_| config.beta > 0.0);
+    if config.beta > 0.0 && reference.is_none() {
+        return Err(Error::MissingReference { beta: config.beta });
+    }
+    let (model, trainer) = Trainer::start(policy, reference, environment, config, files)?;
+    trainer.run(model, monitor)
+}
+
+/// Everything but the policy, which the optimizer must own while it updates it.
+struct Trainer<'a, B: AutodiffBackend>
+where
+    B::InnerBackend: LmOps,
+{
+    config: &'a GrpoConfig,
+    files: &'a RunFiles,
+    collector: Collector<'a, B::InnerBackend>,
+    prompt_lengths: Vec<usize>,
+    schedule: Schedule,
+    optimizer: Optimizer<B>,
+    state: State,
+    /// The batch in progress.
+    batch: Option<Batch>,
+    /// The last checkpoint, with the steps and passes that it holds, to tell whether the state is saved already.
+    saved: Option<(usize, usize, PathBuf)>,
+}
+
+/// Whether a part of the run came to its end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    Done,
+    Stopped,
+}
+
+impl<'a, B> Trainer<'a, B>
+where
+    B: AutodiffBackend + LmOps,
+    B::InnerBackend: LmOps,
+{
+    fn start(
+        policy: Qwen3<B>,
+        reference: Option<Qwen3<B::InnerBackend>>,
+        environment: Environment<'a, B::InnerBackend>,
+        config: &'a GrpoConfig,
+        files: &'a RunFiles,
+    ) -> Result<(Qwen3<B>, Self), Error> {
+        let fresh = State::new(config, environment.prompts);
+        let Saved {
+            model,
+            optimizer,
+            state,
+            batch,
+        } = match &files.resume {
+            Some(dir) => {
+                let device = policy.device();
+                // The fresh weights are freed before the saved ones are read.
+                drop(policy);
+                tracing::info!(from = %dir.display(), "resuming");
+                checkpoint::read(dir, &fresh, &device)?
+            }
+            None => Saved {
+                model: policy,
+                optimizer: Optimizer::new(config.adamw()),
+                state: fresh,
+                batch: None,
+            },
+        };
+        let trainer = Self {
+            config,
+            files,
+            prompt_lengths: environment
+                .prompts
+                .iter()
+                .map(|prompt| prompt.ids.len())
+                .collect(),
+            collector: Collector {
+                environment,
+                reference,
+                config,
+            },
+            schedule: config.lr_schedule(),
+            optimizer,
+            state,
+            batch,
+            saved: None,
+        };
+        Ok((model, trainer))
+    }
+
+    fn run(mut self, mut model: Qwen3<B>, monitor: &mut dyn Monitor) -> Result<Outcome<B>, Error> {
+        while self.state.global_step < self.config.steps {
+            if self.collect(&model, monitor)? == Flow::Stopped {
+                return self.finish(model, true, monitor);
+            }
+            let flow;
+            (model, flow) = self.improve(model, monitor)?;
+            if flow == Flow::Stopped {
+                return self.finish(model, true, monitor);
+            }
+            self.report(monitor);
+            if self
+                .config
+                .save_every
+                .is_some_and(|every| self.state.global_step.is_multiple_of(every))
+            {
+                self.save(&model, monitor)?;
+            }
+        }
+        self.finish(model, false, monitor)
+    }
+
+    /// Samples and scores the batch of the next step, unless one is in progress.
+    fn collect(&mut self, model: &Qwen3<B>, monitor: &mut dyn Monitor) -> Result<Flow, Error> {
+        if self.batch.is_some() {
+            return Ok(Flow::Done);
+        }
+        match self
+            .collector
+            .collect(&model.valid(), self.state.global_step, monitor)?
+        {
+            Collected::Batch(batch) => self.batch = Some(batch),
+            Collected::Stopped => return Ok(Flow::Stopped),
+        }
+        Ok(Flow::Done)
+    }
+
+    /// Makes the passes that the batch in progress still lacks.
+    fn improve(
+        &mut self,
+        mut model: Qwen3<B>,
+        monitor: &mut dyn Monitor,
+    ) -> Result<(Qwen3<B>, Flow), Error> {
+        let Some(mut batch) = self.batch.take() else {
+            return Ok((model, Flow::Done));
+        };
+        let micro_batches =
+            batch.micro_batches(&self.prompt_lengths, self.config.micro_batch_tokens);
+        while batch.passes.len() < self.config.iterations {
+            let started = Instant::now();
+            let end = accumulate(&model, &mut batch, &micro_batches, self.context(), monitor);
+            let (gradients, stats) = match end {
+                PassEnd::Complete(gradients, stats) => (gradients, stats),
+                PassEnd::Stopped => {
+                    self.batch = Some(batch);
+                    return Ok((model, Flow::Stopped));
+                }
+                PassEnd::NonFinite(loss) => {
+                    return Err(self.refuse(&model, batch, ("loss", loss), monitor)?);
+                }
+            };
+            let lr = self.schedule.lr(self.updates(&batch));
+            let norm;
+            (model, norm) = self.optimizer.step(model, gradients, lr);
+            if !norm.is_finite() {
+                return Err(self.refuse(&model, batch, ("grad_norm", norm), monitor)?);
+            }
+            batch.passes.push(PassStats {
+                grad_norm: norm,
+                ..stats
+            });
+            batch.rollout.seconds.training += started.elapsed().as_secs_f64();
+        }
+        self.batch = Some(batch);
+        Ok((model, Flow::Done))
+    }
+
+    fn context(&self) -> PassContext<'a> {
+        PassContext {
+            prompts: self.collector.environment.prompts,
+            objective: Objective::from(self.config),
+            temperature: self.config.temperature,
+        }
+    }
+
+    /// Updates made so far.
+    fn updates(&self, batch: &Batch) -> usize {
+        self.state.global_step * self.config.iterations + batch.passes.len()
+    }
+
+    /// Saves the state before an update that would have been bad, and describes it.
+    fn refuse(
+        &mut self,
+        model: &Qwen3<B>,
+        batch: Batch,
+        (quantity, value): (&'static str, f64),
+        monitor: &mut dyn Monitor,
+    ) -> Result<Error, Error> {
+        self.batch = Some(batch);
+        let checkpoint = self.save(model, monitor)?;
+        Ok(Error::NonFinite {
+            step: self.state.global_step + 1,
+            quantity,
+            value,
+            checkpoint,
+        })
+    }
+
+    /// Moves on to the next step and tells the monitor about this one.
+    fn report(&mut self, monitor: &mut dyn Monitor) {
+        let Some(batch) = self.batch.take() else {
+            return;
+        };
+        let learning_rate = self.schedule.lr(self.updates(&batch).saturating_sub(1));
+        self.state.global_step += 1;
+        self.state.num_tokens += batch.rollout.tokens;
+        let prompts = self.state.global_step * self.config.prompts_per_step;
+        let facts = StepFacts {
+            global_step: self.state.global_step,
+            total_steps: self.config.steps,
+            epoch: prompts as f64 / self.prompt_lengths.len() as f64,
+            num_tokens: self.state.num_tokens,
+            learning_rate,
+            penalised: self.config.beta > 0.0,
+        };
+        monitor.on_step(&step_metrics(&batch, &facts));
+    }
+
+    /// Writes a checkpoint unless this state is saved already; returns the last one.
+    fn save(
+        &mut self,
+        model: &Qwen3<B>,
+        monitor: &mut dyn Monitor,
+    ) -> Result<Option<PathBuf>, Error> {
+        let passes = self.batch.as_ref().map_or(0, |batch| batch.passes.len());
+        let steps = self.state.global_step;
+        if let Some(root) = &self.files.checkpoints
+            && self
+                .saved
+                .as_ref()
+                .is_none_or(|(s, p, _)| (*s, *p) != (steps, passes))
+        {
+            let (optimizer, state, batch) = (&self.optimizer, &self.state, self.batch.as_ref());
+            let path = Snapshot {
+                model,
+                optimizer,
+                state,
+                batch,
+                attach: &self.files.attach,
+            }
+            .write(root)?;
+            monitor.on_checkpoint(&path);
+            self.saved = Some((steps, passes, path));
+        }
+        Ok(self.saved.as_ref().map(|(_, _, path)| path.clone()))
+    }
+
+    fn finish(
+        mut self,
+        model: Qwen3<B>,
+        stopped: bool,
+        monitor: &mut dyn Monitor,
+    ) -> Result<Outcome<B>, Error> {
+        let checkpoint = self.save(&model, monitor)?;
+        Ok(Outcome {
+            model,
+            steps: self.state.global_step,
+            stopped,
+            checkpoint,
+        })
+    }
+}

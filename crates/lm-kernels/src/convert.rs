@@ -1,0 +1,33 @@
+//! Conversions between tensors and the primitives that backends work on.
+
+use burn::tensor::{
+    DType, Int, Tensor, TensorData, TensorPrimitive,
+    backend::Backend,
+    ops::{FloatTensor, IntTensor},
+};
+
+/// The tensor of a float primitive. The caller knows its rank.
+pub(crate) fn tensor<B: Backend, const D: usize>(primitive: FloatTensor<B>) -> Tensor<B, D> {
+    Tensor::from_primitive(TensorPrimitive::Float(primitive))
+}
+
+/// The float primitive of a tensor.
+pub(crate) fn primitive<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> FloatTensor<B> {
+    tensor.into_primitive().tensor()
+}
+
+/// The tensor of an integer primitive. The caller knows its rank.
+pub(crate) fn ints<B: Backend, const D: usize>(primitive: IntTensor<B>) -> Tensor<B, D, Int> {
+    Tensor::from_primitive(primitive)
+}
+
+/// A one-dimensional integer tensor of indices.
+pub(crate) fn indices<B: Backend>(values: &[usize], device: &B::Device) -> Tensor<B, 1, Int> {
+    let values: Vec<i32> = values.iter().map(|&value| value as i32).collect();
+    Tensor::from_data(TensorData::from(values.as_slice()), device)
+}
+
+/// `x` in 32 bits, where sums and exponentials are taken whatever the storage type.
+pub(crate) fn full<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
+    x.cast(DType::F32)
+}

@@ -1,0 +1,213 @@
+//! The output and the log-sum-exp of blocks of queries.
+
+use std::mem::MaybeUninit;
+
+use super::{Block, Heads};
+use crate::flex::{
+    buffer::with_scratch,
+    matrix::{Mat, MatMut, Threads, multiply},
+    parallel::for_tasks,
+    simd::{dot, exp_row, vectorised},
+};
+
+type Slots<'a> = &'a mut [MaybeUninit<f32>];
+
+/// Writes the output `[T, Hq, D]` and log-sum-exp `[T, Hq]` of all blocks,
+/// which follow each other without gaps from token 0 on.
+pub(super) fn attend(
+    heads: Heads,
+    blocks: Vec<Block>,
+    qkv: [&[f32]; 3],
+    (mut out, mut lse): (Slots<'_>, Slots<'_>),
+) {
+    let mut work = 0;
+    let mut tasks = Vec::with_capacity(blocks.len());
+    for block in blocks {
+        let (rows, rest) = std::mem::take(&mut out).split_at_mut(block.len * heads.query_step());
+        let (sums, others) = std::mem::take(&mut lse).split_at_mut(block.len * heads.queries);
+        (out, lse) = (rest, others);
+        work += block.len * block.keys() * heads.query_step();
+        tasks.push((block, rows, sums));
+    }
+    // A multiply-add costs less than the visit of an element.
+    for_tasks(tasks, work / 8, |(block, out, lse)| {
+        for group in 0..heads.groups {
+            match block.len {
+                1 => one_query(heads, block, group, qkv, out, lse),
+                _ => many_queries(heads, block, group, qkv, out, lse),
+            }
+        }
+    });
+}
+
+/// The heads of one group over a block, as rows of two products.
+fn many_queries(
+    heads: Heads,
+    block: Block,
+    group: usize,
+    [q, k, v]: [&[f32]; 3],
+    out: Slots<'_>,
+    lse: Slots<'_>,
+) {
+    let (dim, keys, width) = (heads.dim, block.keys(), heads.per_group());
+    let rows = block.len * width;
+    with_scratch(rows * (keys + dim + 2), |scratch| {
+        let (scores, scratch) = scratch.split_at_mut(rows * keys);
+        let (vectors, stats) = scratch.split_at_mut(rows * dim);
+        for (i, row) in vectors.chunks_exact_mut(width * dim).enumerate() {
+            row.copy_from_slice(heads.group_of(q, block.token + i, group));
+        }
+        let key = heads.keys(k, block.first_key, group, keys);
+        let product = MatMut::new(scores, rows, keys);
+        multiply(
+            product,
+            Mat::new(vectors, rows, dim),
+            key.t(),
+            heads.scale,
+            Threads::One,
+        );
+        softmax_rows(scores, keys, block.position, width, stats);
+        // The queries are not needed any more; the output takes their place.
+        let values = heads.keys(v, block.first_key, group, keys);
+        let product = MatMut::new(vectors, rows, dim);
+        multiply(
+            product,
+            Mat::new(scores, rows, keys),
+            values,
+            1.0,
+            Threads::One,
+        );
+        write_rows(heads, group, vectors, stats, out, lse);
+    });
+}
+
+vectorised! {
+    /// Replaces each row of scores by the exponentials over the keys that it
+    /// sees and zeros after them. `stats` receives the inverse sum and the
+    /// log-sum-exp of every row.
+    fn softmax_rows(
+        scores: &mut [f32],
+        keys: usize,
+        position: usize,
+        width: usize,
+        stats: &mut [f32],
+    ) {
+        let rows = scores.chunks_exact_mut(keys).zip(stats.chunks_exact_mut(2));
+        for (r, (row, stats)) in rows.enumerate() {
+            let (seen, future) = row.split_at_mut(position + r / width + 1);
+            let (max, sum) = exp_row(seen);
+            future.fill(0.0);
+            stats[0] = 1.0 / sum;
+            stats[1] = max + sum.ln();
+        }
+    }
+}
+
+/// Scales the rows of a group by their inverse sums and puts them in place.
+fn write_rows(
+    heads: Heads,
+    group: usize,
+    vectors: &[f32],
+    stats: &[f32],
+    out: Slots<'_>,
+    lse: Slots<'_>,
+) {
+    let (dim, width) = (heads.dim, heads.per_group());
+    let rows = vectors.chunks_exact(dim).zip(stats.chunks_exact(2));
+    for (r, (row, stats)) in rows.enumerate() {
+        let at = r / width * heads.queries + group * width + r % width;
+        lse[at].write(stats[1]);
+        for (out, x) in out[at * dim..][..dim].iter_mut().zip(row) {
+            out.write(x * stats[0]);
+        }
+    }
+}
+
+/// The heads of one group for a single query, which a product would serve badly.
+fn one_query(
+    heads: Heads,
+    block: Block,
+    group: usize,
+    [q, k, v]: [&[f32]; 3],
+    out: Slots<'_>,
+    lse: Slots<'_>,
+) {
+    let (dim, width) = (heads.dim, heads.per_group());
+    let offset = block.first_key * heads.key_step() + group * dim;
+    let query = heads.group_of(q, block.token, group);
+    let out = &mut out[group * width * dim..][..width * dim];
+    let lse = &mut lse[group * width..][..width];
+    with_scratch(width * block.keys(), |scores| {
+        let view = Keys {
+            k: &k[offset..],
+            v: &v[offset..],
+            step: heads.key_step(),
+        };
+        attend_one(query, view, heads.scale, scores, out, lse);
+    });
+}
+
+/// Keys and values of one group, `step` floats apart.
+#[derive(Clone, Copy)]
+struct Keys<'a> {
+    k: &'a [f32],
+    v: &'a [f32],
+    step: usize,
+}
+
+/// Columns of the output summed at once: four AVX2 registers.
+const STRIP: usize = 32;
+
+vectorised! {
+    fn attend_one(
+        query: &[f32],
+        keys: Keys<'_>,
+        scale: f32,
+        scores: &mut [f32],
+        out: Slots<'_>,
+        lse: Slots<'_>,
+    ) {
+        let (dim, count) = (query.len() / lse.len(), scores.len() / lse.len());
+        for j in 0..count {
+            let key = &keys.k[j * keys.step..][..dim];
+            for (g, query) in query.chunks_exact(dim).enumerate() {
+                scores[g * count + j] = dot(query, key) * scale;
+            }
+        }
+        let rows = scores.chunks_exact_mut(count).zip(out.chunks_exact_mut(dim));
+        for ((scores, out), lse) in rows.zip(lse) {
+            let (max, sum) = exp_row(scores);
+            lse.write(max + sum.ln());
+            weighted_sum(scores, keys, 1.0 / sum, out);
+        }
+    }
+}
+
+/// `out = scale · Σ weightⱼ · valueⱼ`.
+#[inline(always)]
+fn weighted_sum(weights: &[f32], keys: Keys<'_>, scale: f32, out: Slots<'_>) {
+    let mut strips = out.chunks_exact_mut(STRIP);
+    let mut column = 0;
+    for strip in &mut strips {
+        let mut sums = [0.0_f32; STRIP];
+        for (j, weight) in weights.iter().enumerate() {
+            let value = &keys.v[j * keys.step + column..][..STRIP];
+            for i in 0..STRIP {
+                sums[i] = weight.mul_add(value[i], sums[i]);
+            }
+        }
+        for (out, sum) in strip.iter_mut().zip(sums) {
+            out.write(sum * scale);
+        }
+        column += STRIP;
+    }
+    for (i, out) in strips.into_remainder().iter_mut().enumerate() {
+        let at = |j: usize| keys.v[j * keys.step + column + i];
+        let sum: f32 = weights
+            .iter()
+            .enumerate()
+            .map(|(j, weight)| weight * at(j))
+            .sum();
+        out.write(sum * scale);
+    }
+}

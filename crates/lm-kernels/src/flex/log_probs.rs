@@ -1,0 +1,205 @@
+//! Log-probabilities of given tokens, a chunk of rows of logits at a time.
+
+use burn::tensor::Shape;
+use burn_flex::FlexTensor;
+
+use super::{
+    buffer::{Input, Output, cast, integers, tensor, with_scratch},
+    matrix::{Mat, MatMut, Threads, multiply, multiply_add},
+    parallel::for_chunks,
+    simd::{LANES, exp, max, total, vectorised},
+};
+use crate::Needs;
+
+/// Rows of logits held at once, unless the vocabulary is large.
+const ROWS: usize = 512;
+/// Logits held at once when the vocabulary is large (64 MiB).
+const LOGITS: usize = 1 << 24;
+/// Rows per task.
+const TASK: usize = 16;
+
+/// The activations, the output matrix and the targets, checked once.
+struct Problem {
+    x: Input,
+    weight: Input,
+    targets: Vec<usize>,
+    inverse_temperature: f32,
+}
+
+impl Problem {
+    fn new(x: FlexTensor, weight: FlexTensor, targets: FlexTensor, temperature: f64) -> Self {
+        let (x, weight, targets) = (Input::new(x), Input::new(weight), integers(targets));
+        let vocab = weight.dim(0);
+        if let Some(target) = targets.iter().find(|&&target| target >= vocab) {
+            panic!("linear_log_probs: target {target}, expected one below {vocab}");
+        }
+        Self {
+            x,
+            weight,
+            targets,
+            inverse_temperature: (1.0 / temperature) as f32,
+        }
+    }
+
+    fn vocab(&self) -> usize {
+        self.weight.dim(0)
+    }
+
+    fn dim(&self) -> usize {
+        self.weight.dim(1)
+    }
+
+    fn weight(&self) -> Mat<'_> {
+        Mat::new(&self.weight, self.vocab(), self.dim())
+    }
+
+    fn rows(&self, (start, len): (usize, usize)) -> Mat<'_> {
+        Mat::new(&self.x[start * self.dim()..], len, self.dim())
+    }
+
+    /// Runs `f` with the scaled logits of every chunk `(start, len)` of rows.
+    fn for_logits(&self, mut f: impl FnMut((usize, usize), &mut [f32])) {
+        let most = (LOGITS / self.vocab().max(1)).clamp(TASK, ROWS);
+        for start in (0..self.targets.len()).step_by(most) {
+            let chunk = (start, most.min(self.targets.len() - start));
+            with_scratch(chunk.1 * self.vocab(), |logits| {
+                let product = MatMut::new(logits, chunk.1, self.vocab());
+                let weight = self.weight().t();
+                multiply(
+                    product,
+                    self.rows(chunk),
+                    weight,
+                    self.inverse_temperature,
+                    Threads::Auto,
+                );
+                f(chunk, logits);
+            });
+        }
+    }
+}
+
+pub(super) fn forward(
+    x: FlexTensor,
+    weight: FlexTensor,
+    targets: FlexTensor,
+    temperature: f64,
+) -> [FlexTensor; 3] {
+    let problem = Problem::new(x, weight, targets, temperature);
+    let vocab = problem.vocab();
+    let mut stats = vec![[0.0; 3]; problem.targets.len()];
+    problem.for_logits(|(start, len), logits| {
+        let (stats, targets) = (&mut stats[start..start + len], &problem.targets[start..]);
+        let logits = &*logits;
+        for_chunks(stats, TASK, logits.len(), |task, stats| {
+            let rows = logits[task * TASK * vocab..].chunks_exact(vocab);
+            for ((row, &target), stats) in rows.zip(&targets[task * TASK..]).zip(stats) {
+                *stats = row_statistics(row, target);
+            }
+        });
+    });
+    let shape = Shape::new([stats.len()]);
+    [0, 1, 2].map(|i| tensor(stats.iter().map(|row| row[i]).collect(), shape.clone()))
+}
+
+vectorised! {
+    /// Log-probability of the target, entropy and log-sum-exp of a row of logits.
+    fn row_statistics(row: &[f32], target: usize) -> [f32; 3] {
+        let max = max(row);
+        let (mut sums, mut moments) = ([0.0; LANES], [0.0; LANES]);
+        let mut chunks = row.chunks_exact(LANES);
+        for chunk in &mut chunks {
+            for i in 0..LANES {
+                let shifted = chunk[i] - max;
+                let weight = exp(shifted);
+                sums[i] += weight;
+                moments[i] += weight * shifted;
+            }
+        }
+        let (mut sum, mut moment) = (total(sums), total(moments));
+        for x in chunks.remainder() {
+            sum += exp(x - max);
+            moment += exp(x - max) * (x - max);
+        }
+        let lse = max + sum.ln();
+        [row[target] - lse, sum.ln() - moment / sum, lse]
+    }
+}
+
+/// What the backward pass is given beside the problem itself.
+pub(super) struct Upstream {
+    /// Log-sum-exp of the scaled logits.
+    pub(super) lse: FlexTensor,
+    /// Gradient of the log-probabilities.
+    pub(super) grad: FlexTensor,
+}
+
+pub(super) fn backward(
+    [x, weight, targets]: [FlexTensor; 3],
+    upstream: Upstream,
+    temperature: f64,
+    needs: Needs,
+) -> (Option<FlexTensor>, Option<FlexTensor>) {
+    let (dtype, weight_dtype) = (x.dtype(), weight.dtype());
+    let problem = Problem::new(x, weight, targets, temperature);
+    let (lse, grad) = (Input::new(upstream.lse), Input::new(upstream.grad));
+    let (x_len, weight_len) = (problem.x.len(), problem.weight.len());
+    let mut dx = Output::new(if needs.x { x_len } else { 0 });
+    let mut dweight = vec![0.0; if needs.weight { weight_len } else { 0 }];
+    problem.for_logits(|chunk, logits| {
+        let (start, len) = chunk;
+        logits_to_gradients(&problem, chunk, logits, &lse, &grad);
+        let dlogits = Mat::new(logits, len, problem.vocab());
+        if needs.x {
+            let rows = &mut dx.slots(x_len)[start * problem.dim()..];
+            let product = MatMut::unwritten(rows, len, problem.dim());
+            multiply(product, dlogits, problem.weight(), 1.0, Threads::Auto);
+        }
+        if needs.weight {
+            let sum = MatMut::new(&mut dweight, problem.vocab(), problem.dim());
+            multiply_add(sum, dlogits.t(), problem.rows(chunk), Threads::Auto);
+        }
+    });
+    // SAFETY: the chunks cover all rows, and `multiply` writes each whole.
+    let dx = needs
+        .x
+        .then(|| unsafe { dx.finish(problem.x.shape().clone()) });
+    let dweight = needs
+        .weight
+        .then(|| tensor(dweight, problem.weight.shape().clone()));
+    (
+        dx.map(|x| cast(x, dtype)),
+        dweight.map(|x| cast(x, weight_dtype)),
+    )
+}
+
+/// Replaces scaled logits by the gradients of the unscaled ones.
+fn logits_to_gradients(
+    problem: &Problem,
+    (start, len): (usize, usize),
+    logits: &mut [f32],
+    lse: &[f32],
+    grad: &[f32],
+) {
+    let (vocab, work) = (problem.vocab(), logits.len());
+    for_chunks(
+        &mut logits[..len * vocab],
+        TASK * vocab,
+        work,
+        |task, logits| {
+            for (i, row) in logits.chunks_exact_mut(vocab).enumerate() {
+                let t = start + task * TASK + i;
+                let size = grad[t] * problem.inverse_temperature;
+                row_gradient(row, lse[t], size);
+                row[problem.targets[t]] += size;
+            }
+        },
+    );
+}
+
+vectorised! {
+    fn row_gradient(row: &mut [f32], lse: f32, size: f32) {
+        for x in row {
+            *x = -size * exp(*x - lse);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Matrix products over strided views.
+
+use std::{marker::PhantomData, mem::MaybeUninit};
+
+use gemm::Parallelism;
+
+/// Multiply-adds below which handing work to another thread costs more than it saves.
+const PARALLEL_WORK: usize = 1 << 21;
+
+/// A read-only matrix: `rows` by `cols`, with the steps between rows and columns.
+#[derive(Clone, Copy)]
+pub(super) struct Mat<'a> {
+    data: &'a [f32],
+    rows: usize,
+    cols: usize,
+    row_step: usize,
+    col_step: usize,
+}
+
+impl<'a> Mat<'a> {
+    /// A dense matrix, row by row.
+    pub(super) fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
+        Self::strided(data, rows, cols, cols)
+    }
+
+    /// Rows that are `row_step` apart.
+    pub(super) fn strided(data: &'a [f32], rows: usize, cols: usize, row_step: usize) -> Self {
+        assert!(
+            reach(rows, cols, row_step) <= data.len(),
+            "matrix: the view exceeds its data"
+        );
+        Self {
+            data,
+            rows,
+            cols,
+            row_step,
+            col_step: 1,
+        }
+    }
+
+    /// The rows `first`, `first + step` and so on.
+    pub(super) fn every(self, first: usize, step: usize) -> Self {
+        Self {
+            data: &self.data[first * self.row_step..],
+            rows: (self.rows - first).div_ceil(step),
+            row_step: self.row_step * step,
+            ..self
+        }
+    }
+
+    /// The transpose.
+    pub(super) fn t(self) -> Self {
+        Self {
+            rows: self.cols,
+            cols: self.rows,
+            row_step: self.col_step,
+            col_step: self.row_step,
+            ..self
+        }
+    }
+}
+
+/// A matrix to be written: rows of adjacent values, `row_step` apart.
+pub(super) struct MatMut<'a> {
+    data: *mut f32,
+    rows: usize,
+    cols: usize,
+    row_step: usize,
+    lifetime: PhantomData<&'a mut [f32]>,
+}
+
+impl<'a> MatMut<'a> {
+    /// A dense matrix, row by row.
+    pub(super) fn new(data: &'a mut [f32], rows: usize, cols: usize) -> Self {
+        assert!(
+            rows * cols <= data.len(),
+            "matrix: the view exceeds its data"
+        );
+        // SAFETY: the borrow gives exclusive access to rows·cols initialised values.
+        unsafe { Self::from_raw(data.as_mut_ptr(), rows, cols, cols) }
+    }
+
+    /// A dense matrix that has not been written yet; [`multiply`] writes all of it.
+    pub(super) fn unwritten(data: &'a mut [MaybeUninit<f32>], rows: usize, cols: usize) -> Self {
+        assert!(
+            rows * cols <= data.len(),
+            "matrix: the view exceeds its data"
+        );
+        // SAFETY: the borrow gives exclusive access, and `multiply` never reads
+        // its destination.
+        unsafe { Self::from_raw(data.as_mut_ptr().cast(), rows, cols, cols) }
+    }
+
+    /// A strided matrix.
+    ///
+    /// # Safety
+    /// Every element of the view is valid for writes during `'a` and accessed
+    /// through this view only; for [`multiply_add`] it is also initialised.
+    pub(super) unsafe fn from_raw(
+        data: *mut f32,
+        rows: usize,
+        cols: usize,
+        row_step: usize,
+    ) -> Self {
+        Self {
+            data,
+            rows,
+            cols,
+            row_step,
+            lifetime: PhantomData,
+        }
+    }
+}
+
+/// Whether a product runs on the calling thread only.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Threads {
+    /// The caller is one of many parallel tasks already.
+    One,
+    /// As many as the size deserves. The result does not depend on it.
+    Auto,
+}
+
+/// `out = scale · a · b`.
+pub(super) fn multiply(out: MatMut<'_>, a: Mat<'_>, b: Mat<'_>, scale: f32, threads: Threads) {
+    product(out, a, b, scale, false, threads);
+}
+
+/// `out += a · b`. `out` must be initialised.
+pub(super) fn multiply_add(out: MatMut<'_>, a: Mat<'_>, b: Mat<'_>, threads: Threads) {
+    product(out, a, b, 1.0, true, threads);
+}
+
+fn product(out: MatMut<'_>, a: Mat<'_>, b: Mat<'_>, scale: f32, add: bool, threads: Threads) {
+    let (m, n, k) = (a.rows, b.cols, a.cols);
+    assert!(
+        b.rows == k && out.rows == m && out.cols == n,
+        "matrix product: [{m}, {k}] by [{}, {n}] into [{}, {}]",
+        b.rows,
+        out.rows,
+        out.cols
+    );
+    let step = |step: usize| step as isize;
+    // SAFETY: the constructors checked that the views stay within their data,
+    // the destination is exclusive, and with `add` false it is not read.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            out.data,
+            1,
+            step(out.row_step),
+            add,
+            a.data.as_ptr(),
+            step(a.col_step),
+            step(a.row_step),
+            b.data.as_ptr(),
+            step(b.col_step),
+            step(b.row_step),
+            if add { 1.0 } else { 0.0 },
+            scale,
+            false,
+            false,
+            false,
+            parallelism(m * n * k, threads),
+        );
+    }
+}
+
+fn parallelism(work: usize, threads: Threads) -> Parallelism {
+    match threads == Threads::Auto && work >= PARALLEL_WORK {
+        true => Parallelism::Rayon(0),
+        false => Parallelism::None,
+    }
+}
+
+/// One past the last element of a view.
+fn reach(rows: usize, cols: usize, row_step: usize) -> usize {
+    if rows == 0 || cols == 0 {
+        0
+    } else {
+        (rows - 1) * row_step + cols
+    }
+}

@@ -1,0 +1,156 @@
+//! Hand-written CPU kernels for the Flex backend.
+//!
+//! Kernels work on 32-bit floats; tensors of another type are converted on the
+//! way in and out.
+
+mod attention;
+mod buffer;
+mod linear;
+mod log_probs;
+mod matrix;
+mod optim;
+mod parallel;
+mod pointwise;
+mod simd;
+
+use burn::backend::Flex;
+use burn_flex::FlexTensor;
+
+use crate::{
+    LmOps, Needs, SeqBounds,
+    ops::{AdamW, CacheRow},
+};
+
+impl LmOps for Flex {
+    fn lm_rms_norm(x: FlexTensor, weight: FlexTensor, eps: f64) -> FlexTensor {
+        pointwise::rms_norm(x, weight, eps)
+    }
+
+    fn lm_rms_norm_bwd(
+        x: FlexTensor,
+        weight: FlexTensor,
+        eps: f64,
+        grad: FlexTensor,
+    ) -> (FlexTensor, FlexTensor) {
+        pointwise::rms_norm_bwd(x, weight, eps, grad)
+    }
+
+    fn lm_norm_rope(
+        x: FlexTensor,
+        weight: FlexTensor,
+        cos: FlexTensor,
+        sin: FlexTensor,
+        eps: f64,
+    ) -> FlexTensor {
+        pointwise::norm_rope(x, weight, cos, sin, eps)
+    }
+
+    fn lm_norm_rope_bwd(
+        x: FlexTensor,
+        weight: FlexTensor,
+        cos: FlexTensor,
+        sin: FlexTensor,
+        eps: f64,
+        grad: FlexTensor,
+    ) -> (FlexTensor, FlexTensor) {
+        pointwise::norm_rope_bwd([x, weight, cos, sin], eps, grad)
+    }
+
+    fn lm_swiglu(gate: FlexTensor, up: FlexTensor) -> FlexTensor {
+        pointwise::swiglu(gate, up)
+    }
+
+    fn lm_swiglu_bwd(
+        gate: FlexTensor,
+        up: FlexTensor,
+        grad: FlexTensor,
+    ) -> (FlexTensor, FlexTensor) {
+        pointwise::swiglu_bwd(gate, up, grad)
+    }
+
+    fn lm_linear(x: FlexTensor, weight: FlexTensor) -> FlexTensor {
+        linear::linear(x, weight)
+    }
+
+    fn lm_linear_bwd_x(weight: FlexTensor, grad: FlexTensor) -> FlexTensor {
+        linear::linear_bwd_x(weight, grad)
+    }
+
+    fn lm_linear_bwd_weight(x: FlexTensor, grad: FlexTensor) -> FlexTensor {
+        linear::linear_bwd_weight(x, grad)
+    }
+
+    fn lm_embedding(weight: FlexTensor, ids: FlexTensor) -> FlexTensor {
+        linear::embedding(weight, ids)
+    }
+
+    fn lm_embedding_bwd(ids: FlexTensor, vocab: usize, grad: FlexTensor) -> FlexTensor {
+        linear::embedding_bwd(ids, vocab, grad)
+    }
+
+    fn lm_attention(
+        q: FlexTensor,
+        k: FlexTensor,
+        v: FlexTensor,
+        bounds: &SeqBounds,
+        scale: f64,
+    ) -> (FlexTensor, FlexTensor) {
+        attention::attention([q, k, v], bounds, scale)
+    }
+
+    fn lm_attention_bwd(
+        qkv: [FlexTensor; 3],
+        out: FlexTensor,
+        lse: FlexTensor,
+        bounds: &SeqBounds,
+        scale: f64,
+        grad: FlexTensor,
+    ) -> [FlexTensor; 3] {
+        attention::attention_bwd(qkv, [out, lse, grad], bounds, scale)
+    }
+
+    fn lm_linear_log_probs(
+        x: FlexTensor,
+        weight: FlexTensor,
+        targets: FlexTensor,
+        temperature: f64,
+    ) -> [FlexTensor; 3] {
+        log_probs::forward(x, weight, targets, temperature)
+    }
+
+    fn lm_linear_log_probs_bwd(
+        x: FlexTensor,
+        weight: FlexTensor,
+        targets: FlexTensor,
+        lse: FlexTensor,
+        temperature: f64,
+        grad: FlexTensor,
+        needs: Needs,
+    ) -> (Option<FlexTensor>, Option<FlexTensor>) {
+        let upstream = log_probs::Upstream { lse, grad };
+        log_probs::backward([x, weight, targets], upstream, temperature, needs)
+    }
+
+    fn lm_adamw(
+        param: FlexTensor,
+        grad: FlexTensor,
+        m: FlexTensor,
+        v: FlexTensor,
+        hp: &AdamW,
+    ) -> [FlexTensor; 3] {
+        optim::adamw(param, grad, m, v, hp)
+    }
+
+    fn lm_cached_attention(
+        qkv: [FlexTensor; 3],
+        cache: [FlexTensor; 2],
+        rows: &[CacheRow],
+        scale: f64,
+    ) -> (FlexTensor, [FlexTensor; 2]) {
+        attention::cached_attention(qkv, cache, rows, scale)
+    }
+
+    fn lm_copy_slot(half: FlexTensor, from: usize, to: &[usize], len: usize) -> FlexTensor {
+        attention::copy_slot(half, from, to, len)
+    }
+}

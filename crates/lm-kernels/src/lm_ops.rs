@@ -1,0 +1,234 @@
+//! The trait that a backend implements to run a language model.
+
+use burn::tensor::{
+    backend::Backend,
+    ops::{FloatTensor, IntTensor},
+};
+
+use crate::{
+    SeqBounds,
+    convert::{ints, primitive, tensor},
+    ops::{AdamW, CacheRow},
+    reference,
+};
+
+/// Which gradients of a two-parent operation are wanted, so that the work for
+/// a frozen parent can be skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// The gradient of the activations.
+    pub x: bool,
+    /// The gradient of the weight.
+    pub weight: bool,
+}
+
+/// The operations of a decoder-only transformer over a backend's primitives.
+///
+/// Methods are prefixed with `lm_` because `Backend` already has methods such
+/// as `linear` and `attention`. Shapes and formulas are those of the functions
+/// in [`ops`](crate::ops); the default bodies are in [`mod@reference`]. Each
+/// `_bwd` takes the gradient `grad` of its operation's output and returns the
+/// gradients of the inputs, in their order.
+///
+/// An empty implementation is complete and correct.
+pub trait LmOps: Backend {
+    /// See [`ops::rms_norm`](crate::ops::rms_norm).
+    fn lm_rms_norm(x: FloatTensor<Self>, weight: FloatTensor<Self>, eps: f64) -> FloatTensor<Self> {
+        primitive(reference::rms_norm::<Self>(tensor(x), tensor(weight), eps))
+    }
+
+    /// Gradients of the input and of the weight of [`LmOps::lm_rms_norm`].
+    fn lm_rms_norm_bwd(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        eps: f64,
+        grad: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let (dx, dw) =
+            reference::rms_norm_bwd::<Self>(tensor(x), tensor(weight), eps, tensor(grad));
+        (primitive(dx), primitive(dw))
+    }
+
+    /// See [`ops::norm_rope`](crate::ops::norm_rope).
+    fn lm_norm_rope(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        cos: FloatTensor<Self>,
+        sin: FloatTensor<Self>,
+        eps: f64,
+    ) -> FloatTensor<Self> {
+        let (cos, sin) = (tensor(cos), tensor(sin));
+        primitive(reference::norm_rope::<Self>(
+            tensor(x),
+            tensor(weight),
+            cos,
+            sin,
+            eps,
+        ))
+    }
+
+    /// Gradients of the input and of the weight of [`LmOps::lm_norm_rope`].
+    fn lm_norm_rope_bwd(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        cos: FloatTensor<Self>,
+        sin: FloatTensor<Self>,
+        eps: f64,
+        grad: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let (x, weight, grad) = (tensor(x), tensor(weight), tensor(grad));
+        let (dx, dw) =
+            reference::norm_rope_bwd::<Self>(x, weight, tensor(cos), tensor(sin), eps, grad);
+        (primitive(dx), primitive(dw))
+    }
+
+    /// See [`ops::swiglu`](crate::ops::swiglu).
+    fn lm_swiglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self> {
+        primitive(reference::swiglu::<Self>(tensor(gate), tensor(up)))
+    }
+
+    /// Gradients of the two inputs of [`LmOps::lm_swiglu`].
+    fn lm_swiglu_bwd(
+        gate: FloatTensor<Self>,
+        up: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let (dgate, dup) = reference::swiglu_bwd::<Self>(tensor(gate), tensor(up), tensor(grad));
+        (primitive(dgate), primitive(dup))
+    }
+
+    /// See [`ops::linear`](crate::ops::linear).
+    fn lm_linear(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        primitive(reference::linear::<Self>(tensor(x), tensor(weight)))
+    }
+
+    /// Gradient of the input of [`LmOps::lm_linear`]: `grad [T,Out] · weight [Out,In]`.
+    fn lm_linear_bwd_x(weight: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
+        primitive(tensor::<Self, 2>(grad).matmul(tensor(weight)))
+    }
+
+    /// Gradient of the weight of [`LmOps::lm_linear`]: `gradᵀ [Out,T] · x [T,In]`.
+    fn lm_linear_bwd_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
+        primitive(tensor::<Self, 2>(grad).transpose().matmul(tensor(x)))
+    }
+
+    /// See [`ops::embedding`](crate::ops::embedding).
+    fn lm_embedding(weight: FloatTensor<Self>, ids: IntTensor<Self>) -> FloatTensor<Self> {
+        primitive(reference::embedding::<Self>(tensor(weight), ints(ids)))
+    }
+
+    /// Gradient of the table of [`LmOps::lm_embedding`], which has `vocab` rows.
+    fn lm_embedding_bwd(
+        ids: IntTensor<Self>,
+        vocab: usize,
+        grad: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        primitive(reference::embedding_bwd::<Self>(
+            ints(ids),
+            vocab,
+            tensor(grad),
+        ))
+    }
+
+    /// See [`ops::attention`](crate::ops::attention). Also returns the logarithm of each
+    /// row's softmax denominator, `[T, Hq]`, from which the backward pass rebuilds the
+    /// probabilities.
+    fn lm_attention(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        bounds: &SeqBounds,
+        scale: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let (out, lse) =
+            reference::attention::<Self>(tensor(q), tensor(k), tensor(v), bounds, scale);
+        (primitive(out), primitive(lse))
+    }
+
+    /// Gradients of `q`, `k` and `v` of [`LmOps::lm_attention`], given what it returned.
+    fn lm_attention_bwd(
+        qkv: [FloatTensor<Self>; 3],
+        out: FloatTensor<Self>,
+        lse: FloatTensor<Self>,
+        bounds: &SeqBounds,
+        scale: f64,
+        grad: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 3] {
+        let saved = reference::SavedAttention {
+            qkv: qkv.map(tensor),
+            out: tensor(out),
+            lse: tensor(lse),
+        };
+        reference::attention_bwd::<Self>(saved, bounds, scale, tensor(grad)).map(primitive)
+    }
+
+    /// See [`ops::linear_log_probs`](crate::ops::linear_log_probs). Returns the
+    /// log-probabilities, the entropies and the log-sum-exp of the scaled
+    /// logits, each `[T]`.
+    fn lm_linear_log_probs(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        targets: IntTensor<Self>,
+        temperature: f64,
+    ) -> [FloatTensor<Self>; 3] {
+        let (x, weight) = (tensor(x), tensor(weight));
+        reference::linear_log_probs::<Self>(x, weight, ints(targets), temperature).map(primitive)
+    }
+
+    /// Gradients of the input and of the weight of [`LmOps::lm_linear_log_probs`] for the
+    /// gradient of its log-probabilities; `lse` is the third tensor that it returned.
+    fn lm_linear_log_probs_bwd(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        targets: IntTensor<Self>,
+        lse: FloatTensor<Self>,
+        temperature: f64,
+        grad: FloatTensor<Self>,
+        needs: Needs,
+    ) -> (Option<FloatTensor<Self>>, Option<FloatTensor<Self>>) {
+        let saved = reference::SavedLogProbs {
+            x: tensor(x),
+            weight: tensor(weight),
+            targets: ints(targets),
+            lse: tensor(lse),
+        };
+        let (dx, dw) =
+            reference::linear_log_probs_bwd::<Self>(saved, temperature, tensor(grad), needs);
+        (dx.map(primitive), dw.map(primitive))
+    }
+
+    /// See [`ops::adamw`](crate::ops::adamw). The tensors are one-dimensional.
+    fn lm_adamw(
+        param: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        m: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        hp: &AdamW,
+    ) -> [FloatTensor<Self>; 3] {
+        reference::adamw::<Self>(tensor(param), tensor(grad), tensor(m), tensor(v), hp)
+            .map(primitive)
+    }
+
+    /// See [`ops::cached_attention`](crate::ops::cached_attention). `cache` holds keys and
+    /// values; returns the output and the two written halves.
+    fn lm_cached_attention(
+        qkv: [FloatTensor<Self>; 3],
+        cache: [FloatTensor<Self>; 2],
+        rows: &[CacheRow],
+        scale: f64,
+    ) -> (FloatTensor<Self>, [FloatTensor<Self>; 2]) {
+        let (out, cache) =
+            reference::cached_attention::<Self>(qkv.map(tensor), cache.map(tensor), rows, scale);
+        (primitive(out), cache.map(primitive))
+    }
+
+    /// See [`ops::copy_slot`](crate::ops::copy_slot), for one half of a cache.
+    fn lm_copy_slot(
+        half: FloatTensor<Self>,
+        from: usize,
+        to: &[usize],
+        len: usize,
+    ) -> FloatTensor<Self> {
+        primitive(reference::copy_slot::<Self>(tensor(half), from, to, len))
+    }
+}

@@ -1,0 +1,130 @@
+//! Linear layers, the embedding table and log-probabilities of given tokens.
+
+use burn::tensor::{IndexingUpdateOp, Int, Tensor, backend::Backend};
+
+use crate::{Needs, convert::full};
+
+/// Rows of logits that are held at once.
+const CHUNK: usize = 512;
+
+/// See [`ops::linear`](crate::ops::linear).
+pub fn linear<B: Backend>(x: Tensor<B, 2>, weight: Tensor<B, 2>) -> Tensor<B, 2> {
+    x.matmul(weight.transpose())
+}
+
+/// See [`ops::embedding`](crate::ops::embedding).
+pub fn embedding<B: Backend>(weight: Tensor<B, 2>, ids: Tensor<B, 1, Int>) -> Tensor<B, 2> {
+    weight.select(0, ids)
+}
+
+/// Gradient of the table of [`embedding`]: row `i` sums the gradients of all tokens `i`.
+pub fn embedding_bwd<B: Backend>(
+    ids: Tensor<B, 1, Int>,
+    vocab: usize,
+    grad: Tensor<B, 2>,
+) -> Tensor<B, 2> {
+    let shape = [vocab, grad.dims()[1]];
+    let table = Tensor::zeros(shape, (&grad.device(), grad.dtype()));
+    table.select_assign(0, ids, grad, IndexingUpdateOp::Add)
+}
+
+/// See [`ops::linear_log_probs`](crate::ops::linear_log_probs). Returns the
+/// log-probabilities, the entropies and the log-sum-exp of the scaled logits.
+pub fn linear_log_probs<B: Backend>(
+    x: Tensor<B, 2>,
+    weight: Tensor<B, 2>,
+    targets: Tensor<B, 1, Int>,
+    temperature: f64,
+) -> [Tensor<B, 1>; 3] {
+    let mut columns: [Vec<Tensor<B, 1>>; 3] = Default::default();
+    for (start, len) in chunks(x.dims()[0]) {
+        let logits = scaled_logits(x.clone().narrow(0, start, len), weight.clone(), temperature);
+        let chunk = row_statistics(logits, targets.clone().narrow(0, start, len));
+        for (column, values) in columns.iter_mut().zip(chunk) {
+            column.push(values);
+        }
+    }
+    let device = x.device();
+    columns.map(|parts| match parts.is_empty() {
+        true => Tensor::zeros([0], &device),
+        false => Tensor::cat(parts, 0),
+    })
+}
+
+/// What [`linear_log_probs_bwd`] needs of the forward pass.
+#[derive(Clone, Debug)]
+pub struct SavedLogProbs<B: Backend> {
+    /// The activations, `[T, H]`.
+    pub x: Tensor<B, 2>,
+    /// The output matrix, `[V, H]`.
+    pub weight: Tensor<B, 2>,
+    /// The targets, `[T]`.
+    pub targets: Tensor<B, 1, Int>,
+    /// Log-sum-exp of the scaled logits, `[T]`.
+    pub lse: Tensor<B, 1>,
+}
+
+/// Gradients of [`linear_log_probs`] for the gradient of its log-probabilities:
+/// `dlogits = grad · (onehot(target) − softmax) / temperature`.
+pub fn linear_log_probs_bwd<B: Backend>(
+    saved: SavedLogProbs<B>,
+    temperature: f64,
+    grad: Tensor<B, 1>,
+    needs: Needs,
+) -> (Option<Tensor<B, 2>>, Option<Tensor<B, 2>>) {
+    let SavedLogProbs {
+        x,
+        weight,
+        targets,
+        lse,
+    } = saved;
+    let mut dx = Vec::new();
+    let mut dweight = needs.weight.then(|| weight.zeros_like());
+    for (start, len) in chunks(x.dims()[0]) {
+        let rows = x.clone().narrow(0, start, len);
+        let logits = scaled_logits(rows.clone(), weight.clone(), temperature);
+        let probs = (logits - lse.clone().narrow(0, start, len).unsqueeze_dim(1)).exp();
+        let grad = grad.clone().narrow(0, start, len).unsqueeze_dim(1) / temperature;
+        let targets = targets.clone().narrow(0, start, len).unsqueeze_dim(1);
+        let dlogits = (probs * grad.clone().neg())
+            .scatter(1, targets, grad, IndexingUpdateOp::Add)
+            .cast(x.dtype());
+        if needs.x {
+            dx.push(dlogits.clone().matmul(weight.clone()));
+        }
+        dweight = dweight.map(|sum| sum + dlogits.transpose().matmul(rows));
+    }
+    let dx = needs
+        .x
+        .then(|| if dx.is_empty() { x } else { Tensor::cat(dx, 0) });
+    (dx, dweight)
+}
+
+fn chunks(total: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..total)
+        .step_by(CHUNK)
+        .map(move |start| (start, CHUNK.min(total - start)))
+}
+
+fn scaled_logits<B: Backend>(
+    x: Tensor<B, 2>,
+    weight: Tensor<B, 2>,
+    temperature: f64,
+) -> Tensor<B, 2> {
+    full(linear(x, weight)) / temperature
+}
+
+/// Log-probability of the target, entropy and log-sum-exp of every row.
+fn row_statistics<B: Backend>(
+    logits: Tensor<B, 2>,
+    targets: Tensor<B, 1, Int>,
+) -> [Tensor<B, 1>; 3] {
+    let target = logits.clone().gather(1, targets.unsqueeze_dim(1));
+    let shifted = logits.clone() - logits.clone().max_dim(1).detach();
+    let weights = shifted.clone().exp();
+    let sum = weights.clone().sum_dim(1);
+    let log_sum = sum.clone().log();
+    let entropy = log_sum.clone() - (weights * shifted).sum_dim(1) / sum;
+    let lse = log_sum + logits.max_dim(1).detach();
+    [target - lse.clone(), entropy, lse].map(|column| column.squeeze_dim(1))
+}

@@ -1,0 +1,133 @@
+//! Linear layers, embeddings and log-probabilities.
+
+use burn::tensor::Tensor;
+use lm_kernels::{ops, reference};
+
+use crate::util::{
+    Fast, Grad, close, close_gradients, close_values, frozen, gradients, int_tensor, leaf, random,
+    read, tokens,
+};
+
+#[test]
+fn linear_matches_the_default_body_and_its_gradients() {
+    for [rows, inputs, outputs] in [
+        [1, 1, 1],
+        [1, 7, 3],
+        [2, 16, 300],
+        [5, 3, 2],
+        [130, 33, 17],
+        [512, 128, 384],
+    ] {
+        let (x, w) = (random(1, [rows, inputs]), random(2, [outputs, inputs]));
+        let what = format!("linear [{rows}, {inputs}] -> {outputs}");
+        close(
+            &what,
+            &ops::linear(x.clone(), w.clone()),
+            &reference::linear(x.clone(), w.clone()),
+        );
+        let (a, b) = (leaf(&x), leaf(&w));
+        let found = gradients(ops::linear(a.clone(), b.clone()), &[&a, &b]);
+        let (a, b) = (leaf(&x), leaf(&w));
+        let expected = gradients(reference::linear(a.clone(), b.clone()), &[&a, &b]);
+        close_gradients(&what, &found, &expected);
+    }
+}
+
+#[test]
+fn a_frozen_weight_gets_no_gradient_and_the_input_still_does() {
+    let (x, w) = (leaf(&random(1, [4, 3])), frozen(&random(2, [5, 3])));
+    let found = gradients(ops::linear(x.clone(), w.clone()), &[&x, &w]);
+    assert!(found[0].is_some() && found[1].is_none());
+    let (x, w) = (frozen(&random(1, [4, 3])), leaf(&random(2, [5, 3])));
+    let found = gradients(ops::linear(x.clone(), w.clone()), &[&x, &w]);
+    assert!(found[0].is_none() && found[1].is_some());
+}
+
+#[test]
+fn a_row_does_not_depend_on_its_neighbours() {
+    // Continuous batching relies on it: bit for bit, for every number of rows.
+    for outputs in [3, 64, 130] {
+        let (x, w) = (random(3, [150, 128]), random(4, [outputs, 128]));
+        let all = read(&ops::linear(x.clone(), w.clone()));
+        for rows in [1, 2, 3, 5, 8, 64, 65] {
+            let some = read(&ops::linear(x.clone().narrow(0, 0, rows), w.clone()));
+            assert_eq!(
+                some,
+                all[..rows * outputs],
+                "{rows} rows of {outputs} outputs"
+            );
+        }
+    }
+}
+
+#[test]
+fn embedding_picks_rows_and_sums_their_gradients() {
+    let (w, ids) = (random(5, [11, 6]), tokens(6, 40, 11));
+    let (fast, grad) = (int_tensor::<Fast>(&ids), int_tensor::<Grad>(&ids));
+    close(
+        "embedding",
+        &ops::embedding(w.clone(), fast.clone()),
+        &reference::embedding(w.clone(), fast),
+    );
+    let a = leaf(&w);
+    let found = gradients(ops::embedding(a.clone(), grad.clone()), &[&a]);
+    let a = leaf(&w);
+    let expected = gradients(reference::embedding(a.clone(), grad), &[&a]);
+    close_gradients("embedding", &found, &expected);
+}
+
+#[test]
+fn log_probs_by_hand() {
+    // Logits (0, ln 3) at temperature 1: probabilities 1/4 and 3/4.
+    let device = Default::default();
+    let x = Tensor::<Fast, 2>::from_floats([[1.0], [2.0]], &device);
+    let w = Tensor::<Fast, 2>::from_floats([[0.0], [3.0_f32.ln()]], &device);
+    let targets = int_tensor::<Fast>(&[1, 0]);
+    let found = ops::linear_log_probs(x, w, targets, 1.0);
+    // The second row has logits (0, 2 ln 3): probabilities 1/10 and 9/10.
+    close_values(
+        "log_probs",
+        &read(&found.log_probs),
+        &[0.75_f32.ln(), 0.1_f32.ln()],
+    );
+    let entropy = |p: f32| -(p * p.ln() + (1.0 - p) * (1.0 - p).ln());
+    close_values(
+        "entropy",
+        &read(&found.entropy),
+        &[entropy(0.25), entropy(0.1)],
+    );
+}
+
+#[test]
+fn log_probs_match_the_default_body_and_its_gradients() {
+    for ([rows, dim, vocab], temperature) in [
+        ([1, 3, 2], 1.0),
+        ([2, 8, 37], 0.7),
+        ([130, 16, 301], 1.3),
+        ([1100, 24, 65], 1.0),
+    ] {
+        let (x, w) = (random(7, [rows, dim]) * 3.0, random(8, [vocab, dim]));
+        let ids = tokens(9, rows, vocab);
+        let what = format!("linear_log_probs [{rows}, {dim}] -> {vocab}");
+        let fast = int_tensor::<Fast>(&ids);
+        let found = ops::linear_log_probs(x.clone(), w.clone(), fast.clone(), temperature);
+        let [log_probs, entropy, _] =
+            reference::linear_log_probs(x.clone(), w.clone(), fast, temperature);
+        close(&what, &found.log_probs, &log_probs);
+        close(&what, &found.entropy, &entropy);
+        let ids = int_tensor::<Grad>(&ids);
+        let (a, b) = (leaf(&x), leaf(&w));
+        let out = ops::linear_log_probs(a.clone(), b.clone(), ids.clone(), temperature);
+        let found = gradients(out.log_probs, &[&a, &b]);
+        let (a, b) = (leaf(&x), leaf(&w));
+        let [out, _, _] =
+            reference::linear_log_probs(a.clone(), b.clone(), ids.clone(), temperature);
+        let expected = gradients(out, &[&a, &b]);
+        close_gradients(&what, &found, &expected);
+
+        let (a, b) = (leaf(&x), frozen(&w));
+        let out = ops::linear_log_probs(a.clone(), b.clone(), ids, temperature);
+        let partial = gradients(out.log_probs, &[&a, &b]);
+        assert_eq!(partial, [found[0].clone(), None], "{what}: frozen weight");
+    }
+}

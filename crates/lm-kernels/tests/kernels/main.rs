@@ -1,0 +1,10 @@
+//! The operations on Flex, alone and under autodiff, against plain loops in 64
+//! bits, against the default bodies, and against the default bodies' gradients.
+#![cfg(feature = "flex")]
+
+mod attention;
+mod decode;
+mod linear;
+mod optim;
+mod pointwise;
+mod util;

@@ -1,0 +1,111 @@
+//! Continuing sequences with cached keys and values.
+
+use burn::prelude::*;
+use lm_kernels::{LmOps, ops};
+use ops::{CacheRow, KvCache};
+
+use crate::model::Qwen3;
+
+/// Keys and values of every layer, for a fixed number of sequences of bounded length.
+///
+/// A sequence lives in a *slot*; which slots are in use, and how many tokens each holds, is the
+/// caller's business.
+#[derive(Debug)]
+pub struct ModelCache<B: Backend> {
+    /// One per layer, each `[slots, capacity, Hkv, D]`.
+    layers: Vec<KvCache<B>>,
+    slots: usize,
+    capacity: usize,
+}
+
+impl<B: Backend> ModelCache<B> {
+    /// Number of sequences that the cache can hold.
+    pub fn slots(&self) -> usize {
+        self.slots
+    }
+
+    /// Number of tokens that each sequence can have.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+}
+
+impl<B: LmOps> Qwen3<B> {
+    /// An empty cache for `slots` sequences of at most `capacity` tokens each.
+    ///
+    /// It takes `2 · layers · slots · capacity · Hkv · D` values of memory.
+    pub fn new_cache(&self, slots: usize, capacity: usize) -> ModelCache<B> {
+        let shape = [
+            slots,
+            capacity,
+            self.config.num_key_value_heads,
+            self.config.head_dim,
+        ];
+        let device = self.device();
+        let layer = |_| KvCache {
+            k: Tensor::zeros(shape, &device),
+            v: Tensor::zeros(shape, &device),
+        };
+        ModelCache {
+            layers: (0..self.config.num_hidden_layers).map(layer).collect(),
+            slots,
+            capacity,
+        }
+    }
+
+    /// Appends new tokens to cached sequences and returns the logits after the last new token of
+    /// each row, `[rows.len(), V]`.
+    ///
+    /// `ids` are the new tokens of all rows end to end: `rows[0].len` of the first, and so on, so
+    /// prefills and single steps can share a call. A row needs `len >= 1`, a slot of its own and
+    /// `start + len <= capacity`. Not differentiable: on an autodiff backend, decode with
+    /// `model.valid()`.
+    pub fn decode(
+        &self,
+        ids: &[u32],
+        rows: &[CacheRow],
+        cache: &mut ModelCache<B>,
+    ) -> Tensor<B, 2> {
+        let positions = rows.iter().flat_map(|row| row.start..row.start + row.len);
+        let (cos, sin) = self.angle_tensors(self.rope().at(positions));
+        let context = self.context(cos, sin);
+        let mut x = ops::embedding(self.model.embed_tokens.weight.val(), self.id_tensor(ids));
+        let cached = std::mem::take(&mut cache.layers);
+        for (layer, kv) in self.model.layers.iter().zip(cached) {
+            x = layer.forward(x, &context, |q, k, v| {
+                let (mixed, kv) = ops::cached_attention(q, k, v, kv, rows, context.scale());
+                cache.layers.push(kv);
+                mixed
+            });
+        }
+        let last = self
+            .model
+            .norm
+            .forward(self.last_of_each(x, rows), context.eps);
+        ops::linear(last, self.head())
+    }
+
+    /// Copies the first `len` tokens of slot `from` to each slot of `to`, so that a group of
+    /// continuations of one prompt pays for its prefill once.
+    pub fn share_prefix(&self, cache: &mut ModelCache<B>, from: usize, to: &[usize], len: usize) {
+        let layers = std::mem::take(&mut cache.layers);
+        let copied = layers
+            .into_iter()
+            .map(|kv| ops::copy_slot(kv, from, to, len));
+        cache.layers = copied.collect();
+    }
+
+    /// The hidden state of the last new token of each row. When every row has one token, as in
+    /// all steps but the prefill, that is everything.
+    fn last_of_each(&self, x: Tensor<B, 2>, rows: &[CacheRow]) -> Tensor<B, 2> {
+        if rows.iter().all(|row| row.len == 1) {
+            return x;
+        }
+        let ends = rows.iter().scan(0, |end, row| {
+            *end += row.len as u32;
+            Some(*end - 1)
+        });
+        let last: Vec<u32> = ends.collect();
+        x.select(0, self.id_tensor(&last))
+    }
+}

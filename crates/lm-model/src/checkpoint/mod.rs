@@ -1,0 +1,51 @@
+//! Checkpoints in the layout of Hugging Face: `config.json` and safetensors files.
+//!
+//! [`load`] reads `model.safetensors`, or the shards named by `model.safetensors.index.json`,
+//! through memory maps, so peak memory is the model plus one tensor. [`save`] writes a single
+//! file. Neither trusts its input: a name, shape or place that is not as it should be is an
+//! [`Error`] that says where, what was expected and what was found.
+
+mod read;
+mod shard;
+mod write;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::config::ParameterSpec;
+use crate::error::{Error, Result};
+
+pub use read::load;
+pub use write::{SaveDtype, save};
+
+/// The weights when they are in one file.
+const SINGLE: &str = "model.safetensors";
+/// The list of shards when they are in several.
+const INDEX: &str = "model.safetensors.index.json";
+
+/// The names found must be exactly those of the model. `path` is what errors name.
+fn check_names(path: &Path, model: &[ParameterSpec], found: &BTreeSet<&str>) -> Result<()> {
+    let expected = model.iter().map(|spec| &*spec.name);
+    let missing: Vec<&str> = expected
+        .clone()
+        .filter(|name| !found.contains(name))
+        .collect();
+    if !missing.is_empty() {
+        return Err(Error::MissingTensors {
+            path: path.to_owned(),
+            names: missing.into_iter().map(str::to_owned).collect(),
+        });
+    }
+    let expected: BTreeSet<&str> = expected.collect();
+    let extra: Vec<String> = found
+        .difference(&expected)
+        .map(|name| (*name).to_owned())
+        .collect();
+    match extra.is_empty() {
+        true => Ok(()),
+        false => Err(Error::ExtraTensors {
+            path: path.to_owned(),
+            names: extra,
+        }),
+    }
+}

@@ -1,0 +1,273 @@
+//! `config.json` as `transformers` writes it, in the spellings of versions 4 and 5.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Qwen3Config, WeightDtype};
+use crate::error::Error;
+
+/// The fields of `config.json` that matter; unknown ones are ignored.
+#[derive(Serialize, Deserialize)]
+pub(super) struct RawConfig {
+    #[serde(default)]
+    architectures: Option<Vec<String>>,
+    #[serde(default)]
+    attention_bias: bool,
+    #[serde(default)]
+    attention_dropout: f64,
+    #[serde(default)]
+    bos_token_id: TokenIds,
+    /// Name of the weights' format since version 5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dtype: Option<String>,
+    #[serde(default)]
+    eos_token_id: TokenIds,
+    #[serde(default = "head_dim")]
+    head_dim: usize,
+    #[serde(default = "silu")]
+    hidden_act: String,
+    hidden_size: usize,
+    #[serde(default = "initializer_range")]
+    initializer_range: f64,
+    intermediate_size: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    layer_types: Option<Vec<String>>,
+    max_position_embeddings: usize,
+    model_type: String,
+    num_attention_heads: usize,
+    /// Present, and not zero, in the mixtures of experts.
+    #[serde(default, skip_serializing)]
+    num_experts: Option<usize>,
+    num_hidden_layers: usize,
+    num_key_value_heads: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pad_token_id: Option<u32>,
+    #[serde(default, skip_serializing)]
+    quantization_config: Option<Value>,
+    rms_norm_eps: f64,
+    /// Where version 5 keeps the base frequency and the kind of RoPE.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rope_parameters: Option<Map<String, Value>>,
+    #[serde(default)]
+    rope_scaling: Option<Map<String, Value>>,
+    /// Where version 4 keeps the base frequency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rope_theta: Option<f64>,
+    #[serde(default)]
+    tie_word_embeddings: bool,
+    /// Name of the weights' format until version 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    torch_dtype: Option<String>,
+    #[serde(default)]
+    use_sliding_window: bool,
+    vocab_size: usize,
+}
+
+/// No id, one, or a list: all three occur in published configurations.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(untagged)]
+enum TokenIds {
+    #[default]
+    None,
+    One(u32),
+    Many(Vec<u32>),
+}
+
+impl From<TokenIds> for Vec<u32> {
+    fn from(ids: TokenIds) -> Self {
+        match ids {
+            TokenIds::None => Vec::new(),
+            TokenIds::One(id) => vec![id],
+            TokenIds::Many(ids) => ids,
+        }
+    }
+}
+
+impl From<Vec<u32>> for TokenIds {
+    fn from(ids: Vec<u32>) -> Self {
+        match ids[..] {
+            [] => Self::None,
+            [id] => Self::One(id),
+            _ => Self::Many(ids),
+        }
+    }
+}
+
+/// What `transformers` assumes for this architecture, whatever the hidden size.
+fn head_dim() -> usize {
+    128
+}
+
+fn silu() -> String {
+    "silu".to_owned()
+}
+
+fn initializer_range() -> f64 {
+    0.02
+}
+
+impl TryFrom<RawConfig> for Qwen3Config {
+    type Error = Error;
+
+    fn try_from(raw: RawConfig) -> Result<Self, Error> {
+        raw.refuse_other_architectures()?;
+        raw.refuse_other_attention()?;
+        let config = Self {
+            rope_theta: raw.rope_theta()?,
+            dtype: raw.dtype()?,
+            vocab_size: raw.vocab_size,
+            hidden_size: raw.hidden_size,
+            intermediate_size: raw.intermediate_size,
+            num_hidden_layers: raw.num_hidden_layers,
+            num_attention_heads: raw.num_attention_heads,
+            num_key_value_heads: raw.num_key_value_heads,
+            head_dim: raw.head_dim,
+            rms_norm_eps: raw.rms_norm_eps,
+            tie_word_embeddings: raw.tie_word_embeddings,
+            max_position_embeddings: raw.max_position_embeddings,
+            initializer_range: raw.initializer_range,
+            bos_token_id: raw.bos_token_id.into(),
+            eos_token_id: raw.eos_token_id.into(),
+            pad_token_id: raw.pad_token_id,
+        };
+        config.check()?;
+        Ok(config)
+    }
+}
+
+impl RawConfig {
+    fn refuse_other_architectures(&self) -> Result<(), Error> {
+        if self.model_type != "qwen3" {
+            return Err(unsupported(
+                "model_type",
+                &self.model_type,
+                "\"qwen3\" (dense)",
+            ));
+        }
+        if self.num_experts.is_some_and(|experts| experts > 0) {
+            return Err(unsupported(
+                "num_experts",
+                self.num_experts,
+                "a dense model",
+            ));
+        }
+        if self.hidden_act != "silu" {
+            return Err(unsupported("hidden_act", &self.hidden_act, "\"silu\""));
+        }
+        if self.quantization_config.is_some() {
+            let found = &self.quantization_config;
+            return Err(unsupported(
+                "quantization_config",
+                found,
+                "an unquantised model",
+            ));
+        }
+        Ok(())
+    }
+
+    fn refuse_other_attention(&self) -> Result<(), Error> {
+        if self.attention_bias {
+            return Err(unsupported("attention_bias", true, "false"));
+        }
+        if self.attention_dropout != 0.0 {
+            return Err(unsupported(
+                "attention_dropout",
+                self.attention_dropout,
+                "0",
+            ));
+        }
+        // `sliding_window` alone is only a width; published files set it without using it.
+        if self.use_sliding_window {
+            return Err(unsupported("use_sliding_window", true, "false"));
+        }
+        let types = self.layer_types.iter().flatten();
+        match types.into_iter().find(|kind| *kind != "full_attention") {
+            Some(kind) => Err(unsupported("layer_types", kind, "\"full_attention\"")),
+            None => Ok(()),
+        }
+    }
+
+    /// The base frequency, from either place, after refusing every scaling of it.
+    fn rope_theta(&self) -> Result<f64, Error> {
+        refuse_scaling("rope_scaling", self.rope_scaling.as_ref())?;
+        refuse_scaling("rope_parameters", self.rope_parameters.as_ref())?;
+        let parameters = self.rope_parameters.as_ref();
+        let nested = parameters.and_then(|map| map.get("rope_theta"));
+        nested
+            .and_then(Value::as_f64)
+            .or(self.rope_theta)
+            .ok_or_else(|| Error::InvalidConfig {
+                field: "rope_theta",
+                found: "absent".to_owned(),
+                expected: "a number, here or in `rope_parameters`".to_owned(),
+            })
+    }
+
+    fn dtype(&self) -> Result<Option<WeightDtype>, Error> {
+        let (field, name) = match (&self.dtype, &self.torch_dtype) {
+            (Some(name), _) => ("dtype", name),
+            (None, Some(name)) => ("torch_dtype", name),
+            (None, None) => return Ok(None),
+        };
+        serde_json::from_value(Value::String(name.clone()))
+            .map(Some)
+            .map_err(|_| unsupported(field, name, "float32, float16 or bfloat16"))
+    }
+}
+
+/// Both maps name their kind `rope_type`, or `type` in the oldest files.
+fn refuse_scaling(field: &'static str, map: Option<&Map<String, Value>>) -> Result<(), Error> {
+    let Some(map) = map else { return Ok(()) };
+    let kind = map.get("rope_type").or_else(|| map.get("type"));
+    match kind {
+        Some(kind) if kind != "default" => Err(unsupported(field, map, "rope_type \"default\"")),
+        _ => Ok(()),
+    }
+}
+
+fn unsupported(field: &'static str, found: impl Serialize, expected: &'static str) -> Error {
+    let found = serde_json::to_string(&found).unwrap_or_else(|error| error.to_string());
+    Error::Unsupported {
+        field,
+        found,
+        expected,
+    }
+}
+
+impl From<Qwen3Config> for RawConfig {
+    /// Writes the spellings of version 4, which version 5 reads too.
+    fn from(config: Qwen3Config) -> Self {
+        Self {
+            architectures: Some(vec!["Qwen3ForCausalLM".to_owned()]),
+            attention_bias: false,
+            attention_dropout: 0.0,
+            bos_token_id: config.bos_token_id.into(),
+            dtype: None,
+            eos_token_id: config.eos_token_id.into(),
+            head_dim: config.head_dim,
+            hidden_act: silu(),
+            hidden_size: config.hidden_size,
+            initializer_range: config.initializer_range,
+            intermediate_size: config.intermediate_size,
+            layer_types: None,
+            max_position_embeddings: config.max_position_embeddings,
+            model_type: "qwen3".to_owned(),
+            num_attention_heads: config.num_attention_heads,
+            num_experts: None,
+            num_hidden_layers: config.num_hidden_layers,
+            num_key_value_heads: config.num_key_value_heads,
+            pad_token_id: config.pad_token_id,
+            quantization_config: None,
+            rms_norm_eps: config.rms_norm_eps,
+            rope_parameters: None,
+            rope_scaling: None,
+            rope_theta: Some(config.rope_theta),
+            tie_word_embeddings: config.tie_word_embeddings,
+            torch_dtype: config
+                .dtype
+                .map(|dtype| format!("{dtype:?}").to_lowercase()),
+            use_sliding_window: false,
+            vocab_size: config.vocab_size,
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Qwen3 in Burn: the model, Hugging Face checkpoints, the tokenizer and its chat template.
+//!
+//! Sequences are *packed*: the tokens of a batch lie end to end in one dimension without padding,
+//! and [`lm_kernels::SeqBounds`] says where each begins. Shapes in the documentation use T for the
+//! number of tokens of a batch, H for the hidden size, D for the width of a head and V for the
+//! vocabulary.
+//!
+//! * [`Qwen3Config`] reads and writes `config.json`, and [`Qwen3Config::init`] draws a fresh model.
+//! * [`Qwen3`] computes hidden states, log-probabilities and, with a [`ModelCache`], continuations.
+//! * [`checkpoint`] reads and writes directories in the layout of Hugging Face.
+//! * [`ChatTokenizer`] turns prompts and targets into ids, and can be trained.
+
+mod cache;
+pub mod checkpoint;
+mod config;
+mod error;
+mod files;
+mod init;
+mod model;
+mod rope;
+mod tokenizer;
+
+pub use cache::ModelCache;
+pub use config::{ParameterSpec, Qwen3Config, WeightDtype};
+pub use error::{Error, Result};
+pub use model::{Packed, Qwen3};
+pub use tokenizer::ChatTokenizer;

@@ -1,0 +1,297 @@
+//! The dense Qwen3 decoder over packed sequences.
+//!
+//! Qwen Team, *Qwen3 Technical Report*, 2025: pre-norm decoder with RMSNorm, grouped-query
+//! attention, RMSNorm of every query and key head before RoPE, and SwiGLU. The fields of the
+//! modules carry the names of Hugging Face's implementation, so the path of a parameter in the
+//! module tree is its name in a checkpoint.
+
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::prelude::*;
+use lm_kernels::{LmOps, SeqBounds, ops};
+
+use crate::config::Qwen3Config;
+use crate::rope::{Angles, Rope};
+
+/// A Qwen3 model with its language-model head.
+///
+/// Made by [`Qwen3Config::init`] or [`crate::checkpoint::load`]; works on any backend that has
+/// [`LmOps`]. On an autodiff backend every method is differentiable except where it says not.
+#[derive(Module, Debug)]
+pub struct Qwen3<B: Backend> {
+    pub(crate) model: Decoder<B>,
+    pub(crate) lm_head: Option<Linear<B>>,
+    #[module(skip)]
+    pub(crate) config: Qwen3Config,
+}
+
+/// A batch of sequences laid end to end, with what their positions imply.
+#[derive(Clone, Debug)]
+pub struct Packed<B: Backend> {
+    /// Token ids, `[T]`.
+    pub ids: Tensor<B, 1, Int>,
+    /// Cosines of the rotary angles, `[T, D/2]`.
+    pub cos: Tensor<B, 2>,
+    /// Sines of the rotary angles, `[T, D/2]`.
+    pub sin: Tensor<B, 2>,
+    /// Where each sequence begins and ends.
+    pub bounds: SeqBounds,
+}
+
+/// Embedding, layers and final norm: everything but the head.
+#[derive(Module, Debug)]
+pub(crate) struct Decoder<B: Backend> {
+    pub(crate) embed_tokens: Linear<B>,
+    pub(crate) layers: Vec<Layer<B>>,
+    pub(crate) norm: Norm<B>,
+}
+
+/// One decoder layer.
+#[derive(Module, Debug)]
+pub(crate) struct Layer<B: Backend> {
+    pub(crate) input_layernorm: Norm<B>,
+    pub(crate) self_attn: Attention<B>,
+    pub(crate) post_attention_layernorm: Norm<B>,
+    pub(crate) mlp: Mlp<B>,
+}
+
+/// Grouped-query attention with normalised queries and keys.
+#[derive(Module, Debug)]
+pub(crate) struct Attention<B: Backend> {
+    pub(crate) q_proj: Linear<B>,
+    pub(crate) k_proj: Linear<B>,
+    pub(crate) v_proj: Linear<B>,
+    pub(crate) o_proj: Linear<B>,
+    pub(crate) q_norm: Norm<B>,
+    pub(crate) k_norm: Norm<B>,
+}
+
+/// The gated feed-forward network.
+#[derive(Module, Debug)]
+pub(crate) struct Mlp<B: Backend> {
+    pub(crate) gate_proj: Linear<B>,
+    pub(crate) up_proj: Linear<B>,
+    pub(crate) down_proj: Linear<B>,
+}
+
+/// A matrix `[out, in]` without bias, as Hugging Face stores it: a projection, the embedding or
+/// the head.
+#[derive(Module, Debug)]
+pub(crate) struct Linear<B: Backend> {
+    pub(crate) weight: Param<Tensor<B, 2>>,
+}
+
+/// The gain of an RMSNorm.
+#[derive(Module, Debug)]
+pub(crate) struct Norm<B: Backend> {
+    pub(crate) weight: Param<Tensor<B, 1>>,
+}
+
+/// What a layer needs besides its input; the same for all layers of one pass.
+pub(crate) struct Context<B: Backend> {
+    pub(crate) cos: Tensor<B, 2>,
+    pub(crate) sin: Tensor<B, 2>,
+    pub(crate) head_dim: usize,
+    pub(crate) eps: f64,
+}
+
+impl<B: LmOps> Qwen3<B> {
+    /// The shape of the model.
+    pub fn config(&self) -> &Qwen3Config {
+        &self.config
+    }
+
+    /// The device that holds the weights.
+    pub fn device(&self) -> B::Device {
+        self.model.norm.weight.val().device()
+    }
+
+    /// Lays sequences of token ids end to end. Positions count from 0 in each of them.
+    ///
+    /// Every id must be below [`Qwen3Config::vocab_size`]; what happens otherwise is up to the
+    /// backend.
+    pub fn pack(&self, sequences: &[&[u32]]) -> Packed<B> {
+        let lengths: Vec<usize> = sequences.iter().map(|ids| ids.len()).collect();
+        let angles = self.rope().packed(&lengths);
+        let (cos, sin) = self.angle_tensors(angles);
+        Packed {
+            ids: self.id_tensor(&sequences.concat()),
+            cos,
+            sin,
+            bounds: SeqBounds::from_lengths(&lengths),
+        }
+    }
+
+    /// Hidden states after the final norm, `[T, H]`.
+    pub fn hidden(&self, batch: &Packed<B>) -> Tensor<B, 2> {
+        let context = self.context(batch.cos.clone(), batch.sin.clone());
+        let mut x = ops::embedding(self.model.embed_tokens.weight.val(), batch.ids.clone());
+        for layer in &self.model.layers {
+            x = layer.forward(x, &context, |q, k, v| {
+                ops::attention(q, k, v, &batch.bounds, context.scale())
+            });
+        }
+        self.model.norm.forward(x, context.eps)
+    }
+
+    /// The output head, `[V, H]`: `lm_head`, or the embedding when they are tied.
+    pub fn head(&self) -> Tensor<B, 2> {
+        let head = self.lm_head.as_ref().unwrap_or(&self.model.embed_tokens);
+        head.weight.val()
+    }
+
+    /// Log-probability of `targets[i]` after the hidden state number `rows[i]` of the batch,
+    /// `log softmax(logits / temperature)[target]`, with the entropy of the same distribution.
+    ///
+    /// `rows` and `targets` have the same length N, and so have both results. The head is applied
+    /// to the N rows only, and never to all of them at once.
+    pub fn log_probs(
+        &self,
+        batch: &Packed<B>,
+        rows: Tensor<B, 1, Int>,
+        targets: Tensor<B, 1, Int>,
+        temperature: f64,
+    ) -> ops::TokenLogProbs<B> {
+        let hidden = self.hidden(batch).select(0, rows);
+        ops::linear_log_probs(hidden, self.head(), targets, temperature)
+    }
+
+    /// Logits of every position, `[T, V]`. For tests and small models: training and generation
+    /// use [`Qwen3::log_probs`] and [`Qwen3::decode`], which need far less memory.
+    pub fn logits(&self, batch: &Packed<B>) -> Tensor<B, 2> {
+        ops::linear(self.hidden(batch), self.head())
+    }
+
+    pub(crate) fn rope(&self) -> Rope {
+        Rope::new(self.config.rope_theta, self.config.head_dim)
+    }
+
+    pub(crate) fn context(&self, cos: Tensor<B, 2>, sin: Tensor<B, 2>) -> Context<B> {
+        Context {
+            cos,
+            sin,
+            head_dim: self.config.head_dim,
+            eps: self.config.rms_norm_eps,
+        }
+    }
+
+    pub(crate) fn angle_tensors(&self, angles: Angles) -> (Tensor<B, 2>, Tensor<B, 2>) {
+        let device = self.device();
+        let half = self.config.head_dim / 2;
+        let tensor = |values: Vec<f32>| {
+            let shape = [values.len() / half, half];
+            Tensor::from_data(TensorData::new(values, shape), &device)
+        };
+        (tensor(angles.cos), tensor(angles.sin))
+    }
+
+    pub(crate) fn id_tensor(&self, ids: &[u32]) -> Tensor<B, 1, Int> {
+        let values: Vec<i64> = ids.iter().map(|&id| i64::from(id)).collect();
+        let shape = [values.len()];
+        Tensor::from_data(TensorData::new(values, shape), &self.device())
+    }
+}
+
+impl<B: Backend> Qwen3<B> {
+    /// Every parameter by its Hugging Face name, in the order of the module tree. A tied head is
+    /// not listed: it is the embedding.
+    pub fn named_parameters(&self) -> Vec<(String, ParamId)> {
+        let mut names = Names::default();
+        self.visit(&mut names);
+        names.found
+    }
+}
+
+/// Collects the paths of parameters.
+#[derive(Default)]
+struct Names {
+    path: Vec<String>,
+    found: Vec<(String, ParamId)>,
+}
+
+impl<B: Backend> ModuleVisitor<B> for Names {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        self.found.push((self.path.join("."), param.id));
+    }
+}
+
+impl<B: LmOps> Layer<B> {
+    /// `x` and the result are `[T, H]`; `attend` maps queries `[T, Hq, D]`, keys and values
+    /// `[T, Hkv, D]` to `[T, Hq, D]`.
+    pub(crate) fn forward(
+        &self,
+        x: Tensor<B, 2>,
+        context: &Context<B>,
+        attend: impl FnOnce(Tensor<B, 3>, Tensor<B, 3>, Tensor<B, 3>) -> Tensor<B, 3>,
+    ) -> Tensor<B, 2> {
+        let normed = self.input_layernorm.forward(x.clone(), context.eps);
+        let x = x + self.self_attn.forward(normed, context, attend);
+        let normed = self
+            .post_attention_layernorm
+            .forward(x.clone(), context.eps);
+        x + self.mlp.forward(normed)
+    }
+}
+
+impl<B: LmOps> Attention<B> {
+    fn forward(
+        &self,
+        x: Tensor<B, 2>,
+        context: &Context<B>,
+        attend: impl FnOnce(Tensor<B, 3>, Tensor<B, 3>, Tensor<B, 3>) -> Tensor<B, 3>,
+    ) -> Tensor<B, 2> {
+        let q = context.heads(self.q_proj.forward(x.clone()));
+        let k = context.heads(self.k_proj.forward(x.clone()));
+        let v = context.heads(self.v_proj.forward(x));
+        let q = self.q_norm.forward_with_rope(q, context);
+        let k = self.k_norm.forward_with_rope(k, context);
+        let mixed = attend(q, k, v);
+        let [tokens, heads, width] = mixed.dims();
+        self.o_proj.forward(mixed.reshape([tokens, heads * width]))
+    }
+}
+
+impl<B: LmOps> Mlp<B> {
+    fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        let gate = self.gate_proj.forward(x.clone());
+        let up = self.up_proj.forward(x);
+        self.down_proj.forward(ops::swiglu(gate, up))
+    }
+}
+
+impl<B: LmOps> Linear<B> {
+    fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
+        ops::linear(x, self.weight.val())
+    }
+}
+
+impl<B: LmOps> Norm<B> {
+    pub(crate) fn forward(&self, x: Tensor<B, 2>, eps: f64) -> Tensor<B, 2> {
+        ops::rms_norm(x, self.weight.val(), eps)
+    }
+
+    fn forward_with_rope(&self, x: Tensor<B, 3>, context: &Context<B>) -> Tensor<B, 3> {
+        let (cos, sin) = (context.cos.clone(), context.sin.clone());
+        ops::norm_rope(x, self.weight.val(), cos, sin, context.eps)
+    }
+}
+
+impl<B: Backend> Context<B> {
+    /// The factor of the attention scores, `1/√D`.
+    pub(crate) fn scale(&self) -> f64 {
+        (self.head_dim as f64).sqrt().recip()
+    }
+
+    /// `[T, heads · D]` as `[T, heads, D]`.
+    fn heads(&self, x: Tensor<B, 2>) -> Tensor<B, 3> {
+        let [tokens, width] = x.dims();
+        x.reshape([tokens, width / self.head_dim, self.head_dim])
+    }
+}

@@ -1,0 +1,108 @@
+//! The one error type of this crate.
+
+use std::path::{Path, PathBuf};
+
+/// What can go wrong while preparing, running, saving or resuming a training run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A field of the configuration has a value that no run can use.
+    #[error("configuration field `{field}`: expected {expected}, found {found}")]
+    Config {
+        /// Name of the field.
+        field: &'static str,
+        /// Which values are accepted.
+        expected: &'static str,
+        /// The value that was given.
+        found: String,
+    },
+
+    /// A sample cannot be trained on.
+    #[error("sample {index}: {problem}")]
+    Sample {
+        /// Position in the slice given to the trainer, from 0.
+        index: usize,
+        /// What was expected and what was found.
+        problem: String,
+    },
+
+    /// No sample is left to train on.
+    #[error("no samples to train on ({skipped} were skipped as longer than max_length)")]
+    NoSamples {
+        /// How many samples the over-length policy removed.
+        skipped: usize,
+    },
+
+    /// The loss or the gradient norm became infinite or NaN. The weights are those before this step.
+    #[error("step {step}: {quantity} is {value}; the step was not applied{}", kept(.checkpoint.as_deref()))]
+    NonFinite {
+        /// The step that failed, counted from 1 as in the metrics.
+        step: usize,
+        /// `loss` or `grad_norm`.
+        quantity: &'static str,
+        /// The value found.
+        value: f64,
+        /// Where the last good state was saved, if the run has a checkpoint directory.
+        checkpoint: Option<PathBuf>,
+    },
+
+    /// A checkpoint belongs to another run.
+    #[error("{}: cannot resume: {what} differs (checkpoint {expected}, this run {found})", .path.display())]
+    ResumeMismatch {
+        /// The checkpoint directory.
+        path: PathBuf,
+        /// What differs.
+        what: &'static str,
+        /// The value of the run that wrote the checkpoint.
+        expected: String,
+        /// The value of the run that tries to resume.
+        found: String,
+    },
+
+    /// A file of a checkpoint does not hold what it must.
+    #[error("{}: {problem}", .path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What was expected and what was found.
+        problem: String,
+    },
+
+    /// A file or directory could not be read or written.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+
+    /// Loading or saving the model failed.
+    #[error(transparent)]
+    Model(#[from] lm_model::Error),
+}
+
+impl Error {
+    /// Attaches `path` to an input/output error; made for `map_err`.
+    pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        move |source| Self::Io {
+            path: path.to_path_buf(),
+            source,
+        }
+    }
+
+    /// A [`Error::Corrupt`] for `path`.
+    pub(crate) fn corrupt(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Corrupt {
+            path: path.to_path_buf(),
+            problem: problem.into(),
+        }
+    }
+}
+
+fn kept(checkpoint: Option<&Path>) -> String {
+    match checkpoint {
+        Some(path) => format!(" and the last good state is in {}", path.display()),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,54 @@
+//! Supervised fine-tuning of a Qwen3 model: batches, schedule, optimizer, checkpoints, metrics.
+//!
+//! The principal function is [`train_sft`]. It takes tokenised [`Sample`]s, lays them end to end in
+//! packed micro-batches (no padding; each sample attends only to itself) and minimises the mean
+//! negative log-likelihood of the completion tokens with AdamW. Only the hidden states that predict
+//! a completion token reach the vocabulary projection.
+//!
+//! # What a run guarantees
+//!
+//! - **The loss is a token mean over the whole optimizer step.** Micro-batches are weighted by their
+//!   number of target tokens, so splitting a step differently changes nothing but rounding.
+//! - **A run is a function of its inputs.** The order of samples depends on `(seed, epoch)` alone, and
+//!   a run that was stopped and resumed from its checkpoint follows the trajectory of one that was not,
+//!   bit for bit on a deterministic backend.
+//! - **A checkpoint is complete or absent.** It is written beside its final name, synced and renamed.
+//! - **Bad numbers do not reach the weights.** A loss or gradient norm that is not finite ends the run
+//!   with [`Error::NonFinite`] before the update, and the last good state is saved.
+//!
+//! # Pieces for other trainers
+//!
+//! [`GradientAccumulator`], [`Optimizer`], [`Schedule`] and [`AtomicDir`] know nothing of samples or
+//! losses; the reinforcement-learning trainer is built from them too.
+//!
+//! Continued pre-training needs no separate code: a [`Sample`] with `loss_from = 1` trains on every token
+//! after its first.
+
+mod atomic;
+mod batching;
+mod checkpoint;
+mod clock;
+mod config;
+mod error;
+mod gradients;
+mod loss;
+mod metrics;
+mod optimizer;
+mod optimizer_state;
+mod sample;
+mod schedule;
+mod step;
+mod trainer;
+
+pub use atomic::AtomicDir;
+pub use batching::{BatchLimits, EpochPlan};
+pub use checkpoint::{TrainState, latest_checkpoint};
+pub use config::{OverLength, SftConfig};
+pub use error::Error;
+pub use gradients::{GradientAccumulator, ParamGradients};
+pub use loss::{LossTerms, completion_loss};
+pub use metrics::{Monitor, StepMetrics, peak_memory_bytes};
+pub use optimizer::{AdamWConfig, Optimizer};
+pub use sample::{Sample, Sequence, prepare};
+pub use schedule::{Schedule, ScheduleKind};
+pub use trainer::{Outcome, RunFiles, train_sft};

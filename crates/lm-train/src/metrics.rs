@@ -1,0 +1,82 @@
+//! What a run reports, and who listens.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+/// The numbers of one optimizer step. Names are TRL's where TRL has the metric.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StepMetrics {
+    /// Mean negative log-likelihood of the step's target tokens, in nats.
+    pub loss: f64,
+    /// Global gradient norm before clipping.
+    pub grad_norm: f64,
+    /// Learning rate of this step.
+    pub learning_rate: f64,
+    /// Mean entropy of the predicted distributions at the target tokens, in nats.
+    pub entropy: f64,
+    /// Passes over the samples so far, with the fraction of the current one.
+    pub epoch: f64,
+    /// Steps so far, this one included.
+    pub global_step: usize,
+    /// Steps of the whole run.
+    pub total_steps: usize,
+    /// Tokens trained on so far, prompts included.
+    pub num_tokens: u64,
+    /// Tokens of this step, prompts included, per second of it.
+    pub tokens_per_second: f64,
+    /// Seconds of this step, without checkpoints and reports.
+    pub step_time: f64,
+    /// Estimated seconds until the last step, from the mean step time of this process.
+    pub eta_seconds: f64,
+    /// Most memory the process has held so far, in bytes; absent where the system does not tell.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// Follows a run and may end it.
+pub trait Monitor {
+    /// Called after each reported step (see [`SftConfig::log_every`](crate::SftConfig::log_every)).
+    fn on_step(&mut self, metrics: &StepMetrics);
+
+    /// Called after a checkpoint has its final name.
+    fn on_checkpoint(&mut self, _path: &Path) {}
+
+    /// Asked before every micro-batch. After `true`, the run drops the step it is in, writes a
+    /// checkpoint and returns.
+    fn should_stop(&self) -> bool {
+        false
+    }
+}
+
+/// The monitor that neither listens nor stops.
+impl Monitor for () {
+    fn on_step(&mut self, _metrics: &StepMetrics) {}
+}
+
+/// The most physical memory this process has held, in bytes: `VmHWM` of Linux. `None` elsewhere.
+pub fn peak_memory_bytes() -> Option<u64> {
+    parse_peak(&std::fs::read_to_string("/proc/self/status").ok()?)
+}
+
+fn parse_peak(status: &str) -> Option<u64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peak_is_read_from_the_status_file() {
+        assert_eq!(
+            parse_peak("VmPeak:\t  9 kB\nVmHWM:\t   2048 kB\n"),
+            Some(2 << 20)
+        );
+        assert_eq!(parse_peak("VmPeak:\t  9 kB\n"), None);
+        assert_eq!(parse_peak("VmHWM:\t lots\n"), None);
+    }
+}

@@ -1,0 +1,184 @@
+//! AdamW over the parameters of a module, with clipping by the global gradient norm.
+
+use std::collections::HashMap;
+
+use burn::module::{AutodiffModule, ModuleMapper, Param, ParamId};
+use burn::tensor::Tensor;
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use lm_kernels::LmOps;
+use lm_kernels::ops::{self, AdamW};
+
+use crate::ParamGradients;
+
+/// The constants of [`Optimizer`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamWConfig {
+    /// Decay rate of the first moment.
+    pub beta1: f64,
+    /// Decay rate of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub eps: f64,
+    /// Decoupled weight decay, applied to every parameter that has a gradient.
+    pub weight_decay: f64,
+    /// Largest global gradient norm; 0 means no clipping.
+    pub max_grad_norm: f64,
+}
+
+impl Default for AdamWConfig {
+    /// PyTorch's constants, without weight decay, clipping at 1.
+    fn default() -> Self {
+        Self {
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay: 0.0,
+            max_grad_norm: 1.0,
+        }
+    }
+}
+
+/// The moments of one parameter, flat as its gradient.
+#[derive(Clone, Debug)]
+pub(crate) struct Moments<B: Backend> {
+    pub(crate) first: Tensor<B, 1>,
+    pub(crate) second: Tensor<B, 1>,
+}
+
+/// AdamW (Loshchilov and Hutter, 2019) as `torch.optim.AdamW` computes it.
+///
+/// `B` is the backend of the module that is trained, autodiff included. The moments live beside it, keyed
+/// by parameter id, and are created when a parameter first has a gradient. Parameters without a gradient,
+/// such as frozen ones, are left as they are.
+#[derive(Debug)]
+pub struct Optimizer<B: AutodiffBackend> {
+    pub(crate) config: AdamWConfig,
+    /// Updates applied so far; the bias correction of the next one uses this plus one.
+    pub(crate) steps: usize,
+    pub(crate) moments: HashMap<ParamId, Moments<B::InnerBackend>>,
+}
+
+impl<B: AutodiffBackend> Optimizer<B>
+where
+    B::InnerBackend: LmOps,
+{
+    /// An optimizer that has applied no update.
+    pub fn new(config: AdamWConfig) -> Self {
+        Self {
+            config,
+            steps: 0,
+            moments: HashMap::new(),
+        }
+    }
+
+    /// Updates applied so far.
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// Clips `gradients`, updates `module` with learning rate `lr`, and returns it with the norm before
+    /// clipping. Waits for the device once, to read the norm.
+    ///
+    /// If the norm is not finite, module and optimizer are returned as they were: check it.
+    pub fn step<M: AutodiffModule<B>>(
+        &mut self,
+        module: M,
+        gradients: ParamGradients<B::InnerBackend>,
+        lr: f64,
+    ) -> (M, f64) {
+        let norm = gradients.norm();
+        if !norm.is_finite() {
+            return (module, norm);
+        }
+        (
+            self.update(module, gradients, lr, self.clip_factor(norm)),
+            norm,
+        )
+    }
+
+    /// What the gradients must be multiplied by so that their norm is at most `max_grad_norm`, as
+    /// `torch.nn.utils.clip_grad_norm_` computes it: `min(1, max / (norm + 1e-6))`.
+    pub fn clip_factor(&self, norm: f64) -> f64 {
+        match self.config.max_grad_norm {
+            0.0 => 1.0,
+            max => (max / (norm + 1e-6)).min(1.0),
+        }
+    }
+
+    /// Updates `module` with `grad_scale · gradients`, without looking at their norm and without waiting
+    /// for the device.
+    pub fn update<M: AutodiffModule<B>>(
+        &mut self,
+        module: M,
+        gradients: ParamGradients<B::InnerBackend>,
+        lr: f64,
+        grad_scale: f64,
+    ) -> M {
+        self.steps += 1;
+        let AdamWConfig {
+            beta1,
+            beta2,
+            eps,
+            weight_decay,
+            ..
+        } = self.config;
+        let hyper = AdamW {
+            lr,
+            beta1,
+            beta2,
+            eps,
+            weight_decay,
+            step: self.steps,
+            grad_scale,
+        };
+        module.map(&mut Update::<B> {
+            hyper,
+            gradients,
+            moments: &mut self.moments,
+        })
+    }
+}
+
+struct Update<'a, B: AutodiffBackend> {
+    hyper: AdamW,
+    gradients: ParamGradients<B::InnerBackend>,
+    moments: &'a mut HashMap<ParamId, Moments<B::InnerBackend>>,
+}
+
+impl<B: AutodiffBackend> Update<'_, B>
+where
+    B::InnerBackend: LmOps,
+{
+    /// Hands parameter and moments to the kernel as their only owner, so that it can work in place.
+    fn apply(
+        &mut self,
+        id: ParamId,
+        param: Tensor<B::InnerBackend, 1>,
+        grad: Tensor<B::InnerBackend, 1>,
+    ) -> Tensor<B::InnerBackend, 1> {
+        let Moments { first, second } = self.moments.remove(&id).unwrap_or_else(|| Moments {
+            first: param.zeros_like(),
+            second: param.zeros_like(),
+        });
+        let [param, first, second] = ops::adamw(param, grad, first, second, &self.hyper);
+        self.moments.insert(id, Moments { first, second });
+        param
+    }
+}
+
+impl<B: AutodiffBackend> ModuleMapper<B> for Update<'_, B>
+where
+    B::InnerBackend: LmOps,
+{
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        let Some(grad) = self.gradients.take(param.id) else {
+            return param;
+        };
+        let (id, tensor, mapper) = param.consume();
+        let tensor = tensor.inner();
+        let shape = tensor.shape();
+        let flat = tensor.reshape([shape.num_elements()]);
+        let updated = self.apply(id, flat, grad).reshape(shape);
+        Param::from_mapped_value(id, Tensor::from_inner(updated).require_grad(), mapper)
+    }
+}

@@ -1,0 +1,66 @@
+//! How a step is split into micro-batches, and how samples are packed, changes only the rounding.
+
+use lm_train::{RunFiles, SftConfig, train_sft};
+
+use crate::support::{Recorder, quick, samples, tiny_model};
+
+/// TRL's invariants: the largest difference of the losses, and their mean drift, which a wrong weight
+/// of a micro-batch would move.
+#[track_caller]
+fn check_same_trajectory(one: SftConfig, other: SftConfig) {
+    let samples = samples(12);
+    let run = |config| {
+        let mut recorder = Recorder::default();
+        train_sft(
+            tiny_model(),
+            &samples,
+            &config,
+            &RunFiles::default(),
+            &mut recorder,
+        )
+        .unwrap();
+        recorder.steps
+    };
+    let (one, other) = (run(one), run(other));
+    let differences: Vec<f64> = one
+        .iter()
+        .zip(&other)
+        .map(|(a, b)| a.loss - b.loss)
+        .collect();
+    let largest = differences.iter().map(|d| d.abs()).fold(0.0, f64::max);
+    let drift = differences.iter().sum::<f64>() / differences.len() as f64;
+    assert!(
+        largest <= 1e-4 && drift.abs() <= 1e-5,
+        "largest {largest}, drift {drift}"
+    );
+    for (a, b) in one.iter().zip(&other) {
+        assert!((a.grad_norm - b.grad_norm).abs() <= 1e-3 * a.grad_norm);
+        assert_eq!(a.num_tokens, b.num_tokens);
+    }
+}
+
+#[test]
+fn six_at_once_is_three_times_two() {
+    let config = |size, accumulation| SftConfig {
+        batch_size: Some(size),
+        grad_accumulation: accumulation,
+        ..quick(20)
+    };
+    check_same_trajectory(config(6, 1), config(2, 3));
+    check_same_trajectory(config(6, 1), config(1, 6));
+}
+
+#[test]
+fn a_token_budget_gives_the_same_epoch() {
+    let all = SftConfig {
+        batch_size: Some(12),
+        ..quick(10)
+    };
+    let budget = SftConfig {
+        batch_size: None,
+        batch_tokens: Some(50),
+        grad_accumulation: 12,
+        ..quick(10)
+    };
+    check_same_trajectory(all, budget);
+}

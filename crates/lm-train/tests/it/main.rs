@@ -1,0 +1,9 @@
+//! Training runs of tiny models on the CPU backend: what the trainer promises, end to end.
+
+mod accumulation;
+mod failure;
+mod learning;
+mod optimizer;
+mod resume;
+mod support;
+mod trajectory;

@@ -1,0 +1,202 @@
+//! Stopping and resuming must not show in the trajectory.
+
+use lm_train::{Error, RunFiles, Sample, SftConfig, TrainState, latest_checkpoint, train_sft};
+use tempfile::TempDir;
+
+use crate::support::{Recorder, bits, quick, samples, tiny_model, weights};
+
+fn config() -> SftConfig {
+    SftConfig {
+        batch_tokens: Some(40),
+        batch_size: None,
+        grad_accumulation: 2,
+        epochs: 2.5,
+        max_steps: None,
+        ..quick(0)
+    }
+}
+
+fn files(root: &TempDir) -> RunFiles {
+    RunFiles {
+        checkpoints: Some(root.path().to_path_buf()),
+        ..Default::default()
+    }
+}
+
+/// Runs until the monitor is asked for the `question`-th time, resumes, and compares with a run that
+/// was left alone.
+#[track_caller]
+fn check_stop(question: usize) {
+    let (samples, config) = (samples(17), config());
+    let mut alone = Recorder::default();
+    let expected = train_sft(
+        tiny_model(),
+        &samples,
+        &config,
+        &RunFiles::default(),
+        &mut alone,
+    )
+    .unwrap();
+
+    let root = tempfile::tempdir().unwrap();
+    let mut first = Recorder::stopping_at(question);
+    let stopped = train_sft(tiny_model(), &samples, &config, &files(&root), &mut first).unwrap();
+    assert!(stopped.stopped && stopped.steps < expected.steps);
+    assert_eq!(stopped.checkpoint, latest_checkpoint(root.path()).unwrap());
+
+    let mut second = Recorder::default();
+    let resumed = RunFiles {
+        resume: stopped.checkpoint,
+        ..files(&root)
+    };
+    let finished = train_sft(tiny_model(), &samples, &config, &resumed, &mut second).unwrap();
+    assert!(!finished.stopped);
+    assert_eq!(finished.steps, expected.steps);
+    assert_eq!(
+        [first.trajectory(), second.trajectory()].concat(),
+        alone.trajectory()
+    );
+    assert_eq!(
+        bits(&weights(&finished.model)),
+        bits(&weights(&expected.model))
+    );
+}
+
+#[test]
+fn before_the_first_step() {
+    check_stop(1);
+}
+
+#[test]
+fn between_two_steps() {
+    check_stop(5);
+}
+
+#[test]
+fn between_two_micro_batches() {
+    check_stop(8);
+}
+
+#[test]
+fn at_every_other_place() {
+    for question in [2, 3, 4, 6, 7, 9, 10, 11] {
+        check_stop(question);
+    }
+}
+
+#[test]
+fn checkpoints_are_written_when_due_and_pruned() {
+    let root = tempfile::tempdir().unwrap();
+    let config = SftConfig {
+        save_every: Some(2),
+        save_total_limit: Some(2),
+        ..quick(5)
+    };
+    let mut recorder = Recorder::default();
+    train_sft(
+        tiny_model(),
+        &samples(9),
+        &config,
+        &files(&root),
+        &mut recorder,
+    )
+    .unwrap();
+    let names: Vec<_> = recorder
+        .checkpoints
+        .iter()
+        .map(|path| path.file_name().unwrap().to_owned())
+        .collect();
+    assert_eq!(names, ["step-000002", "step-000004", "step-000005"]);
+    assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn a_finished_run_resumes_to_its_end() {
+    let root = tempfile::tempdir().unwrap();
+    let samples = samples(6);
+    let done = train_sft(tiny_model(), &samples, &quick(2), &files(&root), &mut ()).unwrap();
+    let mut recorder = Recorder::default();
+    let resumed = RunFiles {
+        resume: done.checkpoint.clone(),
+        ..files(&root)
+    };
+    let again = train_sft(tiny_model(), &samples, &quick(2), &resumed, &mut recorder).unwrap();
+    assert!(recorder.steps.is_empty() && recorder.checkpoints.is_empty());
+    assert_eq!(again.checkpoint, done.checkpoint);
+    assert_eq!(bits(&weights(&again.model)), bits(&weights(&done.model)));
+}
+
+#[test]
+fn attached_files_lie_in_the_checkpoint() {
+    let root = tempfile::tempdir().unwrap();
+    let tokenizer = root.path().join("tokenizer.json");
+    std::fs::write(&tokenizer, "{}").unwrap();
+    let files = RunFiles {
+        attach: vec![tokenizer],
+        ..files(&root)
+    };
+    let outcome = train_sft(tiny_model(), &samples(3), &quick(1), &files, &mut ()).unwrap();
+    let checkpoint = outcome.checkpoint.unwrap();
+    assert_eq!(
+        std::fs::read_to_string(checkpoint.join("tokenizer.json")).unwrap(),
+        "{}"
+    );
+    assert_eq!(TrainState::read(&checkpoint).unwrap().global_step, 1);
+}
+
+#[track_caller]
+fn check_refused(samples: &[Sample], config: &SftConfig, expected: &str) {
+    let root = tempfile::tempdir().unwrap();
+    let done = train_sft(
+        tiny_model(),
+        &crate::support::samples(6),
+        &quick(1),
+        &files(&root),
+        &mut (),
+    )
+    .unwrap();
+    let resumed = RunFiles {
+        resume: done.checkpoint,
+        ..files(&root)
+    };
+    let error = train_sft(tiny_model(), samples, config, &resumed, &mut ()).unwrap_err();
+    assert!(
+        matches!(&error, Error::ResumeMismatch { what, .. } if *what == expected),
+        "{error}"
+    );
+}
+
+#[test]
+fn another_run_is_refused() {
+    check_refused(
+        &samples(6),
+        &SftConfig {
+            lr: 0.5,
+            ..quick(1)
+        },
+        "the configuration",
+    );
+    check_refused(&samples(7), &quick(1), "the training data");
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named() {
+    let root = tempfile::tempdir().unwrap();
+    let samples = samples(6);
+    let done = train_sft(tiny_model(), &samples, &quick(1), &files(&root), &mut ()).unwrap();
+    let path = done
+        .checkpoint
+        .clone()
+        .unwrap()
+        .join("optimizer.safetensors");
+    std::fs::write(&path, [0; 40]).unwrap();
+    let resumed = RunFiles {
+        resume: done.checkpoint,
+        ..files(&root)
+    };
+    let error = train_sft(tiny_model(), &samples, &quick(1), &resumed, &mut ()).unwrap_err();
+    assert!(
+        error.to_string().contains("optimizer.safetensors"),
+        "{error}"
+    );
+}

@@ -1,0 +1,86 @@
+//! Server addresses: completed, checked, and free of secrets.
+
+use reqwest::Url;
+
+use crate::error::Error;
+
+/// Completes a base address to that of the chat-completions method.
+pub(super) fn completions(base: &str) -> Result<Url, Error> {
+    let wrong = |why: String| Error::BaseUrl {
+        url: base.into(),
+        why,
+    };
+    let mut url = Url::parse(base.trim()).map_err(|error| wrong(error.to_string()))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Error::BaseUrl {
+            url: "(hidden)".into(),
+            why: "it contains a user or password; keys belong into the environment".into(),
+        });
+    }
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(wrong("expected http://host or https://host".into()));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong("expected no query and no fragment".into()));
+    }
+    let path = url.path().trim_end_matches('/').to_string();
+    let path = match path.as_str() {
+        "" => "/v1/chat/completions".into(),
+        path if path.ends_with("/chat/completions") => path.into(),
+        path => format!("{path}/chat/completions"),
+    };
+    url.set_path(&path);
+    Ok(url)
+}
+
+/// Whether the address is on this machine, where no proxy belongs in between.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let ip: Result<std::net::IpAddr, _> = bare.parse();
+    host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_completed() {
+        for (base, expected) in [
+            ("http://h:1", "http://h:1/v1/chat/completions"),
+            ("https://h/v1/", "https://h/v1/chat/completions"),
+            (
+                "https://h/v1/chat/completions",
+                "https://h/v1/chat/completions",
+            ),
+        ] {
+            assert_eq!(completions(base).expect("usable").as_str(), expected);
+        }
+        for base in ["", "h:1", "ftp://h", "file:///x", "http://h/v1?key=1"] {
+            assert!(completions(base).is_err(), "{base:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_the_address_is_refused_and_not_repeated() {
+        let error = completions("https://me:secret@h/v1").expect_err("has a password");
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn loopback_addresses_are_recognised() {
+        for (url, expected) in [
+            ("http://localhost:1", true),
+            ("http://127.0.0.1:1", true),
+            ("http://[::1]:1", true),
+            ("http://example.org", false),
+        ] {
+            assert_eq!(
+                is_loopback(&Url::parse(url).expect("a URL")),
+                expected,
+                "{url}"
+            );
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! How long to wait before trying again.
+
+use std::time::{Duration, SystemTime};
+
+/// Exponential backoff with jitter; a server's `Retry-After` takes precedence.
+#[derive(Clone, Debug)]
+pub struct Retry {
+    /// Tries in all, the first included.
+    pub tries: u32,
+    /// Longest delay after the first failure; doubles with each further one.
+    pub first_delay: Duration,
+    /// Longest delay.
+    pub max_delay: Duration,
+    /// Longest `Retry-After` that is obeyed; larger ones are cut to this.
+    pub max_retry_after: Duration,
+}
+
+impl Default for Retry {
+    /// Six tries, half a second doubling up to a minute, at most five minutes
+    /// at the server's wish.
+    fn default() -> Self {
+        Self {
+            tries: 6,
+            first_delay: Duration::from_millis(500),
+            max_delay: Duration::from_secs(60),
+            max_retry_after: Duration::from_secs(300),
+        }
+    }
+}
+
+impl Retry {
+    /// The delay after the `failures`-th failure (from 1).
+    ///
+    /// A random half of the exponential delay is taken off, and a random part
+    /// of up to half of `first_delay` is added to a `Retry-After`, so that
+    /// clients that failed together do not come back together.
+    pub(super) fn delay(&self, failures: u32, retry_after: Option<Duration>) -> Duration {
+        let jitter = jitter();
+        if let Some(wish) = retry_after {
+            return wish.min(self.max_retry_after) + self.first_delay.mul_f64(jitter / 2.0);
+        }
+        let factor = 2_u32.saturating_pow(failures.saturating_sub(1));
+        let longest = self.first_delay.saturating_mul(factor).min(self.max_delay);
+        longest.mul_f64(1.0 - jitter / 2.0)
+    }
+}
+
+/// A random number in [0, 1).
+#[expect(
+    clippy::disallowed_methods,
+    reason = "delays must differ between processes of one seed, and shape no result"
+)]
+fn jitter() -> f64 {
+    rand::random()
+}
+
+/// Reads `Retry-After`: seconds or an HTTP date. Anything else counts as absent.
+pub(super) fn parse_retry_after(value: &str) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse::<f64>() {
+        // Infinite and huge values fail here and are cut by the caller's limit.
+        let huge = Duration::from_secs(u64::from(u32::MAX));
+        return (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(huge));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(parse_retry_after(" 2 "), Some(Duration::from_secs(2)));
+        assert_eq!(parse_retry_after("0.5"), Some(Duration::from_millis(500)));
+        let past = "Wed, 21 Oct 2015 07:28:00 GMT";
+        assert_eq!(parse_retry_after(past), Some(Duration::ZERO));
+        for garbage in ["", "soon", "-1", "NaN"] {
+            assert_eq!(parse_retry_after(garbage), None, "{garbage:?}");
+        }
+    }
+
+    #[test]
+    fn delays_grow_and_are_bounded() {
+        let retry = Retry::default();
+        for failures in 1..50 {
+            let longest = retry.first_delay.saturating_mul(1 << (failures - 1).min(7));
+            let longest = longest.min(retry.max_delay);
+            let delay = retry.delay(failures, None);
+            assert!(
+                delay <= longest && delay >= longest / 2,
+                "{failures}: {delay:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_huge_retry_after_is_cut() {
+        let retry = Retry::default();
+        let delay = retry.delay(1, parse_retry_after("1e300"));
+        assert!(delay >= retry.max_retry_after);
+        assert!(delay <= retry.max_retry_after + retry.first_delay);
+    }
+}

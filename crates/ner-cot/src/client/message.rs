@@ -1,0 +1,110 @@
+//! Requests and answers of the chat-completions protocol.
+
+use std::ops::AddAssign;
+
+use serde::{Deserialize, Serialize};
+
+/// Who a message is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Standing instructions.
+    System,
+    /// The one who asks.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// One turn of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who says it.
+    pub role: Role,
+    /// What is said.
+    pub content: String,
+}
+
+impl Message {
+    /// A turn of the user.
+    pub fn user(content: impl Into<String>) -> Self {
+        Self {
+            role: Role::User,
+            content: content.into(),
+        }
+    }
+}
+
+/// How the server should sample. What is `None` is left to the server.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sampling {
+    /// Softmax temperature.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// Nucleus mass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    /// Most new tokens, reasoning included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u32>,
+    /// Seed, for servers that honour one. The pipeline adds the number of the
+    /// attempt, so that resampling gives another answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+}
+
+/// The body of `POST /v1/chat/completions`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ChatRequest {
+    /// The model's name.
+    pub model: String,
+    /// The conversation so far.
+    pub messages: Vec<Message>,
+    /// How to sample.
+    #[serde(flatten)]
+    pub sampling: Sampling,
+    /// Always `false`: answers are read whole.
+    pub stream: bool,
+}
+
+/// Why the model stopped writing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// It was done, or the server does not say.
+    Stop,
+    /// It ran out of tokens.
+    Length,
+    /// Anything else, in the server's word.
+    Other(String),
+}
+
+/// Token counts as the server reports them; 0 where it does not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens of the prompts.
+    #[serde(default)]
+    pub prompt_tokens: u64,
+    /// Tokens of the answers, reasoning included.
+    #[serde(default)]
+    pub completion_tokens: u64,
+}
+
+impl AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        self.prompt_tokens += other.prompt_tokens;
+        self.completion_tokens += other.completion_tokens;
+    }
+}
+
+/// One answer of a model, reasoning and content separated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChatAnswer {
+    /// The reasoning, from `reasoning_content`, `reasoning` or a think block.
+    pub reasoning: Option<String>,
+    /// What follows the reasoning.
+    pub content: String,
+    /// Why the model stopped.
+    pub finish: Finish,
+    /// What the answer cost.
+    pub usage: Usage,
+}

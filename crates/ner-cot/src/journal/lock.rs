@@ -1,0 +1,35 @@
+//! The lock that keeps a journal to one process.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
+use std::path::Path;
+
+use crate::error::{Error, excerpt};
+
+/// Takes the lock that lives as long as the returned file.
+pub(super) fn take(path: &Path) -> Result<File, Error> {
+    let io = |source| Error::io("lock", path, source);
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    let mut file = options.open(path).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut owner = String::new();
+            // Some systems forbid reading a locked file; then the owner is unknown.
+            let _ = file.read_to_string(&mut owner);
+            let owner = match owner.trim() {
+                "" => "owner unknown".into(),
+                owner => excerpt(owner),
+            };
+            return Err(Error::Locked {
+                path: path.into(),
+                owner,
+            });
+        }
+        Err(TryLockError::Error(source)) => return Err(io(source)),
+    }
+    file.set_len(0).map_err(io)?;
+    writeln!(file, "process {}", std::process::id()).map_err(io)?;
+    Ok(file)
+}

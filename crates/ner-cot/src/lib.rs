@@ -1,0 +1,64 @@
+//! The NER-CoT pipeline: a teacher annotates and reasons, rules and a judge
+//! decide what may be used for training.
+//!
+//! [`Pipeline`] takes sentences with their schemas, asks a teacher behind an
+//! OpenAI-compatible server to annotate them anew with reasoning, drops answers
+//! that break a structural [`Rule`], lets a judge score the rest from 0 to 10, and
+//! keeps what reaches the threshold, as in *A Reasoning Paradigm for Named Entity
+//! Recognition* (arXiv 2511.11978). Rejected rows are asked about again up to a
+//! number of attempts. The paper's prompts are not public; ours are template
+//! files in `prompts/`.
+//!
+//! An answer costs money, so the design turns on the [`Journal`]: every answer is
+//! on disk before it is parsed, and is found again by the hash of what was asked.
+//! A crash, a changed rule or a changed threshold repeats no answered request.
+//! The price is that the directory holds every answer ever received, rejected
+//! ones included.
+//!
+//! The crate knows no tensors and no gold annotations: what the source says
+//! about entities is neither sent nor compared.
+//!
+//! ```no_run
+//! use ner_cot::{ChatClient, Endpoint, Pipeline, PipelineConfig, Stop, write_dataset};
+//! # async fn example(source: Vec<ner_types::Example>) -> Result<(), ner_cot::Error> {
+//! let mut teacher = Endpoint::new("https://api.deepseek.com/v1", "deepseek-v4-pro");
+//! teacher.api_key_env = Some("DEEPSEEK_API_KEY".into());
+//! let judge = Endpoint::new("http://localhost:8000/v1", "Qwen/Qwen3-32B");
+//! let pipeline = Pipeline::new(
+//!     ChatClient::new(teacher)?,
+//!     ChatClient::new(judge)?,
+//!     PipelineConfig::default(),
+//! )?;
+//! let dir = std::path::Path::new("runs/cot");
+//! let outcome = pipeline
+//!     .run(&source, dir, &Stop::new(), &mut |p| eprintln!("{}/{}", p.done, p.rows))
+//!     .await?;
+//! write_dataset(dir, &outcome.accepted, &outcome.funnel)?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod agree;
+mod client;
+mod error;
+mod journal;
+mod judge;
+mod output;
+mod pipeline;
+mod prompts;
+mod report;
+mod row;
+mod stop;
+mod validate;
+
+pub use client::{
+    ChatAnswer, ChatClient, ChatRequest, Endpoint, Finish, Message, Retry, Role, Sampling, Usage,
+};
+pub use error::Error;
+pub use journal::{Journal, Key, Part};
+pub use output::{DATASET_FILE, FUNNEL_FILE, write_dataset};
+pub use pipeline::{Outcome, Pipeline, PipelineConfig, Progress};
+pub use prompts::{Prompts, Template};
+pub use report::{Funnel, Provenance, Rejection, Spent, THRESHOLDS};
+pub use stop::Stop;
+pub use validate::{Annotation, Finding, Rule, Rules, validate};

@@ -1,0 +1,243 @@
+//! What became of every row and every answer.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::client::Usage;
+use crate::validate::{Finding, Rule};
+
+/// Thresholds that the report compares, because the paper does not say how
+/// much its choice of 9 matters.
+pub const THRESHOLDS: [u8; 4] = [7, 8, 9, 10];
+
+/// Rejected answers of each reason that the report shows in full.
+const SAMPLES_PER_REASON: usize = 5;
+
+/// Why an answer, or a row without any, was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// The first rule that the answer broke.
+    Rule(Rule),
+    /// The judge's score is below the threshold.
+    LowScore,
+    /// The judge gave no score that can be read, several times.
+    JudgeUnreadable,
+    /// The row has no sentence; no request was made.
+    EmptySentence,
+    /// The row has no schema; no request was made.
+    EmptySchema,
+}
+
+impl Reason {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Rule(rule) => rule.name(),
+            Self::LowScore => "judge_score",
+            Self::JudgeUnreadable => "judge_unreadable",
+            Self::EmptySentence => "empty_sentence",
+            Self::EmptySchema => "empty_schema",
+        }
+    }
+}
+
+/// One answer of the teacher and what was thought of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt {
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) score: Option<f64>,
+    /// `None` if the answer is accepted.
+    pub(crate) reason: Option<Reason>,
+    pub(crate) teacher: Spent,
+    pub(crate) judge: Spent,
+    /// The answer as the model wrote it.
+    pub(crate) content: String,
+}
+
+/// Answers and tokens of one model, those read from the journal included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spent {
+    /// Answers used.
+    pub answers: u64,
+    /// Tokens as the server reported them.
+    #[serde(flatten)]
+    pub usage: Usage,
+}
+
+impl Spent {
+    pub(crate) fn add(&mut self, usage: Usage) {
+        self.answers += 1;
+        self.usage += usage;
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.answers += other.answers;
+        self.usage += other.usage;
+    }
+}
+
+/// What a run was made with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Name of the teacher.
+    pub teacher_model: String,
+    /// Name of the judge.
+    pub judge_model: String,
+    /// Version of the teacher's prompt.
+    pub teacher_prompt: String,
+    /// Version of the judge's prompt.
+    pub judge_prompt: String,
+}
+
+/// A rejected answer, for the reader of a report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejection {
+    /// Index of the row in the source.
+    pub row: usize,
+    /// Number of the attempt, from 0.
+    pub attempt: usize,
+    /// Name of the reason.
+    pub reason: String,
+    /// What was found.
+    pub detail: String,
+    /// The sentence.
+    pub sentence: String,
+    /// The answer as the model wrote it.
+    pub answer: String,
+}
+
+/// The way from source rows to accepted rows, with the losses by reason.
+///
+/// It depends on the source, the settings and the servers' answers only; not on
+/// concurrency, and not on how often the run was interrupted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Funnel {
+    /// What the run was made with.
+    pub provenance: Provenance,
+    /// Least score of an accepted answer.
+    pub threshold: f64,
+    /// Most answers asked for per row.
+    pub attempts: u32,
+    /// Rows of the source.
+    pub rows: usize,
+    /// Rows that ended with an accepted answer.
+    pub accepted: usize,
+    /// Rows whose attempts are used up, or that cannot be asked about.
+    pub rejected: usize,
+    /// Rows that a stop or a failing server left open; a rerun goes on with them.
+    pub unfinished: usize,
+    /// Accepted rows by the number of the accepted attempt, from 0.
+    pub accepted_at_attempt: Vec<usize>,
+    /// Rejected rows by the reason of their last attempt.
+    pub rejected_rows: BTreeMap<String, usize>,
+    /// Answers of the teacher that were examined. Equal source rows share theirs.
+    pub answers: usize,
+    /// Rejected answers by the first reason found.
+    pub rejected_answers: BTreeMap<String, usize>,
+    /// Answers that broke a rule, by rule; an answer may break several.
+    pub findings: BTreeMap<String, usize>,
+    /// Judged answers by score, rounded down: 0, 1, …, 10.
+    pub judge_scores: [usize; 11],
+    /// Judged answers that a threshold would accept.
+    pub accepted_at_threshold: BTreeMap<u8, usize>,
+    /// The teacher's answers and tokens.
+    pub teacher: Spent,
+    /// The judge's answers and tokens.
+    pub judge: Spent,
+    /// The first rejected answers of each reason.
+    pub samples: Vec<Rejection>,
+}
+
+impl Funnel {
+    pub(crate) fn new(provenance: Provenance, threshold: f64, attempts: u32) -> Self {
+        Self {
+            provenance,
+            threshold,
+            attempts,
+            accepted_at_attempt: vec![0; attempts as usize],
+            accepted_at_threshold: THRESHOLDS.map(|threshold| (threshold, 0)).into(),
+            ..Self::default()
+        }
+    }
+
+    /// Judged answers.
+    pub fn judged(&self) -> usize {
+        self.judge_scores.iter().sum()
+    }
+
+    /// Counts a group of equal rows that ended as `attempts` say.
+    pub(crate) fn add_rows(&mut self, rows: &[usize], sentence: &str, attempts: &[Attempt]) {
+        for (number, attempt) in attempts.iter().enumerate() {
+            self.add_attempt(attempt);
+            if let Some(reason) = attempt.reason {
+                self.add_sample(rows[0], number, reason, sentence, attempt);
+            }
+        }
+        match attempts.last().and_then(|last| last.reason) {
+            Some(reason) => self.reject(reason, rows.len()),
+            None => {
+                self.accepted += rows.len();
+                let number = attempts.len().saturating_sub(1);
+                if let Some(count) = self.accepted_at_attempt.get_mut(number) {
+                    *count += rows.len();
+                }
+            }
+        }
+    }
+
+    /// Counts rows that ended without acceptance.
+    pub(crate) fn reject(&mut self, reason: Reason, rows: usize) {
+        self.rejected += rows;
+        *self.rejected_rows.entry(reason.name().into()).or_default() += rows;
+    }
+
+    fn add_attempt(&mut self, attempt: &Attempt) {
+        self.answers += 1;
+        self.teacher.merge(attempt.teacher);
+        self.judge.merge(attempt.judge);
+        for finding in &attempt.findings {
+            *self.findings.entry(finding.rule.name().into()).or_default() += 1;
+        }
+        if let Some(reason) = attempt.reason {
+            *self
+                .rejected_answers
+                .entry(reason.name().into())
+                .or_default() += 1;
+        }
+        if let Some(score) = attempt.score {
+            // Scores lie in 0..=10, so the floor is an index.
+            self.judge_scores[score as usize] += 1;
+            for (&threshold, count) in &mut self.accepted_at_threshold {
+                *count += usize::from(score >= f64::from(threshold));
+            }
+        }
+    }
+
+    fn add_sample(
+        &mut self,
+        row: usize,
+        number: usize,
+        reason: Reason,
+        sentence: &str,
+        attempt: &Attempt,
+    ) {
+        let reason = reason.name();
+        let known = self.samples.iter().filter(|sample| sample.reason == reason);
+        if known.count() >= SAMPLES_PER_REASON {
+            return;
+        }
+        let detail = match (attempt.findings.first(), attempt.score) {
+            (Some(finding), _) => finding.detail.clone(),
+            (None, Some(score)) => format!("the judge gave {score}"),
+            (None, None) => "the judge gave no score".into(),
+        };
+        self.samples.push(Rejection {
+            row,
+            attempt: number,
+            reason: reason.into(),
+            detail,
+            sentence: sentence.into(),
+            answer: attempt.content.clone(),
+        });
+    }
+}

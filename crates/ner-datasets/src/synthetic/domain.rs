@@ -1,0 +1,132 @@
+//! The domains as data: types, cue words and sentence shapes.
+
+use serde::Deserialize;
+
+/// Whether a domain is used for training or for evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DomainSplit {
+    /// Fine-tuning and reinforcement learning.
+    Train,
+    /// Zero-shot evaluation only.
+    Eval,
+}
+
+/// How sentences of a domain look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Style {
+    /// Capitalised prose with a full stop, in the manner of CrossNER.
+    Prose,
+    /// A lower-case query, in the manner of MIT Movie and Restaurant.
+    Query,
+}
+
+/// How the names of a type are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NameKind {
+    /// First and last name.
+    Person,
+    /// A place, with or without a word such as `Port`.
+    Place,
+    /// An organisation, with or without a word such as `Works`.
+    Org,
+    /// A title made of ordinary words.
+    Title,
+    /// A coined technical name, possibly with a number.
+    Code,
+    /// One coined word.
+    Word,
+}
+
+/// An entity type: its label, the words that introduce it, its kind of names.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EntityType {
+    /// The label in schemas.
+    pub label: String,
+    /// The label and its near-synonyms.
+    pub cues: Vec<String>,
+    /// How names of the type are made.
+    pub names: NameKind,
+}
+
+/// One domain of the corpus.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Domain {
+    /// Name, in the manner of the benchmark sets.
+    pub name: String,
+    /// Training or evaluation.
+    pub split: DomainSplit,
+    /// Prose or query.
+    pub style: Style,
+    /// Entity types.
+    pub types: Vec<EntityType>,
+    /// Sentence shapes of the base model's text and of training.
+    pub shapes: Vec<String>,
+    /// Sentence shapes of the evaluation alone.
+    #[serde(default)]
+    pub heldout: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Domains {
+    domain: Vec<Domain>,
+}
+
+/// The domains of the corpus, in the order of the data file.
+///
+/// # Panics
+/// Never in a build whose tests pass: the data file is compiled in, and a test
+/// reads it.
+pub fn domains() -> Vec<Domain> {
+    toml::from_str::<Domains>(include_str!("domains.toml"))
+        .expect("the compiled-in domains.toml is valid, as a test checks")
+        .domain
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn evaluation_labels_and_cues_are_never_trained_on() {
+        let words = |split| -> HashSet<String> {
+            domains()
+                .into_iter()
+                .filter(|domain| domain.split == split)
+                .flat_map(|domain| domain.types)
+                .flat_map(|kind| kind.cues)
+                .collect()
+        };
+        let shared: Vec<_> = words(DomainSplit::Train)
+            .intersection(&words(DomainSplit::Eval))
+            .cloned()
+            .collect();
+        assert_eq!(shared, Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_slot_names_a_type_and_evaluation_shapes_are_held_out() {
+        for domain in domains() {
+            let labels: Vec<&str> = domain.types.iter().map(|t| t.label.as_str()).collect();
+            for kind in &domain.types {
+                assert_eq!(kind.cues[0], kind.label, "{}", domain.name);
+            }
+            for shape in domain.shapes.iter().chain(&domain.heldout) {
+                for slot in shape.split('[').skip(1) {
+                    let label = slot.split(']').next().unwrap_or_default();
+                    assert!(labels.contains(&label), "{label} in {shape:?}");
+                }
+            }
+            let held: HashSet<_> = domain.heldout.iter().collect();
+            assert!(domain.shapes.iter().all(|shape| !held.contains(shape)));
+            assert_eq!(domain.split == DomainSplit::Eval, !held.is_empty());
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! Text for the base model: what it may know before it is fine-tuned.
+//!
+//! A base model in the paper has read the web: it knows that a quartet is a
+//! band, can copy a name and can continue JSON, but was not trained to extract
+//! the evaluation's types. The toy's base model gets the same from generated
+//! text with names of its own pool:
+//!
+//! - passages of all domains, some restating what a name is ("Velto is a band."),
+//! - which words mean nearly the same ("a quartet is a kind of band"),
+//! - copying, quoting and writing lists as JSON under arbitrary keys,
+//! - questions about a passage, for training domains only,
+//! - grouping names by kind into JSON, for training domains and coined kinds
+//!   only.
+//!
+//! No text asks for an evaluation type, and none has the shape of the NER
+//! prompt.
+
+use rand::Rng;
+use rand::SeedableRng;
+use rand::seq::{IndexedRandom, SliceRandom};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Map, Value};
+
+use super::domain::{Domain, DomainSplit, EntityType, NameKind, domains};
+use super::grammar::{Draft, article, sentence};
+use super::names::{Pool, capitalize, name};
+
+/// A document of the base model's text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Document {
+    /// Running text.
+    Plain(String),
+    /// One exchange in the chat format.
+    Turn {
+        /// What the user writes.
+        user: String,
+        /// What the assistant answers.
+        assistant: String,
+    },
+}
+
+/// An endless, seeded stream of documents.
+pub struct Documents {
+    domains: Vec<Domain>,
+    training: Vec<Domain>,
+    rng: ChaCha8Rng,
+}
+
+impl Documents {
+    /// Starts the stream of a seed.
+    pub fn new(seed: u64) -> Self {
+        let domains = domains();
+        let mut training = domains.clone();
+        training.retain(|domain| domain.split == DomainSplit::Train);
+        Self {
+            domains,
+            training,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+        }
+    }
+
+    fn passage(&mut self, of_training: bool) -> (Domain, Vec<Draft>) {
+        let domains = if of_training {
+            &self.training
+        } else {
+            &self.domains
+        };
+        let domain = domains[self.rng.random_range(0..domains.len())].clone();
+        let n = self.rng.random_range(1..3);
+        let drafts = (0..n)
+            .map(|_| sentence(&domain, &domain.shapes, Pool::Pretraining, &mut self.rng))
+            .collect();
+        (domain, drafts)
+    }
+
+    fn restated_passage(&mut self) -> Document {
+        let (domain, drafts) = self.passage(false);
+        let mut text = join(&drafts);
+        for mention in drafts.iter().flat_map(|draft| &draft.mentions) {
+            if self.rng.random_bool(0.75) {
+                let word = self.cue(&domain.types[mention.kind]);
+                text.push(' ');
+                text.push_str(&self.restatement(&mention.text, &word));
+            }
+        }
+        Document::Plain(text)
+    }
+
+    fn cue(&mut self, kind: &EntityType) -> String {
+        if self.rng.random_bool(0.5) {
+            return kind.label.clone();
+        }
+        kind.cues
+            .choose(&mut self.rng)
+            .unwrap_or(&kind.label)
+            .clone()
+    }
+
+    fn restatement(&mut self, text: &str, word: &str) -> String {
+        match self.rng.random_range(0..4) {
+            0 => format!("\"{text}\" is {} {word}.", article(word)),
+            1 => format!("The {word} is called \"{text}\"."),
+            2 => format!("\"{text}\": {word}."),
+            _ => format!("{text} is {} {word}.", article(word)),
+        }
+    }
+
+    fn question(&mut self) -> Document {
+        let (domain, drafts) = self.passage(true);
+        let draft = &drafts[0];
+        let asked = self.rng.random_range(0..domain.types.len());
+        let word = self.cue(&domain.types[asked]);
+        let names: Vec<String> = draft
+            .mentions
+            .iter()
+            .filter(|mention| mention.kind == asked)
+            .map(|mention| format!("\"{}\"", mention.text))
+            .collect();
+        let answer = if names.is_empty() {
+            "none".into()
+        } else {
+            names.join(", ")
+        };
+        Document::Turn {
+            user: format!("{}\nWhich {word} does the text name?", draft.text),
+            assistant: answer,
+        }
+    }
+
+    fn synonyms(&mut self) -> Document {
+        let mut lines = Vec::new();
+        for _ in 0..self.rng.random_range(3..7) {
+            let domain = &self.domains[self.rng.random_range(0..self.domains.len())];
+            let kind = &domain.types[self.rng.random_range(0..domain.types.len())];
+            let other = kind.cues.choose(&mut self.rng).unwrap_or(&kind.label);
+            lines.push(match self.rng.random_range(0..3) {
+                0 => format!(
+                    "{} {other} is a kind of {}.",
+                    capitalize(article(other)),
+                    kind.label
+                ),
+                1 => format!("Another word for {} is {other}.", kind.label),
+                _ => format!("{}: {}.", kind.label, kind.cues.join(", ")),
+            });
+        }
+        Document::Plain(lines.join("\n"))
+    }
+
+    /// Any name of any kind.
+    fn any_name(&mut self) -> String {
+        const KINDS: [NameKind; 6] = [
+            NameKind::Person,
+            NameKind::Place,
+            NameKind::Org,
+            NameKind::Title,
+            NameKind::Code,
+            NameKind::Word,
+        ];
+        let kind = KINDS[self.rng.random_range(0..KINDS.len())];
+        let text = name(kind, Pool::Pretraining, &mut self.rng);
+        if self.rng.random_bool(0.25) {
+            text.to_lowercase()
+        } else {
+            text
+        }
+    }
+
+    /// A key for JSON: a cue word of any domain, or a coined word.
+    fn any_key(&mut self) -> String {
+        if self.rng.random_bool(0.4) {
+            return name(NameKind::Word, Pool::Pretraining, &mut self.rng).to_lowercase();
+        }
+        let domain = &self.domains[self.rng.random_range(0..self.domains.len())];
+        let kind = &domain.types[self.rng.random_range(0..domain.types.len())];
+        kind.cues
+            .choose(&mut self.rng)
+            .unwrap_or(&kind.label)
+            .clone()
+    }
+
+    /// Labelled lists, to be rewritten as JSON.
+    fn lists_to_json(&mut self) -> Document {
+        let mut groups = Map::new();
+        let mut lines = Vec::new();
+        for _ in 0..self.rng.random_range(1..5) {
+            let key = self.any_key();
+            let n = self.rng.random_range(1..4);
+            let names: Vec<String> = (0..n).map(|_| self.any_name()).collect();
+            if groups.contains_key(&key) {
+                continue;
+            }
+            lines.push(format!("{key}: {}", names.join(", ")));
+            groups.insert(key, Value::from(names));
+        }
+        let top = ["entities", "items", "names"][self.rng.random_range(0..3)];
+        Document::Turn {
+            user: format!(
+                "Write these lists as JSON under \"{top}\".\n{}",
+                lines.join("\n")
+            ),
+            assistant: json(top, groups),
+        }
+    }
+
+    /// Statements of what each name is, to be grouped by kind. Kinds are coined
+    /// or of training domains.
+    fn group_by_kind(&mut self) -> Document {
+        let n = self.rng.random_range(1..4);
+        let kinds: Vec<String> = (0..n).map(|_| self.training_or_coined_kind()).collect();
+        let mut groups = Map::new();
+        let mut lines = Vec::new();
+        for _ in 0..self.rng.random_range(1..6) {
+            let kind = kinds[self.rng.random_range(0..kinds.len())].clone();
+            let text = self.any_name();
+            lines.push(self.restatement(&text, &kind));
+            let group = groups
+                .entry(kind)
+                .or_insert_with(|| Value::Array(Vec::new()));
+            if let Value::Array(texts) = group {
+                texts.push(Value::from(text));
+            }
+        }
+        Document::Turn {
+            user: format!("{}\nGroup the names by kind in JSON.", lines.join(" ")),
+            assistant: json("entities", groups),
+        }
+    }
+
+    fn training_or_coined_kind(&mut self) -> String {
+        if self.rng.random_bool(0.5) {
+            return name(NameKind::Word, Pool::Pretraining, &mut self.rng).to_lowercase();
+        }
+        let domain = &self.training[self.rng.random_range(0..self.training.len())];
+        let kind = &domain.types[self.rng.random_range(0..domain.types.len())];
+        kind.label.clone()
+    }
+
+    fn copying(&mut self) -> Document {
+        let n = self.rng.random_range(2..6);
+        let mut names: Vec<String> = (0..n).map(|_| self.any_name()).collect();
+        let given = names.join("; ");
+        let (task, answer) = match self.rng.random_range(0..3) {
+            0 => ("Repeat the list.", given.clone()),
+            1 => {
+                names.reverse();
+                ("Reverse the list.", names.join("; "))
+            }
+            _ => {
+                let quoted: Vec<String> = names.iter().map(|n| format!("\"{n}\"")).collect();
+                ("Quote each name.", quoted.join(", "))
+            }
+        };
+        Document::Turn {
+            user: format!("{task}\n{given}"),
+            assistant: answer,
+        }
+    }
+
+    /// A chain of statements and the question what one of them says.
+    fn recall(&mut self) -> Document {
+        let n = self.rng.random_range(2..5);
+        let mut facts: Vec<(String, String)> =
+            (0..n).map(|_| (self.any_name(), self.any_key())).collect();
+        let lines: Vec<String> = facts
+            .iter()
+            .map(|(name, kind)| format!("\"{name}\" follows \"{kind}\"."))
+            .collect();
+        facts.shuffle(&mut self.rng);
+        let (name, kind) = &facts[0];
+        Document::Turn {
+            user: format!("{}\nWhat does \"{name}\" follow?", lines.join(" ")),
+            assistant: format!("\"{name}\" follows \"{kind}\"."),
+        }
+    }
+}
+
+impl Iterator for Documents {
+    type Item = Document;
+
+    fn next(&mut self) -> Option<Document> {
+        Some(match self.rng.random_range(0..100) {
+            0..40 => self.restated_passage(),
+            40..52 => self.question(),
+            52..60 => self.synonyms(),
+            60..72 => self.lists_to_json(),
+            72..84 => self.group_by_kind(),
+            84..92 => self.copying(),
+            _ => self.recall(),
+        })
+    }
+}
+
+fn join(drafts: &[Draft]) -> String {
+    let texts: Vec<&str> = drafts.iter().map(|draft| draft.text.as_str()).collect();
+    texts.join(" ")
+}
+
+fn json(top: &str, groups: Map<String, Value>) -> String {
+    let mut object = Map::new();
+    object.insert(top.into(), Value::Object(groups));
+    format!("{:#}", Value::Object(object))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_turn_asks_for_an_evaluation_type() {
+        let asked: HashSet<String> = domains()
+            .into_iter()
+            .filter(|domain| domain.split == DomainSplit::Eval)
+            .flat_map(|domain| domain.types)
+            .flat_map(|kind| kind.cues)
+            .collect();
+        let turns = Documents::new(3)
+            .take(4000)
+            .filter_map(|document| match document {
+                Document::Turn { user, .. } if user.contains("Which ") => Some(user),
+                _ => None,
+            });
+        let mut questions = 0;
+        for user in turns {
+            questions += 1;
+            let word = user
+                .rsplit("Which ")
+                .next()
+                .and_then(|tail| tail.split(' ').next());
+            assert!(!asked.contains(word.unwrap_or_default()), "{user}");
+        }
+        assert!(questions > 100);
+    }
+
+    #[test]
+    fn the_stream_is_seeded() {
+        let take = |seed| Documents::new(seed).take(50).collect::<Vec<_>>();
+        assert_eq!(take(1), take(1));
+        assert_ne!(take(1), take(2));
+    }
+}

@@ -1,0 +1,56 @@
+//! The reasoning that leads from a sentence to its entities.
+
+use super::grammar::{Draft, Evidence, Mention};
+
+/// One sentence of reasoning per mention, in order of appearance.
+///
+/// `labels` gives the schema's label for each type of the domain, or `None` if
+/// the schema does not ask for the type; `fallback` gives the label to name
+/// then.
+pub(super) fn reasoning(draft: &Draft, labels: &[Option<String>], fallback: &[&str]) -> String {
+    let mut from = 0;
+    let mut steps = Vec::with_capacity(draft.mentions.len());
+    for mention in &draft.mentions {
+        let start = draft.text[from..]
+            .find(&mention.text)
+            .map_or(from, |at| from + at);
+        let end = start + mention.text.len();
+        from = end.min(draft.text.len());
+        let why = evidence(mention, &draft.text[..start], &draft.text[from..]);
+        let text = &mention.text;
+        steps.push(match &labels[mention.kind] {
+            Some(label) => format!("\"{text}\" {why}, so its type is {label}."),
+            None => {
+                let label = fallback[mention.kind];
+                format!("\"{text}\" {why}, so its type is {label}, which is not asked for.")
+            }
+        });
+    }
+    steps.join(" ")
+}
+
+fn evidence(mention: &Mention, before: &str, after: &str) -> String {
+    match &mention.evidence {
+        Evidence::Cue(cue) => format!("follows \"{cue}\""),
+        Evidence::Apposition(cue) => format!("is called \"{cue}\""),
+        Evidence::Pair(cues) => format!("is one of the \"{cues}\""),
+        Evidence::Context => context(before, after),
+    }
+}
+
+/// The two words after the name, or the two before it at the end.
+fn context(before: &str, after: &str) -> String {
+    let next: Vec<&str> = words(after).take(2).collect();
+    if next.len() == 2 {
+        return format!("stands before \"{}\"", next.join(" "));
+    }
+    let mut last: Vec<&str> = words(before).collect();
+    last.drain(..last.len().saturating_sub(2));
+    format!("stands after \"{}\"", last.join(" "))
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split_whitespace()
+        .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()))
+        .filter(|word| !word.is_empty())
+}

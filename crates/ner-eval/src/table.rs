@@ -1,0 +1,287 @@
+//! Results beside each other, as plain text or as an HTML fragment, with the paper's rows beneath.
+
+use std::fmt::Write as _;
+
+use ner_datasets::BENCHMARK_SETS;
+
+use crate::{EvalResult, PAPER, PaperRow, TABLE_1};
+
+/// Named results, one row each; the columns are the sets, the mean and its interval.
+///
+/// If the results are on the paper's benchmark sets, its Table 1 continues the same columns. On other sets it follows
+/// as a table of its own, because figures of different sets must not share a column.
+#[derive(Clone, Debug)]
+pub struct ResultTable {
+    blocks: Vec<Block>,
+    notes: Vec<String>,
+}
+
+/// Rows under one heading that share their columns with the blocks before, unless `header` says otherwise.
+#[derive(Clone, Debug)]
+struct Block {
+    title: String,
+    header: Option<Vec<String>>,
+    rows: Vec<Row>,
+    is_paper: bool,
+}
+
+/// A name, then a cell per column.
+#[derive(Clone, Debug)]
+struct Row {
+    name: String,
+    cells: Vec<String>,
+}
+
+const ABSENT: &str = "–";
+
+impl ResultTable {
+    /// Lays out the results with all rows of the paper's table beneath them.
+    ///
+    /// Columns are the sets of all results, in the order in which they occur; a result without a set has a dash there.
+    pub fn new(results: &[(&str, &EvalResult)]) -> ResultTable {
+        let sets = set_names(results);
+        let is_benchmark = sets.iter().all(|set| BENCHMARK_SETS.contains(set));
+        let paper_sets: &[&str] = if is_benchmark { &sets } else { &BENCHMARK_SETS };
+        let ours = Block {
+            title: "Measured by this program".into(),
+            header: Some(header(&sets, true)),
+            rows: results
+                .iter()
+                .map(|(name, result)| result_row(name, result, &sets))
+                .collect(),
+            is_paper: false,
+        };
+        let paper = Block {
+            title: format!("Reported by the paper ({PAPER})"),
+            header: (!is_benchmark).then(|| header(paper_sets, false)),
+            rows: TABLE_1
+                .iter()
+                .map(|row| paper_row(row, paper_sets))
+                .collect(),
+            is_paper: true,
+        };
+        ResultTable {
+            notes: notes(results, &sets),
+            blocks: vec![ours, paper],
+        }
+    }
+
+    /// The table as aligned plain text, ending with a line break.
+    pub fn to_text(&self) -> String {
+        let rows = self.blocks.iter().flat_map(|block| &block.rows);
+        let names = rows.map(|row| row.name.chars().count()).max().unwrap_or(0);
+        let mut out = String::new();
+        let mut widths = Vec::new();
+        for (i, block) in self.blocks.iter().enumerate() {
+            if let Some(header) = &block.header {
+                widths = column_widths(self.blocks[i..].iter(), header);
+                out.push_str(if i == 0 { "" } else { "\n" });
+                push_line(&mut out, "", header, names, &widths);
+            }
+            out.push_str(&block.title);
+            out.push('\n');
+            block
+                .rows
+                .iter()
+                .for_each(|row| push_line(&mut out, &row.name, &row.cells, names, &widths));
+        }
+        self.notes
+            .iter()
+            .for_each(|note| out.push_str(&format!("{note}\n")));
+        out
+    }
+
+    /// The table as an HTML fragment: one or two `<table class="results">`, then a paragraph of notes. All text is
+    /// escaped; rows of the paper have the class `paper`.
+    pub fn to_html(&self) -> String {
+        let mut out = String::new();
+        let mut columns = 0;
+        for (i, block) in self.blocks.iter().enumerate() {
+            if let Some(header) = &block.header {
+                out.push_str(if i == 0 { "" } else { "</table>\n" });
+                push_html_header(&mut out, header);
+                columns = header.len();
+            }
+            push_html_block(&mut out, block, columns);
+        }
+        out.push_str("</table>\n<p class=\"notes\">");
+        out.push_str(
+            &self
+                .notes
+                .iter()
+                .map(|note| escape(note))
+                .collect::<Vec<_>>()
+                .join("<br>\n"),
+        );
+        out.push_str("</p>\n");
+        out
+    }
+}
+
+fn set_names<'a>(results: &[(&'a str, &'a EvalResult)]) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    for set in results.iter().flat_map(|(_, result)| &result.sets) {
+        if !names.contains(&set.name.as_str()) {
+            names.push(&set.name);
+        }
+    }
+    // Without any result the paper's own columns are the ones to show.
+    if names.is_empty() {
+        BENCHMARK_SETS.to_vec()
+    } else {
+        names
+    }
+}
+
+fn header(sets: &[&str], with_interval: bool) -> Vec<String> {
+    let sets = sets.iter().map(|set| short_name(set).to_string());
+    let last = ["Mean", "95 % interval"]
+        .into_iter()
+        .take(if with_interval { 2 } else { 1 });
+    sets.chain(last.map(String::from)).collect()
+}
+
+/// The benchmark sets under the names of the paper's columns.
+fn short_name(set: &str) -> &str {
+    match set {
+        "mit-movie" => "Movie",
+        "mit-restaurant" => "Rest.",
+        "CrossNER_literature" => "Lit.",
+        "CrossNER_music" => "Music",
+        "CrossNER_politics" => "Politics",
+        "CrossNER_science" => "Science",
+        other => other.strip_prefix("CrossNER_").unwrap_or(other),
+    }
+}
+
+fn result_row(name: &str, result: &EvalResult, sets: &[&str]) -> Row {
+    let f1 = |set: &&str| {
+        result
+            .set(set)
+            .map_or(ABSENT.into(), |set| format!("{:.2}", set.f1))
+    };
+    let interval = format!("{:.1} to {:.1}", result.interval.low, result.interval.high);
+    let mean = format!("{:.2}", result.mean_f1_paper);
+    let mark = if result.complete { "" } else { " (incomplete)" };
+    Row {
+        name: format!("{name}{mark}"),
+        cells: sets.iter().map(f1).chain([mean, interval]).collect(),
+    }
+}
+
+fn paper_row(row: &PaperRow, sets: &[&str]) -> Row {
+    let cell = |value: Option<f64>| value.map_or(ABSENT.into(), |value| format!("{value:.1}"));
+    let name = if row.b2ner_test_sets {
+        format!("{} ♣", row.model)
+    } else {
+        row.model.into()
+    };
+    let is_all = sets.len() == BENCHMARK_SETS.len();
+    // The paper's mean is over seven sets; beside fewer of them it would mislead.
+    let mean = cell(row.average.filter(|_| is_all));
+    Row {
+        name,
+        cells: sets
+            .iter()
+            .map(|set| cell(row.f1_on(set)))
+            .chain([mean])
+            .collect(),
+    }
+}
+
+fn notes(results: &[(&str, &EvalResult)], sets: &[&str]) -> Vec<String> {
+    let mut notes = vec![
+        "Micro-F1 in percent; the mean is the paper's, over scores rounded to two decimals. The interval is the 95 % \
+         bootstrap over sentences."
+            .to_string(),
+        "♣ on the test sets as processed by B2NER: not comparable with the other rows.".to_string(),
+    ];
+    if results.iter().any(|(_, result)| !result.complete) {
+        notes.push("Incomplete: the evaluation was stopped; the scores cover the sentences answered so far.".into());
+    }
+    if !sets.iter().all(|set| BENCHMARK_SETS.contains(set)) {
+        notes.push(
+            "The paper's figures are on other test sets and are no measure for the ones above."
+                .into(),
+        );
+    }
+    notes
+}
+
+/// Widths of the columns from this header to the next one.
+fn column_widths<'a>(blocks: impl Iterator<Item = &'a Block>, header: &[String]) -> Vec<usize> {
+    let blocks = blocks
+        .enumerate()
+        .take_while(|(i, block)| *i == 0 || block.header.is_none());
+    let rows: Vec<&Row> = blocks.flat_map(|(_, block)| &block.rows).collect();
+    let width = |(column, title): (usize, &String)| {
+        let cells = rows.iter().filter_map(|row| row.cells.get(column));
+        cells
+            .map(|cell| cell.chars().count())
+            .chain([title.chars().count()])
+            .max()
+            .unwrap_or(0)
+    };
+    header.iter().enumerate().map(width).collect()
+}
+
+fn push_line(out: &mut String, name: &str, cells: &[String], names: usize, widths: &[usize]) {
+    let mut line = format!("{name:<names$}");
+    for (cell, width) in cells.iter().zip(widths) {
+        // Writing to a String cannot fail.
+        let _ = write!(line, "  {cell:>width$}");
+    }
+    out.push_str(line.trim_end());
+    out.push('\n');
+}
+
+fn push_html_header(out: &mut String, header: &[String]) {
+    let cells: String = header
+        .iter()
+        .map(|title| format!("<th scope=\"col\">{}</th>", escape(title)))
+        .collect();
+    out.push_str(&format!(
+        "<table class=\"results\">\n<thead><tr><td></td>{cells}</tr></thead>\n"
+    ));
+}
+
+/// Rows with fewer cells than the table has columns end with empty ones.
+fn push_html_block(out: &mut String, block: &Block, columns: usize) {
+    let class = if block.is_paper {
+        " class=\"paper\""
+    } else {
+        ""
+    };
+    out.push_str(&format!("<tbody{class}>\n"));
+    let (title, span) = (escape(&block.title), columns + 1);
+    out.push_str(&format!(
+        "<tr><th scope=\"rowgroup\" colspan=\"{span}\">{title}</th></tr>\n"
+    ));
+    for row in &block.rows {
+        let cell = |column| escape(row.cells.get(column).map_or("", String::as_str));
+        let cells: String = (0..columns)
+            .map(|column| format!("<td>{}</td>", cell(column)))
+            .collect();
+        out.push_str(&format!(
+            "<tr><th scope=\"row\">{}</th>{cells}</tr>\n",
+            escape(&row.name)
+        ));
+    }
+    out.push_str("</tbody>\n");
+}
+
+/// Escapes text for HTML, attribute values included.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}

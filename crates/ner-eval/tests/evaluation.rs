@@ -1,0 +1,387 @@
+//! The evaluation loop, the scores and the tables, on made-up sentences.
+
+use std::ops::ControlFlow;
+
+use ner_eval::{
+    Answer, BoxError, Completer, Error, EvalOptions, EvalResult, EvalSet, Lengths, Prediction,
+    Progress, ResultTable, Suite, compare, evaluate, evaluate_from, score_predictions,
+};
+use ner_score::Counts;
+use ner_types::{Entity, Example, PromptTemplate};
+
+const OPTIONS: EvalOptions = EvalOptions {
+    batch_size: 2,
+    resamples: 200,
+    seed: 1,
+};
+
+fn example(sentence: &str, entities: &[(&str, &str)]) -> Example {
+    Example {
+        sentence: sentence.into(),
+        schema: vec!["City".into(), "misc".into(), "person".into()],
+        entities: entities
+            .iter()
+            .map(|(text, label)| Entity::new(*text, *label))
+            .collect(),
+        ..Example::default()
+    }
+}
+
+/// Three and one sentences; one has no gold entity, one only a placeholder.
+fn suite() -> Suite {
+    let first = vec![
+        example(
+            "Ardela Voss left Brel .",
+            &[("Ardela Voss", "person"), ("Brel", "City")],
+        ),
+        example("It rains .", &[]),
+        example("Oslin wakes .", &[("Oslin", "City")]),
+    ];
+    let second = vec![example("So it is .", &[("So", "misc")])];
+    let set = |name: &str, examples| EvalSet {
+        name: name.into(),
+        examples,
+    };
+    Suite {
+        name: "made up".into(),
+        sets: vec![set("north", first), set("south", second)],
+    }
+}
+
+fn answer(entities: &str) -> String {
+    format!("<think>\nwhy\n</think>\n{{\"entities\": {{{entities}}}}}")
+}
+
+fn perfect() -> Vec<String> {
+    let first = answer(r#""person": ["ardela voss"], "city": ["Brel", "BREL"]"#);
+    vec![
+        first,
+        answer(""),
+        answer(r#""CITY": ["The Oslin"]"#),
+        answer(""),
+    ]
+}
+
+fn predictions(completions: &[String]) -> Vec<Prediction> {
+    let places = [("north", 0), ("north", 1), ("north", 2), ("south", 0)];
+    let prediction = |((dataset, index), completion): ((&str, usize), &String)| Prediction {
+        dataset: dataset.into(),
+        index,
+        completion: completion.clone(),
+        truncated: false,
+        tokens: None,
+    };
+    places
+        .into_iter()
+        .zip(completions)
+        .map(prediction)
+        .collect()
+}
+
+/// Gives prepared answers in order and keeps the prompts.
+struct Scripted {
+    answers: std::vec::IntoIter<String>,
+    prompts: Vec<String>,
+}
+
+impl Scripted {
+    fn new(answers: Vec<String>) -> Self {
+        Scripted {
+            answers: answers.into_iter(),
+            prompts: Vec::new(),
+        }
+    }
+}
+
+impl Completer for Scripted {
+    fn complete(&mut self, prompts: &[String]) -> Result<Vec<Answer>, BoxError> {
+        self.prompts.extend_from_slice(prompts);
+        let answer = |text: String| Answer {
+            tokens: text.len(),
+            truncated: text.is_empty(),
+            text,
+        };
+        Ok(self
+            .answers
+            .by_ref()
+            .take(prompts.len())
+            .map(answer)
+            .collect())
+    }
+}
+
+fn run(completer: &mut dyn Completer, stop_after: usize) -> Result<EvalResult, Error> {
+    let mut progress = |state: Progress<'_>| match state.done >= stop_after {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    };
+    evaluate(
+        &suite(),
+        &PromptTemplate::paper(),
+        completer,
+        &OPTIONS,
+        &mut progress,
+    )
+}
+
+#[test]
+fn a_perfect_system() {
+    let mut completer = Scripted::new(perfect());
+    let result = run(&mut completer, 99).expect("evaluated");
+    assert!(result.complete);
+    assert_eq!(
+        result.sets[0].counts,
+        Counts {
+            tp: 3,
+            predicted: 3,
+            gold: 3
+        }
+    );
+    assert_eq!((result.sets[0].f1, result.sets[0].sentences), (100.0, 3));
+    // The second set has nothing to find and nothing was found: 0, as the paper's scorer says.
+    assert_eq!(result.sets[1].counts, Counts::default());
+    assert_eq!((result.mean_f1, result.mean_f1_paper), (50.0, 50.0));
+    assert_eq!(result.mean_over(|name| name == "north"), Some(100.0));
+    assert_eq!(
+        result.sets[0].reasoning_chars,
+        Some(Lengths {
+            count: 3,
+            median: 3,
+            p95: 3
+        })
+    );
+    assert!(
+        completer.prompts[0].contains(r#"["city", "person"]"#),
+        "{}",
+        completer.prompts[0]
+    );
+    assert!(completer.prompts[3].contains("So it is ."));
+}
+
+#[test]
+fn faults_of_answers_are_counted() {
+    let completions = vec![
+        answer(r#""person": ["Ardela Voss", "Nobody"], "planet": ["Brel"]"#),
+        String::new(),
+        r#"{"city": ["Oslin"]}"#.to_string(),
+        answer(""),
+    ];
+    let result = run(&mut Scripted::new(completions), 99).expect("evaluated");
+    let north = &result.sets[0];
+    assert_eq!(
+        north.counts,
+        Counts {
+            tp: 1,
+            predicted: 3,
+            gold: 3
+        }
+    );
+    assert_eq!(
+        (north.schema_violations, north.hallucinated_entities),
+        (1, 1)
+    );
+    assert_eq!((north.parse_failures, north.truncated), (2, 1));
+    assert_eq!(result.sets[1].parse_failures, 0);
+}
+
+#[test]
+fn a_stopped_run_is_scored_and_taken_up_again() {
+    let stopped = run(&mut Scripted::new(perfect()), 2).expect("evaluated");
+    assert!(!stopped.complete);
+    assert_eq!(
+        (stopped.sets[0].sentences, stopped.sets[0].unanswered),
+        (2, 1)
+    );
+    assert_eq!(stopped.predictions.len(), 2);
+
+    let mut rest = Scripted::new(perfect().split_off(2));
+    let mut seen = Vec::new();
+    let mut progress = |state: Progress<'_>| {
+        seen.push((state.done, state.total, state.batch.len()));
+        ControlFlow::Continue(())
+    };
+    let template = PromptTemplate::paper();
+    let earlier = stopped.predictions;
+    let taken_up = evaluate_from(
+        earlier,
+        &suite(),
+        &template,
+        &mut rest,
+        &OPTIONS,
+        &mut progress,
+    )
+    .expect("evaluated");
+    assert_eq!((rest.prompts.len(), seen), (2, vec![(4, 4, 2)]));
+    assert_eq!(
+        taken_up,
+        run(&mut Scripted::new(perfect()), 99).expect("evaluated")
+    );
+}
+
+struct Failing;
+
+impl Completer for Failing {
+    fn complete(&mut self, _: &[String]) -> Result<Vec<Answer>, BoxError> {
+        Err("out of memory".into())
+    }
+}
+
+#[test]
+fn faults_of_the_completer_are_named() {
+    let message = run(&mut Failing, 99).expect_err("it fails").to_string();
+    assert_eq!(
+        message,
+        "the model failed on the prompts of sentences 1 to 2 of 4: out of memory"
+    );
+    let error = run(&mut Scripted::new(vec![answer("")]), 99).expect_err("one answer");
+    assert_eq!(
+        error.to_string(),
+        "expected 2 answers from the model, one a prompt, found 1"
+    );
+}
+
+#[track_caller]
+fn check_refused(suite: &Suite, predictions: Vec<Prediction>, expected: &str) {
+    let message = score_predictions(suite, predictions, &OPTIONS)
+        .expect_err("refused")
+        .to_string();
+    assert!(message.contains(expected), "{message}");
+}
+
+#[test]
+fn predictions_that_do_not_fit_are_refused() {
+    let good = predictions(&perfect());
+    let other = |dataset: &str, index| {
+        vec![Prediction {
+            dataset: dataset.into(),
+            index,
+            ..good[0].clone()
+        }]
+    };
+    check_refused(
+        &suite(),
+        other("east", 0),
+        r#"prediction for "east", index 0: expected one of ["north", "south"]"#,
+    );
+    check_refused(&suite(), other("south", 1), "expected an index below 1");
+    check_refused(
+        &suite(),
+        vec![good[0].clone(), good[0].clone()],
+        "expected one, found a second one",
+    );
+    let mut twins = suite();
+    twins.sets[1].name = "north".into();
+    check_refused(
+        &twins,
+        vec![],
+        r#"expected sets of different names, found "north" twice"#,
+    );
+}
+
+#[test]
+fn systems_are_compared_on_the_same_sentences() {
+    let (good, bad) = (
+        predictions(&perfect()),
+        predictions(&vec![String::new(); 4]),
+    );
+    let test = compare(&suite(), &good, &bad, &OPTIONS).expect("the same sentences");
+    assert_eq!(test.difference, 0.5);
+    let error = compare(&suite(), &good, &bad[..3], &OPTIONS).expect_err("one sentence less");
+    assert_eq!(
+        error.to_string(),
+        r#""south", index 0: expected an answer of both systems, found one"#
+    );
+}
+
+#[test]
+fn the_serialised_result_is_read_back_without_its_predictions() {
+    let result = run(&mut Scripted::new(perfect()), 99).expect("evaluated");
+    let text = serde_json::to_string(&result).expect("serialisable");
+    let read: EvalResult = serde_json::from_str(&text).expect("readable");
+    assert_eq!(
+        read,
+        EvalResult {
+            predictions: vec![],
+            ..result
+        }
+    );
+}
+
+#[test]
+fn limited_suites_keep_the_first_sentences() {
+    let limited = suite().limited(2);
+    assert_eq!(
+        (
+            limited.sentences(),
+            limited.sets[0].examples[1].sentence.as_str()
+        ),
+        (3, "It rains .")
+    );
+}
+
+/// The result of a perfect system with its sets renamed.
+fn renamed(names: [&str; 2]) -> EvalResult {
+    let mut result = run(&mut Scripted::new(perfect()), 99).expect("evaluated");
+    result
+        .sets
+        .iter_mut()
+        .zip(names)
+        .for_each(|(set, name)| set.name = name.into());
+    result
+}
+
+#[test]
+fn on_benchmark_sets_the_papers_rows_share_our_columns() {
+    let text = ResultTable::new(&[("base", &renamed(["CrossNER_AI", "mit-movie"]))]).to_text();
+    let lines: Vec<&str> = text.lines().collect();
+    let words = |line: &str| {
+        line.split_whitespace()
+            .map(String::from)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        words(lines[0]),
+        ["AI", "Movie", "Mean", "95", "%", "interval"]
+    );
+    assert_eq!(words(lines[2])[..4], ["base", "100.00", "0.00", "50.00"]);
+    let of_paper = lines
+        .iter()
+        .find(|line| line.starts_with("ReasoningNER 1.7B"))
+        .expect("a row of the paper");
+    assert_eq!(
+        words(of_paper),
+        ["ReasoningNER", "1.7B", "63.6", "70.2", "–"]
+    );
+    assert!(text.contains("Reported by the paper") && text.contains("ReasoningNER 8B ♣"));
+}
+
+#[test]
+fn on_other_sets_the_papers_rows_are_a_table_of_their_own() {
+    let result = renamed(["north", "south"]);
+    let table = ResultTable::new(&[("base", &result)]);
+    let text = table.to_text();
+    assert!(text.contains("north  south   Mean"), "{text}");
+    assert!(
+        text.contains("Movie  Rest.    AI  Lit.  Music  Politics  Science  Mean"),
+        "{text}"
+    );
+    assert!(text.contains("are on other test sets"), "{text}");
+    assert_eq!(table.to_html().matches("<table").count(), 2);
+}
+
+#[test]
+fn html_is_escaped_and_balanced() {
+    let mut result = renamed(["<b>", "a&b"]);
+    result.complete = false;
+    let html = ResultTable::new(&[("x < \"y\"", &result)]).to_html();
+    assert!(
+        html.contains("x &lt; &quot;y&quot; (incomplete)")
+            && html.contains("&lt;b&gt;")
+            && html.contains("a&amp;b")
+    );
+    for tag in ["table", "thead", "tbody", "tr", "th", "td", "p"] {
+        let opened =
+            html.matches(&format!("<{tag}>")).count() + html.matches(&format!("<{tag} ")).count();
+        assert_eq!(opened, html.matches(&format!("</{tag}>")).count(), "{tag}");
+    }
+}

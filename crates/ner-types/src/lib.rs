@@ -1,0 +1,34 @@
+//! Named entities as text: examples, prompts, and the answers of a model.
+//!
+//! This crate alone knows how a prompt is written and how an answer is read.
+//! Training targets, rewards, the judge, the evaluator and the server all go
+//! through [`PromptTemplate::render`], [`render_completion`] and [`parse`], so
+//! that no two of them can disagree. It knows nothing of tensors, tokens or
+//! files of datasets.
+//!
+//! The formats are those of *A Reasoning Paradigm for Named Entity
+//! Recognition* (arXiv 2511.11978): the schema as a JSON list, the reasoning
+//! between `<think>` and `</think>`, then one JSON object with the key
+//! `entities` that maps each label to its strings.
+//!
+//! ```
+//! use ner_types::{Entity, parse, render_completion};
+//!
+//! let entities = [Entity::new("Port Halvek", "city")];
+//! let text = render_completion(Some("\"Port Halvek\" is a city."), &entities);
+//! let read = parse(&text);
+//! assert_eq!(read.entities, entities);
+//! assert_eq!(read.reasoning.as_deref(), Some("\"Port Halvek\" is a city."));
+//! ```
+
+mod answer;
+mod example;
+mod normalize;
+mod parse;
+mod prompt;
+
+pub use answer::{render_answer, render_completion};
+pub use example::{Entity, Example};
+pub use normalize::{is_dropped_label, normalize_label, normalize_text};
+pub use parse::{Completion, Problem, parse};
+pub use prompt::{PromptTemplate, TemplateError};

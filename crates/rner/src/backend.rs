@@ -1,0 +1,59 @@
+//! The one place that names concrete backends.
+//!
+//! A command is written once, generic over the backend, as a [`Task`];
+//! [`dispatch`] runs it on the backend that the user chose, if this program was
+//! built with it.
+
+use anyhow::Result;
+use burn::backend::Autodiff;
+use burn::tensor::backend::AutodiffBackend;
+use lm_kernels::LmOps;
+
+use crate::exit::usage;
+use crate::recipe::Backend;
+
+/// The backend below an autodiff backend.
+pub(crate) type Inner<B> = <B as AutodiffBackend>::InnerBackend;
+/// The device of a backend.
+pub(crate) type Device<B> = <B as burn::tensor::backend::BackendTypes>::Device;
+
+/// A piece of work that is generic over the backend.
+pub(crate) trait Task {
+    /// What it gives back.
+    type Output;
+
+    /// Does the work on a device of the backend.
+    fn run<B>(self, device: &Device<B>) -> Result<Self::Output>
+    where
+        B: AutodiffBackend + LmOps,
+        Inner<B>: LmOps;
+}
+
+/// Runs a task on a backend.
+///
+/// # Errors
+/// Wrong usage if the program was built without the backend; otherwise the
+/// task's own error.
+pub(crate) fn dispatch<T: Task>(backend: Backend, task: T) -> Result<T::Output> {
+    match backend {
+        #[cfg(feature = "flex")]
+        Backend::Flex => task.run::<Autodiff<burn::backend::Flex>>(&Default::default()),
+        #[cfg(feature = "libtorch")]
+        Backend::Libtorch => task.run::<Autodiff<burn::backend::LibTorch>>(&Default::default()),
+        #[cfg(feature = "cuda")]
+        Backend::Cuda => task.run::<Autodiff<burn::backend::Cuda>>(&Default::default()),
+        #[allow(
+            unreachable_patterns,
+            reason = "reachable unless every backend is built in"
+        )]
+        missing => Err(not_built(missing)),
+    }
+}
+
+fn not_built(backend: Backend) -> anyhow::Error {
+    let name = backend.name();
+    usage(format!(
+        "this program was built without the backend {name}; \
+         build it with: cargo build --release -p rner --no-default-features --features {name}"
+    ))
+}

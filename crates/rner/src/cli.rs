@@ -1,0 +1,287 @@
+//! What can be typed: commands and their flags.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::recipe::Backend;
+
+/// Named entity recognition that reasons: from a teacher's chains of thought to
+/// a fine-tuned and reinforced Qwen3, scored zero-shot.
+#[derive(Debug, Parser)]
+#[command(name = "rner", version, propagate_version = true)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run every stage of the paper and write a report.
+    Reproduce(ReproduceArgs),
+    /// Chains of thought: generate a dataset, or serve the simulated teacher.
+    #[command(subcommand)]
+    Cot(CotCommand),
+    /// Fine-tune a model on an NER-CoT dataset.
+    Sft(SftArgs),
+    /// Improve a fine-tuned model by GRPO.
+    Grpo(GrpoArgs),
+    /// Score a model on a benchmark.
+    Eval(EvalArgs),
+    /// Write a run's report again.
+    Report {
+        /// Folder of the run.
+        run: PathBuf,
+    },
+    /// Extract entities from one sentence.
+    Extract(ExtractArgs),
+    /// The toy world: its corpus and its base model.
+    #[command(subcommand)]
+    Tiny(TinyCommand),
+}
+
+/// Where hyperparameters come from.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RecipeArgs {
+    /// Profile by name (tiny, smoke, paper-8b, qwen3-1.7b, qwen3-0.6b-lora) or path of a recipe file.
+    #[arg(long, default_value = "tiny")]
+    pub(crate) profile: String,
+    /// Override one key of the recipe; may be repeated.
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    pub(crate) sets: Vec<String>,
+    /// Burn backend.
+    #[arg(long, value_enum)]
+    pub(crate) backend: Option<Backend>,
+    /// Seed of all randomness.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+}
+
+/// Where teacher and judge are.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct TeacherArgs {
+    /// Base address of an OpenAI-compatible teacher, such as http://localhost:8000/v1.
+    #[arg(long, value_name = "URL")]
+    pub(crate) teacher_url: Option<String>,
+    /// Base address of the judge; the teacher's if left out.
+    #[arg(long, value_name = "URL")]
+    pub(crate) judge_url: Option<String>,
+    /// Model name of the teacher.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) teacher_model: Option<String>,
+    /// Model name of the judge.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) judge_model: Option<String>,
+    /// Environment variable that holds the API key.
+    #[arg(long, value_name = "VARIABLE")]
+    pub(crate) key_env: Option<String>,
+}
+
+/// Flags of `rner reproduce`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ReproduceArgs {
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    #[command(flatten)]
+    pub(crate) teacher: TeacherArgs,
+    /// Everything in a minute or so, with no claim about the scores.
+    #[arg(long, conflicts_with = "profile")]
+    pub(crate) smoke: bool,
+    /// Repeat the run over this many seeds.
+    #[arg(long, value_name = "N")]
+    pub(crate) seeds: Option<usize>,
+    /// Real datasets instead of the toy corpus: a directory with CrossNER and MIT.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Take this many sentences of each set.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// Print what would be done, and do nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Folder of the run; runs/<name> if left out.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// `rner cot …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum CotCommand {
+    /// Annotate sentences with reasoning and keep what passes.
+    Generate(CotArgs),
+    /// Serve the simulated teacher and judge until interrupted.
+    ServeTeacher {
+        /// Examples that it knows: a JSONL or JSON file in NER-CoT's format.
+        #[arg(long, value_name = "FILE")]
+        data: PathBuf,
+        /// Seed of its mistakes.
+        #[arg(long, default_value_t = 42)]
+        seed: u64,
+    },
+}
+
+/// Flags of `rner cot generate`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CotArgs {
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    #[command(flatten)]
+    pub(crate) teacher: TeacherArgs,
+    /// Sentences with schemas: a JSONL or JSON file in NER-CoT's format.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: PathBuf,
+    /// Take this many sentences.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// Folder for ner-cot.jsonl, funnel.json and the journal.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+/// Flags of `rner sft`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SftArgs {
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    /// Checkpoint to start from; the recipe's base model if left out.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: Option<PathBuf>,
+    /// Annotated examples: a JSONL or JSON file in NER-CoT's format.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: PathBuf,
+    /// Train on the answers alone.
+    #[arg(long)]
+    pub(crate) no_cot: bool,
+    /// Prompt template; the recipe's if left out.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prompt: Option<PathBuf>,
+    /// Folder for the model.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+/// Flags of `rner grpo`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct GrpoArgs {
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    /// Fine-tuned checkpoint to start from.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: PathBuf,
+    /// Annotated examples: a JSONL or JSON file in NER-CoT's format.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: PathBuf,
+    /// Prompt template; the recipe's if left out.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prompt: Option<PathBuf>,
+    /// Folder for the model.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+/// How an answer is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Prompting {
+    /// The prompt as it is.
+    Direct,
+    /// With a sentence that asks for reasoning first.
+    StepByStep,
+}
+
+/// Flags of `rner eval`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct EvalArgs {
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    /// Checkpoint to score.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: PathBuf,
+    /// Benchmark: `tiny`, a directory with CrossNER and MIT, or a folder of <set>.jsonl files.
+    #[arg(long, value_name = "DIR", default_value = "tiny")]
+    pub(crate) data: String,
+    /// Take this many sentences of each set.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// How to ask.
+    #[arg(long, value_enum, default_value = "direct")]
+    pub(crate) prompting: Prompting,
+    /// Prompt template; the recipe's if left out.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prompt: Option<PathBuf>,
+    /// Folder for results.json and predictions.jsonl.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+/// Flags of `rner extract`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExtractArgs {
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    /// Fine-tuned checkpoint.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: PathBuf,
+    /// Entity types, separated by commas.
+    #[arg(long, value_name = "TYPES", value_delimiter = ',', required = true)]
+    pub(crate) types: Vec<String>,
+    /// Prompt template; the recipe's if left out.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prompt: Option<PathBuf>,
+    /// Print JSON instead of lines.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The sentence.
+    pub(crate) sentence: String,
+}
+
+/// `rner tiny …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum TinyCommand {
+    /// Write the toy corpus as JSONL files.
+    Corpus {
+        #[command(flatten)]
+        recipe: RecipeArgs,
+        /// Folder for the files.
+        #[arg(long, value_name = "DIR", default_value = "runs/tiny-corpus")]
+        out: PathBuf,
+    },
+    /// Pretrain the toy's base model from its seed.
+    Pretrain(PretrainArgs),
+}
+
+/// Flags of `rner tiny pretrain`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PretrainArgs {
+    /// Folder for the checkpoint.
+    #[arg(long, value_name = "DIR", default_value = "fixtures/tiny-base")]
+    pub(crate) out: PathBuf,
+    /// Folder for unfinished work; the same command goes on from it.
+    #[arg(long, value_name = "DIR", default_value = "runs/pretrain-tiny")]
+    pub(crate) work: PathBuf,
+    /// Seed of text, weights and order.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Tokens to train on.
+    #[arg(long, default_value_t = 16_000_000)]
+    pub(crate) tokens: usize,
+    /// Tokens of one optimizer step.
+    #[arg(long, default_value_t = 6144)]
+    pub(crate) batch_tokens: usize,
+    /// Peak learning rate.
+    #[arg(long, default_value_t = 3e-3)]
+    pub(crate) lr: f64,
+    /// Width of the model; a multiple of 64.
+    #[arg(long, default_value_t = 128)]
+    pub(crate) hidden: usize,
+    /// Layers of the model.
+    #[arg(long, default_value_t = 6)]
+    pub(crate) layers: usize,
+    /// Entries of the vocabulary.
+    #[arg(long, default_value_t = 1536)]
+    pub(crate) vocabulary: usize,
+    /// Burn backend.
+    #[arg(long, value_enum, default_value = "flex")]
+    pub(crate) backend: Backend,
+}

@@ -1,0 +1,87 @@
+//! Exit codes: 0 done, 1 failed, 2 wrong usage.
+
+use crate::interrupt::Interrupted;
+use crate::recipe::RecipeError;
+use std::process::ExitCode;
+
+/// The command was wrong, not the run: the message says what to type instead.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct UsageError(pub(crate) String);
+
+/// A usage error as an `anyhow` error.
+pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
+    anyhow::Error::new(UsageError(message.into()))
+}
+
+/// Prints a failure to stderr and gives the exit code.
+pub(crate) fn finish(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}", message(&error));
+            ExitCode::from(code(&error))
+        }
+    }
+}
+
+/// What the user reads: the chain of causes, each said once.
+fn message(error: &anyhow::Error) -> String {
+    if error.chain().any(|e| e.is::<Interrupted>()) {
+        return Interrupted.to_string();
+    }
+    let mut text = format!("error: {error}");
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        // Many libraries repeat the source in their own message.
+        if !text.contains(&cause) {
+            text.push_str(&format!("\n  because: {cause}"));
+        }
+    }
+    text
+}
+
+fn code(error: &anyhow::Error) -> u8 {
+    let wrong_usage = error
+        .chain()
+        .any(|e| e.is::<UsageError>() || e.is::<RecipeError>());
+    if wrong_usage { 2 } else { 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn codes_follow_the_kind_of_the_error() {
+        let recipe = crate::recipe::Recipe::resolve("nope", &[])
+            .map(|_| ())
+            .unwrap_err();
+        assert_eq!(code(&anyhow::Error::new(recipe).context("reading")), 2);
+        assert_eq!(code(&usage("no")), 2);
+        assert_eq!(code(&anyhow::Error::new(Interrupted)), 1);
+        assert_eq!(code(&anyhow::anyhow!("failed")), 1);
+    }
+
+    #[test]
+    fn an_interruption_says_how_to_go_on() {
+        let error = anyhow::Error::new(Interrupted).context("stage sft");
+        assert_eq!(
+            message(&error),
+            "interrupted; run the same command again to go on from here"
+        );
+    }
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let inner = std::io::Error::other("boom");
+        let wrapped = Err::<(), _>(inner)
+            .context("cannot read x: boom")
+            .unwrap_err();
+        assert_eq!(message(&wrapped), "error: cannot read x: boom");
+        let plain = Err::<(), _>(std::io::Error::other("boom"))
+            .context("stage 2")
+            .unwrap_err();
+        assert_eq!(message(&plain), "error: stage 2\n  because: boom");
+    }
+}

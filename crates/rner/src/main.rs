@@ -1,0 +1,45 @@
+//! The `rner` command line.
+
+mod backend;
+mod cli;
+mod commands;
+mod exit;
+mod interrupt;
+mod logging;
+mod plan;
+mod progress;
+mod recipe;
+mod report;
+mod reproduce;
+mod run_dir;
+mod stages;
+mod teacher;
+mod tiny;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use cli::{Cli, Command, CotCommand, TinyCommand};
+
+fn main() -> ExitCode {
+    logging::init();
+    interrupt::install();
+    exit::finish(run(Cli::parse()))
+}
+
+fn run(cli: Cli) -> Result<()> {
+    match cli.command {
+        Command::Reproduce(args) => commands::reproduce(&args),
+        Command::Cot(CotCommand::Generate(args)) => commands::cot(&args),
+        Command::Cot(CotCommand::ServeTeacher { data, seed }) => stages::serve_teacher(&data, seed),
+        Command::Sft(args) => commands::sft(&args),
+        Command::Grpo(args) => commands::grpo(&args),
+        Command::Eval(args) => commands::eval(&args),
+        Command::Report { run } => commands::report(&run),
+        Command::Extract(args) => commands::extract(&args),
+        Command::Tiny(TinyCommand::Corpus { recipe, out }) => commands::corpus(&recipe, &out),
+        Command::Tiny(TinyCommand::Pretrain(args)) => commands::pretrain(args),
+    }
+}

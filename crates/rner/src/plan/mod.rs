@@ -1,0 +1,18 @@
+//! `--dry-run`: what a recipe would do, before it does it.
+//!
+//! Everything is computed from the resolved recipe and the model's dimensions,
+//! without network; each estimate stands beside the assumptions it rests on.
+
+mod dims;
+mod memory;
+mod teacher;
+mod text;
+mod words;
+mod work;
+
+pub(crate) use dims::dims_of;
+pub(crate) use text::render;
+pub(crate) use work::rollout_batches;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,399 @@
+//! The plan as text.
+
+use super::dims::Dims;
+use super::memory::{self, Memory};
+use super::teacher::{self, PRICES, Price};
+use super::words::{count, gib, join, lower, millions, thousands};
+use super::work;
+use crate::recipe::{Cot, DataSource, LossType, Method, Recipe};
+use std::fmt::{Result, Write};
+
+/// The whole plan of a recipe; `dims` are those of its base model, if they are known.
+pub(crate) fn render(recipe: &Recipe, dims: Option<&Dims>) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_all(&mut out, recipe, dims);
+    out
+}
+
+fn write_all(out: &mut String, recipe: &Recipe, dims: Option<&Dims>) -> Result {
+    let run = &recipe.run;
+    writeln!(
+        out,
+        "Plan of \"{}\" (nothing is run, nothing is downloaded)",
+        run.name
+    )?;
+    writeln!(out, "  recipe   {}", recipe.hash())?;
+    writeln!(
+        out,
+        "  backend  {}, seeds {}",
+        run.backend.name(),
+        join(run.all_seeds())
+    )?;
+    stages(out, recipe)?;
+    downloads(out, recipe, dims)?;
+    cot(out, recipe)?;
+    sft(out, recipe)?;
+    grpo(out, recipe)?;
+    eval(out, recipe)?;
+    memory(out, recipe, dims)
+}
+
+fn stages(out: &mut String, recipe: &Recipe) -> Result {
+    writeln!(out, "\nStages (each a folder of the run, once per seed)")?;
+    for (name, reads, writes) in stage_list(recipe) {
+        writeln!(
+            out,
+            "  {name:<10} reads {reads}\n  {:<10} writes {writes}",
+            ""
+        )?;
+    }
+    Ok(())
+}
+
+/// Name, inputs and outputs of every stage, in order.
+fn stage_list(recipe: &Recipe) -> Vec<(&'static str, String, &'static str)> {
+    let (data, base) = (&recipe.data, &recipe.model.base);
+    let sft = format!("cot/ner-cot.jsonl, {base}");
+    let mut list = vec![
+        (
+            "data",
+            format!("{}, {}, {}", data.train, data.grpo, data.eval),
+            "train.jsonl, rl.jsonl, eval/",
+        ),
+        (
+            "cot",
+            "data/train.jsonl".to_owned(),
+            "ner-cot.jsonl, funnel.json, journal",
+        ),
+    ];
+    if recipe.sft.compare_without_cot {
+        list.push(("sft-plain", sft.clone(), "model/, metrics"));
+    }
+    list.extend([
+        ("sft-cot", sft, "model/, metrics"),
+        (
+            "grpo",
+            "data/rl.jsonl, sft-cot/model".to_owned(),
+            "model/, metrics",
+        ),
+        (
+            "eval-...",
+            format!("data/eval, {base} and every model above"),
+            "results.json, predictions.jsonl",
+        ),
+        (
+            "report",
+            "all of the above".to_owned(),
+            "report.json, report.html",
+        ),
+    ]);
+    list
+}
+
+fn downloads(out: &mut String, recipe: &Recipe, dims: Option<&Dims>) -> Result {
+    writeln!(out, "\nDownloads")?;
+    let mut any = false;
+    for name in [&recipe.data.train, &recipe.data.grpo, &recipe.data.eval] {
+        if let DataSource::Public(name, place) = DataSource::parse(name) {
+            writeln!(out, "  {name}: {place}")?;
+            any = true;
+        }
+    }
+    // A base model that lies on this disk is not downloaded.
+    if !std::path::Path::new(&recipe.model.base).is_dir() {
+        any = true;
+        match dims {
+            Some(dims) => writeln!(
+                out,
+                "  {}: {} parameters, about {} in bf16",
+                recipe.model.base,
+                thousands(dims.parameters()),
+                gib(dims.parameters() * 2)
+            )?,
+            None => writeln!(out, "  {}: size not known", recipe.model.base)?,
+        }
+    }
+    if any { Ok(()) } else { writeln!(out, "  none") }
+}
+
+fn cot(out: &mut String, recipe: &Recipe) -> Result {
+    writeln!(out, "\n1 CoT generation")?;
+    let sentences = work::teacher_sentences(recipe);
+    writeln!(out, "  {} for the teacher", count(sentences, "sentences"))?;
+    let c = &recipe.cot;
+    match (c.teacher(), sentences) {
+        (None, _) => writeln!(
+            out,
+            "  teacher  simulated by this program: no network, no cost"
+        )?,
+        (Some(url), rows) => billed(out, recipe, url, rows)?,
+    }
+    let judge = match c.judge() {
+        None => "simulated by this program".to_owned(),
+        Some(url) => format!("{} at {url}{}", c.judge_model, judge_time(sentences)),
+    };
+    writeln!(out, "  judge    {judge}")?;
+    writeln!(
+        out,
+        "           keeps scores of at least {}, {}",
+        c.judge_threshold,
+        patience(c)
+    )
+}
+
+fn patience(c: &Cot) -> String {
+    format!(
+        "at most {} attempts a sentence, {} requests at once",
+        c.attempts, c.concurrency
+    )
+}
+
+fn judge_time(rows: Option<usize>) -> String {
+    let Some(rows) = rows else {
+        return String::new();
+    };
+    let [slow, fast] = teacher::judge_hours(rows);
+    format!(", {fast:.1} to {slow:.1} h of one H100 (2,300 tokens a row)")
+}
+
+fn billed(out: &mut String, recipe: &Recipe, url: &str, rows: Option<usize>) -> Result {
+    let p = &recipe.plan;
+    let [low, mid, high] = p.teacher_tokens_out;
+    writeln!(out, "  teacher  {} at {url}", recipe.cot.teacher_model)?;
+    let Some(rows) = rows else {
+        return writeln!(
+            out,
+            "  cost     not known: the recipe does not say how many sentences"
+        );
+    };
+    let own = Price {
+        name: "this recipe's prices",
+        input: p.teacher_price_in,
+        output: p.teacher_price_out,
+    };
+    writeln!(
+        out,
+        "  cost     {} tokens in; {low} / {mid} / {high} tokens out",
+        p.teacher_tokens_in
+    )?;
+    for price in std::iter::once(&own).chain(&PRICES) {
+        let [a, b, c] =
+            [low, mid, high].map(|t| teacher::cost(rows, p.teacher_tokens_in, t, price));
+        let list = format!("(${:.2} / ${:.2} per million)", price.input, price.output);
+        writeln!(
+            out,
+            "           ${a:.0} / ${b:.0} / ${c:.0}: {} {list}",
+            price.name
+        )?;
+    }
+    writeln!(
+        out,
+        "           one attempt a row and no cache hits; a second attempt of every row doubles it"
+    )
+}
+
+fn sft(out: &mut String, recipe: &Recipe) -> Result {
+    let s = &recipe.sft;
+    let method = match s.method {
+        Method::Full => "all parameters".to_owned(),
+        Method::Lora => format!("LoRA of rank {}, alpha {}", s.lora_rank, s.lora_alpha),
+    };
+    writeln!(out, "\n2 Supervised fine-tuning ({method})")?;
+    let gpus = recipe.hardware.gpus;
+    let batch = s.batch_size * s.grad_accumulation * gpus;
+    writeln!(
+        out,
+        "  batch    {} sequences x {} accumulated x {gpus} devices = {batch}",
+        s.batch_size, s.grad_accumulation
+    )?;
+    writeln!(
+        out,
+        "  schedule {} from {:e}, {} epochs",
+        lower(s.schedule),
+        s.lr,
+        s.epochs
+    )?;
+    let Some(rows) = work::training_rows(recipe) else {
+        return writeln!(out, "  steps    known once the data has been read");
+    };
+    let steps = work::sft_steps(recipe, rows);
+    writeln!(
+        out,
+        "  steps    {} rows: {} an epoch, {} in all, {} of warm-up",
+        thousands(rows as u64),
+        steps.per_epoch,
+        steps.total,
+        steps.warmup
+    )?;
+    let tokens = rows as f64 * work::sequence_tokens(recipe) as f64 * s.epochs;
+    writeln!(out, "  tokens   {}; {}", millions(tokens), lengths(recipe))
+}
+
+fn lengths(recipe: &Recipe) -> String {
+    let p = &recipe.plan;
+    format!(
+        "assumed: {} of prompt and {} of completion a row",
+        p.prompt_tokens, p.completion_tokens
+    )
+}
+
+fn grpo(out: &mut String, recipe: &Recipe) -> Result {
+    let g = &recipe.grpo;
+    writeln!(out, "\n3 GRPO")?;
+    let completions = g.prompts_per_step * g.group_size;
+    writeln!(
+        out,
+        "  rollout  {} prompts x {} completions = {completions}, temperature {}, up to {} tokens",
+        g.prompts_per_step, g.group_size, g.temperature, g.max_completion_length
+    )?;
+    writeln!(
+        out,
+        "  loss     {}, clip {} / {}, KL {}, rewards scaled by: {}; reward {}·F1 + {}·schema",
+        loss_name(g.loss_type),
+        g.epsilon,
+        g.epsilon_high,
+        g.beta,
+        lower(g.scale_rewards),
+        g.reward_f1,
+        g.reward_schema
+    )?;
+    let Some(prompts) = work::grpo_prompts(recipe) else {
+        return writeln!(out, "  steps    known once the data has been read");
+    };
+    grpo_work(out, recipe, prompts)
+}
+
+fn loss_name(loss: LossType) -> &'static str {
+    match loss {
+        LossType::Grpo => "grpo",
+        LossType::DrGrpo => "dr_grpo",
+        LossType::Bnpo => "bnpo",
+    }
+}
+
+fn grpo_work(out: &mut String, recipe: &Recipe, prompts: usize) -> Result {
+    let g = &recipe.grpo;
+    let steps = work::grpo_steps(recipe, prompts);
+    writeln!(
+        out,
+        "  steps    {} prompts, {} on each rollout batch: {} in all, {} of warm-up",
+        thousands(prompts as u64),
+        g.iterations,
+        steps.total,
+        steps.warmup
+    )?;
+    // The paper is read in two ways, so a recipe of its size shows both counts.
+    if prompts == 4703 || prompts == 5000 {
+        let of = |prompts: usize, a_step: usize| {
+            let mut other = recipe.clone();
+            (other.grpo.prompts_per_step, other.grpo.steps) = (a_step, 0);
+            work::grpo_steps(&other, prompts).total
+        };
+        writeln!(
+            out,
+            "           the paper's two readings: {} (4,703 prompts, 384 completions) \
+             and {} (5,000 prompts, 448 completions)",
+            of(4703, 24),
+            of(5000, 28)
+        )?;
+    }
+    let sampled = work::sampled_tokens(recipe, steps) as f64;
+    writeln!(
+        out,
+        "  tokens   {} sampled; {}",
+        millions(sampled),
+        lengths(recipe)
+    )
+}
+
+fn eval(out: &mut String, recipe: &Recipe) -> Result {
+    writeln!(
+        out,
+        "\n4 Evaluation (greedy, up to {} new tokens)",
+        recipe.eval.max_new_tokens
+    )?;
+    match work::eval_sentences(recipe) {
+        Some(sets) => {
+            let total: usize = sets.iter().map(|(_, n)| n).sum();
+            let list: Vec<String> = sets.iter().map(|(name, n)| format!("{name} {n}")).collect();
+            writeln!(
+                out,
+                "  {} sentences for every model: {}",
+                thousands(total as u64),
+                list.join(", ")
+            )
+        }
+        None => {
+            let n = recipe.data.eval_sentences;
+            let each = count((n > 0).then_some(n), "sentences");
+            writeln!(
+                out,
+                "  {each} of each set of {}, for every model",
+                recipe.data.eval
+            )
+        }
+    }
+}
+
+fn memory(out: &mut String, recipe: &Recipe, dims: Option<&Dims>) -> Result {
+    let hardware = &recipe.hardware;
+    writeln!(
+        out,
+        "\nMemory of each device, estimated ({} of {} GiB)",
+        hardware.gpus, hardware.gpu_memory_gib
+    )?;
+    let Some(dims) = dims else {
+        return writeln!(out, "  not known: no config.json at {}", recipe.model.base);
+    };
+    for (name, memory) in [
+        ("sft", memory::sft(recipe, dims)),
+        ("grpo", memory::grpo(recipe, dims)),
+        ("eval", memory::eval(recipe, dims)),
+    ] {
+        memory_line(out, name, &memory, hardware.gpu_memory_gib)?;
+    }
+    writeln!(
+        out,
+        "  states      parameters x (weight + gradient + AdamW) / devices (ZeRO-3);"
+    )?;
+    writeln!(
+        out,
+        "              16 bytes a trained parameter: bf16 2+2+12, f32 4+4+8"
+    )?;
+    writeln!(
+        out,
+        "  activations bytes·T·(L·H + 4·H + 2·(Hq+2·Hkv)·D + 3·I) + 8·{}·V:",
+        memory::LOGIT_ROWS
+    )?;
+    writeln!(
+        out,
+        "              layers recomputed, logits in chunks, T = tokens of a micro-batch"
+    )?;
+    writeln!(
+        out,
+        "  KV cache    bytes·2·L·Hkv·D a token: slots with room for the longest completion"
+    )
+}
+
+fn memory_line(out: &mut String, name: &str, m: &Memory, device: f64) -> Result {
+    let fits = m.total() as f64 <= device * (1u64 << 30) as f64;
+    let parts = [
+        ("states", m.states),
+        ("activations", m.activations),
+        ("reference", m.reference),
+        ("KV cache", m.cache),
+    ];
+    let sum: Vec<String> = parts
+        .iter()
+        .filter(|(_, bytes)| *bytes > 0)
+        .map(|(what, bytes)| format!("{what} {}", gib(*bytes)))
+        .collect();
+    let verdict = if fits { "" } else { "  DOES NOT FIT" };
+    writeln!(
+        out,
+        "  {name:<11} {} = {}{verdict}",
+        gib(m.total()),
+        sum.join(" + ")
+    )
+}

@@ -1,0 +1,85 @@
+//! What can be wrong with a recipe; all of it is wrong usage (exit code 2).
+
+use std::path::PathBuf;
+
+/// Why a recipe could not be resolved.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RecipeError {
+    /// The name is neither a profile nor a file.
+    #[error("unknown profile \"{name}\": expected a recipe file or one of {known}{}", hint(.near))]
+    UnknownProfile {
+        /// What was asked for.
+        name: String,
+        /// The names of the embedded profiles.
+        known: String,
+        /// Names that resemble it.
+        near: Vec<String>,
+    },
+    /// The recipe file could not be read.
+    #[error("cannot read the recipe {}: {source}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The recipe is not TOML, lacks a key, or has one too many.
+    #[error("recipe {origin}: {reason}")]
+    Invalid {
+        /// Profile or path.
+        origin: String,
+        /// What the reader of the file says.
+        reason: String,
+    },
+    /// `--set` without `key=value`.
+    #[error("--set \"{given}\": expected section.key=value")]
+    Syntax {
+        /// What was given.
+        given: String,
+    },
+    /// `--set` of a key that no recipe has.
+    #[error("--set {key}: there is no such key{}", hint(.near))]
+    UnknownKey {
+        /// The key given.
+        key: String,
+        /// Keys that resemble it.
+        near: Vec<String>,
+    },
+    /// `--set` of a value of the wrong type.
+    #[error("--set {key}: expected {expected}, found {found}")]
+    Type {
+        /// The key given.
+        key: String,
+        /// The type of the key.
+        expected: String,
+        /// The type and text of the value given.
+        found: String,
+    },
+    /// `--set` of a word that the key does not know, or of a number it cannot hold.
+    #[error("--set {key} = {value}: {reason}")]
+    Value {
+        /// The key given.
+        key: String,
+        /// The value given.
+        value: String,
+        /// What the key accepts.
+        reason: String,
+    },
+    /// A value that has the right type but makes no sense.
+    #[error("{key}: expected {expected}, found {found}")]
+    Range {
+        /// The key.
+        key: String,
+        /// The condition.
+        expected: String,
+        /// The value.
+        found: f64,
+    },
+}
+
+fn hint(near: &[String]) -> String {
+    if near.is_empty() {
+        return String::new();
+    }
+    format!("; did you mean {}?", near.join(" or "))
+}

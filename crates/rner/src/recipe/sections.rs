@@ -1,0 +1,394 @@
+//! The sections of a recipe, key by key.
+
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// `[run]`: name, seeds and backend.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Run {
+    /// Folder of the run under `runs/`.
+    pub(crate) name: String,
+    /// The seed from which all randomness comes; the paper uses 42.
+    pub(crate) seed: u64,
+    /// How many seeds are run: `seed`, `seed + 1`, ...
+    pub(crate) seeds: usize,
+    /// The Burn backend.
+    pub(crate) backend: Backend,
+}
+
+impl Run {
+    /// The seeds of the run, in order.
+    pub(crate) fn all_seeds(&self) -> impl Iterator<Item = u64> + use<> {
+        let first = self.seed;
+        (0..self.seeds as u64).map(move |i| first.wrapping_add(i))
+    }
+}
+
+/// The Burn backend that runs the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Backend {
+    /// `burn::backend::Flex`, any CPU.
+    Flex,
+    /// `burn::backend::LibTorch`, PyTorch's kernels.
+    Libtorch,
+    /// `burn::backend::Cuda`, NVIDIA GPUs.
+    Cuda,
+}
+
+impl Backend {
+    /// The name as it is written in a recipe.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Backend::Flex => "flex",
+            Backend::Libtorch => "libtorch",
+            Backend::Cuda => "cuda",
+        }
+    }
+}
+
+/// `[data]`: what the stages read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Data {
+    /// Sentences for the teacher: `tiny`, a named dataset or a directory.
+    pub(crate) train: String,
+    /// The benchmark: `tiny`, a named dataset or a directory.
+    pub(crate) eval: String,
+    /// Prompts of the GRPO stage: as above, or `train` for those of the training data.
+    pub(crate) grpo: String,
+    /// Sentences put to the teacher; 0 means all of them.
+    pub(crate) train_sentences: usize,
+    /// Sentences of each evaluation set; 0 means all of them.
+    pub(crate) eval_sentences: usize,
+    /// Prompts of the GRPO stage; 0 means as many as there are training rows.
+    pub(crate) grpo_samples: usize,
+    /// Takes this many sentences of every dataset that is read; 0 means all of them.
+    pub(crate) limit: usize,
+}
+
+/// Where data comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum DataSource {
+    /// The corpus that this project wrote.
+    Tiny,
+    /// The data of the training stage (GRPO only).
+    Train,
+    /// A public dataset by name, with the place it is downloaded from.
+    Public(&'static str, &'static str),
+    /// A directory.
+    Dir(PathBuf),
+}
+
+/// Public datasets by the names that recipes use, with their places.
+const PUBLIC: [(&str, &str); 3] = [
+    (
+        "pile-ner-type",
+        "huggingface.co/datasets/Universal-NER/Pile-NER-type",
+    ),
+    (
+        "crossner-mit",
+        "github.com/zliucr/CrossNER and github.com/andrewzamai/SLIMER (MIT Movie, Restaurant)",
+    ),
+    (
+        "instructuie-20",
+        "InstructUIE's training sets, the 20 that the paper samples",
+    ),
+];
+
+impl DataSource {
+    /// Reads a value of `data.train`, `data.eval` or `data.grpo`.
+    pub(crate) fn parse(value: &str) -> Self {
+        match value {
+            "tiny" => Self::Tiny,
+            "train" => Self::Train,
+            _ => match PUBLIC.iter().find(|(name, _)| *name == value) {
+                Some((name, place)) => Self::Public(name, place),
+                None => Self::Dir(Path::new(value).to_owned()),
+            },
+        }
+    }
+}
+
+/// `[cot]`: teacher, validation and judge.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Cot {
+    /// Base address of an OpenAI-compatible server, or `simulated`.
+    pub(crate) teacher_url: String,
+    /// The same for the judge.
+    pub(crate) judge_url: String,
+    /// Model name sent to the teacher.
+    pub(crate) teacher_model: String,
+    /// Model name sent to the judge.
+    pub(crate) judge_model: String,
+    /// Environment variable that holds the API key; empty for none.
+    pub(crate) key_env: String,
+    /// Requests in flight at once.
+    pub(crate) concurrency: usize,
+    /// Attempts for one sentence before it is given up.
+    pub(crate) attempts: usize,
+    /// Lowest judge score (0 to 10) that is accepted.
+    pub(crate) judge_threshold: f64,
+    /// Most tokens of a teacher's answer.
+    pub(crate) max_tokens: usize,
+    /// The teacher's sampling temperature.
+    pub(crate) temperature: f64,
+}
+
+impl Cot {
+    /// The teacher's address; none if it is simulated.
+    pub(crate) fn teacher(&self) -> Option<&str> {
+        (self.teacher_url != "simulated").then_some(self.teacher_url.as_str())
+    }
+
+    /// The judge's address; none if it is simulated.
+    pub(crate) fn judge(&self) -> Option<&str> {
+        (self.judge_url != "simulated").then_some(self.judge_url.as_str())
+    }
+}
+
+/// `[model]`: the base model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Model {
+    /// Directory of a Hugging Face checkpoint, or the id of one.
+    pub(crate) base: String,
+    /// Type of the weights while training.
+    pub(crate) dtype: Dtype,
+    /// The prompt's wording: `paper`, `tiny` or the path of a template.
+    pub(crate) prompt: String,
+}
+
+/// Type of the weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Dtype {
+    /// 32-bit floating point.
+    F32,
+    /// bfloat16.
+    Bf16,
+}
+
+impl Dtype {
+    /// Bytes of one number.
+    pub(crate) fn bytes(self) -> u64 {
+        match self {
+            Dtype::F32 => 4,
+            Dtype::Bf16 => 2,
+        }
+    }
+}
+
+/// `[sft]`: supervised fine-tuning.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Sft {
+    /// Also trains a model whose targets have no reasoning, for comparison.
+    pub(crate) compare_without_cot: bool,
+    /// Full fine-tuning or LoRA.
+    pub(crate) method: Method,
+    /// Rank of the adapters; read for `lora` only.
+    pub(crate) lora_rank: usize,
+    /// Numerator of the adapters' scale alpha / rank; read for `lora` only.
+    pub(crate) lora_alpha: f64,
+    /// Passes over the data.
+    pub(crate) epochs: f64,
+    /// Optimiser steps, whatever number of epochs that takes; 0 means that `epochs` decides.
+    pub(crate) max_steps: usize,
+    /// Sequences of one micro-batch on one device.
+    pub(crate) batch_size: usize,
+    /// Micro-batches of one optimiser step.
+    pub(crate) grad_accumulation: usize,
+    /// Peak learning rate.
+    pub(crate) lr: f64,
+    /// How the learning rate falls after the warm-up.
+    pub(crate) schedule: Schedule,
+    /// Share of the steps that warm up.
+    pub(crate) warmup_ratio: f64,
+    /// Learning rate at the end, as a share of the peak.
+    pub(crate) min_lr_ratio: f64,
+    /// AdamW's decoupled weight decay.
+    pub(crate) weight_decay: f64,
+    /// AdamW's beta 1.
+    pub(crate) beta1: f64,
+    /// AdamW's beta 2.
+    pub(crate) beta2: f64,
+    /// AdamW's epsilon.
+    pub(crate) eps: f64,
+    /// Gradients are scaled down to this global norm.
+    pub(crate) max_grad_norm: f64,
+    /// Longest sequence in tokens.
+    pub(crate) max_length: usize,
+    /// What happens to a longer one.
+    pub(crate) over_length: OverLength,
+    /// Steps between two lines of `metrics.jsonl`.
+    pub(crate) log_every: usize,
+    /// Steps between two checkpoints; 0 means only at the end.
+    pub(crate) save_every: usize,
+    /// Keeps this many checkpoints, the newest; 0 means all.
+    pub(crate) save_total_limit: usize,
+}
+
+/// Which parameters are trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Method {
+    /// All of them.
+    Full,
+    /// Low-rank adapters of the linear layers.
+    Lora,
+}
+
+/// Shape of the learning rate after the warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Schedule {
+    /// Half a cosine.
+    Cosine,
+    /// A straight line.
+    Linear,
+    /// No fall.
+    Constant,
+}
+
+/// What is done with a sequence longer than `max_length`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum OverLength {
+    /// The last tokens stay, as in the paper's code; the instruction is lost.
+    KeepLast,
+    /// The sequence is left out and counted.
+    Skip,
+    /// Training refuses to start.
+    Refuse,
+}
+
+/// `[grpo]`: reinforcement learning.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Grpo {
+    /// Completions per prompt.
+    pub(crate) group_size: usize,
+    /// Prompts of one rollout batch.
+    pub(crate) prompts_per_step: usize,
+    /// Optimiser steps on one rollout batch.
+    pub(crate) iterations: usize,
+    /// Lower clipping distance of the ratio.
+    pub(crate) epsilon: f64,
+    /// Upper clipping distance of the ratio.
+    pub(crate) epsilon_high: f64,
+    /// Weight of the KL term against the CoT-tuned model; 0 turns it off.
+    pub(crate) beta: f64,
+    /// The loss's normaliser.
+    pub(crate) loss_type: LossType,
+    /// Whether advantages are divided by a standard deviation.
+    pub(crate) scale_rewards: ScaleRewards,
+    /// Sampling temperature of the rollouts.
+    pub(crate) temperature: f64,
+    /// Longest prompt in tokens.
+    pub(crate) max_prompt_length: usize,
+    /// Most new tokens of a completion.
+    pub(crate) max_completion_length: usize,
+    /// Leaves completions cut by the limit out of the loss.
+    pub(crate) mask_truncated: bool,
+    /// Weight of the F1 reward.
+    pub(crate) reward_f1: f64,
+    /// Weight of the schema reward.
+    pub(crate) reward_schema: f64,
+    /// Passes over the prompts.
+    pub(crate) epochs: f64,
+    /// Rollout batches, each followed by `iterations` updates; 0 means as many as the epochs give.
+    pub(crate) steps: usize,
+    /// Completions that grow at once on one device.
+    pub(crate) rollout_batch: usize,
+    /// Most tokens of one micro-batch of the update.
+    pub(crate) micro_batch_tokens: usize,
+    /// Peak learning rate.
+    pub(crate) lr: f64,
+    /// How the learning rate falls after the warm-up.
+    pub(crate) schedule: Schedule,
+    /// Share of the steps that warm up.
+    pub(crate) warmup_ratio: f64,
+    /// Learning rate at the end, as a share of the peak.
+    pub(crate) min_lr_ratio: f64,
+    /// AdamW's decoupled weight decay.
+    pub(crate) weight_decay: f64,
+    /// AdamW's beta 1.
+    pub(crate) beta1: f64,
+    /// AdamW's beta 2.
+    pub(crate) beta2: f64,
+    /// AdamW's epsilon.
+    pub(crate) eps: f64,
+    /// Gradients are scaled down to this global norm.
+    pub(crate) max_grad_norm: f64,
+    /// Rollout batches between two checkpoints; 0 means only at the end.
+    pub(crate) save_every: usize,
+}
+
+/// The normaliser of the GRPO loss, named as in TRL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LossType {
+    /// Mean over each completion, then over completions.
+    Grpo,
+    /// Sum divided by completions times the longest possible length.
+    DrGrpo,
+    /// Mean over all tokens.
+    Bnpo,
+}
+
+/// What advantages are divided by, named as in TRL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ScaleRewards {
+    /// Nothing.
+    None,
+    /// The standard deviation of the group.
+    Group,
+    /// The standard deviation of the batch.
+    Batch,
+}
+
+/// `[eval]`: the benchmark.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Eval {
+    /// Sentences decoded at once.
+    pub(crate) batch: usize,
+    /// Most new tokens of an answer.
+    pub(crate) max_new_tokens: usize,
+    /// Resamples of the bootstrap intervals.
+    pub(crate) bootstrap_resamples: usize,
+}
+
+/// `[hardware]`: the devices the plan computes for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Hardware {
+    /// Devices that train; each holds its share of weights, gradients and optimiser.
+    pub(crate) gpus: usize,
+    /// Memory of one device in GiB.
+    pub(crate) gpu_memory_gib: f64,
+}
+
+/// `[plan]`: assumptions of `--dry-run`. No stage reads them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Plan {
+    /// Rows expected to pass validation and judge; 0 means every sentence.
+    pub(crate) accepted_rows: usize,
+    /// Mean tokens of a prompt of the model.
+    pub(crate) prompt_tokens: usize,
+    /// Mean tokens of a completion with reasoning.
+    pub(crate) completion_tokens: usize,
+    /// Mean tokens of a request to the teacher.
+    pub(crate) teacher_tokens_in: usize,
+    /// Tokens of a teacher's answer: a low, a middle and a high guess.
+    pub(crate) teacher_tokens_out: [usize; 3],
+    /// US dollars per million tokens to the teacher.
+    pub(crate) teacher_price_in: f64,
+    /// US dollars per million tokens from the teacher.
+    pub(crate) teacher_price_out: f64,
+}

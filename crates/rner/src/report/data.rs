@@ -1,0 +1,113 @@
+//! What a report tells; the content of `report.json`.
+
+use super::chart::Chart;
+use super::machine::{Machine, Program};
+use ner_cot::Funnel;
+use ner_eval::{EvalResult, Suite};
+use ner_types::Entity;
+use serde::{Deserialize, Serialize};
+
+/// Everything that the page shows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReportData {
+    /// Heading of the page.
+    pub(crate) title: String,
+    /// When the run ended, in UTC.
+    pub(crate) created: String,
+    /// Where it ran.
+    pub(crate) machine: Machine,
+    /// What ran.
+    pub(crate) program: Program,
+    /// Whether teacher and judge were those inside the program.
+    pub(crate) simulated_teacher: bool,
+    /// What the reader should know besides, one paragraph each.
+    pub(crate) notes: Vec<String>,
+    /// What became of the teacher's answers.
+    pub(crate) funnel: Option<Funnel>,
+    /// The stages in order.
+    pub(crate) stages: Vec<StageTime>,
+    /// Training curves.
+    pub(crate) charts: Vec<Chart>,
+    /// Scores: models in the order of the table, each with one entry per seed.
+    pub(crate) results: Vec<ModelResult>,
+    /// Completions to look at.
+    pub(crate) samples: Vec<Sample>,
+    /// The resolved recipe as TOML.
+    pub(crate) recipe: String,
+}
+
+/// How long a stage took.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StageTime {
+    /// Its name.
+    pub(crate) name: String,
+    /// Seconds of the run that did it.
+    pub(crate) seconds: f64,
+    /// Whether this run found it done; `seconds` are then those of the earlier one.
+    pub(crate) skipped: bool,
+    /// What came out of it, in a few words.
+    pub(crate) summary: String,
+}
+
+/// The scores of one model trained with one seed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ModelResult {
+    /// Row of the table, such as `SFT with CoT`.
+    pub(crate) name: String,
+    /// Seed of the run.
+    pub(crate) seed: u64,
+    /// Its scores.
+    pub(crate) result: EvalResult,
+}
+
+/// A completion with its sentence and gold.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Sample {
+    /// Row of the table that wrote it.
+    pub(crate) model: String,
+    /// Evaluation set of the sentence.
+    pub(crate) set: String,
+    /// The sentence.
+    pub(crate) sentence: String,
+    /// What should have been found.
+    pub(crate) gold: Vec<Entity>,
+    /// The completion as the model wrote it.
+    pub(crate) completion: String,
+}
+
+/// Sentences of a set that the report shows.
+const SHOWN: usize = 1;
+/// Sets of which sentences are shown.
+const SHOWN_SETS: usize = 3;
+
+/// Completions to show of a model: of a few sets the first sentences that have
+/// at least two entities, so that every model is shown on the same ones.
+pub(crate) fn pick_samples(model: &str, result: &EvalResult, suite: &Suite) -> Vec<Sample> {
+    let step = suite.sets.len().div_ceil(SHOWN_SETS).max(1);
+    let sets = suite.sets.iter().step_by(step);
+    sets.flat_map(|set| {
+        let telling = set
+            .examples
+            .iter()
+            .enumerate()
+            .filter(|(_, e)| e.entities.len() >= 2);
+        telling.take(SHOWN).filter_map(|(index, example)| {
+            let prediction = result
+                .predictions
+                .iter()
+                .find(|p| p.dataset == set.name && p.index == index)?;
+            Some(Sample {
+                model: model.to_owned(),
+                set: set.name.clone(),
+                sentence: example.sentence.clone(),
+                gold: example.entities.clone(),
+                completion: prediction.completion.clone(),
+            })
+        })
+    })
+    .collect()
+}

@@ -1,0 +1,111 @@
+//! `report.html`: one file that tells the whole run, without network or script.
+//!
+//! A run gathers its [`ReportData`] and writes it as `report.json`;
+//! [`render`] turns it into the page. The two are separate so that
+//! `rner report` can make the page again from what lies on disk.
+
+mod chart;
+mod curves;
+mod data;
+mod highlight;
+mod machine;
+mod tables;
+
+use anyhow::{Context, Result};
+use minijinja::{AutoEscape, Environment};
+use serde_json::{Value, json};
+use std::path::Path;
+
+use crate::progress::human;
+use crate::run_dir::{write_atomic, write_json};
+
+use chart::Chart;
+pub(crate) use curves::charts;
+pub(crate) use data::pick_samples;
+pub(crate) use data::{ModelResult, ReportData, Sample, StageTime};
+pub(crate) use machine::{Machine, Program, now_utc};
+pub(crate) use tables::{funnel_text, text_table};
+
+const TEMPLATE: &str = include_str!("report.html.j2");
+
+/// Writes `report.json` and `report.html` into the folder.
+pub(crate) fn write(dir: &Path, data: &ReportData) -> Result<()> {
+    write_json(&dir.join("report.json"), data)?;
+    let html = render(data)?;
+    Ok(write_atomic(&dir.join("report.html"), html.as_bytes())?)
+}
+
+/// Reads `report.json` of a run.
+pub(crate) fn read(dir: &Path) -> Result<ReportData> {
+    let path = dir.join("report.json");
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| {
+        format!(
+            "{}: expected what `rner reproduce` wrote for the report",
+            path.display()
+        )
+    })
+}
+
+/// The page. All text of the data is escaped.
+pub(crate) fn render(data: &ReportData) -> Result<String> {
+    let mut env = Environment::new();
+    // Escaping is set outright, so that it cannot depend on a file name.
+    env.set_auto_escape_callback(|_| AutoEscape::Html);
+    env.add_template("report", TEMPLATE)
+        .context("the template of the report")?;
+    let page = env
+        .get_template("report")
+        .context("the template of the report")?;
+    page.render(minijinja::value::Serde(view(data)))
+        .context("filling the report")
+}
+
+fn view(data: &ReportData) -> Value {
+    json!({
+        "title": data.title,
+        "created": data.created,
+        "machine": data.machine,
+        "program": data.program,
+        "simulated_teacher": data.simulated_teacher,
+        "notes": data.notes,
+        "funnel": data.funnel.as_ref().map(tables::funnel),
+        "stages": stages(data),
+        "charts": data.charts.iter().map(drawn).collect::<Vec<_>>(),
+        "results": tables::results(&data.results),
+        "details": tables::details(&data.results),
+        "paper": tables::paper(),
+        "paper_source": ner_eval::PAPER,
+        "samples": highlight::samples(&data.samples),
+        "recipe": data.recipe,
+    })
+}
+
+fn drawn(chart: &Chart) -> Value {
+    let names: Vec<&str> = chart.series.iter().map(|s| s.name.as_str()).collect();
+    // The drawing escapes its own texts, so the template takes it as it is.
+    json!({ "title": chart.title, "names": names, "svg": chart::svg(chart) })
+}
+
+fn stages(data: &ReportData) -> Value {
+    let longest = data.stages.iter().map(|s| s.seconds).fold(0.0, f64::max);
+    let rows: Vec<Value> = data
+        .stages
+        .iter()
+        .map(|s| {
+            json!({
+                "name": s.name,
+                "summary": s.summary,
+                "skipped": s.skipped,
+                "time": human(std::time::Duration::from_secs_f64(s.seconds.max(0.0))),
+                "share": (100.0 * s.seconds / longest.max(1e-9)).clamp(0.0, 100.0).round(),
+            })
+        })
+        .collect();
+    let total: f64 = data.stages.iter().map(|s| s.seconds.max(0.0)).sum();
+    json!({ "rows": rows, "total": human(std::time::Duration::from_secs_f64(total)) })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,286 @@
+//! The page of a made-up run: what must be on it, and what must not get through.
+
+use super::*;
+use ner_cot::Funnel;
+use ner_eval::EvalResult;
+use ner_types::Entity;
+use serde_json::json;
+
+/// Scores as an evaluation would write them.
+fn result(f1: [f64; 2], mean: f64) -> EvalResult {
+    let set = |name: &str, f1: f64| {
+        json!({
+            "name": name, "sentences": 10, "unanswered": 0,
+            "counts": {"tp": 1, "predicted": 2, "gold": 3},
+            "precision": 50.0, "recall": 33.3, "f1": f1, "interval": {"low": 1.0, "high": 90.0},
+            "parse_failures": 1, "schema_violations": 2, "hallucinated_entities": 3, "truncated": 0,
+            "reasoning_chars": {"count": 9, "median": 120, "p95": 300}
+        })
+    };
+    let value = json!({
+        "suite": "tiny", "sets": [set("harbours", f1[0]), set("gardens", f1[1])],
+        "mean_f1": mean, "mean_f1_paper": mean, "interval": {"low": mean - 2.0, "high": mean + 2.0},
+        "resamples": 100, "seed": 42, "complete": true
+    });
+    serde_json::from_value(value).expect("the shape of an evaluation result")
+}
+
+fn model(name: &str, seed: u64, mean: f64) -> ModelResult {
+    ModelResult {
+        name: name.into(),
+        seed,
+        result: result([mean - 1.0, mean + 1.0], mean),
+    }
+}
+
+fn funnel() -> Funnel {
+    Funnel {
+        threshold: 9.0,
+        attempts: 2,
+        rows: 100,
+        accepted: 90,
+        rejected: 10,
+        accepted_at_attempt: vec![70, 20],
+        answers: 130,
+        rejected_answers: [("judge_score".to_owned(), 25), ("not_json".to_owned(), 15)].into(),
+        ..Funnel::default()
+    }
+}
+
+fn metrics() -> Vec<serde_json::Value> {
+    let sft = (1..=120).map(|i| {
+        let wave = f64::from(i * 7 % 11) / 20.0;
+        json!({"stage": "sft-cot", "seed": 42, "global_step": i, "loss": 2.0 / f64::from(i).sqrt() + wave})
+    });
+    let plain = (1..=120).map(|i| {
+        json!({"stage": "sft-plain", "seed": 42, "global_step": i, "loss": 1.0 / f64::from(i).sqrt()})
+    });
+    let grpo = (1..=20).map(|i| {
+        json!({"stage": "grpo", "seed": 42, "global_step": i, "reward": 6.0 + f64::from(i) / 10.0,
+            "rewards/f1/mean": 0.5 + f64::from(i) / 100.0, "kl": 0.001 * f64::from(i),
+            "completions/mean_length": 90 - i})
+    });
+    sft.chain(plain).chain(grpo).collect()
+}
+
+fn samples() -> Vec<Sample> {
+    vec![
+        Sample {
+            model: "SFT with CoT".into(),
+            set: "harbours".into(),
+            sentence: "The Osprey left Port Maren with captain Ida Voss.".into(),
+            gold: vec![Entity::new("Port Maren", "harbour"), Entity::new("Ida Voss", "captain")],
+            completion: "<think>\n\"Port Maren\" is where a ship leaves from, so it is a harbour. \
+                \"Osprey\" left, so it is a captain.\n</think>\n{\n  \"entities\": {\n    \"harbour\": \
+                [\"Port Maren\"],\n    \"captain\": [\"Osprey\", \"Nobody\"]\n  }\n}"
+                .into(),
+        },
+        Sample {
+            model: "base".into(),
+            set: "harbours".into(),
+            sentence: "The Osprey left Port Maren with captain Ida Voss.".into(),
+            gold: vec![Entity::new("Port Maren", "harbour"), Entity::new("Ida Voss", "captain")],
+            completion: "{\"entities\": {}}".into(),
+        },
+        Sample {
+            model: "base".into(),
+            set: "gardens".into(),
+            sentence: "A <script>alert(1)</script> & \"quotes\" grow here.".into(),
+            gold: vec![Entity::new("<script>alert(1)</script>", "plant")],
+            completion: "grow <b>grow</b> grow".into(),
+        },
+    ]
+}
+
+fn data() -> ReportData {
+    let stage = |name: &str, seconds: f64, skipped: bool| StageTime {
+        name: name.into(),
+        seconds,
+        skipped,
+        summary: "some rows".into(),
+    };
+    ReportData {
+        title: "A made-up run".into(),
+        created: now_utc(),
+        machine: Machine::here("flex"),
+        program: Program::here(),
+        simulated_teacher: true,
+        notes: vec!["A note with <i>tags</i>.".into()],
+        funnel: Some(funnel()),
+        stages: vec![stage("cot", 12.0, true), stage("sft-cot", 125.0, false)],
+        charts: charts(&metrics()),
+        results: vec![
+            model("base", 42, 5.0),
+            model("SFT with CoT", 42, 60.0),
+            model("SFT with CoT", 43, 62.0),
+            model("SFT with CoT", 44, 64.0),
+        ],
+        samples: samples(),
+        recipe: crate::recipe::Recipe::resolve("tiny", &[])
+            .map(|r| r.to_toml())
+            .unwrap_or_default(),
+    }
+}
+
+fn page() -> String {
+    render(&data()).expect("the template renders")
+}
+
+#[test]
+fn the_page_says_what_a_reader_needs() {
+    let page = page();
+    for part in [
+        "The teacher and the judge are simulated",
+        "62.00 ± 2.00",
+        "3 seeds",
+        "seed 43",
+        "58.0 to 62.0",
+        "judge score",
+        "Not measured by this program",
+        "no measure for the table above",
+        "ReasoningNER 8B ♣",
+        "2 min 05 s",
+        "done earlier",
+        "lr = ",
+        "cut by the limit",
+    ] {
+        assert!(page.contains(part), "{part} is missing");
+    }
+    assert_eq!(page.matches("<svg").count(), 5);
+}
+
+#[test]
+fn the_page_needs_nothing_else() {
+    let page = page();
+    for foreign in ["<script", "http://", "https://", "<link", "@import", "url("] {
+        assert!(!page.contains(foreign), "{foreign} is on the page");
+    }
+}
+
+#[test]
+fn every_text_is_escaped() {
+    let page = page();
+    assert!(page.contains("&lt;i&gt;tags"));
+    assert!(page.contains("&lt;script&gt;"));
+    assert!(!page.contains("<b>grow"));
+}
+
+#[test]
+fn entities_are_marked_right_and_wrong() {
+    let page = page();
+    assert!(page.contains("left <mark class=\"yes\">Port Maren<small>harbour</small></mark> with"));
+    assert!(page.contains("<mark>Osprey<small>captain</small></mark>"));
+    assert!(page.contains("<mark>Nobody<small>captain</small></mark>"));
+    assert_eq!(
+        page.matches("left <mark class=\"yes\">Port Maren").count(),
+        1,
+        "shown once"
+    );
+    assert!(page.contains("no entity"));
+}
+
+#[test]
+fn marks_prefer_the_longer_entity_and_never_overlap() {
+    let entities = [Entity::new("York", "city"), Entity::new("New York", "city")];
+    let (line, rest) = highlight::mark("é New York, York", &entities, &[]);
+    let texts: Vec<&str> = line.iter().map(|s| s.text.as_str()).collect();
+    assert_eq!(texts, ["é ", "New York", ", ", "York"]);
+    assert!(rest.is_empty());
+    let (_, rest) = highlight::mark("New York", &entities, &[]);
+    assert_eq!(rest.len(), 1);
+}
+
+#[test]
+fn every_model_is_shown_on_the_same_sentences() {
+    let example = |sentence: &str, entities: usize| ner_types::Example {
+        sentence: sentence.into(),
+        entities: (0..entities)
+            .map(|i| Entity::new(i.to_string(), "n"))
+            .collect(),
+        ..Default::default()
+    };
+    let set = |name: &str| ner_eval::EvalSet {
+        name: name.into(),
+        examples: vec![example("few", 1), example("two", 2), example("three", 3)],
+    };
+    let suite = ner_eval::Suite {
+        name: "s".into(),
+        sets: vec![set("harbours"), set("gardens")],
+    };
+    let mut result = result([1.0, 2.0], 1.5);
+    result.predictions = (0..3)
+        .map(|index| ner_eval::Prediction {
+            dataset: "gardens".into(),
+            index,
+            completion: format!("answer {index}"),
+            truncated: false,
+            tokens: None,
+        })
+        .collect();
+    let picked = pick_samples("base", &result, &suite);
+    let told: Vec<(&str, &str)> = picked
+        .iter()
+        .map(|s| (s.sentence.as_str(), s.completion.as_str()))
+        .collect();
+    assert_eq!(told, [("two", "answer 1")], "only what was answered");
+}
+
+#[test]
+fn the_funnel_in_words_names_the_most_frequent_reason_first() {
+    let expected = "\
+90 of 100 sentences accepted, 10 given up, 0 unfinished; 130 answers, 0 judged
+  rejected:     25  judge score
+  rejected:     15  not json";
+    assert_eq!(funnel_text(&funnel()), expected);
+}
+
+#[test]
+fn the_table_of_the_terminal_is_aligned() {
+    let text = text_table(&data().results);
+    let expected = "\
+F1 in percent  Harbours  Gardens          mean  95 % interval
+base                4.0      6.0          5.00     3.0 to 7.0
+SFT with CoT       61.0     63.0  62.00 ± 2.00        3 seeds
+  seed 42          59.0     61.0         60.00   58.0 to 62.0
+  seed 43          61.0     63.0         62.00   60.0 to 64.0
+  seed 44          63.0     65.0         64.00   62.0 to 66.0
+";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn a_run_without_anything_still_has_a_page() -> Result<()> {
+    let mut empty = data();
+    empty.funnel = None;
+    (empty.stages, empty.charts) = (vec![], vec![]);
+    (empty.results, empty.samples) = (vec![], vec![]);
+    empty.simulated_teacher = false;
+    let page = render(&empty)?;
+    assert!(page.contains("No model was evaluated") && !page.contains("are simulated"));
+    Ok(())
+}
+
+#[test]
+fn the_data_survives_the_disk() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let data = data();
+    write(dir.path(), &data)?;
+    let again = read(dir.path())?;
+    assert_eq!(render(&again)?, render(&data)?);
+    assert_eq!(
+        std::fs::read_to_string(dir.path().join("report.html"))?,
+        render(&data)?
+    );
+    std::fs::write(dir.path().join("report.json"), "{}")?;
+    assert!(format!("{:#}", read(dir.path()).unwrap_err()).contains("report.json"));
+    Ok(())
+}
+
+/// Writes the page to the path in `RNER_SAMPLE_REPORT`, for looking at it.
+#[test]
+fn a_sample_can_be_written() -> Result<()> {
+    match std::env::var_os("RNER_SAMPLE_REPORT") {
+        Some(path) => Ok(write_atomic(Path::new(&path), page().as_bytes())?),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,413 @@
+//! `rner reproduce`: the visible list of stages.
+//!
+//! data → cot → sft-plain, sft-cot → grpo → five evaluations → report, for
+//! every seed. A stage is skipped if its inputs, its part of the recipe and the
+//! program are those of its done marker, and goes on from where it was
+//! interrupted otherwise.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use ner_cot::Funnel;
+use ner_datasets::read_examples;
+use ner_eval::{EvalResult, Suite};
+
+use crate::backend::{Task, dispatch};
+use crate::cli::Prompting;
+use crate::interrupt;
+use crate::recipe::Recipe;
+use crate::report::{self, ModelResult, ReportData, StageTime};
+use crate::run_dir::{Done, Inputs, MetricsLog, RunDir, Stage, hash_path};
+use crate::stages::{
+    CotJob, EvalJob, GrpoJob, MODEL, ModelDir, SftJob, Sources, Watch, prompt_template, read_suite,
+};
+
+/// Number of a stage's folder, by name.
+const STAGES: [&str; 11] = [
+    "data",
+    "cot",
+    "sft-plain",
+    "sft-cot",
+    "grpo",
+    "eval-base",
+    "eval-base-step",
+    "eval-sft-plain",
+    "eval-sft-cot",
+    "eval-grpo",
+    "report",
+];
+
+/// A whole run: every seed, then the report.
+pub(crate) struct Run<'a> {
+    recipe: &'a Recipe,
+    dir: &'a RunDir,
+    report: Collected,
+}
+
+/// What the report needs of the stages.
+#[derive(Default)]
+struct Collected {
+    funnel: Option<Funnel>,
+    stages: Vec<StageTime>,
+    results: Vec<ModelResult>,
+    samples: Vec<report::Sample>,
+}
+
+/// Runs everything and returns the path of the report.
+pub(crate) fn run(recipe: &Recipe, dir: &RunDir) -> Result<PathBuf> {
+    dir.write_recipe(&recipe.to_toml())?;
+    let mut run = Run {
+        recipe,
+        dir,
+        report: Collected::default(),
+    };
+    for seed in recipe.run.all_seeds() {
+        SeedRun::new(&mut run, seed)?.all()?;
+    }
+    run.write_report()
+}
+
+impl Run<'_> {
+    fn write_report(self) -> Result<PathBuf> {
+        let lines = crate::run_dir::read_metrics(&self.dir.path("metrics.jsonl"))?;
+        let data = ReportData {
+            title: format!("rner: {}", self.recipe.run.name),
+            created: report::now_utc(),
+            machine: report::Machine::here(self.recipe.run.backend.name()),
+            program: report::Program::here(),
+            simulated_teacher: self.recipe.cot.teacher().is_none(),
+            notes: notes(self.recipe),
+            funnel: self.report.funnel,
+            stages: self.report.stages,
+            charts: report::charts(&lines),
+            results: self.report.results,
+            samples: self.report.samples,
+            recipe: self.recipe.to_toml(),
+        };
+        report::write(self.dir.root(), &data)?;
+        println!("{}", report::text_table(&data.results));
+        Ok(self.dir.path("report.html"))
+    }
+}
+
+fn notes(recipe: &Recipe) -> Vec<String> {
+    let mut notes = Vec::new();
+    if recipe.data.eval == "tiny" {
+        notes.push(
+            "The benchmark is the toy corpus of this project: seven domains in the manner of \
+             CrossNER and MIT, with types, names and sentence shapes that fine-tuning never saw. \
+             The base model has read plain sentences of these domains with other names and shapes, \
+             and knows which words mean nearly the same; it was never asked for these types. \
+             Scores are comparable with each other, not with the paper's."
+                .to_owned(),
+        );
+    }
+    notes
+}
+
+/// One seed of a run.
+struct SeedRun<'r, 'a> {
+    run: &'r mut Run<'a>,
+    seed: u64,
+    root: PathBuf,
+    base: ModelDir,
+}
+
+/// A stage that is about to be looked at.
+struct Pending<'n> {
+    name: &'n str,
+    stage: Stage,
+    inputs: Inputs,
+    sections: String,
+}
+
+impl<'r, 'a> SeedRun<'r, 'a> {
+    fn new(run: &'r mut Run<'a>, seed: u64) -> Result<Self> {
+        let base = ModelDir::find(Path::new(&run.recipe.model.base))?;
+        let root = match run.recipe.run.seeds {
+            1 => run.dir.root().to_owned(),
+            _ => run.dir.path(&format!("seed-{seed}")),
+        };
+        Ok(Self {
+            run,
+            seed,
+            root,
+            base,
+        })
+    }
+
+    /// The list of stages.
+    fn all(mut self) -> Result<()> {
+        if self.run.recipe.run.seeds > 1 {
+            eprintln!("seed {}", self.seed);
+        }
+        let data = self.data()?;
+        let cot = self.cot(&data)?;
+        let plain = match self.run.recipe.sft.compare_without_cot {
+            true => Some(self.sft("sft-plain", &cot, false)?),
+            false => None,
+        };
+        let tuned = self.sft("sft-cot", &cot, true)?;
+        let reinforced = self.grpo(&data, &tuned)?;
+
+        let suite = read_suite(&data.join("eval"))?;
+        let base = self.base.clone();
+        self.eval("eval-base", "base", &base, &suite, Prompting::Direct)?;
+        let step_by_step = Prompting::StepByStep;
+        self.eval(
+            "eval-base-step",
+            "base, step by step",
+            &base,
+            &suite,
+            step_by_step,
+        )?;
+        if let Some(plain) = &plain {
+            self.eval(
+                "eval-sft-plain",
+                "SFT without CoT",
+                plain,
+                &suite,
+                Prompting::Direct,
+            )?;
+        }
+        self.eval(
+            "eval-sft-cot",
+            "SFT with CoT",
+            &tuned,
+            &suite,
+            Prompting::Direct,
+        )?;
+        self.eval(
+            "eval-grpo",
+            "+ GRPO",
+            &reinforced,
+            &suite,
+            Prompting::Direct,
+        )
+    }
+
+    fn data(&mut self) -> Result<PathBuf> {
+        let recipe = self.run.recipe;
+        let mut inputs = Inputs::new();
+        for source in [&recipe.data.train, &recipe.data.eval] {
+            if Path::new(source).is_dir() {
+                inputs.insert(source.clone(), hash_path(Path::new(source))?);
+            }
+        }
+        let pending = self.pending("data", inputs, &["data"]);
+        let seed = self.seed;
+        let outputs = ["train.jsonl", "rl.jsonl", "eval"];
+        self.stage(&pending, &outputs, |stage| {
+            let sources = Sources::load(&recipe.data, seed)?;
+            sources.write(stage.dir())?;
+            Ok(format!(
+                "{} sentences to annotate, {} to reinforce on, {} to score",
+                sources.train.len(),
+                sources.rl.len(),
+                sources.suite.sentences()
+            ))
+        })?;
+        Ok(pending.stage.dir().to_owned())
+    }
+
+    fn cot(&mut self, data: &Path) -> Result<PathBuf> {
+        let recipe = self.run.recipe;
+        let train = data.join("train.jsonl");
+        let pending = self.pending("cot", input("train", &train)?, &["cot"]);
+        let seed = self.seed;
+        self.stage(&pending, &["ner-cot.jsonl", "funnel.json"], |stage| {
+            let source = read_examples(&train)?;
+            let job = CotJob {
+                source: &source,
+                config: &recipe.cot,
+                seed,
+                out: stage.dir().to_owned(),
+            };
+            let funnel = job.run()?;
+            Ok(format!(
+                "{} of {} sentences accepted",
+                funnel.accepted, funnel.rows
+            ))
+        })?;
+        if self.run.report.funnel.is_none() {
+            self.run.report.funnel = Some(read_json(&pending.stage.path("funnel.json"))?);
+        }
+        Ok(pending.stage.path("ner-cot.jsonl"))
+    }
+
+    fn sft(&mut self, name: &str, dataset: &Path, with_cot: bool) -> Result<ModelDir> {
+        let recipe = self.run.recipe;
+        let mut inputs = input("dataset", dataset)?;
+        inputs.extend(input("base", &self.base.0)?);
+        let pending = self.pending(name, inputs, &["model", "sft"]);
+        let (seed, base, log) = (self.seed, self.base.clone(), self.log()?);
+        self.stage(&pending, &[MODEL], |stage| {
+            let examples = read_examples(dataset)?;
+            let job = SftJob {
+                base,
+                examples: &examples,
+                template: prompt_template(&recipe.model, None)?,
+                with_cot,
+                config: &recipe.sft,
+                dtype: recipe.model.dtype,
+                seed,
+                out: stage.dir().to_owned(),
+                watch: &mut Watch::new(name, seed, "steps", log),
+            };
+            dispatch(recipe.run.backend, job)
+        })?;
+        Ok(ModelDir(pending.stage.path(MODEL)))
+    }
+
+    fn grpo(&mut self, data: &Path, tuned: &ModelDir) -> Result<ModelDir> {
+        let recipe = self.run.recipe;
+        let prompts = data.join("rl.jsonl");
+        let mut inputs = input("prompts", &prompts)?;
+        inputs.extend(input("tuned", &tuned.0)?);
+        let pending = self.pending("grpo", inputs, &["model", "grpo"]);
+        let (seed, log) = (self.seed, self.log()?);
+        self.stage(&pending, &[MODEL], |stage| {
+            let examples = read_examples(&prompts)?;
+            let job = GrpoJob {
+                base: tuned.clone(),
+                examples: &examples,
+                template: prompt_template(&recipe.model, None)?,
+                config: &recipe.grpo,
+                dtype: recipe.model.dtype,
+                batch: recipe.eval.batch,
+                seed,
+                out: stage.dir().to_owned(),
+                watch: &mut Watch::new("grpo", seed, "rollout batches", log),
+            };
+            dispatch(recipe.run.backend, job)
+        })?;
+        Ok(ModelDir(pending.stage.path(MODEL)))
+    }
+
+    fn eval(
+        &mut self,
+        name: &str,
+        row: &str,
+        model: &ModelDir,
+        suite: &Suite,
+        prompting: Prompting,
+    ) -> Result<()> {
+        let recipe = self.run.recipe;
+        let mut inputs = input("model", &model.0)?;
+        inputs.extend(input(
+            "suite",
+            &self.root.join("stage-1-data").join("eval"),
+        )?);
+        let pending = self.pending(name, inputs, &["model", "eval"]);
+        let seed = self.seed;
+        let outputs = ["results.json", "predictions.jsonl"];
+        self.stage(&pending, &outputs, |stage| {
+            let template = prompt_template(&recipe.model, None)?;
+            let job = EvalJob {
+                label: name.to_owned(),
+                model: model.clone(),
+                suite,
+                template: match prompting {
+                    Prompting::Direct => template,
+                    Prompting::StepByStep => template.step_by_step(),
+                },
+                config: &recipe.eval,
+                seed,
+                out: stage.dir().to_owned(),
+            };
+            let result = dispatch(recipe.run.backend, job)?;
+            Ok(format!("mean F1 {:.2}", result.mean_f1))
+        })?;
+        let mut result: EvalResult = read_json(&pending.stage.path("results.json"))?;
+        result.predictions = ner_eval::read_predictions(&pending.stage.path("predictions.jsonl"))?;
+        self.run
+            .report
+            .samples
+            .extend(report::pick_samples(row, &result, suite));
+        // The report keeps scores, not six thousand completions.
+        result.predictions = Vec::new();
+        self.run.report.results.push(ModelResult {
+            name: row.to_owned(),
+            seed,
+            result,
+        });
+        Ok(())
+    }
+
+    fn log(&self) -> Result<MetricsLog> {
+        Ok(self.run.dir.metrics()?)
+    }
+
+    fn pending<'n>(&self, name: &'n str, inputs: Inputs, sections: &[&str]) -> Pending<'n> {
+        let number = STAGES
+            .iter()
+            .position(|stage| *stage == name)
+            .map_or(0, |i| i + 1);
+        let hash = self.run.recipe.section_hash(sections);
+        Pending {
+            name,
+            stage: Stage::at(&self.root, number, name),
+            inputs,
+            sections: format!(
+                "{hash}-seed-{}-{}",
+                self.seed,
+                self.run.recipe.run.backend.name()
+            ),
+        }
+    }
+
+    /// Does a stage unless it is done, and notes how long it took.
+    fn stage(
+        &mut self,
+        pending: &Pending<'_>,
+        outputs: &[&str],
+        work: impl FnOnce(&Stage) -> Result<String>,
+    ) -> Result<()> {
+        interrupt::check()?;
+        let stage = &pending.stage;
+        if let Some(done) = stage.is_done(&pending.inputs, &pending.sections) {
+            eprintln!("{}: done before, unchanged", pending.name);
+            self.note(pending.name, &done, true);
+            return Ok(());
+        }
+        stage.begin()?;
+        stage.keep_only_same_work(&pending.inputs, &pending.sections)?;
+        let begun = Instant::now();
+        let summary = work(stage).with_context(|| format!("stage {}", pending.name))?;
+        let seconds = begun.elapsed().as_secs_f64();
+        let done = stage.finish(
+            &pending.inputs,
+            &pending.sections,
+            outputs,
+            seconds,
+            &summary,
+        )?;
+        eprintln!("{}: {summary} ({seconds:.1} s)", pending.name);
+        self.note(pending.name, &done, false);
+        Ok(())
+    }
+
+    fn note(&mut self, name: &str, done: &Done, skipped: bool) {
+        let name = match self.run.recipe.run.seeds {
+            1 => name.to_owned(),
+            _ => format!("{name}, seed {}", self.seed),
+        };
+        self.run.report.stages.push(StageTime {
+            name,
+            seconds: done.seconds,
+            skipped,
+            summary: done.summary.clone(),
+        });
+    }
+}
+
+fn input(name: &str, path: &Path) -> Result<Inputs> {
+    Ok(Inputs::from([(name.to_owned(), hash_path(path)?)]))
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))
+}

@@ -1,0 +1,88 @@
+//! `metrics.jsonl`: one JSON object per logged step, appended.
+
+use super::RunDirError;
+use serde_json::Value;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// The log of a run's metrics, open for appending.
+///
+/// A line names its `stage`, `seed` and `global_step` (or `step`); the other keys are named as in
+/// TRL where TRL has the metric (`loss`, `grad_norm`, `reward`, `kl`, ...).
+#[derive(Debug)]
+pub(crate) struct MetricsLog {
+    path: PathBuf,
+    file: File,
+}
+
+impl MetricsLog {
+    /// Opens the log; a last line that a killed process left unfinished is cut off.
+    pub(crate) fn open(path: &Path) -> Result<Self, RunDirError> {
+        let failed = |e| RunDirError::write(path, e);
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .read(true)
+            .open(path)
+            .map_err(failed)?;
+        let text = std::fs::read(path).map_err(failed)?;
+        let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
+        if whole < text.len() {
+            file.set_len(whole as u64).map_err(failed)?;
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+        })
+    }
+
+    /// Appends one line.
+    pub(crate) fn log(&mut self, line: &Value) -> Result<(), RunDirError> {
+        let text = format!("{line}\n");
+        self.file
+            .write_all(text.as_bytes())
+            .map_err(|e| RunDirError::write(&self.path, e))
+    }
+}
+
+/// The lines of a log. A step that a resumed run logged again is read once, as
+/// it was logged last; an unfinished last line is left out, a missing file is empty.
+pub(crate) fn read_metrics(path: &Path) -> Result<Vec<Value>, RunDirError> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(RunDirError::read(path, e)),
+    };
+    let mut lines = Vec::new();
+    for (i, line) in text.split_inclusive('\n').enumerate() {
+        if !line.ends_with('\n') || line.trim().is_empty() {
+            continue;
+        }
+        lines.push(serde_json::from_str(line).map_err(|e| RunDirError::Format {
+            path: path.to_owned(),
+            line: i + 1,
+            expected: "one JSON object",
+            found: e.to_string(),
+        })?);
+    }
+    Ok(last_of_each_step(lines))
+}
+
+fn last_of_each_step(lines: Vec<Value>) -> Vec<Value> {
+    let mut seen = std::collections::HashSet::new();
+    let mut kept: Vec<Value> = lines
+        .into_iter()
+        .rev()
+        .filter(|line| match line.get("global_step").or(line.get("step")) {
+            Some(step) => seen.insert(format!(
+                "{:?}{:?}{step}",
+                line.get("stage"),
+                line.get("seed")
+            )),
+            None => true,
+        })
+        .collect();
+    kept.reverse();
+    kept
+}

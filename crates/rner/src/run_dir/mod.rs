@@ -1,0 +1,88 @@
+//! One run on disk: `runs/<name>/`.
+//!
+//! ```text
+//! recipe.toml            the resolved recipe with its hash
+//! stage-<n>-<stage>/     what the stage wrote, and done.json
+//! metrics.jsonl          one line per logged step
+//! checkpoints/           Hugging Face layout
+//! report.json, report.html
+//! .lock                  held while a process works in the folder
+//! ```
+//!
+//! A file appears under its name only when it is complete, a stage counts as
+//! done only while everything its marker names is still there and unchanged,
+//! and one process at a time works in a run.
+
+mod atomic;
+mod error;
+mod hash;
+mod metrics;
+mod stage;
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+pub(crate) use atomic::{write_atomic, write_json};
+pub(crate) use error::RunDirError;
+pub(crate) use hash::hash_path;
+pub(crate) use metrics::{MetricsLog, read_metrics};
+pub(crate) use stage::{Done, Inputs, Stage};
+
+/// The folder of a run, held exclusively while this value lives.
+#[derive(Debug)]
+pub(crate) struct RunDir {
+    root: PathBuf,
+    /// The lock is released when the file is closed, also by a crash.
+    _lock: File,
+}
+
+impl RunDir {
+    /// Opens the folder, creates it where it is missing, and locks it.
+    ///
+    /// # Errors
+    ///
+    /// A folder that cannot be created or written to, or that another process holds.
+    pub(crate) fn open(root: &Path) -> Result<Self, RunDirError> {
+        std::fs::create_dir_all(root).map_err(|e| RunDirError::write(root, e))?;
+        let path = root.join(".lock");
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(|e| RunDirError::write(&path, e))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self {
+                root: root.to_owned(),
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(RunDirError::Locked {
+                path: root.to_owned(),
+            }),
+            Err(TryLockError::Error(e)) => Err(RunDirError::write(&path, e)),
+        }
+    }
+
+    /// The folder.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A path inside the folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// Writes `recipe.toml`.
+    pub(crate) fn write_recipe(&self, text: &str) -> Result<(), RunDirError> {
+        write_atomic(&self.path("recipe.toml"), text.as_bytes())
+    }
+
+    /// Opens `metrics.jsonl` for appending.
+    pub(crate) fn metrics(&self) -> Result<MetricsLog, RunDirError> {
+        MetricsLog::open(&self.path("metrics.jsonl"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

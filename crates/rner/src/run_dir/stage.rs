@@ -1,0 +1,150 @@
+//! A stage's folder, its done marker, and whether it may be skipped.
+
+use super::{RunDirError, hash_path, write_json};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What a stage reads: a name and the hash of the content.
+pub(crate) type Inputs = BTreeMap<String, String>;
+
+/// The done marker of a stage, `done.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Done {
+    /// Name of the stage.
+    pub(crate) stage: String,
+    /// What it read: name → blake3.
+    pub(crate) inputs: Inputs,
+    /// Hash of the recipe's sections that it read.
+    pub(crate) recipe_hash: String,
+    /// Version of the program that wrote it.
+    pub(crate) program_version: String,
+    /// What it wrote: path inside the stage's folder → blake3.
+    pub(crate) outputs: BTreeMap<String, String>,
+    /// How long it took since it was last begun.
+    pub(crate) seconds: f64,
+    /// What came out of it, in a few words.
+    pub(crate) summary: String,
+}
+
+/// What unfinished work in a stage's folder is made from, `work.json`.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Work {
+    inputs: Inputs,
+    recipe_hash: String,
+    program_version: String,
+}
+
+/// The folder `stage-<n>-<name>` of a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Stage {
+    name: String,
+    dir: PathBuf,
+}
+
+impl Stage {
+    /// The stage with this number and name; its folder is created when it is begun.
+    pub(crate) fn at(root: &Path, number: usize, name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            dir: root.join(format!("stage-{number}-{name}")),
+        }
+    }
+
+    /// The stage's folder.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// A path inside the folder.
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
+        self.dir.join(file)
+    }
+
+    /// The marker of an earlier run if the stage may be skipped.
+    ///
+    /// It may if inputs, recipe hash and program version are the same and every
+    /// output is still there with the same content. An unreadable marker counts
+    /// as none: the stage is then done again.
+    pub(crate) fn is_done(&self, inputs: &Inputs, recipe_hash: &str) -> Option<Done> {
+        let text = std::fs::read_to_string(self.path("done.json")).ok()?;
+        let done: Done = serde_json::from_str(&text).ok()?;
+        let same = done.stage == self.name
+            && done.inputs == *inputs
+            && done.recipe_hash == recipe_hash
+            && done.program_version == env!("CARGO_PKG_VERSION");
+        (same && self.outputs_match(&done)).then_some(done)
+    }
+
+    fn outputs_match(&self, done: &Done) -> bool {
+        done.outputs
+            .iter()
+            .all(|(file, hash)| hash_path(&self.path(file)).is_ok_and(|found| found == *hash))
+    }
+
+    /// Creates the folder and takes the done marker away, because what it says
+    /// is about to become untrue. Other files stay, so that the stage can resume.
+    pub(crate) fn begin(&self) -> Result<(), RunDirError> {
+        std::fs::create_dir_all(&self.dir).map_err(|e| RunDirError::write(&self.dir, e))?;
+        let marker = self.path("done.json");
+        match std::fs::remove_file(&marker) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(RunDirError::write(&marker, e))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Empties the folder unless what lies there was begun with the same inputs,
+    /// recipe and program: a stage must not go on from a checkpoint or a journal
+    /// of another one. Call it after [`Stage::begin`].
+    pub(crate) fn keep_only_same_work(
+        &self,
+        inputs: &Inputs,
+        recipe_hash: &str,
+    ) -> Result<(), RunDirError> {
+        let work = Work {
+            inputs: inputs.clone(),
+            recipe_hash: recipe_hash.to_owned(),
+            program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let path = self.path("work.json");
+        let found = std::fs::read_to_string(&path).ok();
+        let found = found.and_then(|text| serde_json::from_str::<Work>(&text).ok());
+        if found.as_ref() == Some(&work) {
+            return Ok(());
+        }
+        let emptied =
+            std::fs::remove_dir_all(&self.dir).and_then(|()| std::fs::create_dir_all(&self.dir));
+        emptied.map_err(|e| RunDirError::write(&self.dir, e))?;
+        write_json(&path, &work)
+    }
+
+    /// Hashes the outputs and writes the done marker.
+    ///
+    /// `summary` says what came out of the stage in a few words; `outputs` are files or directories inside the stage's folder.
+    pub(crate) fn finish(
+        &self,
+        inputs: &Inputs,
+        recipe_hash: &str,
+        outputs: &[&str],
+        seconds: f64,
+        summary: &str,
+    ) -> Result<Done, RunDirError> {
+        let mut hashes = BTreeMap::new();
+        for file in outputs {
+            hashes.insert((*file).to_owned(), hash_path(&self.path(file))?);
+        }
+        let done = Done {
+            stage: self.name.clone(),
+            inputs: inputs.clone(),
+            recipe_hash: recipe_hash.to_owned(),
+            program_version: env!("CARGO_PKG_VERSION").to_owned(),
+            outputs: hashes,
+            seconds,
+            summary: summary.to_owned(),
+        };
+        write_json(&self.path("done.json"), &done)?;
+        Ok(done)
+    }
+}

@@ -1,0 +1,110 @@
+//! What the server knows: gold entities, and reasoning that leads to them.
+
+use ner_types::{Entity, normalize_label};
+
+/// The reasoning about a sentence without entities.
+pub(crate) const NOTHING: &str = "No phrase of the sentence has one of the types asked for.";
+
+/// The gold annotation of one sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GoldEntry {
+    /// The entities in the order of the sentence.
+    pub(crate) entities: Vec<Entity>,
+    /// The reasoning that leads to them; may be empty, and is then written by
+    /// [`reasoning_from_gold`].
+    pub(crate) reasoning: String,
+}
+
+/// Writes a simple chain of reasoning that mentions every entity in order, with
+/// the words beside it as its evidence.
+///
+/// Entities whose label is not in the schema are left out.
+pub(crate) fn reasoning_from_gold(
+    sentence: &str,
+    schema: &[String],
+    entities: &[Entity],
+) -> String {
+    let mut from = 0;
+    let mut steps = Vec::with_capacity(entities.len());
+    for entity in in_schema(schema, entities) {
+        // Texts that repeat are explained at their next place, if there is one.
+        let next = sentence[from..].find(&entity.text).map(|at| from + at);
+        let at = next.or_else(|| sentence.find(&entity.text));
+        let why = at.map(|at| {
+            from = at + entity.text.len();
+            evidence(&sentence[..at], &sentence[from..])
+        });
+        steps.push(step(&entity.text, &entity.label, why.as_deref()));
+    }
+    if steps.is_empty() {
+        return NOTHING.into();
+    }
+    steps.join(" ")
+}
+
+/// The entities that the schema asks for, labels normalised.
+pub(crate) fn in_schema(schema: &[String], entities: &[Entity]) -> Vec<Entity> {
+    let labels: Vec<String> = schema.iter().map(|label| normalize_label(label)).collect();
+    entities
+        .iter()
+        .map(|e| Entity::new(e.text.as_str(), normalize_label(&e.label)))
+        .filter(|e| labels.contains(&e.label))
+        .collect()
+}
+
+/// One sentence of reasoning.
+pub(crate) fn step(text: &str, label: &str, why: Option<&str>) -> String {
+    let why = why.unwrap_or("is named");
+    format!("\"{text}\" {why}, so its type is {label}.")
+}
+
+/// The two words before a mention, or those after it at the beginning.
+fn evidence(before: &str, after: &str) -> String {
+    let mut last: Vec<&str> = words(before).collect();
+    last.drain(..last.len().saturating_sub(2));
+    if !last.is_empty() {
+        return format!("follows \"{}\"", last.join(" "));
+    }
+    match words(after).take(2).collect::<Vec<_>>().join(" ") {
+        next if next.is_empty() => "stands alone".into(),
+        next => format!("stands before \"{next}\""),
+    }
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split_whitespace()
+        .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()))
+        .filter(|word| !word.is_empty())
+}
+
+/// The steps of a chain, one per line or sentence; full stops inside of
+/// quotations do not end a step.
+pub(crate) fn steps(reasoning: &str) -> Vec<&str> {
+    let (mut start, mut quoted, mut ended) = (0, false, false);
+    let mut steps = Vec::new();
+    for (at, c) in reasoning.char_indices() {
+        quoted ^= c == '"';
+        if ended && !quoted && c.is_whitespace() {
+            steps.push(reasoning[start..at].trim());
+            start = at;
+        }
+        ended = matches!(c, '.' | '\n');
+    }
+    steps.push(reasoning[start..].trim());
+    steps.retain(|step| !step.is_empty());
+    steps
+}
+
+/// Whether a step is about `text`, that is, begins with it in quotation marks.
+pub(crate) fn is_about(step: &str, text: &str) -> bool {
+    let rest = step
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_prefix(text));
+    rest.is_some_and(|rest| rest.starts_with('"'))
+}
+
+/// The type that a step arrives at.
+pub(crate) fn concluded(step: &str) -> Option<&str> {
+    let (_, label) = step.rsplit_once("its type is ")?;
+    Some(label.trim_end_matches('.'))
+}

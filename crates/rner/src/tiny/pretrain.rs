@@ -1,0 +1,246 @@
+//! Pretraining of the tiny base model on generated text.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use burn::tensor::backend::AutodiffBackend;
+use lm_kernels::LmOps;
+use lm_model::checkpoint::{self, SaveDtype};
+use lm_model::{ChatTokenizer, Qwen3Config};
+use lm_train::{Monitor, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics, train_sft};
+use ner_datasets::synthetic::pretraining::{Document, Documents};
+use serde::Serialize;
+
+use crate::backend::{Device, Inner, Task};
+use crate::interrupt::{self, Interrupted};
+use crate::progress::{Progress, human};
+use crate::run_dir::write_json;
+
+/// Documents that the tokenizer is trained on.
+const TOKENIZER_DOCUMENTS: usize = 30_000;
+/// Length of the sequences that documents are strung into.
+const SEQUENCE: usize = 384;
+
+/// What to pretrain.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct PretrainConfig {
+    /// Seed of text, weights and order.
+    pub(crate) seed: u64,
+    /// Tokens to train on.
+    pub(crate) tokens: usize,
+    /// Tokens of one optimizer step.
+    pub(crate) batch_tokens: usize,
+    /// Peak learning rate.
+    pub(crate) lr: f64,
+    /// Entries of the vocabulary.
+    pub(crate) vocabulary: usize,
+    /// Width of the model.
+    pub(crate) hidden: usize,
+    /// Layers.
+    pub(crate) layers: usize,
+}
+
+/// The pretraining as a task for any backend.
+pub(crate) struct Pretrain {
+    /// What to pretrain.
+    pub(crate) config: PretrainConfig,
+    /// Where the checkpoint goes.
+    pub(crate) out: PathBuf,
+    /// Where unfinished work is kept.
+    pub(crate) work: PathBuf,
+}
+
+/// How the checkpoint beside it came to be.
+#[derive(Serialize)]
+struct Record<'a> {
+    config: &'a PretrainConfig,
+    parameters: usize,
+    tokens: u64,
+    steps: usize,
+    final_loss: f64,
+    minutes: f64,
+    cores: usize,
+    program_version: &'static str,
+    command: &'static str,
+}
+
+impl Task for Pretrain {
+    type Output = ();
+
+    fn run<B>(self, device: &Device<B>) -> Result<()>
+    where
+        B: AutodiffBackend + LmOps,
+        Inner<B>: LmOps,
+    {
+        let begun = Instant::now();
+        let tokenizer = train_tokenizer(&self.config)?;
+        let samples = sequences(&self.config, &tokenizer)?;
+        let model_config = model_config(&self.config, &tokenizer);
+        let model = model_config.init::<B>(device, self.config.seed);
+        let mut watch = Watch::new();
+        let outcome = train_sft(
+            model,
+            &samples,
+            &training(&self.config),
+            &files(&self.work)?,
+            &mut watch,
+        )?;
+        if outcome.stopped {
+            return Err(Interrupted.into());
+        }
+        checkpoint::save(&outcome.model, &model_config, &self.out, SaveDtype::Bf16)?;
+        tokenizer.save(&self.out)?;
+        let record = Record {
+            config: &self.config,
+            parameters: model_config.num_parameters(),
+            tokens: watch.last.as_ref().map_or(0, |m| m.num_tokens),
+            steps: outcome.steps,
+            final_loss: watch.last.as_ref().map_or(f64::NAN, |m| m.loss),
+            minutes: begun.elapsed().as_secs_f64() / 60.0,
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            program_version: env!("CARGO_PKG_VERSION"),
+            command: "cargo xtask pretrain-tiny",
+        };
+        write_json(&self.out.join("pretraining.json"), &record)?;
+        watch.progress.finish(&format!("{}", self.out.display()));
+        println!(
+            "pretrained in {}: {}",
+            human(begun.elapsed()),
+            self.out.display()
+        );
+        Ok(())
+    }
+}
+
+fn train_tokenizer(config: &PretrainConfig) -> Result<ChatTokenizer> {
+    let mut texts: Vec<String> = Documents::new(config.seed)
+        .take(TOKENIZER_DOCUMENTS)
+        .map(|document| match document {
+            Document::Plain(text) => text,
+            Document::Turn { user, assistant } => format!("{user}\n{assistant}"),
+        })
+        .collect();
+    // The words of the prompt get tokens of their own, as they would from any large corpus.
+    texts.extend(std::iter::repeat_n(super::PROMPT.to_owned(), 500));
+    ChatTokenizer::train_bpe(&texts, config.vocabulary).context("training the tokenizer")
+}
+
+/// Strings documents into sequences of one length, in order.
+fn sequences(config: &PretrainConfig, tokenizer: &ChatTokenizer) -> Result<Vec<Sample>> {
+    let mut ids: Vec<u32> = Vec::with_capacity(config.tokens + SEQUENCE);
+    let progress = Progress::start("text", config.tokens, "tokens");
+    for document in Documents::new(config.seed) {
+        if ids.len() >= config.tokens {
+            break;
+        }
+        interrupt::check()?;
+        match document {
+            Document::Plain(text) => {
+                ids.extend(tokenizer.encode_text(&text)?);
+                ids.push(tokenizer.eos_id());
+            }
+            Document::Turn { user, assistant } => {
+                ids.extend(tokenizer.prompt_ids(&user));
+                ids.extend(tokenizer.completion_ids(&assistant));
+            }
+        }
+        progress.tick(ids.len(), "");
+    }
+    ensure!(
+        ids.len() >= SEQUENCE,
+        "too few tokens asked for: {}",
+        config.tokens
+    );
+    Ok(ids
+        .chunks_exact(SEQUENCE)
+        .map(|chunk| Sample {
+            ids: chunk.to_vec(),
+            loss_from: 1,
+        })
+        .collect())
+}
+
+fn model_config(config: &PretrainConfig, tokenizer: &ChatTokenizer) -> Qwen3Config {
+    let head_dim = 32;
+    Qwen3Config {
+        vocab_size: tokenizer.vocab_size(),
+        hidden_size: config.hidden,
+        intermediate_size: config.hidden * 3,
+        num_hidden_layers: config.layers,
+        num_attention_heads: config.hidden / head_dim,
+        num_key_value_heads: config.hidden / head_dim / 2,
+        head_dim,
+        rope_theta: 10_000.0,
+        tie_word_embeddings: true,
+        max_position_embeddings: 2048,
+        bos_token_id: Vec::new(),
+        eos_token_id: tokenizer.stop_ids(),
+        ..Qwen3Config::default()
+    }
+}
+
+fn training(config: &PretrainConfig) -> SftConfig {
+    SftConfig {
+        epochs: 1.0,
+        batch_tokens: Some(config.batch_tokens),
+        batch_size: None,
+        lr: config.lr,
+        schedule: ScheduleKind::Cosine,
+        warmup_ratio: 0.02,
+        min_lr_ratio: 0.05,
+        weight_decay: 0.01,
+        betas: [0.9, 0.98],
+        eps: 1e-8,
+        seed: config.seed,
+        max_length: SEQUENCE,
+        log_every: 10,
+        save_every: Some(200),
+        save_total_limit: Some(1),
+        ..SftConfig::default()
+    }
+}
+
+fn files(work: &Path) -> Result<RunFiles> {
+    Ok(RunFiles {
+        checkpoints: Some(work.to_owned()),
+        resume: lm_train::latest_checkpoint(work)?,
+        attach: Vec::new(),
+    })
+}
+
+/// Shows progress and passes Ctrl-C on.
+struct Watch {
+    progress: Progress,
+    started: bool,
+    last: Option<StepMetrics>,
+}
+
+impl Watch {
+    fn new() -> Self {
+        Self {
+            progress: Progress::start("pretraining", 0, "steps"),
+            started: false,
+            last: None,
+        }
+    }
+}
+
+impl Monitor for Watch {
+    fn on_step(&mut self, metrics: &StepMetrics) {
+        if !self.started {
+            self.progress = Progress::start("pretraining", metrics.total_steps, "steps");
+            self.started = true;
+        }
+        let extra = format!(
+            "loss {:.3}, {:.0} tokens/s",
+            metrics.loss, metrics.tokens_per_second
+        );
+        self.progress.tick(metrics.global_step, &extra);
+        self.last = Some(metrics.clone());
+    }
+
+    fn should_stop(&self) -> bool {
+        interrupt::requested()
+    }
+}

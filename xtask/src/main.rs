@@ -1,0 +1,177 @@
+//! Project tasks, run as `cargo xtask <task>`.
+//!
+//! `check` and `tidy` judge the source tree; `reproduce`, `fixtures` and
+//! `pretrain-tiny` build the `rner` program and hand over to it. This crate
+//! starts `rner` as a process instead of linking it, and so never compiles Burn.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong usage.
+
+mod check;
+mod program;
+mod tidy;
+mod workspace;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::check::Step;
+use crate::program::Backend;
+use crate::workspace::Workspace;
+
+/// Project tasks of the rner workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run every stage: data, reasoning, fine-tuning, GRPO, evaluation, report.
+    ///
+    /// Builds `rner` with the right backend and runs `rner reproduce` with the
+    /// arguments given here.
+    #[command(after_long_help = REPRODUCE_OPTIONS)]
+    Reproduce(PassedOn),
+    /// Formatting, tidy, clippy, tests, docs and the CUDA type-check.
+    Check {
+        /// Run only this step (repeatable).
+        #[arg(long, value_name = "STEP", conflicts_with = "skip")]
+        only: Vec<Step>,
+        /// Leave this step out (repeatable).
+        #[arg(long, value_name = "STEP")]
+        skip: Vec<Step>,
+    },
+    /// Check layers, file heads, stray words, paths, lengths and licences.
+    Tidy,
+    /// Write the synthetic corpus: builds `rner`, runs `rner tiny corpus`.
+    Fixtures(PassedOn),
+    /// Pretrain the tiny base model again: builds `rner`, runs `rner tiny pretrain`.
+    PretrainTiny(PassedOn),
+    /// Build `rner` in release mode and print the path of the program.
+    Build {
+        /// Backend to build for.
+        #[arg(long, value_enum, default_value_t)]
+        backend: Backend,
+    },
+}
+
+/// Arguments that `rner` reads; only `--backend` means something here.
+#[derive(clap::Args)]
+struct PassedOn {
+    /// Options of the program; `--backend flex|libtorch|cuda` also selects what is built.
+    #[arg(
+        value_name = "OPTIONS",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    args: Vec<OsString>,
+}
+
+const REPRODUCE_OPTIONS: &str = "\
+Common options (all of them: `target/release/rner reproduce --help`):
+  --smoke              the same stages in the shortest form, with no claim about scores
+  --profile PROFILE    which recipe to run
+  --backend BACKEND    flex (default), libtorch or cuda
+  --seeds N            repeat the run with N seeds
+  --data DIR           real datasets instead of the synthetic corpus
+  --limit N            take N sentences of each dataset
+  --set KEY=VALUE      override one key of the recipe (repeatable)
+  --dry-run            print what would be done
+  --out DIR            where the run is written";
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.task) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<ExitCode> {
+    let workspace = Workspace::locate()?;
+    match task {
+        Task::Reproduce(passed) => hand_over(&workspace, &["reproduce"], passed),
+        Task::Fixtures(passed) => hand_over(&workspace, &["tiny", "corpus"], passed),
+        Task::PretrainTiny(passed) => hand_over(&workspace, &["tiny", "pretrain"], passed),
+        Task::Check { only, skip } => check::run(&workspace, &selected(&only, &skip)),
+        Task::Tidy => tidy::run(&workspace),
+        Task::Build { backend } => {
+            println!("{}", program::build(&workspace, backend)?.display());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// The steps that `--only` and `--skip` leave, in their fixed order.
+fn selected(only: &[Step], skip: &[Step]) -> Vec<Step> {
+    let steps = check::select(only, skip);
+    if steps.is_empty() {
+        usage_error("every step is skipped: nothing to check");
+    }
+    steps
+}
+
+fn hand_over(
+    workspace: &Workspace,
+    subcommand: &[&str],
+    passed: PassedOn,
+) -> anyhow::Result<ExitCode> {
+    let backend = match program::backend_of(&passed.args) {
+        Ok(backend) => backend,
+        Err(message) => usage_error(&message),
+    };
+    program::hand_over(workspace, backend, subcommand, &passed.args)
+}
+
+/// Reports wrong usage in clap's words and exits with code 2.
+fn usage_error(message: &str) -> ! {
+    Cli::command()
+        .error(ErrorKind::InvalidValue, message)
+        .exit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(["cargo xtask"].into_iter().chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn everything_after_reproduce_is_passed_on_in_order() {
+        let line = "reproduce --smoke --set grpo.beta=0 --out x --help";
+        let Task::Reproduce(passed) = parse(line).expect("it parses").task else {
+            panic!("not reproduce");
+        };
+        let expected: Vec<_> = line.split_whitespace().skip(1).collect();
+        assert_eq!(passed.args, expected);
+    }
+
+    #[test]
+    fn wrong_usage_has_exit_code_2_and_a_suggestion() {
+        for (line, suggestion) in [
+            ("chekc", "check"),
+            ("check --onyl fmt", "--only"),
+            ("check --only clipy", "clippy"),
+            ("build --backend flx", "flex"),
+        ] {
+            let error = parse(line).err().expect("it is refused");
+            assert_eq!(error.exit_code(), 2, "{line}");
+            assert!(error.to_string().contains(suggestion), "{line}: {error}");
+        }
+    }
+}
