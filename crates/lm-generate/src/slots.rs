@@ -9,8 +9,9 @@ use std::collections::VecDeque;
 
 use crate::Request;
 
-/// Prompt tokens that enter in one decode step, unless a single prompt is longer. This bounds the activations of a step.
-const PREFILL_TOKENS: usize = 4096;
+/// Prompt tokens that enter in one decode step, unless a single prompt is longer. This bounds
+/// the activations of a step, and how long a caller waits for its progress callback.
+const PREFILL_TOKENS: usize = 2048;
 
 /// A prompt to run through the model, and the samples that continue it.
 #[derive(Debug, PartialEq, Eq)]

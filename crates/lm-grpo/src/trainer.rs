@@ -101,8 +101,8 @@ where
     state: State,
     /// The batch in progress.
     batch: Option<Batch>,
-    /// The last checkpoint, with the steps and passes that it holds, to tell whether the state is saved already.
-    saved: Option<(usize, usize, PathBuf)>,
+    /// The last checkpoint and the number of updates that it holds, to tell whether the weights are saved already.
+    saved: Option<(usize, PathBuf)>,
 }
 
 /// Whether a part of the run came to its end.
@@ -159,10 +159,10 @@ where
                 config,
             },
             schedule: config.lr_schedule(),
+            saved: files.resume.clone().map(|dir| (optimizer.steps(), dir)),
             optimizer,
             state,
             batch,
-            saved: None,
         };
         Ok((model, trainer))
     }
@@ -224,15 +224,13 @@ where
                     self.batch = Some(batch);
                     return Ok((model, Flow::Stopped));
                 }
-                PassEnd::NonFinite(loss) => {
-                    return Err(self.refuse(&model, batch, ("loss", loss), monitor)?);
-                }
+                PassEnd::NonFinite(loss) => return Err(self.refuse(&model, "loss", loss, monitor)?),
             };
             let lr = self.schedule.lr(self.updates(&batch));
             let norm;
             (model, norm) = self.optimizer.step(model, gradients, lr);
             if !norm.is_finite() {
-                return Err(self.refuse(&model, batch, ("grad_norm", norm), monitor)?);
+                return Err(self.refuse(&model, "grad_norm", norm, monitor)?);
             }
             batch.passes.push(PassStats {
                 grad_norm: norm,
@@ -257,18 +255,19 @@ where
         self.state.global_step * self.config.iterations + batch.passes.len()
     }
 
-    /// Saves the state before an update that would have been bad, and describes it.
+    /// Saves the state before an update that would have been bad, and describes it. The batch may hold the bad numbers, so
+    /// it is not saved.
     fn refuse(
         &mut self,
         model: &Qwen3<B>,
-        batch: Batch,
-        (quantity, value): (&'static str, f64),
+        quantity: &'static str,
+        value: f64,
         monitor: &mut dyn Monitor,
     ) -> Result<Error, Error> {
-        self.batch = Some(batch);
+        let step = self.state.global_step + 1;
         let checkpoint = self.save(model, monitor)?;
         Ok(Error::NonFinite {
-            step: self.state.global_step + 1,
+            step,
             quantity,
             value,
             checkpoint,
@@ -295,33 +294,31 @@ where
         monitor.on_step(&step_metrics(&batch, &facts));
     }
 
-    /// Writes a checkpoint unless this state is saved already; returns the last one.
+    /// Writes a checkpoint unless these weights are saved already; returns the last one.
     fn save(
         &mut self,
         model: &Qwen3<B>,
         monitor: &mut dyn Monitor,
     ) -> Result<Option<PathBuf>, Error> {
-        let passes = self.batch.as_ref().map_or(0, |batch| batch.passes.len());
-        let steps = self.state.global_step;
+        let updates = self.optimizer.steps();
         if let Some(root) = &self.files.checkpoints
             && self
                 .saved
                 .as_ref()
-                .is_none_or(|(s, p, _)| (*s, *p) != (steps, passes))
+                .is_none_or(|(saved, _)| *saved != updates)
         {
-            let (optimizer, state, batch) = (&self.optimizer, &self.state, self.batch.as_ref());
-            let path = Snapshot {
+            let snapshot = Snapshot {
                 model,
-                optimizer,
-                state,
-                batch,
+                optimizer: &self.optimizer,
+                state: &self.state,
+                batch: self.batch.as_ref(),
                 attach: &self.files.attach,
-            }
-            .write(root)?;
+            };
+            let path = snapshot.write(root)?;
             monitor.on_checkpoint(&path);
-            self.saved = Some((steps, passes, path));
+            self.saved = Some((updates, path));
         }
-        Ok(self.saved.as_ref().map(|(_, _, path)| path.clone()))
+        Ok(self.saved.as_ref().map(|(_, path)| path.clone()))
     }
 
     fn finish(

@@ -128,6 +128,7 @@ pub struct TokenLogProbs<B: Backend> {
 ///
 /// The logits `[T, V]` are never held at once: they are computed, reduced and,
 /// in the backward pass, computed again, one block of rows at a time.
+/// `temperature` must be positive and every target below `V`.
 ///
 /// # Shapes
 /// `x [T, H]`, `weight [V, H]`, `targets [T]` → two `[T]`

@@ -20,7 +20,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run every stage of the paper and write a report.
-    Reproduce(ReproduceArgs),
+    Reproduce(Box<ReproduceArgs>),
     /// Chains of thought: generate a dataset, or serve the simulated teacher.
     #[command(subcommand)]
     Cot(CotCommand),
@@ -110,7 +110,7 @@ pub(crate) struct ReproduceArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum CotCommand {
     /// Annotate sentences with reasoning and keep what passes.
-    Generate(CotArgs),
+    Generate(Box<CotArgs>),
     /// Serve the simulated teacher and judge until interrupted.
     ServeTeacher {
         /// Examples that it knows: a JSONL or JSON file in NER-CoT's format.

@@ -168,7 +168,7 @@ pub(crate) fn grpo(args: &GrpoArgs) -> Result<()> {
         template: prompt_template(&recipe.model, args.prompt.as_deref())?,
         config: &recipe.grpo,
         dtype: recipe.model.dtype,
-        batch: recipe.eval.batch,
+        batch: recipe.grpo.rollout_batch,
         seed: recipe.run.seed,
         out: args.out.clone(),
         watch: &mut Watch::new(

@@ -13,7 +13,7 @@ use ner_cot::Funnel;
 use ner_datasets::read_examples;
 use ner_eval::{EvalResult, Suite};
 
-use crate::backend::{Task, dispatch};
+use crate::backend::dispatch;
 use crate::cli::Prompting;
 use crate::interrupt;
 use crate::recipe::Recipe;
@@ -190,7 +190,7 @@ impl<'r, 'a> SeedRun<'r, 'a> {
     fn data(&mut self) -> Result<PathBuf> {
         let recipe = self.run.recipe;
         let mut inputs = Inputs::new();
-        for source in [&recipe.data.train, &recipe.data.eval] {
+        for source in [&recipe.data.train, &recipe.data.eval, &recipe.data.grpo] {
             if Path::new(source).is_dir() {
                 inputs.insert(source.clone(), hash_path(Path::new(source))?);
             }
@@ -275,7 +275,7 @@ impl<'r, 'a> SeedRun<'r, 'a> {
                 template: prompt_template(&recipe.model, None)?,
                 config: &recipe.grpo,
                 dtype: recipe.model.dtype,
-                batch: recipe.eval.batch,
+                batch: recipe.grpo.rollout_batch,
                 seed,
                 out: stage.dir().to_owned(),
                 watch: &mut Watch::new("grpo", seed, "rollout batches", log),

@@ -324,6 +324,9 @@ fn a_pool_serves_shorter_and_longer_calls() {
     }
 }
 
+/// Spoils a request.
+type Change = fn(&mut Request);
+
 #[test]
 fn bad_requests_are_refused_by_name() {
     let good = Request {
@@ -331,33 +334,26 @@ fn bad_requests_are_refused_by_name() {
         n: 1,
         sampling: plain(4),
     };
-    let with = |change: &dyn Fn(&mut Request)| {
+    let cases: [(Change, &str); 7] = [
+        (|r| r.prompt.clear(), "request 1: the prompt is empty"),
+        (|r| r.prompt[2] = 61, "request 1: token id 61 at position 2"),
+        (|r| r.sampling.max_new_tokens = 0, "max_new_tokens = 0"),
+        (
+            |r| r.sampling.max_new_tokens = 125,
+            "expected at most 128 in all",
+        ),
+        (|r| r.sampling.temperature = f64::NAN, "temperature = NaN"),
+        (|r| r.sampling.top_k = Some(0), "top_k = 0"),
+        (|r| r.sampling.top_p = Some(1.5), "top_p = 1.5"),
+    ];
+    for (change, expected) in cases {
         let mut bad = good.clone();
         change(&mut bad);
         let requests = [good.clone(), bad];
         let error = Generator::new(&tiny(), 2)
             .generate(&requests, &mut go_on)
             .expect_err("a bad request");
-        error.to_string()
-    };
-    let cases: [(&dyn Fn(&mut Request), &str); 7] = [
-        (&|r| r.prompt.clear(), "request 1: the prompt is empty"),
-        (
-            &|r| r.prompt[2] = 61,
-            "request 1: token id 61 at position 2",
-        ),
-        (&|r| r.sampling.max_new_tokens = 0, "max_new_tokens = 0"),
-        (
-            &|r| r.sampling.max_new_tokens = 125,
-            "expected at most 128 in all",
-        ),
-        (&|r| r.sampling.temperature = f64::NAN, "temperature = NaN"),
-        (&|r| r.sampling.top_k = Some(0), "top_k = 0"),
-        (&|r| r.sampling.top_p = Some(1.5), "top_p = 1.5"),
-    ];
-    for (change, expected) in cases {
-        let message = with(change);
-        assert!(message.contains(expected), "{message}");
+        assert!(error.to_string().contains(expected), "{error}");
     }
     let error = Generator::new(&tiny(), 0)
         .generate(&[good], &mut go_on)

@@ -86,7 +86,7 @@ fn a_freed_home_is_taken_first() {
 
 #[test]
 fn a_step_takes_a_bounded_number_of_prompt_tokens() {
-    let requests = requests(&[(3000, 1), (1000, 1), (1000, 1), (9000, 1), (10, 1)]);
+    let requests = requests(&[(1500, 1), (500, 1), (500, 1), (9000, 1), (10, 1)]);
     let mut slots = Slots::new(&requests, 8);
     let entered = |p: Vec<Prefill>| p.iter().map(|p| p.request).collect::<Vec<_>>();
     assert_eq!(entered(prefills(&mut slots)), [0, 1]);

@@ -12,6 +12,7 @@ fn a_stopped_run_continues_on_the_same_trajectory() {
     let whole = run(&config(), &RunFiles::default(), &mut watch).expect("a run");
     let expected = values(&whole.model);
     let asked = watch.asked.get();
+    let mut batches = 0;
     // Every third question: during rollouts, reference passes, first and second iterations.
     for stop_at in (1..asked).step_by(3) {
         let dir = tempfile::tempdir().expect("a directory");
@@ -22,6 +23,8 @@ fn a_stopped_run_continues_on_the_same_trajectory() {
         let first =
             run(&config(), &files, &mut Watch::stopping_at(stop_at)).expect("a stopped run");
         assert!(first.stopped && first.steps < 3);
+        let checkpoint = first.checkpoint.as_ref().expect("a checkpoint");
+        batches += usize::from(checkpoint.join("rollout_batch.json").exists());
         let files = RunFiles {
             resume: first.checkpoint,
             ..files
@@ -33,6 +36,10 @@ fn a_stopped_run_continues_on_the_same_trajectory() {
             "stopped when asked {stop_at} of {asked} times"
         );
     }
+    assert!(
+        0 < batches && batches < asked / 3,
+        "{batches} stops in the middle of a batch"
+    );
 }
 
 #[test]

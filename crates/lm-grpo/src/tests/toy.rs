@@ -107,7 +107,7 @@ pub(crate) fn config() -> GrpoConfig {
         steps: 3,
         iterations: 2,
         max_completion_length: 8,
-        temperature: 1.0,
+        temperature: 0.8,
         lr: 5e-3,
         schedule: ScheduleKind::Constant,
         warmup_ratio: 0.0,

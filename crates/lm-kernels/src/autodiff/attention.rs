@@ -47,7 +47,7 @@ pub(super) fn attention<B: LmOps, C: CheckpointStrategy>(
     qkv: [FloatTensor<Autodiff<B, C>>; 3],
     bounds: &SeqBounds,
     scale: f64,
-) -> (FloatTensor<Autodiff<B, C>>, FloatTensor<Autodiff<B, C>>) {
+) -> [FloatTensor<Autodiff<B, C>>; 2] {
     let op = Attention {
         bounds: bounds.clone(),
         scale,
@@ -68,5 +68,5 @@ pub(super) fn attention<B: LmOps, C: CheckpointStrategy>(
         ),
         OpsKind::UnTracked(prep) => prep.finish(out),
     };
-    (out, untracked_lse)
+    [out, untracked_lse]
 }

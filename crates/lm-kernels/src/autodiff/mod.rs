@@ -59,7 +59,8 @@ impl<B: LmOps, C: CheckpointStrategy> LmOps for Autodiff<B, C> {
         bounds: &SeqBounds,
         scale: f64,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        attention::attention::<B, C>([q, k, v], bounds, scale)
+        let [out, lse] = attention::attention::<B, C>([q, k, v], bounds, scale);
+        (out, lse)
     }
 
     fn lm_linear_log_probs(

@@ -104,6 +104,20 @@ fn a_shared_cache_is_not_written_through() {
 }
 
 #[test]
+fn an_owned_cache_is_written_in_place() {
+    let address = |x: &Tensor<Fast, 4>| {
+        let primitive = x.clone().into_primitive().tensor();
+        primitive.bytes().as_ptr() as usize
+    };
+    let cache = cache(2, 1, 4);
+    let before = [&cache.k, &cache.v].map(address);
+    let x = random(1, [1, 1, 4]);
+    let (_, cache) = ops::cached_attention(x.clone(), x.clone(), x, cache, &[row(1, 0, 1)], 1.0);
+    let cache = ops::copy_slot(cache, 1, &[0], 1);
+    assert_eq!([&cache.k, &cache.v].map(address), before);
+}
+
+#[test]
 fn copy_slot_copies_a_prefix() {
     let before = cache(4, 2, 3);
     let (k, v) = (before.k.clone(), before.v.clone());

@@ -1,7 +1,7 @@
 //! Linear layers, embeddings and log-probabilities.
 
 use burn::tensor::Tensor;
-use lm_kernels::{ops, reference};
+use lm_kernels::{Needs, ops, reference};
 
 use crate::util::{
     Fast, Grad, close, close_gradients, close_values, frozen, gradients, int_tensor, leaf, random,
@@ -67,13 +67,15 @@ fn embedding_picks_rows_and_sums_their_gradients() {
     close(
         "embedding",
         &ops::embedding(w.clone(), fast.clone()),
-        &reference::embedding(w.clone(), fast),
+        &reference::embedding(w.clone(), fast.clone()),
     );
     let a = leaf(&w);
     let found = gradients(ops::embedding(a.clone(), grad.clone()), &[&a]);
     let a = leaf(&w);
     let expected = gradients(reference::embedding(a.clone(), grad), &[&a]);
     close_gradients("embedding", &found, &expected);
+    let body = reference::embedding_bwd(fast, 11, random(99, [40, 6]));
+    close_gradients("default body of embedding", &[Some(read(&body))], &expected);
 }
 
 #[test]
@@ -111,8 +113,8 @@ fn log_probs_match_the_default_body_and_its_gradients() {
         let what = format!("linear_log_probs [{rows}, {dim}] -> {vocab}");
         let fast = int_tensor::<Fast>(&ids);
         let found = ops::linear_log_probs(x.clone(), w.clone(), fast.clone(), temperature);
-        let [log_probs, entropy, _] =
-            reference::linear_log_probs(x.clone(), w.clone(), fast, temperature);
+        let [log_probs, entropy, lse] =
+            reference::linear_log_probs(x.clone(), w.clone(), fast.clone(), temperature);
         close(&what, &found.log_probs, &log_probs);
         close(&what, &found.entropy, &entropy);
         let ids = int_tensor::<Grad>(&ids);
@@ -129,5 +131,21 @@ fn log_probs_match_the_default_body_and_its_gradients() {
         let out = ops::linear_log_probs(a.clone(), b.clone(), ids, temperature);
         let partial = gradients(out.log_probs, &[&a, &b]);
         assert_eq!(partial, [found[0].clone(), None], "{what}: frozen weight");
+
+        // The default backward body, which other backends run.
+        let saved = reference::SavedLogProbs {
+            x,
+            weight: w,
+            targets: fast,
+            lse,
+        };
+        let needs = Needs {
+            x: true,
+            weight: true,
+        };
+        let (dx, dw) =
+            reference::linear_log_probs_bwd(saved, temperature, random(99, [rows]), needs);
+        let body = [dx, dw].map(|grad| grad.as_ref().map(read));
+        close_gradients(&format!("default body of {what}"), &body, &expected);
     }
 }

@@ -4,6 +4,7 @@
 
 mod attention;
 mod decode;
+mod determinism;
 mod linear;
 mod optim;
 mod pointwise;

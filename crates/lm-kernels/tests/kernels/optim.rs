@@ -72,3 +72,16 @@ fn a_shared_parameter_is_not_written_through() {
     assert_eq!(read(&param), kept);
     assert_ne!(read(&updated), kept);
 }
+
+#[test]
+fn an_owned_parameter_is_updated_in_place() {
+    let address = |x: &Tensor<Fast, 1>| {
+        let primitive = x.clone().into_primitive().tensor();
+        primitive.bytes().as_ptr() as usize
+    };
+    let zeros = || Tensor::zeros([64], &Default::default());
+    let (param, m, v) = (random(1, [64]), zeros(), zeros());
+    let before = [&param, &m, &v].map(address);
+    let updated = ops::adamw(param, random(2, [64]), m, v, &settings(1));
+    assert_eq!([&updated[0], &updated[1], &updated[2]].map(address), before);
+}

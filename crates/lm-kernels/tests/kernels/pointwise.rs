@@ -1,6 +1,6 @@
 //! Normalisation, rotary embedding and SwiGLU.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use lm_kernels::{ops, reference};
 
 use crate::util::{Fast, close, close_gradients, close_values, gradients, leaf, random, read};
@@ -22,6 +22,9 @@ fn rms_norm_matches_the_default_body_and_its_gradients() {
         let (a, b) = (leaf(&x), leaf(&w));
         let expected = gradients(reference::rms_norm(a.clone(), b.clone(), EPS), &[&a, &b]);
         close_gradients(&what, &found, &expected);
+        let body = reference::rms_norm_bwd(x, w, EPS, random(99, [rows, dim]));
+        let body = [Some(read(&body.0)), Some(read(&body.1))];
+        close_gradients(&format!("default body of {what}"), &body, &expected);
     }
 }
 
@@ -96,6 +99,9 @@ fn swiglu_matches_the_default_body_and_its_gradients() {
         let (a, b) = (leaf(&gate), leaf(&up));
         let expected = gradients(reference::swiglu(a.clone(), b.clone()), &[&a, &b]);
         close_gradients(&what, &found, &expected);
+        let body = reference::swiglu_bwd(gate, up, random(99, [rows, dim]));
+        let body = [Some(read(&body.0)), Some(read(&body.1))];
+        close_gradients(&format!("default body of {what}"), &body, &expected);
     }
 }
 
@@ -126,5 +132,18 @@ fn views_are_read_through_their_strides() {
         "a transposed input",
         &ops::linear(x, w.clone()),
         &ops::linear(packed, w),
+    );
+}
+
+#[test]
+fn other_types_keep_their_type() {
+    let (x, w) = (random(11, [5, 8]), random(12, [8]));
+    let expected = read(&ops::rms_norm(x.clone(), w.clone(), EPS));
+    let found = ops::rms_norm(x.cast(DType::F64), w.cast(DType::F64), EPS);
+    assert_eq!(found.dtype(), DType::F64);
+    close_values(
+        "rms_norm in 64 bits",
+        &read(&found.cast(DType::F32)),
+        &expected,
     );
 }

@@ -44,7 +44,8 @@ impl Sources {
     /// A dataset that is missing, empty or malformed, or that this version
     /// cannot download.
     pub(crate) fn load(data: &Data, seed: u64) -> Result<Self> {
-        let (train, rl) = load_train(data, seed)?;
+        let (train, left_over) = load_train(data, seed)?;
+        let rl = load_rl(data, seed, left_over)?;
         let suite = load_suite(&data.eval, limit(data.eval_sentences, data.limit))?;
         ensure!(
             !train.is_empty(),
@@ -145,11 +146,17 @@ fn tiny_suite(per_domain: usize) -> Suite {
     }
 }
 
+/// Training sentences, and as many others of the same source for GRPO.
 fn load_train(data: &Data, seed: u64) -> Result<(Vec<Example>, Vec<Example>)> {
     let train = limit(data.train_sentences, data.limit);
     match DataSource::parse(&data.train) {
         DataSource::Tiny => {
-            let corpus = TinyCorpus::generate(seed, train, data.grpo_samples.max(1), 0).0;
+            let prompts = if data.grpo_samples == 0 {
+                train
+            } else {
+                data.grpo_samples
+            };
+            let corpus = TinyCorpus::generate(seed, train, prompts, 0).0;
             Ok((corpus.train, corpus.rl))
         }
         DataSource::Dir(dir) => split_train(&dir, data, seed),
@@ -158,30 +165,48 @@ fn load_train(data: &Data, seed: u64) -> Result<(Vec<Example>, Vec<Example>)> {
     }
 }
 
-/// Training sentences of a directory, drawn by the seed; GRPO gets others where
-/// there are enough.
-fn split_train(dir: &Path, data: &Data, seed: u64) -> Result<(Vec<Example>, Vec<Example>)> {
+/// The prompts of GRPO: those left over by the training source, or another dataset.
+fn load_rl(data: &Data, seed: u64, left_over: Vec<Example>) -> Result<Vec<Example>> {
+    match DataSource::parse(&data.grpo) {
+        DataSource::Train => Ok(left_over),
+        DataSource::Tiny => {
+            let prompts = data.grpo_samples.max(1);
+            Ok(TinyCorpus::generate(seed, 0, prompts, 0).0.rl)
+        }
+        DataSource::Dir(dir) => {
+            let mut examples = shuffled_train(&dir, data.limit, seed)?;
+            if data.grpo_samples > 0 {
+                examples.truncate(data.grpo_samples);
+            }
+            Ok(examples)
+        }
+        DataSource::Public(name, place) => Err(not_here(name, place)),
+    }
+}
+
+/// The training splits of a directory in an order drawn by the seed.
+fn shuffled_train(dir: &Path, limit: usize, seed: u64) -> Result<Vec<Example>> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut examples = Vec::new();
     for mut set in open_data_dir(dir)?.train()? {
         set.examples.shuffle(&mut rng);
-        if data.limit > 0 {
-            set.examples.truncate(data.limit);
+        if limit > 0 {
+            set.examples.truncate(limit);
         }
         examples.extend(set.examples.iter().map(Example::normalized));
     }
     examples.shuffle(&mut rng);
+    Ok(examples)
+}
+
+/// Training sentences of a directory and others for GRPO; where there are too
+/// few for both, each gets half.
+fn split_train(dir: &Path, data: &Data, seed: u64) -> Result<(Vec<Example>, Vec<Example>)> {
+    let mut examples = shuffled_train(dir, data.limit, seed)?;
     let all = examples.len();
-    let wanted = if data.train_sentences == 0 {
-        all
-    } else {
-        data.train_sentences
-    };
-    let rl = match data.grpo_samples {
-        0 => all / 4,
-        n => n.min(all / 2),
-    };
-    let rest = examples.split_off(wanted.min(all - rl));
+    let wanted = |n: usize| if n == 0 { all } else { n };
+    let rl = wanted(data.grpo_samples).min(all / 2);
+    let rest = examples.split_off(wanted(data.train_sentences).min(all - rl));
     Ok((examples, rest.into_iter().take(rl).collect()))
 }
 

@@ -17,7 +17,9 @@ mod server;
 mod tests;
 mod verdict;
 
-pub(crate) use gold::{GoldEntry, reasoning_from_gold};
+pub(crate) use gold::GoldEntry;
+#[cfg(test)]
+use gold::reasoning_from_gold;
 pub(crate) use mistakes::MistakeRates;
 pub(crate) use server::{RunningTeacher, serve};
 

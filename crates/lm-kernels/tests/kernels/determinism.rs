@@ -1,0 +1,40 @@
+//! Results do not depend on the number of threads.
+
+use lm_kernels::{SeqBounds, ops};
+
+use crate::util::{Grad, gradients, int_tensor, leaf, random, read, tokens};
+
+/// Output and gradients of a small network in a pool of `threads` threads.
+fn run(threads: usize) -> Vec<Vec<f32>> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    pool.expect("a thread pool").install(|| {
+        let lengths = [130, 70, 300, 1];
+        let total = lengths.iter().sum();
+        let (x, w) = (leaf(&random(1, [total, 128])), leaf(&random(2, [128, 128])));
+        let (norm, head) = (leaf(&random(3, [128])), leaf(&random(4, [600, 128])));
+        let y = ops::rms_norm(x.clone(), norm.clone(), 1e-6);
+        let q = ops::linear(y.clone(), w.clone()).reshape([total, 4, 32]);
+        let k = y.narrow(1, 0, 64).reshape([total, 2, 32]);
+        let bounds = SeqBounds::from_lengths(&lengths);
+        let out = ops::attention(q, k.clone(), k, &bounds, 0.2).reshape([total, 128]);
+        let out = ops::swiglu(out.clone(), out);
+        let targets = int_tensor::<Grad>(&tokens(5, total, 600));
+        let found = ops::linear_log_probs(out, head.clone(), targets, 0.9).log_probs;
+        let mut values = vec![read(&found.clone().inner())];
+        values.extend(
+            gradients(found, &[&x, &w, &norm, &head])
+                .into_iter()
+                .flatten(),
+        );
+        values
+    })
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    let one = run(1);
+    assert_eq!(one.len(), 5);
+    for threads in [2, 3] {
+        assert_eq!(run(threads), one, "{threads} threads");
+    }
+}
