@@ -51,7 +51,7 @@ const NEGATIONS: &[&str] = &[
 /// Words after which the statements start anew.
 const TURNS: &[&str] = &["but", "rather"];
 
-/// Words by which a sentence speaks of the text that it began with.
+/// Words by which a sentence speaks of the text that it began with, or quoted first.
 const BACK_REFERENCES: &[&str] = &["its type", "so it", "hence it", "thus it", "therefore it"];
 
 /// A sentence with one of these sets a text aside, whatever type it names.
@@ -160,7 +160,7 @@ impl Reader<'_> {
                 continue;
             }
             self.read_claims(rest, &mut claims);
-            if at <= opening {
+            if at <= opening || is_first_quoted(sentence, at, text) {
                 let rest = rest.to_lowercase();
                 for (_, after) in BACK_REFERENCES.iter().filter_map(|r| rest.split_once(r)) {
                     self.read_claims(after, &mut claims);
@@ -241,6 +241,13 @@ fn is_quoted(sentence: &str, at: usize, text: &str) -> bool {
     let after = sentence[at + text.len()..].chars().next();
     let marks = [Some('"'), Some('“'), Some('”'), Some('`'), Some('*')];
     marks.contains(&before) && marks.contains(&after)
+}
+
+/// Whether the mention at `at` is the first quotation of the sentence.
+fn is_first_quoted(sentence: &str, at: usize, text: &str) -> bool {
+    let mark = sentence[..at].char_indices().next_back();
+    let earlier = mark.map_or("", |(mark, _)| &sentence[..mark]);
+    is_quoted(sentence, at, text) && !earlier.contains(['"', '“', '”'])
 }
 
 /// Punctuation that states a type by itself: `X: city`, `X -> city`, `X (city)`.
@@ -332,6 +339,7 @@ mod tests {
             "\"Brel\" follows \"plays\", so plays is a city.",
             "\"Ann Lee\" follows \"it\". \"Brel\" is small, so it is a city.",
             "\"Oslin\" follows \"in\", so its type is music hall, which is not asked for.",
+            "the singer \"Ann Lee\", so its type is person. hall \"Oslin\" next, so its type is music hall, which is not asked for.",
             "",
         ] {
             assert_eq!(check(reasoning, &both), None, "{reasoning:?}");

@@ -1,6 +1,9 @@
 //! The domains as data: types, cue words and sentence shapes.
 
+use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
+
+use super::names::{Pool, name};
 
 /// Whether a domain is used for training or for evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -69,6 +72,31 @@ pub struct Domain {
     /// Sentence shapes of the evaluation alone.
     #[serde(default)]
     pub heldout: Vec<String>,
+    /// Whether the labels are coined words, see [`Domain::coin`].
+    #[serde(skip)]
+    pub coined: bool,
+}
+
+impl Domain {
+    /// The same domain with a coined word in place of each label and its cues.
+    ///
+    /// Real training data knows thousands of types, most of them rare; coined
+    /// ones stand for these. What such a type is called can only be read from
+    /// the sentence and the schema.
+    pub(super) fn coin(&self, pool: Pool, rng: &mut ChaCha8Rng) -> Self {
+        let mut domain = self.clone();
+        domain.coined = true;
+        for kind in &mut domain.types {
+            let word = name(NameKind::Word, pool, rng).to_lowercase();
+            let slot = format!("[{}]", kind.label);
+            for shape in domain.shapes.iter_mut().chain(&mut domain.heldout) {
+                *shape = shape.replace(&slot, &format!("[{word}]"));
+            }
+            kind.cues = vec![word.clone()];
+            kind.label = word;
+        }
+        domain
+    }
 }
 
 #[derive(Deserialize)]

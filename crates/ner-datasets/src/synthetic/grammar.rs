@@ -39,7 +39,7 @@ const JOINTS: &[&str] = &[", and ", " while ", ", but "];
 pub(super) enum Evidence {
     /// The name follows a cue word.
     Cue(String),
-    /// An apposition calls the name by a cue word.
+    /// An apposition calls the name by a cue word: `a famous carrier`.
     Apposition(String),
     /// The name is one of a pair introduced by a plural.
     Pair(String),
@@ -160,17 +160,16 @@ impl<'a> Builder<'a> {
 
     fn slot(&mut self, kind: usize, rng: &mut ChaCha8Rng) {
         let entity_type: &EntityType = &self.domain.types[kind];
-        let cue = entity_type
-            .cues
-            .choose(rng)
-            .map_or(entity_type.label.as_str(), String::as_str);
-        let draw = rng.random_range(0..100);
+        let cue = cue(entity_type, rng);
+        // A coined type means nothing to anybody: only a cue can tell it.
+        let draw = rng.random_range(if self.domain.coined { 20 } else { 0 }..100);
         match self.domain.style {
-            _ if draw < 25 => self.mention(kind, Evidence::Context, rng),
-            _ if draw < 37 => self.pair(kind, cue, rng),
-            Style::Prose if draw < 57 => {
-                self.mention(kind, Evidence::Apposition(cue.into()), rng);
-                self.push(&format!(", {} {cue},", described(cue, rng)));
+            _ if draw < 20 => self.mention(kind, Evidence::Context, rng),
+            _ if draw < 32 => self.pair(kind, cue, rng),
+            Style::Prose if draw < 52 => {
+                let described = described(cue, rng);
+                self.mention(kind, Evidence::Apposition(described.clone()), rng);
+                self.push(&format!(", {described},"));
             }
             _ => {
                 self.introduce(cue, rng);
@@ -230,13 +229,21 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// `a`, `an`, or `a famous`, before a cue word.
+/// A word that introduces a type: its label, or any of its cues.
+fn cue<'a>(kind: &'a EntityType, rng: &mut ChaCha8Rng) -> &'a str {
+    if rng.random_bool(0.4) {
+        return &kind.label;
+    }
+    kind.cues.choose(rng).unwrap_or(&kind.label)
+}
+
+/// `a carrier`, or `a famous carrier`.
 fn described(cue: &str, rng: &mut ChaCha8Rng) -> String {
     if rng.random_bool(0.3) {
         let praise = pick(PRAISE, rng);
-        format!("{} {praise}", article(praise))
+        format!("{} {praise} {cue}", article(praise))
     } else {
-        article(cue).into()
+        format!("{} {cue}", article(cue))
     }
 }
 

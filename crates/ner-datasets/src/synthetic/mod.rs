@@ -26,6 +26,9 @@ use serde::{Deserialize, Serialize};
 
 use grammar::Draft;
 
+/// Share of training sentences whose types are coined words.
+const COINED: f64 = 0.4;
+
 /// How much of the corpus to generate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -94,11 +97,14 @@ fn training_examples(
 ) -> Vec<Example> {
     (0..n)
         .filter_map(|i| {
-            let domain = domains.choose(rng)?;
-            let draft = grammar::sentence(domain, &domain.shapes, Pool::Training, rng);
-            let (labels, extra) = sample_schema(domain, domains, &draft, rng);
+            let mut domain = domains.choose(rng)?.clone();
+            if rng.random_bool(COINED) {
+                domain = domain.coin(Pool::Training, rng);
+            }
+            let draft = grammar::sentence(&domain, &domain.shapes, Pool::Training, rng);
+            let (labels, extra) = sample_schema(&domain, domains, &draft, rng);
             Some(annotate(
-                domain,
+                &domain,
                 &draft,
                 &labels,
                 extra,

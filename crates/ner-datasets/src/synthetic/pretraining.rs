@@ -12,8 +12,9 @@
 //! - grouping names by kind into JSON, for training domains and coined kinds
 //!   only.
 //!
-//! No text asks for an evaluation type, and none has the shape of the NER
-//! prompt.
+//! No text asks which names of a passage have an evaluation type, and none has
+//! the shape of the NER prompt. Labels of evaluation types do occur as words: in
+//! passages, among near-synonyms, and as keys of lists that are rewritten.
 
 use rand::Rng;
 use rand::SeedableRng;
@@ -24,6 +25,9 @@ use serde_json::{Map, Value};
 use super::domain::{Domain, DomainSplit, EntityType, NameKind, domains};
 use super::grammar::{Draft, article, sentence};
 use super::names::{Pool, capitalize, name};
+
+/// Share of passages whose types are coined words.
+const COINED: f64 = 0.35;
 
 /// A document of the base model's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +69,10 @@ impl Documents {
         } else {
             &self.domains
         };
-        let domain = domains[self.rng.random_range(0..domains.len())].clone();
+        let mut domain = domains[self.rng.random_range(0..domains.len())].clone();
+        if self.rng.random_bool(COINED) {
+            domain = domain.coin(Pool::Pretraining, &mut self.rng);
+        }
         let n = self.rng.random_range(1..3);
         let drafts = (0..n)
             .map(|_| sentence(&domain, &domain.shapes, Pool::Pretraining, &mut self.rng))
@@ -256,20 +263,20 @@ impl Documents {
         }
     }
 
-    /// A chain of statements and the question what one of them says.
+    /// A list of introduced names and the question what one of them is.
     fn recall(&mut self) -> Document {
         let n = self.rng.random_range(2..5);
         let mut facts: Vec<(String, String)> =
             (0..n).map(|_| (self.any_name(), self.any_key())).collect();
         let lines: Vec<String> = facts
             .iter()
-            .map(|(name, kind)| format!("\"{name}\" follows \"{kind}\"."))
+            .map(|(name, kind)| format!("The {kind} {name}."))
             .collect();
         facts.shuffle(&mut self.rng);
         let (name, kind) = &facts[0];
         Document::Turn {
-            user: format!("{}\nWhat does \"{name}\" follow?", lines.join(" ")),
-            assistant: format!("\"{name}\" follows \"{kind}\"."),
+            user: format!("{}\nWhat is {name}?", lines.join(" ")),
+            assistant: format!("{kind} \"{name}\""),
         }
     }
 }

@@ -16,37 +16,38 @@ pub(super) fn reasoning(draft: &Draft, labels: &[Option<String>], fallback: &[&s
             .map_or(from, |at| from + at);
         let end = start + mention.text.len();
         from = end.min(draft.text.len());
-        let why = evidence(mention, &draft.text[..start], &draft.text[from..]);
-        let text = &mention.text;
+        let shown = evidence(mention, &draft.text[..start], &draft.text[from..]);
         steps.push(match &labels[mention.kind] {
-            Some(label) => format!("\"{text}\" {why}, so its type is {label}."),
+            Some(label) => format!("{shown}, so its type is {label}."),
             None => {
                 let label = fallback[mention.kind];
-                format!("\"{text}\" {why}, so its type is {label}, which is not asked for.")
+                format!("{shown}, so its type is {label}, which is not asked for.")
             }
         });
     }
     steps.join(" ")
 }
 
+/// The mention in quotation marks together with the words that tell its type, in
+/// the order of the sentence.
 fn evidence(mention: &Mention, before: &str, after: &str) -> String {
+    let text = &mention.text;
     match &mention.evidence {
-        Evidence::Cue(cue) => format!("follows \"{cue}\""),
-        Evidence::Apposition(cue) => format!("is called \"{cue}\""),
-        Evidence::Pair(cues) => format!("is one of the \"{cues}\""),
-        Evidence::Context => context(before, after),
+        Evidence::Cue(cue) | Evidence::Pair(cue) => format!("{cue} \"{text}\""),
+        Evidence::Apposition(described) => format!("\"{text}\", {described}"),
+        Evidence::Context => context(text, before, after),
     }
 }
 
-/// The two words after the name, or the two before it at the end.
-fn context(before: &str, after: &str) -> String {
+/// The name with the two words after it, or with the two before it at the end.
+fn context(text: &str, before: &str, after: &str) -> String {
     let next: Vec<&str> = words(after).take(2).collect();
     if next.len() == 2 {
-        return format!("stands before \"{}\"", next.join(" "));
+        return format!("\"{text}\" {}", next.join(" "));
     }
     let mut last: Vec<&str> = words(before).collect();
     last.drain(..last.len().saturating_sub(2));
-    format!("stands after \"{}\"", last.join(" "))
+    format!("{} \"{text}\"", last.join(" "))
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {

@@ -52,23 +52,28 @@ pub(crate) fn in_schema(schema: &[String], entities: &[Entity]) -> Vec<Entity> {
         .collect()
 }
 
-/// One sentence of reasoning.
+/// One sentence of reasoning: the mention in its surroundings, and its type.
 pub(crate) fn step(text: &str, label: &str, why: Option<&str>) -> String {
-    let why = why.unwrap_or("is named");
-    format!("\"{text}\" {why}, so its type is {label}.")
+    let quoted = format!("\"{text}\"");
+    let shown = why.map_or_else(|| quoted.clone(), |why| why.replace(MENTION, &quoted));
+    format!("{shown}, so its type is {label}.")
 }
 
-/// The two words before a mention, or those after it at the beginning.
+/// Stands for the mention in its surroundings; no word contains it.
+const MENTION: &str = "\u{0}";
+
+/// The mention after the two words before it, or before the two after it at the
+/// beginning.
 fn evidence(before: &str, after: &str) -> String {
     let mut last: Vec<&str> = words(before).collect();
     last.drain(..last.len().saturating_sub(2));
     if !last.is_empty() {
-        return format!("follows \"{}\"", last.join(" "));
+        return format!("{} {MENTION}", last.join(" "));
     }
-    match words(after).take(2).collect::<Vec<_>>().join(" ") {
-        next if next.is_empty() => "stands alone".into(),
-        next => format!("stands before \"{next}\""),
-    }
+    let next: Vec<&str> = words(after).take(2).collect();
+    format!("{MENTION} {}", next.join(" "))
+        .trim_end()
+        .to_owned()
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
@@ -95,11 +100,10 @@ pub(crate) fn steps(reasoning: &str) -> Vec<&str> {
     steps
 }
 
-/// Whether a step is about `text`, that is, begins with it in quotation marks.
+/// Whether a step is about `text`, that is, quotes it before anything else.
 pub(crate) fn is_about(step: &str, text: &str) -> bool {
-    let rest = step
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_prefix(text));
+    let quoted = step.split_once('"').map(|(_, quoted)| quoted);
+    let rest = quoted.and_then(|quoted| quoted.strip_prefix(text));
     rest.is_some_and(|rest| rest.starts_with('"'))
 }
 

@@ -1,0 +1,215 @@
+//! Wrong flags, data, models and servers: a clear error and the right code.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+use super::support::{TestResult, fails, rner, root, text};
+
+#[test]
+fn wrong_usage_says_what_is_known() -> TestResult {
+    fails(
+        &["reproduce", "--profile", "tini"],
+        2,
+        &["tini", "tiny", "paper-8b"],
+    )?;
+    fails(
+        &["reproduce", "--set", "sft.lrr=1"],
+        2,
+        &["sft.lrr", "sft.lr"],
+    )?;
+    fails(
+        &["reproduce", "--set", "sft.lr=fast"],
+        2,
+        &["sft.lr", "fast"],
+    )?;
+    fails(
+        &["reproduce", "--smoke", "--profile", "tiny"],
+        2,
+        &["--smoke"],
+    )?;
+    fails(&["reproduce", "--data", "no/such/dir"], 2, &["no/such/dir"])?;
+    fails(&["reproduce", "--bckend", "flex"], 2, &["--backend"])?;
+    fails(&["evl"], 2, &["eval"])
+}
+
+#[test]
+fn a_backend_that_is_not_built_in_says_how_to_get_it() -> TestResult {
+    if cfg!(feature = "cuda") {
+        eprintln!("this build has the CUDA backend: nothing to refuse");
+        return Ok(());
+    }
+    let dir = tempfile::tempdir()?;
+    let out = dir.path().join("run");
+    fails(
+        &[
+            "reproduce",
+            "--smoke",
+            "--backend",
+            "cuda",
+            "--out",
+            text(&out),
+        ],
+        2,
+        &["cuda", "--features cuda"],
+    )
+}
+
+#[test]
+fn missing_and_empty_data_are_named() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let out = dir.path().join("out");
+    let empty = dir.path().join("empty.jsonl");
+    fs::write(&empty, "")?;
+    let broken = dir.path().join("broken.jsonl");
+    fs::write(
+        &broken,
+        "{\"sentence\": \"x\", \"schema\": [\"a\"], \"entities\": []}\nnot json\n",
+    )?;
+    let missing = dir.path().join("missing.jsonl");
+    for (data, words) in [
+        (&empty, ["empty.jsonl", "no "]),
+        (&broken, ["broken.jsonl", "2"]),
+        (&missing, ["missing.jsonl", ""]),
+    ] {
+        fails(
+            &["sft", "--data", text(data), "--out", text(&out)],
+            1,
+            &words,
+        )?;
+    }
+    let folder = dir.path().join("folder");
+    fs::create_dir(&folder)?;
+    fails(
+        &["reproduce", "--data", text(&folder), "--out", text(&out)],
+        1,
+        &["folder"],
+    )
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let model = dir.path().join("model");
+    fs::create_dir(&model)?;
+    for file in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
+        fs::copy(
+            root().join("fixtures/tiny-base").join(file),
+            model.join(file),
+        )?;
+    }
+    let good = fs::read(root().join("fixtures/tiny-base/model.safetensors"))?;
+    let weights = model.join("model.safetensors");
+    let out = dir.path().join("out");
+    let eval = [
+        "eval",
+        "--model",
+        text(&model),
+        "--limit",
+        "1",
+        "--out",
+        text(&out),
+    ];
+
+    fs::write(&weights, &good[..good.len() / 2])?;
+    fails(&eval, 1, &["model.safetensors"])?;
+    fs::write(&weights, b"PK\x03\x04 this is no safetensors file")?;
+    fails(&eval, 1, &["model.safetensors"])?;
+
+    fs::write(&weights, &good)?;
+    let config = fs::read_to_string(model.join("config.json"))?;
+    let wider = config.replace("\"num_hidden_layers\": ", "\"num_hidden_layers\": 1");
+    assert_ne!(
+        config, wider,
+        "the test no longer changes the configuration"
+    );
+    fs::write(model.join("config.json"), wider)?;
+    fails(&eval, 1, &["model.safetensors", "layers"])?;
+    fails(
+        &["eval", "--model", "no/model", "--out", text(&out)],
+        1,
+        &["no/model"],
+    )
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_named() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("file");
+    fs::write(&file, "")?;
+    let below = file.join("run");
+    fails(
+        &["reproduce", "--smoke", "--out", text(&below)],
+        1,
+        &["file"],
+    )
+}
+
+#[test]
+fn a_teacher_that_is_none_is_named() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("data.jsonl");
+    fs::write(
+        &data,
+        "{\"sentence\": \"Brel sleeps.\", \"schema\": [\"city\"], \"entities\": []}\n",
+    )?;
+    let out = dir.path().join("out");
+    let closed = {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        format!("http://{}/v1", listener.local_addr()?)
+    };
+    let args = |url| {
+        [
+            "cot",
+            "generate",
+            "--data",
+            text(&data),
+            "--out",
+            text(&out),
+            "--teacher-url",
+            url,
+        ]
+    };
+    fails(&args(&closed), 1, &[closed.trim_end_matches("/v1")])?;
+
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let html = format!("http://{}/v1", listener.local_addr()?);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().take(16).flatten() {
+            let mut stream = stream;
+            let mut buffer = [0; 8192];
+            let page = "<html><body>Welcome</body></html>";
+            if stream.read(&mut buffer).is_ok() {
+                // A client that has gone away is no failure of the test.
+                let _ = write!(
+                    stream,
+                    "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{page}",
+                    page.len()
+                );
+            }
+        }
+    });
+    fails(&args(&html), 1, &["html"])
+}
+
+#[test]
+fn a_dry_run_prints_the_plan_and_writes_nothing() -> TestResult {
+    for profile in ["paper-8b", "qwen3-1.7b", "qwen3-0.6b-lora", "tiny"] {
+        let dir = tempfile::tempdir()?;
+        let out = dir.path().join("run");
+        let args = [
+            "reproduce",
+            "--profile",
+            profile,
+            "--dry-run",
+            "--out",
+            text(&out),
+        ];
+        let output = rner(&args).output()?;
+        assert!(output.status.success(), "{profile}");
+        let plan = String::from_utf8(output.stdout)?;
+        assert!(plan.contains("GRPO") || plan.contains("grpo"), "{plan}");
+        assert!(!out.exists(), "{profile}");
+    }
+    Ok(())
+}
