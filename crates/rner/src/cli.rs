@@ -101,7 +101,7 @@ pub(crate) struct ReproduceArgs {
     /// Print what would be done, and do nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Folder of the run; runs/<name> if left out.
+    /// Folder of the run; runs/NAME if left out.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 }
@@ -198,7 +198,7 @@ pub(crate) struct EvalArgs {
     /// Checkpoint to score.
     #[arg(long, value_name = "DIR")]
     pub(crate) model: PathBuf,
-    /// Benchmark: `tiny`, a directory with CrossNER and MIT, or a folder of <set>.jsonl files.
+    /// Benchmark: `tiny`, a directory with CrossNER and MIT, or a folder of SET.jsonl files.
     #[arg(long, value_name = "DIR", default_value = "tiny")]
     pub(crate) data: String,
     /// Take this many sentences of each set.

@@ -72,7 +72,7 @@ pub struct Domain {
     /// Sentence shapes of the evaluation alone.
     #[serde(default)]
     pub heldout: Vec<String>,
-    /// Whether the labels are coined words, see [`Domain::coin`].
+    /// Whether coined words stand in place of the labels and their cues.
     #[serde(skip)]
     pub coined: bool,
 }

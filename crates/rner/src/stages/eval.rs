@@ -21,8 +21,9 @@ use crate::progress::Progress;
 use crate::recipe::Eval;
 use crate::run_dir::write_json;
 
-/// Sentences between two additions to the file of predictions.
-const SAVE_EVERY: usize = 128;
+/// Full batches between two additions to the file of predictions: enough that
+/// the batch seldom runs empty, few enough that little is lost by a crash.
+const BATCHES_PER_SAVE: usize = 4;
 
 /// An evaluation run.
 pub(crate) struct EvalJob<'a> {
@@ -79,7 +80,7 @@ impl EvalJob<'_> {
         let progress = Progress::start(&self.label, self.suite.sentences(), "sentences");
         progress.tick(done.len(), "");
         let options = EvalOptions {
-            batch_size: SAVE_EVERY,
+            batch_size: BATCHES_PER_SAVE * self.config.batch,
             resamples: self.config.bootstrap_resamples,
             seed: self.seed,
         };
