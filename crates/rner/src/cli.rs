@@ -264,10 +264,10 @@ pub(crate) struct PretrainArgs {
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
     /// Tokens to train on.
-    #[arg(long, default_value_t = 16_000_000)]
+    #[arg(long, default_value_t = 14_000_000)]
     pub(crate) tokens: usize,
     /// Tokens of one optimizer step.
-    #[arg(long, default_value_t = 6144)]
+    #[arg(long, default_value_t = 4096)]
     pub(crate) batch_tokens: usize,
     /// Peak learning rate.
     #[arg(long, default_value_t = 3e-3)]
@@ -276,7 +276,7 @@ pub(crate) struct PretrainArgs {
     #[arg(long, default_value_t = 128)]
     pub(crate) hidden: usize,
     /// Layers of the model.
-    #[arg(long, default_value_t = 6)]
+    #[arg(long, default_value_t = 4)]
     pub(crate) layers: usize,
     /// Entries of the vocabulary.
     #[arg(long, default_value_t = 1536)]
