@@ -24,4 +24,4 @@ pub use cache::ModelCache;
 pub use config::{ParameterSpec, Qwen3Config, WeightDtype};
 pub use error::{Error, Result};
 pub use model::{Packed, Qwen3};
-pub use tokenizer::ChatTokenizer;
+pub use tokenizer::{ChatTokenizer, Pieces};

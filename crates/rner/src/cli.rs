@@ -264,7 +264,7 @@ pub(crate) struct PretrainArgs {
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
     /// Tokens to train on.
-    #[arg(long, default_value_t = 14_000_000)]
+    #[arg(long, default_value_t = 7_000_000)]
     pub(crate) tokens: usize,
     /// Tokens of one optimizer step.
     #[arg(long, default_value_t = 4096)]

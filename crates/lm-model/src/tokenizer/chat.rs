@@ -34,6 +34,29 @@ const CHAT_TEMPLATE: &str = "{% for message in messages %}\
     {% endfor %}\
     {% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
+/// How a tokenizer in training cuts texts before it learns merges, which never
+/// cross a cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pieces {
+    /// As Qwen2 and Qwen3: a word takes the space or the quotation mark before
+    /// it along, so it has a token for each of its neighbours.
+    #[default]
+    Qwen,
+    /// Words alone, and what stands between them alone: a word has the same
+    /// tokens wherever it stands. A small model then copies exactly; texts
+    /// become longer.
+    Words,
+}
+
+impl Pieces {
+    fn pattern(self) -> &'static str {
+        match self {
+            Self::Qwen => QWEN_PIECES,
+            Self::Words => r"\p{L}+|\p{N}|[^\p{L}\p{N}]+",
+        }
+    }
+}
+
 /// A byte-level BPE tokenizer with the chat form of Qwen.
 #[derive(Clone, Debug)]
 pub struct ChatTokenizer {
@@ -95,6 +118,18 @@ impl ChatTokenizer {
         texts: impl IntoIterator<Item = S>,
         vocab_size: usize,
     ) -> Result<Self> {
+        Self::train_bpe_within(texts, vocab_size, Pieces::Qwen)
+    }
+
+    /// [`ChatTokenizer::train_bpe`] with another way of cutting texts.
+    ///
+    /// # Errors
+    /// As [`ChatTokenizer::train_bpe`].
+    pub fn train_bpe_within<S: AsRef<str>>(
+        texts: impl IntoIterator<Item = S>,
+        vocab_size: usize,
+        pieces: Pieces,
+    ) -> Result<Self> {
         let added = added_tokens();
         let Some(size) = vocab_size
             .checked_sub(added.len())
@@ -104,14 +139,14 @@ impl ChatTokenizer {
             let reason = format!("a vocabulary of {vocab_size}, expected at least {least} tokens");
             return Err(Error::TrainTokenizer(reason));
         };
-        let mut tokenizer = untrained().map_err(training)?;
-        let mut pieces = BTreeMap::<String, u64>::new();
+        let mut tokenizer = untrained(pieces).map_err(training)?;
+        let mut counts = BTreeMap::<String, u64>::new();
         for text in texts {
             for piece in plain::pieces(&tokenizer, text.as_ref()).map_err(training)? {
-                *pieces.entry(piece).or_default() += 1;
+                *counts.entry(piece).or_default() += 1;
             }
         }
-        let trained = bpe::train(&pieces, size);
+        let trained = bpe::train(&counts, size);
         let vocabulary = trained.tokens.into_iter().zip(0..).collect();
         tokenizer.with_model(BPE::new(vocabulary, trained.merges));
         tokenizer.add_tokens(&added);
@@ -327,8 +362,8 @@ fn added_tokens() -> Vec<AddedToken> {
 }
 
 /// A tokenizer with Qwen's way of cutting text, and no vocabulary yet.
-fn untrained() -> tokenizers::Result<Tokenizer> {
-    let pattern = SplitPattern::Regex(QWEN_PIECES.to_owned());
+fn untrained(pieces: Pieces) -> tokenizers::Result<Tokenizer> {
+    let pattern = SplitPattern::Regex(pieces.pattern().to_owned());
     let split = Split::new(pattern, SplitDelimiterBehavior::Isolated, false)?;
     let bytes = ByteLevel::new(false, false, false);
     let splitters = vec![

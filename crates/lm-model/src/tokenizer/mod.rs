@@ -10,4 +10,4 @@ mod bytes;
 mod chat;
 mod plain;
 
-pub use chat::ChatTokenizer;
+pub use chat::{ChatTokenizer, Pieces};

@@ -11,6 +11,9 @@
 //! - questions about a passage, for training domains only,
 //! - grouping names by kind into JSON, for training domains and coined kinds
 //!   only.
+//! - reading exercises over passages of the training domains, most of them with
+//!   coined kinds: finding the names of given kinds, as lines or as JSON. They
+//!   stand for the instructions that a base model meets in its pretraining.
 //!
 //! No text asks which names of a passage have an evaluation type, and none has
 //! the shape of the NER prompt. Labels of evaluation types do occur as words: in
@@ -25,9 +28,13 @@ use serde_json::{Map, Value};
 use super::domain::{Domain, DomainSplit, EntityType, NameKind, domains};
 use super::grammar::{Draft, article, sentence};
 use super::names::{Pool, capitalize, name};
+use super::reasoning::surroundings;
 
 /// Share of passages whose types are coined words.
 const COINED: f64 = 0.35;
+
+/// Share of exercises whose kinds are coined words.
+const COINED_EXERCISES: f64 = 0.6;
 
 /// A document of the base model's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,6 +138,44 @@ impl Documents {
         Document::Turn {
             user: format!("{}\nWhich {word} does the text name?", draft.text),
             assistant: answer,
+        }
+    }
+
+    /// A passage and kinds to look for, answered in lines or as JSON.
+    fn exercise(&mut self) -> Document {
+        let mut domain = self.training[self.rng.random_range(0..self.training.len())].clone();
+        if self.rng.random_bool(COINED_EXERCISES) {
+            domain = domain.coin(Pool::Pretraining, &mut self.rng);
+        }
+        let draft = sentence(&domain, &domain.shapes, Pool::Pretraining, &mut self.rng);
+        let asked: Vec<Option<String>> = (0..domain.types.len())
+            .map(|kind| {
+                self.rng
+                    .random_bool(0.8)
+                    .then(|| self.cue(&domain.types[kind]))
+            })
+            .collect();
+        let mut kinds: Vec<String> = asked.iter().flatten().cloned().collect();
+        if self.rng.random_bool(0.3) {
+            kinds.push(self.training_or_coined_kind());
+        }
+        kinds.sort_unstable();
+        let list = kinds.join(", ");
+        let as_lines = self.rng.random_bool(0.5);
+        Document::Turn {
+            user: if as_lines {
+                format!("{}\nName what is of these kinds: {list}.", draft.text)
+            } else {
+                format!(
+                    "{}\nGroup the names by these kinds in JSON: {list}.",
+                    draft.text
+                )
+            },
+            assistant: if as_lines {
+                lines_of(&draft, &asked)
+            } else {
+                groups_of(&draft, &asked)
+            },
         }
     }
 
@@ -286,15 +331,46 @@ impl Iterator for Documents {
 
     fn next(&mut self) -> Option<Document> {
         Some(match self.rng.random_range(0..100) {
-            0..40 => self.restated_passage(),
-            40..52 => self.question(),
-            52..60 => self.synonyms(),
-            60..72 => self.lists_to_json(),
-            72..84 => self.group_by_kind(),
-            84..92 => self.copying(),
+            0..30 => self.restated_passage(),
+            30..60 => self.exercise(),
+            60..66 => self.question(),
+            66..73 => self.synonyms(),
+            73..81 => self.lists_to_json(),
+            81..89 => self.group_by_kind(),
+            89..95 => self.copying(),
             _ => self.recall(),
         })
     }
+}
+
+/// One line per name of a kind that is asked for, in order.
+fn lines_of(draft: &Draft, asked: &[Option<String>]) -> String {
+    let shown = surroundings(draft);
+    let lines: Vec<String> = draft
+        .mentions
+        .iter()
+        .zip(shown)
+        .filter_map(|(mention, shown)| Some(format!("{shown}: {}", asked[mention.kind].as_ref()?)))
+        .collect();
+    if lines.is_empty() {
+        "none".into()
+    } else {
+        lines.join("\n")
+    }
+}
+
+fn groups_of(draft: &Draft, asked: &[Option<String>]) -> String {
+    let mut groups = Map::new();
+    for mention in &draft.mentions {
+        let Some(kind) = &asked[mention.kind] else {
+            continue;
+        };
+        let group = groups.entry(kind.clone());
+        if let Value::Array(texts) = group.or_insert_with(|| Value::Array(Vec::new())) {
+            texts.push(Value::from(mention.text.as_str()));
+        }
+    }
+    json("names", groups)
 }
 
 fn join(drafts: &[Draft]) -> String {

@@ -8,24 +8,35 @@ use super::grammar::{Draft, Evidence, Mention};
 /// the schema does not ask for the type; `fallback` gives the label to name
 /// then.
 pub(super) fn reasoning(draft: &Draft, labels: &[Option<String>], fallback: &[&str]) -> String {
-    let mut from = 0;
-    let mut steps = Vec::with_capacity(draft.mentions.len());
-    for mention in &draft.mentions {
-        let start = draft.text[from..]
-            .find(&mention.text)
-            .map_or(from, |at| from + at);
-        let end = start + mention.text.len();
-        from = end.min(draft.text.len());
-        let shown = evidence(mention, &draft.text[..start], &draft.text[from..]);
-        steps.push(match &labels[mention.kind] {
+    let steps: Vec<String> = surroundings(draft)
+        .into_iter()
+        .zip(&draft.mentions)
+        .map(|(shown, mention)| match &labels[mention.kind] {
             Some(label) => format!("{shown}, so its type is {label}."),
             None => {
                 let label = fallback[mention.kind];
                 format!("{shown}, so its type is {label}, which is not asked for.")
             }
-        });
-    }
+        })
+        .collect();
     steps.join(" ")
+}
+
+/// Each mention in its surroundings, in order of appearance.
+pub(super) fn surroundings(draft: &Draft) -> Vec<String> {
+    let mut from = 0;
+    draft
+        .mentions
+        .iter()
+        .map(|mention| {
+            let start = draft.text[from..]
+                .find(&mention.text)
+                .map_or(from, |at| from + at);
+            let end = start + mention.text.len();
+            from = end.min(draft.text.len());
+            evidence(mention, &draft.text[..start], &draft.text[from..])
+        })
+        .collect()
 }
 
 /// The mention in quotation marks together with the words that tell its type, in

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use burn::tensor::backend::AutodiffBackend;
 use lm_kernels::LmOps;
 use lm_model::checkpoint::{self, SaveDtype};
-use lm_model::{ChatTokenizer, Qwen3Config};
+use lm_model::{ChatTokenizer, Pieces, Qwen3Config};
 use lm_train::{Monitor, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics, train_sft};
 use ner_datasets::synthetic::pretraining::{Document, Documents};
 use serde::Serialize;
@@ -123,7 +123,8 @@ fn train_tokenizer(config: &PretrainConfig) -> Result<ChatTokenizer> {
         .collect();
     // The words of the prompt get tokens of their own, as they would from any large corpus.
     texts.extend(std::iter::repeat_n(super::PROMPT.to_owned(), 500));
-    ChatTokenizer::train_bpe(&texts, config.vocabulary).context("training the tokenizer")
+    ChatTokenizer::train_bpe_within(&texts, config.vocabulary, Pieces::Words)
+        .context("training the tokenizer")
 }
 
 /// Strings documents into sequences of one length, in order.
