@@ -273,9 +273,9 @@ fn reasoning_mentions_every_entity_in_order() {
     let reasoning = reasoning_from_gold(sentence, &schema, &entities);
     assert_eq!(
         reasoning,
-        "\"Brel\" stands before \"met Mo\", so its type is person. \
-         \"Mo. Tan\" follows \"Brel met\", so its type is person. \
-         \"Brel\" follows \"Tan in\", so its type is city."
+        "\"Brel\" met Mo, so its type is person. \
+         Brel met \"Mo. Tan\", so its type is person. \
+         Tan in \"Brel\", so its type is city."
     );
     let steps = steps(&reasoning);
     assert_eq!(steps.len(), 3);
