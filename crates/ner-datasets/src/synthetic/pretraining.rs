@@ -54,7 +54,6 @@ pub enum Document {
 pub struct Documents {
     domains: Vec<Domain>,
     training: Vec<Domain>,
-    coined_only: bool,
     rng: ChaCha8Rng,
 }
 
@@ -67,20 +66,8 @@ impl Documents {
         Self {
             domains,
             training,
-            coined_only: false,
             rng: ChaCha8Rng::seed_from_u64(seed),
         }
-    }
-
-    /// Starts a stream of lists of names under coined words, for the tokenizer.
-    ///
-    /// A tokenizer trained on it spells the labels of all domains in pieces that
-    /// coined words have too. So no label is a token that fine-tuning never
-    /// sees, which would teach the model never to write it.
-    pub fn coined(seed: u64) -> Self {
-        let mut documents = Self::new(seed);
-        documents.coined_only = true;
-        documents
     }
 
     fn passage(&mut self, of_training: bool) -> (Domain, Vec<Draft>) {
@@ -232,7 +219,7 @@ impl Documents {
 
     /// A key for JSON: a cue word of any domain, or a coined word.
     fn any_key(&mut self) -> String {
-        if self.coined_only || self.rng.random_bool(0.4) {
+        if self.rng.random_bool(0.4) {
             return name(NameKind::Word, Pool::Pretraining, &mut self.rng).to_lowercase();
         }
         let domain = &self.domains[self.rng.random_range(0..self.domains.len())];
@@ -343,19 +330,15 @@ impl Iterator for Documents {
     type Item = Document;
 
     fn next(&mut self) -> Option<Document> {
-        let draw = self
-            .rng
-            .random_range(if self.coined_only { 73 } else { 0 }..100);
-        Some(match draw {
-            73..81 => self.lists_to_json(),
-            89..95 => self.copying(),
-            95.. => self.recall(),
-            _ if self.coined_only => self.lists_to_json(),
+        Some(match self.rng.random_range(0..100) {
             0..30 => self.restated_passage(),
             30..60 => self.exercise(),
             60..66 => self.question(),
             66..73 => self.synonyms(),
-            _ => self.group_by_kind(),
+            73..81 => self.lists_to_json(),
+            81..89 => self.group_by_kind(),
+            89..95 => self.copying(),
+            _ => self.recall(),
         })
     }
 }

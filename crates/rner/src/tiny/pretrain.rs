@@ -19,8 +19,6 @@ use crate::run_dir::write_json;
 
 /// Documents that the tokenizer is trained on.
 const TOKENIZER_DOCUMENTS: usize = 30_000;
-/// The words that every chain of reasoning has.
-const REASONING: &str = ", a famous, so its type is. the, so its type is, which is not asked for. ";
 /// Length of the sequences that documents are strung into.
 const SEQUENCE: usize = 384;
 
@@ -116,17 +114,15 @@ impl Task for Pretrain {
 }
 
 fn train_tokenizer(config: &PretrainConfig) -> Result<ChatTokenizer> {
-    let mut texts: Vec<String> = Documents::coined(config.seed)
+    let mut texts: Vec<String> = Documents::new(config.seed)
         .take(TOKENIZER_DOCUMENTS)
         .map(|document| match document {
             Document::Plain(text) => text,
             Document::Turn { user, assistant } => format!("{user}\n{assistant}"),
         })
         .collect();
-    // The words of prompt and reasoning get tokens of their own, as they would from any large corpus.
-    for frequent in [super::PROMPT, REASONING] {
-        texts.extend(std::iter::repeat_n(frequent.to_owned(), 2_000));
-    }
+    // The words of the prompt get tokens of their own, as they would from any large corpus.
+    texts.extend(std::iter::repeat_n(super::PROMPT.to_owned(), 500));
     ChatTokenizer::train_bpe_within(&texts, config.vocabulary, Pieces::Words)
         .context("training the tokenizer")
 }
