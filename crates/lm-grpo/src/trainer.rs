@@ -145,6 +145,10 @@ where
                 batch: None,
             },
         };
+        let model = match config.freeze_embeddings {
+            true => model.freeze_embeddings(),
+            false => model,
+        };
         let trainer = Self {
             config,
             files,

@@ -105,6 +105,18 @@ impl<B: LmOps> Qwen3<B> {
         self.model.norm.weight.val().device()
     }
 
+    /// Excludes the token embedding (and with it a tied head) from training.
+    ///
+    /// An optimizer that divides by the gradient's size, such as Adam, moves the rows of tokens that are
+    /// never a target as fast as all others, always away from the hidden states; at a high learning rate
+    /// the model unlearns to write them. An untied head stays trainable.
+    #[must_use]
+    pub fn freeze_embeddings(mut self) -> Self {
+        let weight = self.model.embed_tokens.weight;
+        self.model.embed_tokens.weight = weight.set_require_grad(false);
+        self
+    }
+
     /// Lays sequences of token ids end to end. Positions count from 0 in each of them.
     ///
     /// Every id must be below [`Qwen3Config::vocab_size`]; what happens otherwise is up to the

@@ -44,6 +44,9 @@ pub struct SftConfig {
     pub warmup_ratio: f64,
     /// Learning rate at the end, as a share of the peak.
     pub min_lr_ratio: f64,
+    /// Leaves the token embedding, and with it a tied head, as it is (see
+    /// [`Qwen3::freeze_embeddings`](lm_model::Qwen3::freeze_embeddings)).
+    pub freeze_embeddings: bool,
     /// AdamW's decoupled weight decay, applied to every parameter.
     pub weight_decay: f64,
     /// AdamW's decay rates of the first and second moment.
@@ -79,6 +82,7 @@ impl Default for SftConfig {
             schedule: ScheduleKind::Cosine,
             warmup_ratio: 0.03,
             min_lr_ratio: 0.0,
+            freeze_embeddings: false,
             weight_decay: 0.0,
             betas: [0.9, 0.999],
             eps: 1e-8,

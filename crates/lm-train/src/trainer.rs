@@ -110,6 +110,10 @@ where
             Some(dir) => resume(model, config, &fresh, dir)?,
             None => (model, Optimizer::new(config.adamw()), fresh),
         };
+        let model = match config.freeze_embeddings {
+            true => model.freeze_embeddings(),
+            false => model,
+        };
         let trainer = Self {
             plan: plan(config, &lengths, state.epoch),
             schedule: config.schedule(state.total_steps),

@@ -279,7 +279,7 @@ pub(crate) struct PretrainArgs {
     #[arg(long, default_value_t = 4)]
     pub(crate) layers: usize,
     /// Entries of the vocabulary.
-    #[arg(long, default_value_t = 1536)]
+    #[arg(long, default_value_t = 2048)]
     pub(crate) vocabulary: usize,
     /// Burn backend.
     #[arg(long, value_enum, default_value = "flex")]

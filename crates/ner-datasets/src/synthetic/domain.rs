@@ -1,5 +1,8 @@
 //! The domains as data: types, cue words and sentence shapes.
 
+use std::sync::LazyLock;
+
+use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
@@ -72,31 +75,55 @@ pub struct Domain {
     /// Sentence shapes of the evaluation alone.
     #[serde(default)]
     pub heldout: Vec<String>,
-    /// Whether coined words stand in place of the labels and their cues.
+    /// Whether other words stand in place of the labels and their cues, so that
+    /// the words around a name do not tell its type.
     #[serde(skip)]
-    pub coined: bool,
+    pub renamed: bool,
 }
 
 impl Domain {
     /// The same domain with a coined word in place of each label and its cues.
     ///
-    /// Real training data knows thousands of types, most of them rare; coined
-    /// ones stand for these. What such a type is called can only be read from
-    /// the sentence and the schema.
+    /// What such a type is called can only be read from the sentence and the
+    /// schema.
     pub(super) fn coin(&self, pool: Pool, rng: &mut ChaCha8Rng) -> Self {
+        self.rename(|| vec![name(NameKind::Word, pool, rng).to_lowercase()])
+    }
+
+    /// The same domain with words of the [`lexicon`] in place of each label and
+    /// its cues: one of the rare types of which real data has thousands.
+    pub(super) fn relabel(&self, rng: &mut ChaCha8Rng) -> Self {
+        let rows = lexicon();
+        let mut chosen = index::sample(rng, rows.len(), self.types.len()).into_iter();
+        self.rename(|| chosen.next().map_or_else(Vec::new, |i| rows[i].clone()))
+    }
+
+    fn rename(&self, mut words: impl FnMut() -> Vec<String>) -> Self {
         let mut domain = self.clone();
-        domain.coined = true;
+        domain.renamed = true;
         for kind in &mut domain.types {
-            let word = name(NameKind::Word, pool, rng).to_lowercase();
-            let slot = format!("[{}]", kind.label);
+            let cues = words();
+            let old = std::mem::replace(&mut kind.label, cues[0].clone());
+            kind.cues = cues;
+            let (old, new) = (format!("[{old}]"), format!("[{}]", kind.label));
             for shape in domain.shapes.iter_mut().chain(&mut domain.heldout) {
-                *shape = shape.replace(&slot, &format!("[{word}]"));
+                *shape = shape.replace(&old, &new);
             }
-            kind.cues = vec![word.clone()];
-            kind.label = word;
         }
         domain
     }
+}
+
+/// Rare types: rows of a label and its near-synonyms.
+pub(super) fn lexicon() -> &'static [Vec<String>] {
+    static ROWS: LazyLock<Vec<Vec<String>>> = LazyLock::new(|| {
+        include_str!("lexicon.txt")
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .map(|line| line.split_whitespace().map(str::to_owned).collect())
+            .collect()
+    });
+    &ROWS
 }
 
 #[derive(Deserialize)]
@@ -137,6 +164,21 @@ mod tests {
             .cloned()
             .collect();
         assert_eq!(shared, Vec::<String>::new());
+    }
+
+    #[test]
+    fn rare_types_are_rows_of_their_own_words() {
+        let mut seen: HashSet<String> = domains()
+            .into_iter()
+            .flat_map(|domain| domain.types)
+            .flat_map(|kind| kind.cues)
+            .collect();
+        for row in lexicon() {
+            assert_eq!(row.len(), 3, "{row:?}");
+            for word in row {
+                assert!(seen.insert(word.clone()), "{word} occurs twice");
+            }
+        }
     }
 
     #[test]

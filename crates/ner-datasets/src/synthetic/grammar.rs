@@ -161,8 +161,8 @@ impl<'a> Builder<'a> {
     fn slot(&mut self, kind: usize, rng: &mut ChaCha8Rng) {
         let entity_type: &EntityType = &self.domain.types[kind];
         let cue = cue(entity_type, rng);
-        // A coined type means nothing to anybody: only a cue can tell it.
-        let draw = rng.random_range(if self.domain.coined { 20 } else { 0 }..100);
+        // Shapes say nothing about types that were put in place of their own: only a cue can.
+        let draw = rng.random_range(if self.domain.renamed { 20 } else { 0 }..100);
         match self.domain.style {
             _ if draw < 20 => self.mention(kind, Evidence::Context, rng),
             _ if draw < 32 => self.pair(kind, cue, rng),

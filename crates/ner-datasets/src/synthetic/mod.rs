@@ -26,8 +26,10 @@ use serde::{Deserialize, Serialize};
 
 use grammar::Draft;
 
-/// Share of training sentences whose types are coined words.
-const COINED: f64 = 0.4;
+/// Shares of training sentences, in percent, whose types are coined words or
+/// rare ones; the rest have the types of their domain.
+const COINED: u32 = 30;
+const RARE: u32 = 35;
 
 /// How much of the corpus to generate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,10 +99,7 @@ fn training_examples(
 ) -> Vec<Example> {
     (0..n)
         .filter_map(|i| {
-            let mut domain = domains.choose(rng)?.clone();
-            if rng.random_bool(COINED) {
-                domain = domain.coin(Pool::Training, rng);
-            }
+            let domain = renamed(domains.choose(rng)?, [COINED, RARE], Pool::Training, rng);
             let draft = grammar::sentence(&domain, &domain.shapes, Pool::Training, rng);
             let (labels, extra) = sample_schema(&domain, domains, &draft, rng);
             Some(annotate(
@@ -112,6 +111,16 @@ fn training_examples(
             ))
         })
         .collect()
+}
+
+/// The domain with coined types, with rare types or with its own; the first two
+/// by their shares in percent.
+fn renamed(domain: &Domain, [coined, rare]: [u32; 2], pool: Pool, rng: &mut ChaCha8Rng) -> Domain {
+    match rng.random_range(0..100) {
+        draw if draw < coined => domain.coin(pool, rng),
+        draw if draw < coined + rare => domain.relabel(rng),
+        _ => domain.clone(),
+    }
 }
 
 fn evaluation_examples(domain: &Domain, n: usize, rng: &mut ChaCha8Rng) -> Vec<Example> {

@@ -12,8 +12,9 @@
 //! - grouping names by kind into JSON, for training domains and coined kinds
 //!   only.
 //! - reading exercises over passages of the training domains, most of them with
-//!   coined kinds: finding the names of given kinds, as lines or as JSON. They
-//!   stand for the instructions that a base model meets in its pretraining.
+//!   coined or rare kinds: finding the names of given kinds, as lines, as JSON
+//!   or as both. They stand for the instructions that a base model meets in its
+//!   pretraining.
 //!
 //! No text asks which names of a passage have an evaluation type, and none has
 //! the shape of the NER prompt. Labels of evaluation types do occur as words: in
@@ -25,16 +26,15 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value};
 
-use super::domain::{Domain, DomainSplit, EntityType, NameKind, domains};
+use super::domain::{Domain, DomainSplit, EntityType, NameKind, domains, lexicon};
 use super::grammar::{Draft, article, sentence};
 use super::names::{Pool, capitalize, name};
-use super::reasoning::surroundings;
+use super::renamed;
 
-/// Share of passages whose types are coined words.
-const COINED: f64 = 0.35;
+mod exercises;
 
-/// Share of exercises whose kinds are coined words.
-const COINED_EXERCISES: f64 = 0.6;
+/// Shares of passages, in percent, whose types are coined or rare words.
+const PASSAGES: [u32; 2] = [25, 20];
 
 /// A document of the base model's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,10 +76,8 @@ impl Documents {
         } else {
             &self.domains
         };
-        let mut domain = domains[self.rng.random_range(0..domains.len())].clone();
-        if self.rng.random_bool(COINED) {
-            domain = domain.coin(Pool::Pretraining, &mut self.rng);
-        }
+        let domain = &domains[self.rng.random_range(0..domains.len())];
+        let domain = renamed(domain, PASSAGES, Pool::Pretraining, &mut self.rng);
         let n = self.rng.random_range(1..3);
         let drafts = (0..n)
             .map(|_| sentence(&domain, &domain.shapes, Pool::Pretraining, &mut self.rng))
@@ -141,61 +139,38 @@ impl Documents {
         }
     }
 
-    /// A passage and kinds to look for, answered in lines or as JSON.
-    fn exercise(&mut self) -> Document {
-        let mut domain = self.training[self.rng.random_range(0..self.training.len())].clone();
-        if self.rng.random_bool(COINED_EXERCISES) {
-            domain = domain.coin(Pool::Pretraining, &mut self.rng);
-        }
-        let draft = sentence(&domain, &domain.shapes, Pool::Pretraining, &mut self.rng);
-        let asked: Vec<Option<String>> = (0..domain.types.len())
-            .map(|kind| {
-                self.rng
-                    .random_bool(0.8)
-                    .then(|| self.cue(&domain.types[kind]))
-            })
-            .collect();
-        let mut kinds: Vec<String> = asked.iter().flatten().cloned().collect();
-        if self.rng.random_bool(0.3) {
-            kinds.push(self.training_or_coined_kind());
-        }
-        kinds.sort_unstable();
-        let list = kinds.join(", ");
-        let as_lines = self.rng.random_bool(0.5);
-        Document::Turn {
-            user: if as_lines {
-                format!("{}\nName what is of these kinds: {list}.", draft.text)
-            } else {
-                format!(
-                    "{}\nGroup the names by these kinds in JSON: {list}.",
-                    draft.text
-                )
-            },
-            assistant: if as_lines {
-                lines_of(&draft, &asked)
-            } else {
-                groups_of(&draft, &asked)
-            },
-        }
-    }
-
     fn synonyms(&mut self) -> Document {
         let mut lines = Vec::new();
         for _ in 0..self.rng.random_range(3..7) {
-            let domain = &self.domains[self.rng.random_range(0..self.domains.len())];
-            let kind = &domain.types[self.rng.random_range(0..domain.types.len())];
-            let other = kind.cues.choose(&mut self.rng).unwrap_or(&kind.label);
-            lines.push(match self.rng.random_range(0..3) {
+            let words = self.near_synonyms();
+            let label = &words[0];
+            let other = words[1..].choose(&mut self.rng).unwrap_or(label);
+            lines.push(match self.rng.random_range(0..4) {
                 0 => format!(
-                    "{} {other} is a kind of {}.",
-                    capitalize(article(other)),
-                    kind.label
+                    "{} {other} is a kind of {label}.",
+                    capitalize(article(other))
                 ),
-                1 => format!("Another word for {} is {other}.", kind.label),
-                _ => format!("{}: {}.", kind.label, kind.cues.join(", ")),
+                1 => format!("Another word for {label} is {other}."),
+                2 => format!(
+                    "{} {label} may be called {} {other}.",
+                    capitalize(article(label)),
+                    article(other)
+                ),
+                _ => format!("{label}: {}.", words.join(", ")),
             });
         }
         Document::Plain(lines.join("\n"))
+    }
+
+    /// A label of any domain, or a rare one, with its near-synonyms.
+    fn near_synonyms(&mut self) -> Vec<String> {
+        if self.rng.random_bool(0.5) {
+            return lexicon()[self.rng.random_range(0..lexicon().len())].clone();
+        }
+        let domain = &self.domains[self.rng.random_range(0..self.domains.len())];
+        domain.types[self.rng.random_range(0..domain.types.len())]
+            .cues
+            .clone()
     }
 
     /// Any name of any kind.
@@ -217,17 +192,13 @@ impl Documents {
         }
     }
 
-    /// A key for JSON: a cue word of any domain, or a coined word.
+    /// A key for JSON: a word for a type of any domain or a rare one, or a coined word.
     fn any_key(&mut self) -> String {
-        if self.rng.random_bool(0.4) {
-            return name(NameKind::Word, Pool::Pretraining, &mut self.rng).to_lowercase();
+        if self.rng.random_bool(0.3) {
+            return self.coined_kind();
         }
-        let domain = &self.domains[self.rng.random_range(0..self.domains.len())];
-        let kind = &domain.types[self.rng.random_range(0..domain.types.len())];
-        kind.cues
-            .choose(&mut self.rng)
-            .unwrap_or(&kind.label)
-            .clone()
+        let words = self.near_synonyms();
+        words.choose(&mut self.rng).unwrap_or(&words[0]).clone()
     }
 
     /// Labelled lists, to be rewritten as JSON.
@@ -258,7 +229,7 @@ impl Documents {
     /// or of training domains.
     fn group_by_kind(&mut self) -> Document {
         let n = self.rng.random_range(1..4);
-        let kinds: Vec<String> = (0..n).map(|_| self.training_or_coined_kind()).collect();
+        let kinds: Vec<String> = (0..n).map(|_| self.other_kind()).collect();
         let mut groups = Map::new();
         let mut lines = Vec::new();
         for _ in 0..self.rng.random_range(1..6) {
@@ -278,13 +249,23 @@ impl Documents {
         }
     }
 
-    fn training_or_coined_kind(&mut self) -> String {
-        if self.rng.random_bool(0.5) {
-            return name(NameKind::Word, Pool::Pretraining, &mut self.rng).to_lowercase();
-        }
-        let domain = &self.training[self.rng.random_range(0..self.training.len())];
-        let kind = &domain.types[self.rng.random_range(0..domain.types.len())];
-        kind.label.clone()
+    fn coined_kind(&mut self) -> String {
+        name(NameKind::Word, Pool::Pretraining, &mut self.rng).to_lowercase()
+    }
+
+    /// A word for a type that is not of the evaluation.
+    fn other_kind(&mut self) -> String {
+        let words = match self.rng.random_range(0..3) {
+            0 => return self.coined_kind(),
+            1 => lexicon()[self.rng.random_range(0..lexicon().len())].clone(),
+            _ => {
+                let domain = &self.training[self.rng.random_range(0..self.training.len())];
+                domain.types[self.rng.random_range(0..domain.types.len())]
+                    .cues
+                    .clone()
+            }
+        };
+        words.choose(&mut self.rng).unwrap_or(&words[0]).clone()
     }
 
     fn copying(&mut self) -> Document {
@@ -331,46 +312,16 @@ impl Iterator for Documents {
 
     fn next(&mut self) -> Option<Document> {
         Some(match self.rng.random_range(0..100) {
-            0..30 => self.restated_passage(),
-            30..60 => self.exercise(),
-            60..66 => self.question(),
-            66..73 => self.synonyms(),
-            73..81 => self.lists_to_json(),
-            81..89 => self.group_by_kind(),
-            89..95 => self.copying(),
+            0..24 => self.restated_passage(),
+            24..70 => self.exercise(),
+            70..74 => self.question(),
+            74..82 => self.synonyms(),
+            82..87 => self.lists_to_json(),
+            87..92 => self.group_by_kind(),
+            92..97 => self.copying(),
             _ => self.recall(),
         })
     }
-}
-
-/// One line per name of a kind that is asked for, in order.
-fn lines_of(draft: &Draft, asked: &[Option<String>]) -> String {
-    let shown = surroundings(draft);
-    let lines: Vec<String> = draft
-        .mentions
-        .iter()
-        .zip(shown)
-        .filter_map(|(mention, shown)| Some(format!("{shown}: {}", asked[mention.kind].as_ref()?)))
-        .collect();
-    if lines.is_empty() {
-        "none".into()
-    } else {
-        lines.join("\n")
-    }
-}
-
-fn groups_of(draft: &Draft, asked: &[Option<String>]) -> String {
-    let mut groups = Map::new();
-    for mention in &draft.mentions {
-        let Some(kind) = &asked[mention.kind] else {
-            continue;
-        };
-        let group = groups.entry(kind.clone());
-        if let Value::Array(texts) = group.or_insert_with(|| Value::Array(Vec::new())) {
-            texts.push(Value::from(mention.text.as_str()));
-        }
-    }
-    json("names", groups)
 }
 
 fn join(drafts: &[Draft]) -> String {

@@ -209,6 +209,8 @@ pub(crate) struct Sft {
     pub(crate) warmup_ratio: f64,
     /// Learning rate at the end, as a share of the peak.
     pub(crate) min_lr_ratio: f64,
+    /// Leaves the token embedding, and with it a tied head, as it is.
+    pub(crate) freeze_embeddings: bool,
     /// AdamW's decoupled weight decay.
     pub(crate) weight_decay: f64,
     /// AdamW's beta 1.
@@ -313,6 +315,8 @@ pub(crate) struct Grpo {
     pub(crate) warmup_ratio: f64,
     /// Learning rate at the end, as a share of the peak.
     pub(crate) min_lr_ratio: f64,
+    /// Leaves the token embedding, and with it a tied head, as it is.
+    pub(crate) freeze_embeddings: bool,
     /// AdamW's decoupled weight decay.
     pub(crate) weight_decay: f64,
     /// AdamW's beta 1.

@@ -177,6 +177,7 @@ fn trainer_config(grpo: &Grpo, prompts: usize, seed: u64) -> GrpoConfig {
         schedule: sft::schedule(grpo.schedule),
         warmup_ratio: grpo.warmup_ratio,
         min_lr_ratio: grpo.min_lr_ratio,
+        freeze_embeddings: grpo.freeze_embeddings,
         weight_decay: grpo.weight_decay,
         betas: [grpo.beta1, grpo.beta2],
         eps: grpo.eps,

@@ -112,6 +112,7 @@ fn trainer_config(sft: &Sft, seed: u64) -> Result<SftConfig> {
         schedule: schedule(sft.schedule),
         warmup_ratio: sft.warmup_ratio,
         min_lr_ratio: sft.min_lr_ratio,
+        freeze_embeddings: sft.freeze_embeddings,
         weight_decay: sft.weight_decay,
         betas: [sft.beta1, sft.beta2],
         eps: sft.eps,

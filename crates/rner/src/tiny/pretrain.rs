@@ -8,7 +8,9 @@ use burn::tensor::backend::AutodiffBackend;
 use lm_kernels::LmOps;
 use lm_model::checkpoint::{self, SaveDtype};
 use lm_model::{ChatTokenizer, Pieces, Qwen3Config};
-use lm_train::{Monitor, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics, train_sft};
+use lm_train::{
+    Monitor, OverLength, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics, train_sft,
+};
 use ner_datasets::synthetic::pretraining::{Document, Documents};
 use serde::Serialize;
 
@@ -19,8 +21,8 @@ use crate::run_dir::write_json;
 
 /// Documents that the tokenizer is trained on.
 const TOKENIZER_DOCUMENTS: usize = 30_000;
-/// Length of the sequences that documents are strung into.
-const SEQUENCE: usize = 384;
+/// Longest document in tokens.
+const MAX_LENGTH: usize = 512;
 
 /// What to pretrain.
 #[derive(Clone, Debug, Serialize)]
@@ -75,7 +77,7 @@ impl Task for Pretrain {
     {
         let begun = Instant::now();
         let tokenizer = train_tokenizer(&self.config)?;
-        let samples = sequences(&self.config, &tokenizer)?;
+        let samples = samples(&self.config, &tokenizer)?;
         let model_config = model_config(&self.config, &tokenizer);
         let model = model_config.init::<B>(device, self.config.seed);
         let mut watch = Watch::new();
@@ -127,39 +129,45 @@ fn train_tokenizer(config: &PretrainConfig) -> Result<ChatTokenizer> {
         .context("training the tokenizer")
 }
 
-/// Strings documents into sequences of one length, in order.
-fn sequences(config: &PretrainConfig, tokenizer: &ChatTokenizer) -> Result<Vec<Sample>> {
-    let mut ids: Vec<u32> = Vec::with_capacity(config.tokens + SEQUENCE);
+/// Tokenises documents until there are enough. A plain text counts in full; of an
+/// exchange only the answer does, because what a user makes up cannot be foreseen
+/// and would only add noise to the gradient.
+fn samples(config: &PretrainConfig, tokenizer: &ChatTokenizer) -> Result<Vec<Sample>> {
+    let mut samples = Vec::new();
+    let mut tokens = 0;
     let progress = Progress::start("text", config.tokens, "tokens");
     for document in Documents::new(config.seed) {
-        if ids.len() >= config.tokens {
+        if tokens >= config.tokens {
             break;
         }
         interrupt::check()?;
-        match document {
-            Document::Plain(text) => {
-                ids.extend(tokenizer.encode_text(&text)?);
-                ids.push(tokenizer.eos_id());
-            }
-            Document::Turn { user, assistant } => {
-                ids.extend(tokenizer.prompt_ids(&user));
-                ids.extend(tokenizer.completion_ids(&assistant));
-            }
-        }
-        progress.tick(ids.len(), "");
+        let sample = sample(document, tokenizer)?;
+        tokens += sample.ids.len();
+        progress.tick(tokens, "");
+        samples.push(sample);
     }
     ensure!(
-        ids.len() >= SEQUENCE,
+        !samples.is_empty(),
         "too few tokens asked for: {}",
         config.tokens
     );
-    Ok(ids
-        .chunks_exact(SEQUENCE)
-        .map(|chunk| Sample {
-            ids: chunk.to_vec(),
-            loss_from: 1,
-        })
-        .collect())
+    Ok(samples)
+}
+
+fn sample(document: Document, tokenizer: &ChatTokenizer) -> Result<Sample> {
+    Ok(match document {
+        Document::Plain(text) => {
+            let mut ids = tokenizer.encode_text(&text)?;
+            ids.push(tokenizer.eos_id());
+            Sample { ids, loss_from: 1 }
+        }
+        Document::Turn { user, assistant } => {
+            let mut ids = tokenizer.prompt_ids(&user);
+            let loss_from = ids.len();
+            ids.extend(tokenizer.completion_ids(&assistant));
+            Sample { ids, loss_from }
+        }
+    })
 }
 
 fn model_config(config: &PretrainConfig, tokenizer: &ChatTokenizer) -> Qwen3Config {
@@ -194,7 +202,8 @@ fn training(config: &PretrainConfig) -> SftConfig {
         betas: [0.9, 0.98],
         eps: 1e-8,
         seed: config.seed,
-        max_length: SEQUENCE,
+        max_length: MAX_LENGTH,
+        over_length: OverLength::Skip,
         log_every: 10,
         save_every: Some(200),
         save_total_limit: Some(1),
