@@ -149,6 +149,30 @@ pub enum Error {
         /// The file with the head.
         path: PathBuf,
     },
+    /// A model with an adapter was to be saved as a whole one.
+    #[error("{}: the model has an adapter: merge it first, or save the adapter alone", path.display())]
+    HasAdapter {
+        /// Where it was to be saved.
+        path: PathBuf,
+    },
+    /// The adapter of a model that has none was asked for.
+    #[error("{}: the model has no adapter to save", path.display())]
+    NoAdapter {
+        /// Where it was to be saved.
+        path: PathBuf,
+    },
+    /// The configuration of an adapter cannot be used.
+    #[error("{}: `{key}` is {found}, expected {expected}", path.display())]
+    BadAdapter {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// Its value.
+        found: String,
+        /// What could be used.
+        expected: String,
+    },
     /// A tensor could not be read back from the device.
     #[error("tensor `{name}` cannot be read back from the device: {reason}")]
     Device {

@@ -89,7 +89,10 @@ where
 
     fn linear(&mut self, module: &str) -> Result<Linear<B>, E> {
         let weight = self.param(module)?;
-        Ok(Linear { weight })
+        Ok(Linear {
+            weight,
+            adapter: None,
+        })
     }
 
     fn norm(&mut self, module: &str) -> Result<Norm<B>, E> {
@@ -114,6 +117,7 @@ where
             model,
             lm_head,
             config: config.clone(),
+            lora: None,
         })
     }
 

@@ -7,6 +7,7 @@
 //!
 //! * [`Qwen3Config`] reads and writes `config.json`, and [`Qwen3Config::init`] draws a fresh model.
 //! * [`Qwen3`] computes hidden states, log-probabilities and, with a [`ModelCache`], continuations.
+//! * [`Qwen3::with_lora`] freezes it and adds low-rank adapters, [`LoraConfig`].
 //! * [`checkpoint`] reads and writes directories in the layout of Hugging Face.
 //! * [`ChatTokenizer`] turns prompts and targets into ids, and can be trained.
 
@@ -16,6 +17,7 @@ mod config;
 mod error;
 mod files;
 mod init;
+mod lora;
 mod model;
 mod rope;
 mod tokenizer;
@@ -23,5 +25,6 @@ mod tokenizer;
 pub use cache::ModelCache;
 pub use config::{ParameterSpec, Qwen3Config, WeightDtype};
 pub use error::{Error, Result};
+pub use lora::{LoraConfig, TARGET_MODULES};
 pub use model::{Packed, Qwen3};
 pub use tokenizer::{ChatTokenizer, Pieces};

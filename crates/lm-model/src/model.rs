@@ -10,6 +10,7 @@ use burn::prelude::*;
 use lm_kernels::{LmOps, SeqBounds, ops};
 
 use crate::config::Qwen3Config;
+use crate::lora::{Adapter, LoraConfig};
 use crate::rope::{Angles, Rope};
 
 /// A Qwen3 model with its language-model head.
@@ -22,6 +23,9 @@ pub struct Qwen3<B: Backend> {
     pub(crate) lm_head: Option<Linear<B>>,
     #[module(skip)]
     pub(crate) config: Qwen3Config,
+    /// The configuration of the adapters that are in the projections.
+    #[module(skip)]
+    pub(crate) lora: Option<LoraConfig>,
 }
 
 /// A batch of sequences laid end to end, with what their positions imply.
@@ -74,10 +78,11 @@ pub(crate) struct Mlp<B: Backend> {
 }
 
 /// A matrix `[out, in]` without bias, as Hugging Face stores it: a projection, the embedding or
-/// the head.
+/// the head. Only projections of layers can have an adapter.
 #[derive(Module, Debug)]
 pub(crate) struct Linear<B: Backend> {
     pub(crate) weight: Param<Tensor<B, 2>>,
+    pub(crate) adapter: Option<Adapter<B>>,
 }
 
 /// The gain of an RMSNorm.
@@ -280,7 +285,10 @@ impl<B: LmOps> Mlp<B> {
 
 impl<B: LmOps> Linear<B> {
     fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        ops::linear(x, self.weight.val())
+        match &self.adapter {
+            None => ops::linear(x, self.weight.val()),
+            Some(adapter) => ops::linear(x.clone(), self.weight.val()) + adapter.forward(x),
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! file. Neither trusts its input: a name, shape or place that is not as it should be is an
 //! [`Error`] that says where, what was expected and what was found.
 
+mod adapter;
 mod read;
 mod shard;
 mod write;
@@ -15,6 +16,7 @@ use std::path::Path;
 use crate::config::ParameterSpec;
 use crate::error::{Error, Result};
 
+pub use adapter::{adapter_base, is_adapter, load_adapter, save_adapter};
 pub use read::load;
 pub use write::{SaveDtype, save};
 

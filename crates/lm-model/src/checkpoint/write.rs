@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::prelude::*;
 use half::bf16;
 use lm_kernels::LmOps;
@@ -34,7 +34,8 @@ pub enum SaveDtype {
 /// Tensors leave the device one at a time.
 ///
 /// # Errors
-/// When `config` does not describe `model`, or a file cannot be written.
+/// When the model has an adapter (merge it, or save the adapter alone), when `config` does not describe
+/// `model`, or when a file cannot be written.
 pub fn save<B: LmOps>(
     model: &Qwen3<B>,
     config: &Qwen3Config,
@@ -42,6 +43,11 @@ pub fn save<B: LmOps>(
     dtype: SaveDtype,
 ) -> Result<()> {
     config.check()?;
+    if model.lora().is_some() {
+        return Err(Error::HasAdapter {
+            path: dir.to_owned(),
+        });
+    }
     let tensors = collect(model);
     check_shapes(&tensors, config, dir)?;
     files::create_dir(dir)?;
@@ -60,7 +66,7 @@ pub fn save<B: LmOps>(
 }
 
 /// A parameter as it will be stored.
-struct Stored<B: Backend> {
+pub(super) struct Stored<B: Backend> {
     name: String,
     shape: Vec<usize>,
     /// All values in row-major order.
@@ -69,31 +75,25 @@ struct Stored<B: Backend> {
 
 /// All parameters of a model, in its order.
 fn collect<B: LmOps>(model: &Qwen3<B>) -> Vec<Stored<B>> {
-    let mut collector = Collector { found: Vec::new() };
-    model.visit(&mut collector);
-    let names = model.named_parameters().into_iter().map(|(name, _)| name);
-    let found = collector.found.into_iter();
-    let stored = |(name, (shape, values))| Stored {
-        name,
-        shape,
-        values,
+    let mut collector = Collector {
+        names: model.named_parameters().into_iter(),
+        found: Vec::new(),
     };
-    names.zip(found).map(stored).collect()
+    model.visit(&mut collector);
+    collector.found
 }
 
 /// Visits the parameters in the order of [`Qwen3::named_parameters`].
 struct Collector<B: Backend> {
-    found: Vec<(Vec<usize>, Tensor<B, 1>)>,
+    names: std::vec::IntoIter<(String, ParamId)>,
+    found: Vec<Stored<B>>,
 }
 
 impl<B: Backend> ModuleVisitor<B> for Collector<B> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-        let value = param.val().detach();
-        let shape = value.dims();
-        self.found.push((
-            shape.to_vec(),
-            value.reshape([shape.iter().product::<usize>()]),
-        ));
+        let named = self.names.next();
+        self.found
+            .extend(named.map(|(name, _)| Stored::new(name, param)));
     }
 }
 
@@ -136,7 +136,11 @@ fn generation_config(config: &Qwen3Config) -> serde_json::Value {
 
 /// The header and then the data, one tensor at a time. The crate `safetensors` could write the
 /// file too, but has no way to report that a tensor cannot be read from its device.
-fn write_tensors<B: Backend>(path: &Path, tensors: &[Stored<B>], dtype: SaveDtype) -> Result<()> {
+pub(super) fn write_tensors<B: Backend>(
+    path: &Path,
+    tensors: &[Stored<B>],
+    dtype: SaveDtype,
+) -> Result<()> {
     let file = File::create(path).map_err(Error::io(path, "create"))?;
     let mut file = BufWriter::new(file);
     let header = header(tensors, dtype);
@@ -170,6 +174,17 @@ fn header<B: Backend>(tensors: &[Stored<B>], dtype: SaveDtype) -> Vec<u8> {
 }
 
 impl<B: Backend> Stored<B> {
+    /// A parameter under the name it will have in the file.
+    pub(super) fn new<const D: usize>(name: String, param: &Param<Tensor<B, D>>) -> Self {
+        let value = param.val().detach();
+        let shape = value.dims();
+        Self {
+            name,
+            shape: shape.to_vec(),
+            values: value.reshape([shape.iter().product::<usize>()]),
+        }
+    }
+
     fn read(&self) -> Result<Vec<f32>> {
         let device = |reason: String| Error::Device {
             name: self.name.clone(),
