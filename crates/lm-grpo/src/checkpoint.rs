@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use burn::tensor::backend::AutodiffBackend;
 use lm_kernels::LmOps;
 use lm_model::Qwen3;
-use lm_model::checkpoint::SaveDtype;
 use lm_train::{AtomicDir, Optimizer};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -131,7 +130,7 @@ where
     pub(crate) fn write(&self, root: &Path) -> Result<PathBuf, Error> {
         // The name is that of supervised runs, so that `lm_train::latest_checkpoint` finds both.
         let dir = AtomicDir::create(&root.join(format!("step-{:06}", self.state.global_step)))?;
-        lm_model::checkpoint::save(self.model, self.model.config(), dir.path(), SaveDtype::F32)?;
+        lm_model::checkpoint::save_trained(self.model, dir.path())?;
         self.optimizer.save(
             &self.model.named_parameters(),
             &dir.path().join(OPTIMIZER_FILE),
@@ -147,8 +146,9 @@ where
     }
 }
 
-/// Reads the checkpoint in `dir`, which must have been written by the run of `fresh`.
-pub(crate) fn read<B>(dir: &Path, fresh: &State, device: &B::Device) -> Result<Saved<B>, Error>
+/// Reads the checkpoint in `dir`, which must have been written by the run of `fresh`; `policy` is the model that
+/// the run began with.
+pub(crate) fn read<B>(dir: &Path, fresh: &State, policy: Qwen3<B>) -> Result<Saved<B>, Error>
 where
     B: AutodiffBackend + LmOps,
     B::InnerBackend: LmOps,
@@ -161,13 +161,13 @@ where
     } else {
         None
     };
-    let model: Qwen3<B> = lm_model::checkpoint::load(dir, device)?;
+    let model = lm_model::checkpoint::load_trained(policy, dir)?;
     let path = dir.join(OPTIMIZER_FILE);
     let optimizer = Optimizer::load(
         fresh.config.adamw(),
         &model.named_parameters(),
         &path,
-        device,
+        &model.device(),
     )?;
     let state = State {
         config: fresh.config.clone(),

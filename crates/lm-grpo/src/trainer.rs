@@ -132,11 +132,8 @@ where
             batch,
         } = match &files.resume {
             Some(dir) => {
-                let device = policy.device();
-                // The fresh weights are freed before the saved ones are read.
-                drop(policy);
                 tracing::info!(from = %dir.display(), "resuming");
-                checkpoint::read(dir, &fresh, &device)?
+                checkpoint::read(dir, &fresh, policy)?
             }
             None => Saved {
                 model: policy,

@@ -161,6 +161,16 @@ pub enum Error {
         /// Where it was to be saved.
         path: PathBuf,
     },
+    /// A training checkpoint holds an adapter of another configuration.
+    #[error("{}: the adapter here is {found:?}, this run has {expected:?}", path.display())]
+    OtherAdapter {
+        /// The directory.
+        path: PathBuf,
+        /// The configuration of the run.
+        expected: Box<crate::LoraConfig>,
+        /// That of the checkpoint.
+        found: Option<Box<crate::LoraConfig>>,
+    },
     /// The configuration of an adapter cannot be used.
     #[error("{}: `{key}` is {found}, expected {expected}", path.display())]
     BadAdapter {
@@ -172,6 +182,15 @@ pub enum Error {
         found: String,
         /// What could be used.
         expected: String,
+    },
+    /// A model of the Hub could not be fetched.
+    #[cfg(feature = "hub")]
+    #[error("{model}: {source}{}", crate::hub::advice(source))]
+    Hub {
+        /// Its id.
+        model: String,
+        /// What the client of the Hub says.
+        source: Box<hf_hub::HFError>,
     },
     /// A tensor could not be read back from the device.
     #[error("tensor `{name}` cannot be read back from the device: {reason}")]

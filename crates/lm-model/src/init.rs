@@ -118,6 +118,7 @@ where
             lm_head,
             config: config.clone(),
             lora: None,
+            bf16_rotary: false,
         })
     }
 

@@ -9,6 +9,7 @@
 //! * [`Qwen3`] computes hidden states, log-probabilities and, with a [`ModelCache`], continuations.
 //! * [`Qwen3::with_lora`] freezes it and adds low-rank adapters, [`LoraConfig`].
 //! * [`checkpoint`] reads and writes directories in the layout of Hugging Face.
+//! * With the feature `hub`, `hub::HubModel` downloads models of the Hugging Face Hub.
 //! * [`ChatTokenizer`] turns prompts and targets into ids, and can be trained.
 
 mod cache;
@@ -16,6 +17,8 @@ pub mod checkpoint;
 mod config;
 mod error;
 mod files;
+#[cfg(feature = "hub")]
+pub mod hub;
 mod init;
 mod lora;
 mod model;

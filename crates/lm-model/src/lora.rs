@@ -4,7 +4,7 @@
 //! `B [out, r]` trained. `B A` is never formed while training, so a step costs about two thirds of a
 //! full one and keeps optimizer state for the adapter alone.
 
-use burn::module::{Module, Param};
+use burn::module::{Module, ModuleMapper, Param};
 use burn::prelude::*;
 use burn::tensor::Distribution;
 use lm_kernels::{LmOps, ops};
@@ -41,6 +41,8 @@ pub struct LoraConfig {
     pub use_rslora: bool,
     /// Which projections are adapted, of [`TARGET_MODULES`].
     pub target_modules: Vec<String>,
+    /// Path or Hub id of the model below, as it is written beside a saved adapter.
+    pub base_model: Option<String>,
 }
 
 impl Default for LoraConfig {
@@ -52,6 +54,7 @@ impl Default for LoraConfig {
             dropout: 0.0,
             use_rslora: false,
             target_modules: TARGET_MODULES.map(str::to_owned).to_vec(),
+            base_model: None,
         }
     }
 }
@@ -203,6 +206,11 @@ impl<B: LmOps> Qwen3<B> {
         self.lora.as_ref()
     }
 
+    /// Whether results on an autodiff backend depend on its random numbers.
+    pub fn has_dropout(&self) -> bool {
+        self.lora.as_ref().is_some_and(|lora| lora.dropout > 0.0)
+    }
+
     /// The model below the adapter, sharing its weights: the same function as before
     /// [`Qwen3::with_lora`], bit for bit.
     #[must_use]
@@ -213,9 +221,21 @@ impl<B: LmOps> Qwen3<B> {
         model
     }
 
-    /// A model without adapter whose weights are `W + s · B A`.
-    ///
-    /// Its weights are as frozen as those it was made of; load the saved model to train it further.
+    /// The same model with the adapter's dropout off, on backends with gradients too; PEFT's `eval()`.
+    #[must_use]
+    pub fn without_dropout(mut self) -> Self {
+        self.for_each_projection(|_, linear| {
+            if let Some(adapter) = &mut linear.adapter {
+                adapter.dropout = 0.0;
+            }
+        });
+        if let Some(lora) = &mut self.lora {
+            lora.dropout = 0.0;
+        }
+        self
+    }
+
+    /// A model without adapter whose weights are `W + s · B A`, none of them frozen.
     #[must_use]
     pub fn merged(&self) -> Self {
         let mut model = self.clone();
@@ -226,7 +246,7 @@ impl<B: LmOps> Qwen3<B> {
             }
         });
         model.lora = None;
-        model
+        model.map(&mut Thaw)
     }
 
     /// Visits the projections of all layers with their full names, in the order of the forward pass.
@@ -246,6 +266,15 @@ impl<B: LmOps> Qwen3<B> {
                 visit(&format!("model.layers.{i}.{name}"), linear);
             }
         }
+    }
+}
+
+/// Makes every parameter trainable.
+struct Thaw;
+
+impl<B: Backend> ModuleMapper<B> for Thaw {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        param.set_require_grad(true)
     }
 }
 

@@ -7,6 +7,7 @@
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::prelude::*;
+use burn::tensor::backend::AutodiffBackend;
 use lm_kernels::{LmOps, SeqBounds, ops};
 
 use crate::config::Qwen3Config;
@@ -26,6 +27,9 @@ pub struct Qwen3<B: Backend> {
     /// The configuration of the adapters that are in the projections.
     #[module(skip)]
     pub(crate) lora: Option<LoraConfig>,
+    /// Whether the rotary frequencies have the precision of BF16.
+    #[module(skip)]
+    pub(crate) bf16_rotary: bool,
 }
 
 /// A batch of sequences laid end to end, with what their positions imply.
@@ -122,6 +126,17 @@ impl<B: LmOps> Qwen3<B> {
         self
     }
 
+    /// The same weights with rotary frequencies rounded to BF16.
+    ///
+    /// A program that converts a whole model to BF16, `model.bfloat16()` for one, rounds the table of
+    /// frequencies with the weights. This reproduces what such a program computes; `from_pretrained`
+    /// of `transformers` keeps the table in single precision, and so does a model as it is loaded.
+    #[must_use]
+    pub fn with_bf16_rotary(mut self) -> Self {
+        self.bf16_rotary = true;
+        self
+    }
+
     /// Lays sequences of token ids end to end. Positions count from 0 in each of them.
     ///
     /// Every id must be below [`Qwen3Config::vocab_size`]; what happens otherwise is up to the
@@ -179,7 +194,11 @@ impl<B: LmOps> Qwen3<B> {
     }
 
     pub(crate) fn rope(&self) -> Rope {
-        Rope::new(self.config.rope_theta, self.config.head_dim)
+        let rope = Rope::new(self.config.rope_theta, self.config.head_dim);
+        match self.bf16_rotary {
+            true => rope.rounded_to_bf16(),
+            false => rope,
+        }
     }
 
     pub(crate) fn context(&self, cos: Tensor<B, 2>, sin: Tensor<B, 2>) -> Context<B> {
@@ -215,6 +234,27 @@ impl<B: Backend> Qwen3<B> {
         let mut names = Names::default();
         self.visit(&mut names);
         names.found
+    }
+}
+
+impl<B: AutodiffBackend> Qwen3<B> {
+    /// Number of values that training changes: those of parameters that are not frozen.
+    pub fn num_trainable(&self) -> usize {
+        let mut count = Trainable(0);
+        self.visit(&mut count);
+        count.0
+    }
+}
+
+/// Counts the values of parameters with gradients.
+struct Trainable(usize);
+
+impl<B: AutodiffBackend> ModuleVisitor<B> for Trainable {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        let value = param.val();
+        if value.is_require_grad() {
+            self.0 += value.shape().num_elements();
+        }
     }
 }
 

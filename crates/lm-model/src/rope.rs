@@ -5,6 +5,8 @@
 //! frequencies and angles are rounded to single precision, because pretrained weights were fitted
 //! to exactly these angles, and at position 10,000 the rounding is visible in the third decimal.
 
+use half::bf16;
+
 /// Cosines and sines for a list of positions, row after row of D/2 values.
 pub(crate) struct Angles {
     pub(crate) cos: Vec<f32>,
@@ -26,6 +28,14 @@ impl Rope {
         Self {
             inverse_frequencies: (0..head_dim / 2).map(frequency).collect(),
         }
+    }
+
+    /// The same frequencies in the precision of BF16.
+    pub(crate) fn rounded_to_bf16(mut self) -> Self {
+        for frequency in &mut self.inverse_frequencies {
+            *frequency = bf16::from_f32(*frequency).to_f32();
+        }
+        self
     }
 
     /// The angles of `0..length` for each of `lengths`, end to end.
@@ -70,6 +80,14 @@ mod tests {
             assert!((f64::from(*found) - expected).abs() < 1e-6);
         }
         assert!((f64::from(angles.sin[3]) - slow.sin()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn rounded_frequencies_have_eight_bits() {
+        let angles = Rope::new(1e6, 4).rounded_to_bf16().at([1]);
+        // 1e6^(-1/2) is 0.001; the nearest number with eight significant bits is 131 / 2^17.
+        assert_eq!(angles.sin[0], 1f64.sin() as f32);
+        assert_eq!(angles.sin[1], (131.0 / 131_072f64).sin() as f32);
     }
 
     #[test]

@@ -196,9 +196,12 @@ fn a_fresh_adapter_changes_nothing_and_comes_off_without_a_trace() {
 fn saved_adapters_are_read_back_exactly() {
     let dir = tempfile::tempdir().unwrap();
     let model = adapted::<Cpu>();
-    checkpoint::save_adapter(&model, "some/base", dir.path()).unwrap();
+    checkpoint::save_adapter(&model, dir.path()).unwrap();
     assert!(checkpoint::is_adapter(dir.path()));
-    assert_eq!(checkpoint::adapter_base(dir.path()).unwrap(), "some/base");
+    assert_eq!(
+        checkpoint::adapter_base(dir.path()).unwrap(),
+        "../qwen3-untied-f32"
+    );
     let again = checkpoint::load_adapter(model.without_adapter(), dir.path()).unwrap();
     assert_eq!(again.lora(), model.lora());
     let reference = reference();
@@ -220,8 +223,31 @@ fn a_model_with_an_adapter_is_not_saved_as_a_whole() {
     assert!(matches!(saved, Err(Error::HasAdapter { .. })), "{saved:?}");
     let merged = model.merged();
     checkpoint::save(&merged, merged.config(), dir.path(), SaveDtype::F32).unwrap();
-    let none = checkpoint::save_adapter(&merged, "base", dir.path());
+    let none = checkpoint::save_adapter(&merged, dir.path());
     assert!(matches!(none, Err(Error::NoAdapter { .. })), "{none:?}");
+}
+
+#[test]
+fn the_adapter_alone_is_trainable_until_it_is_merged() {
+    let device = Default::default();
+    let model = tiny(true).init::<Grad>(&device, 1);
+    let all = model.config().num_parameters();
+    assert_eq!(model.num_trainable(), all);
+    let config = LoraConfig {
+        rank: 2,
+        target_modules: vec!["q_proj".into()],
+        ..LoraConfig::default()
+    };
+    let model = model.with_lora(&config, 1).unwrap();
+    // Two layers; q_proj is [4 · 12, 32].
+    assert_eq!(model.num_trainable(), 2 * 2 * (48 + 32));
+    assert_eq!(model.without_adapter().num_trainable(), 0);
+    assert_eq!(model.merged().num_trainable(), all);
+    let table = model.config().vocab_size * model.config().hidden_size;
+    assert_eq!(
+        model.merged().freeze_embeddings().num_trainable(),
+        all - table
+    );
 }
 
 #[test]

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use burn::tensor::backend::AutodiffBackend;
 use lm_kernels::LmOps;
 use lm_model::Qwen3;
-use lm_model::checkpoint::SaveDtype;
 use serde::{Deserialize, Serialize};
 
 use crate::{AdamWConfig, AtomicDir, Error, Optimizer};
@@ -90,7 +89,7 @@ where
     B::InnerBackend: LmOps,
 {
     let dir = AtomicDir::create(&root.join(format!("{PREFIX}{:06}", state.global_step)))?;
-    lm_model::checkpoint::save(model, model.config(), dir.path(), SaveDtype::F32)?;
+    lm_model::checkpoint::save_trained(model, dir.path())?;
     optimizer.save(&model.named_parameters(), &dir.path().join(OPTIMIZER_FILE))?;
     state.write(dir.path())?;
     for file in attach {
@@ -108,19 +107,19 @@ fn copy_into(file: &Path, dir: &Path) -> Result<(), Error> {
         .map_err(Error::io(file))
 }
 
-/// Reads model and optimizer of the checkpoint in `dir`.
+/// Reads model and optimizer of the checkpoint in `dir`; `fresh` is the model that the run began with.
 pub(crate) fn read<B>(
     dir: &Path,
     config: AdamWConfig,
-    device: &B::Device,
+    fresh: Qwen3<B>,
 ) -> Result<(Qwen3<B>, Optimizer<B>), Error>
 where
     B: AutodiffBackend + LmOps,
     B::InnerBackend: LmOps,
 {
-    let model: Qwen3<B> = lm_model::checkpoint::load(dir, device)?;
+    let model = lm_model::checkpoint::load_trained(fresh, dir)?;
     let path = dir.join(OPTIMIZER_FILE);
-    let optimizer = Optimizer::load(config, &model.named_parameters(), &path, device)?;
+    let optimizer = Optimizer::load(config, &model.named_parameters(), &path, &model.device())?;
     Ok((model, optimizer))
 }
 

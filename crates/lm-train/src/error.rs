@@ -33,6 +33,13 @@ pub enum Error {
         skipped: usize,
     },
 
+    /// Every parameter of the model is frozen.
+    #[error("nothing to train: all {parameters} parameters are frozen")]
+    NothingToTrain {
+        /// Parameters of the model.
+        parameters: usize,
+    },
+
     /// The loss or the gradient norm became infinite or NaN. The weights are those before this step.
     #[error("step {step}: {quantity} is {value}; the step was not applied{}", kept(.checkpoint.as_deref()))]
     NonFinite {

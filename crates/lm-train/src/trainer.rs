@@ -114,6 +114,11 @@ where
             true => model.freeze_embeddings(),
             false => model,
         };
+        if model.num_trainable() == 0 {
+            return Err(Error::NothingToTrain {
+                parameters: model.config().num_parameters(),
+            });
+        }
         let trainer = Self {
             plan: plan(config, &lengths, state.epoch),
             schedule: config.schedule(state.total_steps),
@@ -132,6 +137,7 @@ where
     fn run(mut self, mut model: Qwen3<B>, monitor: &mut dyn Monitor) -> Result<Outcome<B>, Error> {
         while self.state.global_step < self.state.total_steps {
             self.clock.start_step();
+            seed_dropout(&model, self.config.seed, self.state.global_step);
             let Some(step) = self.accumulate(&model, monitor) else {
                 return self.finish(model, true, monitor);
             };
@@ -304,6 +310,17 @@ fn plan(config: &SftConfig, lengths: &[usize], epoch: usize) -> EpochPlan {
     )
 }
 
+/// Makes the dropout of a step depend on seed and step alone, so that a resumed run repeats it.
+fn seed_dropout<B: LmOps>(model: &Qwen3<B>, seed: u64, step: usize) {
+    if model.has_dropout() {
+        // The multiplier (of SplitMix64) keeps runs with neighbouring seeds apart.
+        let mixed = seed
+            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            .wrapping_add(step as u64);
+        B::seed(&model.device(), mixed);
+    }
+}
+
 /// Replaces the fresh parts of a run by those of the checkpoint in `dir`.
 fn resume<B>(
     model: Qwen3<B>,
@@ -317,10 +334,7 @@ where
 {
     let state = TrainState::read(dir)?;
     state.check_same_run(fresh, dir)?;
-    let device = model.device();
-    // The fresh weights are freed before the saved ones are read.
-    drop(model);
-    let (model, optimizer) = checkpoint::read(dir, config.adamw(), &device)?;
+    let (model, optimizer) = checkpoint::read(dir, config.adamw(), model)?;
     tracing::info!(step = state.global_step, from = %dir.display(), "resumed");
     Ok((model, optimizer, state))
 }

@@ -114,12 +114,7 @@ pub fn paired_bootstrap(
     resamples: usize,
 ) -> Result<PairedTest, Error> {
     check_paired(first, second)?;
-    let difference = mean(
-        first
-            .iter()
-            .zip(second)
-            .map(|(a, b)| micro_f1(a) - micro_f1(b)),
-    );
+    let difference = mean_difference(first, second);
     let replicates = paired_replicates(first, second, seed, resamples);
     let extreme = replicates
         .iter()
@@ -132,7 +127,13 @@ pub fn paired_bootstrap(
     })
 }
 
-fn check_paired(first: &[&[Counts]], second: &[&[Counts]]) -> Result<(), Error> {
+/// Mean over the sets of the first system's micro-F1 minus the second's.
+pub(crate) fn mean_difference(first: &[&[Counts]], second: &[&[Counts]]) -> f64 {
+    let pairs = first.iter().zip(second);
+    mean(pairs.map(|(a, b)| micro_f1(a) - micro_f1(b)))
+}
+
+pub(crate) fn check_paired(first: &[&[Counts]], second: &[&[Counts]]) -> Result<(), Error> {
     if first.len() != second.len() {
         return Err(Error::SetCount {
             expected: first.len(),
@@ -173,7 +174,7 @@ fn paired_replicates(
 }
 
 /// A random stream for each set: same seed, its own ChaCha stream number.
-fn stream(seed: u64, set: usize) -> ChaCha8Rng {
+pub(crate) fn stream(seed: u64, set: usize) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(set as u64);
     rng
@@ -325,7 +326,7 @@ mod tests {
         let error = paired_bootstrap(&[&a, &a], &[&a, &b], 0, 1).expect_err("a sentence more");
         assert_eq!(
             error.to_string(),
-            "paired bootstrap, set 1 (counted from 0): expected 3 sentences, found 4"
+            "comparison of two systems, set 1 (counted from 0): expected 3 sentences, found 4"
         );
     }
 }

@@ -1,29 +1,78 @@
 //! Entities of one sentence as the set that is compared.
 
-use ner_types::{Entity, normalize_label, normalize_text};
+use std::fmt;
+
+use ner_types::Entity;
 
 use crate::Counts;
+use crate::normal::{push_label, push_text};
 
 /// The distinct (normalised label, normalised text) pairs of a sentence.
 ///
-/// Build it once where one gold answer is compared with many completions, as in a group of GRPO.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Build it once where one gold answer is compared with many completions, as in a group of GRPO. Where many sets are
+/// built one after another, [`EntitySet::refill`] keeps their memory.
+#[derive(Clone, Default)]
 pub struct EntitySet {
+    /// All labels and texts end to end. Each is valid UTF-8, since it was copied from a string.
+    bytes: Vec<u8>,
     /// Sorted and without duplicates, so that two sets are compared in one pass and without hashing.
-    pairs: Vec<(String, String)>,
+    pairs: Vec<Pair>,
+}
+
+/// Where a pair lies in the bytes: its label, and its text right after it.
+#[derive(Clone, Copy)]
+struct Pair {
+    start: usize,
+    text: usize,
+    end: usize,
+}
+
+impl Pair {
+    fn key(self, bytes: &[u8]) -> (&[u8], &[u8]) {
+        (&bytes[self.start..self.text], &bytes[self.text..self.end])
+    }
 }
 
 impl EntitySet {
     /// Normalises the entities and removes duplicates. Never fails: a text made of punctuation and articles alone
     /// normalises to the empty string and is kept as such, as the paper's scorer keeps it.
     pub fn new(entities: &[Entity]) -> Self {
-        let mut pairs: Vec<_> = entities
-            .iter()
-            .map(|entity| (normalize_label(&entity.label), normalize_text(&entity.text)))
-            .collect();
-        pairs.sort_unstable();
-        pairs.dedup();
-        EntitySet { pairs }
+        let mut set = EntitySet::default();
+        set.refill(entities);
+        set
+    }
+
+    /// The set of other entities, in the memory of this one.
+    pub fn refill(&mut self, entities: &[Entity]) {
+        self.clear();
+        for entity in entities {
+            self.push(&entity.label, &entity.text);
+        }
+        self.finish();
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.pairs.clear();
+    }
+
+    fn push(&mut self, label: &str, text: &str) {
+        let start = self.bytes.len();
+        push_label(label, &mut self.bytes);
+        let middle = self.bytes.len();
+        push_text(text, &mut self.bytes);
+        self.pairs.push(Pair {
+            start,
+            text: middle,
+            end: self.bytes.len(),
+        });
+    }
+
+    fn finish(&mut self) {
+        let bytes = &self.bytes;
+        self.pairs
+            .sort_unstable_by(|a, b| a.key(bytes).cmp(&b.key(bytes)));
+        self.pairs.dedup_by(|a, b| a.key(bytes) == b.key(bytes));
     }
 
     /// Number of distinct pairs.
@@ -38,9 +87,13 @@ impl EntitySet {
 
     /// The pairs as (label, text), in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.pairs
-            .iter()
-            .map(|(label, text)| (label.as_str(), text.as_str()))
+        let read = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+        self.keys()
+            .map(move |(label, text)| (read(label), read(text)))
+    }
+
+    fn keys(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.pairs.iter().map(|pair| pair.key(&self.bytes))
     }
 
     /// Compares this gold set with a prediction.
@@ -53,12 +106,27 @@ impl EntitySet {
     }
 
     fn common(&self, other: &EntitySet) -> usize {
-        let mut others = other.pairs.iter().peekable();
-        let found_in_others = |pair: &&(String, String)| {
+        let mut others = other.keys().peekable();
+        let found_in_others = |pair: &(&[u8], &[u8])| {
             while others.next_if(|next| next < pair).is_some() {}
             others.next_if(|next| next == pair).is_some()
         };
-        self.pairs.iter().filter(found_in_others).count()
+        self.keys().filter(found_in_others).count()
+    }
+}
+
+impl PartialEq for EntitySet {
+    /// Whether both hold the same pairs.
+    fn eq(&self, other: &EntitySet) -> bool {
+        self.keys().eq(other.keys())
+    }
+}
+
+impl Eq for EntitySet {}
+
+impl fmt::Debug for EntitySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
     }
 }
 
@@ -74,10 +142,7 @@ mod tests {
     fn entities(pairs: &[(&str, &str)]) -> Vec<Entity> {
         pairs
             .iter()
-            .map(|(text, label)| Entity {
-                text: (*text).into(),
-                label: (*label).into(),
-            })
+            .map(|(text, label)| Entity::new(*text, *label))
             .collect()
     }
 
@@ -122,5 +187,15 @@ mod tests {
             &[("a", "book"), ("!", "book")],
             [1, 1, 1],
         );
+    }
+
+    #[test]
+    fn a_set_refilled_is_that_of_the_new_entities() {
+        let mut set = EntitySet::new(&entities(&[("Ann", "person"), ("Rome", "city")]));
+        let other = entities(&[("小樽", "City"), ("The Ann", "person"), ("ann", "person")]);
+        set.refill(&other);
+        assert_eq!(set, EntitySet::new(&other));
+        let pairs: Vec<_> = set.iter().collect();
+        assert_eq!(pairs, [("city", "小樽"), ("person", "ann")]);
     }
 }

@@ -1,11 +1,19 @@
 //! What can go wrong when two systems are compared.
 
-/// An error of this crate. Scoring itself cannot fail; only a comparison of two systems can be asked wrongly.
+/// An error of this crate. Scoring itself cannot fail; only a preset can be named wrongly, and a comparison of two
+/// systems be asked wrongly.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
+    /// There is no preset of this name.
+    #[error("scorer {name:?}: expected one of {}", names())]
+    UnknownScorer {
+        /// The name.
+        name: String,
+    },
     /// The two systems were scored on a different number of sets.
     #[error(
-        "paired bootstrap: expected the second system's counts of {expected} sets, found {found}"
+        "comparison of two systems: expected the second system's counts of {expected} sets, found {found}"
     )]
     SetCount {
         /// Sets of the first system.
@@ -15,7 +23,7 @@ pub enum Error {
     },
     /// The two systems were scored on a different number of sentences of one set.
     #[error(
-        "paired bootstrap, set {set} (counted from 0): expected {expected} sentences, found {found}"
+        "comparison of two systems, set {set} (counted from 0): expected {expected} sentences, found {found}"
     )]
     SentenceCount {
         /// Position of the set, from 0.
@@ -25,4 +33,8 @@ pub enum Error {
         /// Sentences of the second system.
         found: usize,
     },
+}
+
+fn names() -> String {
+    crate::Scorer::ALL.map(crate::Scorer::name).join(", ")
 }

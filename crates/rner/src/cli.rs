@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Grpo(GrpoArgs),
     /// Score a model on a benchmark.
     Eval(EvalArgs),
+    /// Compare this program with reference values of transformers, PEFT and PyTorch.
+    Parity(ParityArgs),
     /// Write a run's report again.
     Report {
         /// Folder of the run.
@@ -215,6 +217,22 @@ pub(crate) struct EvalArgs {
     pub(crate) out: PathBuf,
 }
 
+/// Flags of `rner parity`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ParityArgs {
+    /// Folder of reference values, laid out like fixtures/parity.
+    pub(crate) dir: PathBuf,
+    /// Burn backend.
+    #[arg(long, value_enum, default_value = "flex")]
+    pub(crate) backend: Backend,
+    /// Folder with CrossNER and MIT, for reference scores of predictions; DIR/../datasets if left out.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) datasets: Option<PathBuf>,
+    /// Print JSON instead of lines.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// Flags of `rner extract`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ExtractArgs {
@@ -264,8 +282,11 @@ pub(crate) struct PretrainArgs {
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
     /// Tokens to train on.
-    #[arg(long, default_value_t = 7_000_000)]
+    #[arg(long, default_value_t = 24_000_000)]
     pub(crate) tokens: usize,
+    /// Tokens of the second phase, which has exercises that are thought about.
+    #[arg(long, default_value_t = 3_000_000)]
+    pub(crate) thinking_tokens: usize,
     /// Tokens of one optimizer step.
     #[arg(long, default_value_t = 4096)]
     pub(crate) batch_tokens: usize,

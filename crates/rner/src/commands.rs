@@ -11,10 +11,11 @@ use ner_types::{PromptTemplate, normalize_label, parse};
 
 use crate::backend::{Device, Inner, Task, dispatch};
 use crate::cli::{
-    CotArgs, EvalArgs, ExtractArgs, GrpoArgs, PretrainArgs, Prompting, RecipeArgs, ReproduceArgs,
-    SftArgs, TeacherArgs,
+    CotArgs, EvalArgs, ExtractArgs, GrpoArgs, ParityArgs, PretrainArgs, Prompting, RecipeArgs,
+    ReproduceArgs, SftArgs, TeacherArgs,
 };
 use crate::exit::usage;
+use crate::parity::{Layout, ParityJob};
 use crate::recipe::Recipe;
 use crate::run_dir::{MetricsLog, RunDir};
 use crate::stages::{
@@ -148,6 +149,7 @@ pub(crate) fn sft(args: &SftArgs) -> Result<()> {
         template: prompt_template(&recipe.model, args.prompt.as_deref())?,
         with_cot: !args.no_cot,
         config: &recipe.sft,
+        lora: &recipe.lora,
         dtype: recipe.model.dtype,
         seed: recipe.run.seed,
         out: args.out.clone(),
@@ -167,6 +169,7 @@ pub(crate) fn grpo(args: &GrpoArgs) -> Result<()> {
         examples: &examples,
         template: prompt_template(&recipe.model, args.prompt.as_deref())?,
         config: &recipe.grpo,
+        lora: &recipe.lora,
         dtype: recipe.model.dtype,
         batch: recipe.grpo.rollout_batch,
         seed: recipe.run.seed,
@@ -213,6 +216,19 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<()> {
     );
     println!("{}", args.out.join("results.json").display());
     Ok(())
+}
+
+/// `rner parity`.
+pub(crate) fn parity(args: &ParityArgs) -> Result<()> {
+    let layout = Layout::find(&args.dir)?;
+    let beside = || args.dir.join("../datasets");
+    let job = ParityJob {
+        layout: &layout,
+        datasets: args.datasets.clone().unwrap_or_else(beside),
+        json: args.json,
+    };
+    let board = dispatch(args.backend, job)?;
+    board.finish(&args.dir.display().to_string(), args.backend.name())
 }
 
 /// `rner report`.
@@ -313,6 +329,7 @@ pub(crate) fn pretrain(args: PretrainArgs) -> Result<()> {
     let config = PretrainConfig {
         seed: args.seed,
         tokens: args.tokens,
+            thinking_tokens: args.thinking_tokens,
         batch_tokens: args.batch_tokens,
         lr: args.lr,
         vocabulary: args.vocabulary,

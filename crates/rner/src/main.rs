@@ -6,6 +6,7 @@ mod commands;
 mod exit;
 mod interrupt;
 mod logging;
+mod parity;
 mod plan;
 mod progress;
 mod recipe;
@@ -37,6 +38,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Sft(args) => commands::sft(&args),
         Command::Grpo(args) => commands::grpo(&args),
         Command::Eval(args) => commands::eval(&args),
+        Command::Parity(args) => commands::parity(&args),
         Command::Report { run } => commands::report(&run),
         Command::Extract(args) => commands::extract(&args),
         Command::Tiny(TinyCommand::Corpus { recipe, out }) => commands::corpus(&recipe, &out),

@@ -240,7 +240,7 @@ impl<'r, 'a> SeedRun<'r, 'a> {
         let recipe = self.run.recipe;
         let mut inputs = input("dataset", dataset)?;
         inputs.extend(input("base", &self.base.0)?);
-        let pending = self.pending(name, inputs, &["model", "sft"]);
+        let pending = self.pending(name, inputs, &["model", "lora", "sft"]);
         let (seed, base, log) = (self.seed, self.base.clone(), self.log()?);
         self.stage(&pending, &[MODEL], |stage| {
             let examples = read_examples(dataset)?;
@@ -250,6 +250,7 @@ impl<'r, 'a> SeedRun<'r, 'a> {
                 template: prompt_template(&recipe.model, None)?,
                 with_cot,
                 config: &recipe.sft,
+                lora: &recipe.lora,
                 dtype: recipe.model.dtype,
                 seed,
                 out: stage.dir().to_owned(),
@@ -265,7 +266,7 @@ impl<'r, 'a> SeedRun<'r, 'a> {
         let prompts = data.join("rl.jsonl");
         let mut inputs = input("prompts", &prompts)?;
         inputs.extend(input("tuned", &tuned.0)?);
-        let pending = self.pending("grpo", inputs, &["model", "grpo"]);
+        let pending = self.pending("grpo", inputs, &["model", "lora", "grpo"]);
         let (seed, log) = (self.seed, self.log()?);
         self.stage(&pending, &[MODEL], |stage| {
             let examples = read_examples(&prompts)?;
@@ -274,6 +275,7 @@ impl<'r, 'a> SeedRun<'r, 'a> {
                 examples: &examples,
                 template: prompt_template(&recipe.model, None)?,
                 config: &recipe.grpo,
+                lora: &recipe.lora,
                 dtype: recipe.model.dtype,
                 batch: recipe.grpo.rollout_batch,
                 seed,

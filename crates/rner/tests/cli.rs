@@ -4,5 +4,6 @@ mod cli {
     mod bad_input;
     #[cfg(unix)]
     mod interruption;
+    mod parity;
     mod support;
 }

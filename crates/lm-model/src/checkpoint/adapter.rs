@@ -17,6 +17,8 @@ use crate::model::Qwen3;
 const CONFIG: &str = "adapter_config.json";
 /// The matrices.
 const WEIGHTS: &str = "adapter_model.safetensors";
+/// Key of the model below.
+const BASE: &str = "base_model_name_or_path";
 /// What PEFT puts before the name of a module.
 const PREFIX: &str = "base_model.model.";
 
@@ -54,29 +56,26 @@ pub fn is_adapter(dir: &Path) -> bool {
 pub fn adapter_base(dir: &Path) -> Result<String> {
     let path = dir.join(CONFIG);
     let config = read_json(&path)?;
-    match config.get("base_model_name_or_path") {
-        Some(Value::String(base)) if !base.is_empty() => Ok(base.clone()),
-        found => Err(bad(
-            &path,
-            "base_model_name_or_path",
-            found,
-            "a path or an id",
-        )),
-    }
+    base_of(&config).ok_or_else(|| bad(&path, BASE, config.get(BASE), "a path or an id"))
 }
 
-/// Writes the adapter of `model`; `base` is recorded as the model it belongs on.
+fn base_of(config: &Map<String, Value>) -> Option<String> {
+    let base = config.get(BASE)?.as_str()?;
+    (!base.is_empty()).then(|| base.to_owned())
+}
+
+/// Writes the adapter of `model`, with [`LoraConfig::base_model`] as the model it belongs on.
 ///
 /// # Errors
 /// [`Error::NoAdapter`] if the model has none, and those of writing.
-pub fn save_adapter<B: LmOps>(model: &Qwen3<B>, base: &str, dir: &Path) -> Result<()> {
+pub fn save_adapter<B: LmOps>(model: &Qwen3<B>, dir: &Path) -> Result<()> {
     let Some(config) = model.lora() else {
         return Err(Error::NoAdapter {
             path: dir.to_owned(),
         });
     };
     files::create_dir(dir)?;
-    files::replace_json(&dir.join(CONFIG), &peft_config(config, base))?;
+    files::replace_json(&dir.join(CONFIG), &peft_config(config))?;
     let tensors = matrices(model);
     files::replace(&dir.join(WEIGHTS), |path| {
         write_tensors(path, &tensors, SaveDtype::F32)
@@ -133,9 +132,9 @@ fn matrices<B: LmOps>(model: &Qwen3<B>) -> Vec<Stored<B>> {
     found
 }
 
-fn peft_config(config: &LoraConfig, base: &str) -> Value {
+fn peft_config(config: &LoraConfig) -> Value {
     json!({
-        "base_model_name_or_path": base,
+        "base_model_name_or_path": config.base_model,
         "bias": "none",
         "fan_in_fan_out": false,
         "inference_mode": true,
@@ -180,6 +179,7 @@ fn read_config(path: &Path) -> Result<LoraConfig> {
         },
         use_rslora: map.get("use_rslora") == Some(&Value::Bool(true)),
         target_modules: target_modules(path, map.get("target_modules"))?,
+        base_model: base_of(&map),
     };
     config.check()?;
     Ok(config)

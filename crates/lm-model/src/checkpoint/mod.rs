@@ -14,7 +14,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::config::ParameterSpec;
+use lm_kernels::LmOps;
+
 use crate::error::{Error, Result};
+use crate::model::Qwen3;
 
 pub use adapter::{adapter_base, is_adapter, load_adapter, save_adapter};
 pub use read::load;
@@ -24,6 +27,39 @@ pub use write::{SaveDtype, save};
 const SINGLE: &str = "model.safetensors";
 /// The list of shards when they are in several.
 const INDEX: &str = "model.safetensors.index.json";
+
+/// Writes what training changes: the adapter if `model` has one, else the whole model exactly.
+///
+/// # Errors
+/// Those of [`save_adapter`] and [`save`].
+pub fn save_trained<B: LmOps>(model: &Qwen3<B>, dir: &Path) -> Result<()> {
+    match model.lora() {
+        Some(_) => save_adapter(model, dir),
+        None => save(model, model.config(), dir, SaveDtype::F32),
+    }
+}
+
+/// Reads what [`save_trained`] wrote: for a `model` with adapter another adapter of the same
+/// configuration, else all weights. Weights that are replaced are freed first.
+///
+/// # Errors
+/// Those of [`load_adapter`] and [`load`], and [`Error::OtherAdapter`].
+pub fn load_trained<B: LmOps>(model: Qwen3<B>, dir: &Path) -> Result<Qwen3<B>> {
+    let Some(expected) = model.lora().cloned() else {
+        let device = model.device();
+        drop(model);
+        return load(dir, &device);
+    };
+    let model = load_adapter(model.without_adapter(), dir)?;
+    match model.lora() == Some(&expected) {
+        true => Ok(model),
+        false => Err(Error::OtherAdapter {
+            path: dir.to_owned(),
+            expected: Box::new(expected),
+            found: model.lora().cloned().map(Box::new),
+        }),
+    }
+}
 
 /// The names found must be exactly those of the model. `path` is what errors name.
 fn check_names(path: &Path, model: &[ParameterSpec], found: &BTreeSet<&str>) -> Result<()> {

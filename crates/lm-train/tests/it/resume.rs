@@ -1,9 +1,10 @@
 //! Stopping and resuming must not show in the trajectory.
 
+use lm_model::{LoraConfig, Qwen3};
 use lm_train::{Error, RunFiles, Sample, SftConfig, TrainState, latest_checkpoint, train_sft};
 use tempfile::TempDir;
 
-use crate::support::{Recorder, bits, quick, samples, tiny_model, weights};
+use crate::support::{Cpu, Recorder, bits, quick, samples, tiny_model, weights};
 
 fn config() -> SftConfig {
     SftConfig {
@@ -27,6 +28,11 @@ fn files(root: &TempDir) -> RunFiles {
 /// was left alone.
 #[track_caller]
 fn check_stop(question: usize) {
+    check_stop_of(tiny_model, question);
+}
+
+#[track_caller]
+fn check_stop_of(tiny_model: impl Fn() -> Qwen3<Cpu>, question: usize) {
     let (samples, config) = (samples(17), config());
     let mut alone = Recorder::default();
     let expected = train_sft(
@@ -82,6 +88,58 @@ fn at_every_other_place() {
     for question in [2, 3, 4, 6, 7, 9, 10, 11] {
         check_stop(question);
     }
+}
+
+/// With dropout, so that the random numbers must go on where they were too.
+fn adapted_model() -> Qwen3<Cpu> {
+    let lora = LoraConfig {
+        rank: 2,
+        dropout: 0.3,
+        ..LoraConfig::default()
+    };
+    tiny_model().with_lora(&lora, 3).unwrap()
+}
+
+#[test]
+fn of_an_adapter_with_dropout() {
+    for question in [1, 5, 8] {
+        check_stop_of(adapted_model, question);
+    }
+}
+
+#[test]
+fn an_adapter_is_trained_alone_and_saved_alone() {
+    let root = tempfile::tempdir().unwrap();
+    let outcome = train_sft(
+        adapted_model(),
+        &samples(9),
+        &quick(3),
+        &files(&root),
+        &mut (),
+    )
+    .unwrap();
+    let base = outcome.model.without_adapter();
+    assert_eq!(bits(&weights(&base)), bits(&weights(&tiny_model())));
+    assert_ne!(
+        bits(&weights(&outcome.model)),
+        bits(&weights(&adapted_model()))
+    );
+    let checkpoint = outcome.checkpoint.unwrap();
+    assert!(checkpoint.join("adapter_model.safetensors").exists());
+    assert!(!checkpoint.join("model.safetensors").exists());
+}
+
+#[test]
+fn a_frozen_model_is_refused() {
+    let frozen = adapted_model().without_adapter();
+    let refused = train_sft(
+        frozen,
+        &samples(3),
+        &quick(1),
+        &RunFiles::default(),
+        &mut (),
+    );
+    assert!(matches!(refused, Err(Error::NothingToTrain { .. })));
 }
 
 #[test]

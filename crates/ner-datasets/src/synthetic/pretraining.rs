@@ -16,9 +16,13 @@
 //!   or as both. They stand for the instructions that a base model meets in its
 //!   pretraining.
 //!
+//! A second, shorter phase mixes in exercises that are thought about first, between
+//! the markers `<think>` and `</think>`, which occur nowhere in the first.
+//!
 //! No text asks which names of a passage have an evaluation type, and none has
 //! the shape of the NER prompt. Labels of evaluation types do occur as words: in
-//! passages, among near-synonyms, and as keys of lists that are rewritten.
+//! passages and what these say of their names, among near-synonyms, as keys of
+//! lists that are rewritten and in facts that are recalled.
 
 use rand::Rng;
 use rand::SeedableRng;
@@ -55,6 +59,8 @@ pub struct Documents {
     domains: Vec<Domain>,
     training: Vec<Domain>,
     rng: ChaCha8Rng,
+    /// Whether half of the documents are exercises that are thought about first.
+    thinking: bool,
 }
 
 impl Documents {
@@ -67,7 +73,18 @@ impl Documents {
             domains,
             training,
             rng: ChaCha8Rng::seed_from_u64(seed),
+            thinking: false,
         }
+    }
+
+    /// Starts the stream of a seed for the second phase: every other document is an
+    /// exercise whose explanation stands between think markers, as in the last
+    /// stage of the pretraining of today's base models.
+    pub fn thinking(seed: u64) -> Self {
+        let mut documents = Self::new(seed);
+        documents.rng.set_stream(1);
+        documents.thinking = true;
+        documents
     }
 
     fn passage(&mut self, of_training: bool) -> (Domain, Vec<Draft>) {
@@ -311,6 +328,9 @@ impl Iterator for Documents {
     type Item = Document;
 
     fn next(&mut self) -> Option<Document> {
+        if self.thinking && self.rng.random_bool(0.5) {
+            return Some(self.thought_exercise());
+        }
         Some(match self.rng.random_range(0..100) {
             0..24 => self.restated_passage(),
             24..70 => self.exercise(),
@@ -341,30 +361,72 @@ mod tests {
 
     use super::*;
 
+    /// What a turn asks for: the word of a question, or the kinds of an exercise.
+    fn asked_words(user: &str) -> Vec<String> {
+        let words = |text: &str| -> Vec<String> {
+            let parts = text.split(|c: char| !c.is_alphabetic());
+            parts
+                .filter(|word| !word.is_empty())
+                .map(str::to_owned)
+                .collect()
+        };
+        let question = |line: &str| {
+            let asked = line
+                .strip_prefix("Which ")?
+                .strip_suffix(" does the text name?")?;
+            Some(words(asked))
+        };
+        let exercise = |line: &str| {
+            let wordings = exercises::wordings();
+            let list = wordings
+                .iter()
+                .find_map(|wording| line.strip_prefix(wording))?;
+            Some(words(list.strip_prefix(": ")?))
+        };
+        user.lines()
+            .find_map(|line| question(line).or_else(|| exercise(line)))
+            .unwrap_or_default()
+    }
+
     #[test]
     fn no_turn_asks_for_an_evaluation_type() {
-        let asked: HashSet<String> = domains()
+        let evaluation: HashSet<String> = domains()
             .into_iter()
             .filter(|domain| domain.split == DomainSplit::Eval)
             .flat_map(|domain| domain.types)
             .flat_map(|kind| kind.cues)
             .collect();
-        let turns = Documents::new(3)
+        let (mut turns, mut words) = (0, 0);
+        let both = Documents::new(3)
             .take(4000)
-            .filter_map(|document| match document {
-                Document::Turn { user, .. } if user.contains("Which ") => Some(user),
-                _ => None,
-            });
-        let mut questions = 0;
-        for user in turns {
-            questions += 1;
-            let word = user
-                .rsplit("Which ")
-                .next()
-                .and_then(|tail| tail.split(' ').next());
-            assert!(!asked.contains(word.unwrap_or_default()), "{user}");
+            .chain(Documents::thinking(3).take(1000));
+        for document in both {
+            let Document::Turn { user, .. } = document else {
+                continue;
+            };
+            let asked = asked_words(&user);
+            assert!(
+                !asked.iter().any(|word| evaluation.contains(word)),
+                "{user}"
+            );
+            turns += usize::from(!asked.is_empty());
+            words += asked.len();
         }
-        assert!(questions > 100);
+        // Half of the documents are exercises or questions, with several kinds each.
+        assert!(turns > 1700 && words > 4 * turns / 2, "{turns} {words}");
+    }
+
+    #[test]
+    fn the_second_phase_thinks_in_half_of_its_documents() {
+        let thinks = |document: &Document| match document {
+            Document::Turn { assistant, .. } => {
+                assistant.starts_with("<think>\n") && assistant.contains("\n</think>\n{")
+            }
+            Document::Plain(_) => false,
+        };
+        let count = |documents: Documents| documents.take(400).filter(thinks).count();
+        assert_eq!(count(Documents::new(1)), 0);
+        assert!((150..250).contains(&count(Documents::thinking(1))));
     }
 
     #[test]

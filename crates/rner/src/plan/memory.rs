@@ -45,7 +45,7 @@ impl Memory {
 pub(super) fn sft(recipe: &Recipe, dims: &Dims) -> Memory {
     let tokens = (recipe.sft.batch_size * sequence_tokens(recipe)) as u64;
     Memory {
-        states: states(recipe, dims),
+        states: states(recipe, recipe.sft.method, dims),
         activations: activations(dims, recipe.model.dtype, tokens),
         ..Memory::default()
     }
@@ -56,9 +56,9 @@ pub(super) fn grpo(recipe: &Recipe, dims: &Dims) -> Memory {
     let n = recipe.hardware.gpus as u64;
     let bytes = recipe.model.dtype.bytes();
     // An adapter that is switched off is its own reference.
-    let separate = recipe.grpo.beta > 0.0 && recipe.sft.method == Method::Full;
+    let separate = recipe.grpo.beta > 0.0 && recipe.grpo.method == Method::Full;
     Memory {
-        states: states(recipe, dims),
+        states: states(recipe, recipe.grpo.method, dims),
         activations: activations(
             dims,
             recipe.model.dtype,
@@ -93,13 +93,13 @@ fn cache(recipe: &Recipe, dims: &Dims, slots: usize, new_tokens: usize) -> u64 {
     tokens * dims.cache_numbers() * recipe.model.dtype.bytes()
 }
 
-fn states(recipe: &Recipe, dims: &Dims) -> u64 {
+fn states(recipe: &Recipe, method: Method, dims: &Dims) -> u64 {
     let (dtype, n) = (recipe.model.dtype, recipe.hardware.gpus as u64);
     let trained = trained_bytes(dtype);
-    match recipe.sft.method {
+    match method {
         Method::Full => dims.parameters() * trained / n,
         Method::Lora => {
-            let adapters = dims.lora_parameters(recipe.sft.lora_rank as u64);
+            let adapters = dims.lora_parameters(recipe.lora.rank as u64);
             (dims.parameters() * dtype.bytes() + adapters * trained) / n
         }
     }

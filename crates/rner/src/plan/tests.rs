@@ -114,7 +114,10 @@ fn full_fine_tuning_keeps_16_bytes_a_parameter() -> Result<(), RecipeError> {
 fn lora_needs_no_second_model_and_little_state() -> Result<(), RecipeError> {
     let dims = dims_of("Qwen/Qwen3-0.6B-Base").expect("a known model");
     let lora = memory::grpo(&recipe("qwen3-0.6b-lora", &[])?, &dims);
-    let full = memory::grpo(&recipe("qwen3-0.6b-lora", &["sft.method=full"])?, &dims);
+    let full = memory::grpo(
+        &recipe("qwen3-0.6b-lora", &["sft.method=full", "grpo.method=full"])?,
+        &dims,
+    );
     assert_eq!(lora.reference, 0);
     assert_eq!(full.reference, dims.parameters() * 2);
     let adapters = dims.lora_parameters(32) * 16;

@@ -197,7 +197,10 @@ fn sft(out: &mut String, recipe: &Recipe) -> Result {
     let s = &recipe.sft;
     let method = match s.method {
         Method::Full => "all parameters".to_owned(),
-        Method::Lora => format!("LoRA of rank {}, alpha {}", s.lora_rank, s.lora_alpha),
+        Method::Lora => format!(
+            "LoRA of rank {}, alpha {}",
+            recipe.lora.rank, recipe.lora.alpha
+        ),
     };
     writeln!(out, "\n2 Supervised fine-tuning ({method})")?;
     let gpus = recipe.hardware.gpus;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use error::RecipeError;
 pub(crate) use sections::{
-    Backend, Cot, Data, DataSource, Dtype, Eval, Grpo, Hardware, LossType, Method, Model,
+    Backend, Cot, Data, DataSource, Dtype, Eval, Grpo, Hardware, Lora, LossType, Method, Model,
     OverLength, Plan, Run, ScaleRewards, Schedule, Sft,
 };
 
@@ -31,6 +31,8 @@ pub(crate) struct Recipe {
     pub(crate) cot: Cot,
     /// The base model.
     pub(crate) model: Model,
+    /// Low-rank adapters, for the stages that use them.
+    pub(crate) lora: Lora,
     /// Stage 2: supervised fine-tuning.
     pub(crate) sft: Sft,
     /// Stage 3: reinforcement learning.
@@ -119,6 +121,7 @@ impl Recipe {
             ("run.seeds", self.run.seeds),
             ("cot.concurrency", self.cot.concurrency),
             ("cot.attempts", self.cot.attempts),
+            ("lora.rank", self.lora.rank),
             ("sft.batch_size", self.sft.batch_size),
             ("sft.grad_accumulation", self.sft.grad_accumulation),
             ("sft.max_length", self.sft.max_length),

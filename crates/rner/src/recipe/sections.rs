@@ -181,6 +181,22 @@ impl Dtype {
     }
 }
 
+/// `[lora]`: the adapters of the stages whose `method` is `lora`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Lora {
+    /// Rank of the update.
+    pub(crate) rank: usize,
+    /// Numerator of the scale.
+    pub(crate) alpha: f64,
+    /// Probability of zeroing an input of the low-rank branch while training.
+    pub(crate) dropout: f64,
+    /// Scale by alpha / √rank, not by alpha / rank.
+    pub(crate) rslora: bool,
+    /// Adapted projections by PEFT's names, or `all-linear` alone.
+    pub(crate) target_modules: Vec<String>,
+}
+
 /// `[sft]`: supervised fine-tuning.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -189,10 +205,6 @@ pub(crate) struct Sft {
     pub(crate) compare_without_cot: bool,
     /// Full fine-tuning or LoRA.
     pub(crate) method: Method,
-    /// Rank of the adapters; read for `lora` only.
-    pub(crate) lora_rank: usize,
-    /// Numerator of the adapters' scale alpha / rank; read for `lora` only.
-    pub(crate) lora_alpha: f64,
     /// Passes over the data.
     pub(crate) epochs: f64,
     /// Optimiser steps, whatever number of epochs that takes; 0 means that `epochs` decides.
@@ -271,6 +283,8 @@ pub(crate) enum OverLength {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Grpo {
+    /// Full training, or LoRA on top of the CoT-tuned model.
+    pub(crate) method: Method,
     /// Completions per prompt.
     pub(crate) group_size: usize,
     /// Prompts of one rollout batch.

@@ -14,11 +14,11 @@ use lm_train::{RunFiles, latest_checkpoint};
 use ner_rewards::{RewardWeights, Target};
 use ner_types::{Example, PromptTemplate};
 
-use super::{MODEL, ModelDir, Watch, sft};
+use super::{ModelDir, Watch, sft};
 use crate::backend::{Device, Inner, Task};
 use crate::interrupt::Interrupted;
 use crate::plan::rollout_batches;
-use crate::recipe::{Dtype, Grpo, LossType, ScaleRewards};
+use crate::recipe::{Dtype, Grpo, Lora, LossType, Method, ScaleRewards};
 
 /// A reinforcement learning run.
 pub(crate) struct GrpoJob<'a> {
@@ -30,13 +30,15 @@ pub(crate) struct GrpoJob<'a> {
     pub(crate) template: PromptTemplate,
     /// Hyperparameters.
     pub(crate) config: &'a Grpo,
+    /// The adapters, if the method is LoRA.
+    pub(crate) lora: &'a Lora,
     /// Type of the saved weights.
     pub(crate) dtype: Dtype,
     /// Completions sampled at once.
     pub(crate) batch: usize,
     /// Seed of prompts and samples.
     pub(crate) seed: u64,
-    /// Folder for `model/` and, while training, `checkpoints/`.
+    /// Folder for `model/`, with LoRA `adapter/`, and, while training, `checkpoints/`.
     pub(crate) out: PathBuf,
     /// Who listens.
     pub(crate) watch: &'a mut Watch,
@@ -54,7 +56,13 @@ impl Task for GrpoJob<'_> {
         let (prompts, reward) = self.tasks(&tokenizer)?;
         let config = trainer_config(self.config, prompts.len(), self.seed);
         let policy = self.base.load::<B>(device)?;
+        // The reference shares the weights of the policy: with LoRA for good, because these never
+        // change, else until the first update.
         let reference = (config.beta > 0.0).then(|| policy.valid());
+        let policy = match self.config.method {
+            Method::Full => policy,
+            Method::Lora => self.base.adapt(policy, self.lora, self.seed)?,
+        };
         let checkpoints = self.out.join("checkpoints");
         let files = RunFiles {
             resume: latest_checkpoint(&checkpoints)?,
@@ -78,7 +86,7 @@ impl Task for GrpoJob<'_> {
             return Err(Interrupted.into());
         }
         self.base
-            .save_beside(&outcome.model, self.dtype, &self.out.join(MODEL))?;
+            .save_trained(&outcome.model, self.dtype, &self.out)?;
         // The model is complete; the optimizer's state is only for going on.
         std::fs::remove_dir_all(&checkpoints).ok();
         Ok(summary)

@@ -16,5 +16,5 @@ pub(crate) use data::{Sources, load_suite, read_suite};
 pub(crate) use eval::{EvalJob, LmCompleter};
 pub(crate) use grpo::GrpoJob;
 pub(crate) use model_dir::{MODEL, ModelDir, prompt_template};
-pub(crate) use sft::SftJob;
+pub(crate) use sft::{SftJob, samples};
 pub(crate) use watch::Watch;

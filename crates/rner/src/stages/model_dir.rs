@@ -2,17 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use lm_kernels::LmOps;
 use lm_model::checkpoint::{self, SaveDtype};
-use lm_model::{ChatTokenizer, Qwen3};
+use lm_model::hub::HubModel;
+use lm_model::{ChatTokenizer, LoraConfig, Qwen3, TARGET_MODULES};
 use ner_types::PromptTemplate;
 
 use crate::backend::Device;
-use crate::recipe::{Dtype, Model};
+use crate::progress::Progress;
+use crate::recipe::{Dtype, Lora, Model};
 
 /// Name of the final model inside a training stage's folder.
 pub(crate) const MODEL: &str = "model";
+/// Name of the adapter beside it, if the stage trained one.
+const ADAPTER: &str = "adapter";
 
 const TOKENIZER_FILES: [&str; 2] = ["tokenizer.json", "tokenizer_config.json"];
 
@@ -21,57 +25,136 @@ const TOKENIZER_FILES: [&str; 2] = ["tokenizer.json", "tokenizer_config.json"];
 pub(crate) struct ModelDir(pub(crate) PathBuf);
 
 impl ModelDir {
-    /// The folder a recipe or a flag names.
+    /// The folder that a recipe or a flag names, or the model of the Hugging Face Hub with this id
+    /// (`owner/name`, `owner/name@revision`), which is downloaded unless it is in the cache.
     ///
     /// # Errors
-    /// If there is no such folder: this version does not download.
+    /// If there is neither.
     pub(crate) fn find(name: &Path) -> Result<Self> {
-        ensure!(
-            name.join("config.json").is_file(),
-            "{}: no model here (expected a folder with config.json, tokenizer.json and \
-             model.safetensors, as `hf download` makes it)",
-            name.display()
-        );
-        Ok(Self(name.to_owned()))
+        if name.join("config.json").is_file() || checkpoint::is_adapter(name) {
+            return Ok(Self(name.to_owned()));
+        }
+        let id = name.to_str().and_then(HubModel::parse);
+        let Some(id) = id.filter(|_| !name.exists()) else {
+            bail!(
+                "{}: no model here (expected a folder with config.json, tokenizer.json and \
+                 model.safetensors, an adapter of PEFT, or an id of the Hugging Face Hub)",
+                name.display()
+            );
+        };
+        let progress = Progress::start(&id.to_string(), 0, "MB");
+        let dir = id.fetch(false, move |done, all| {
+            let [done, all] = [done, all].map(|bytes| (bytes / 1_000_000) as usize);
+            progress.tick(done, &format!("of {all} MB"));
+        })?;
+        Ok(Self(dir))
+    }
+
+    /// The folder with the whole weights: this one, or the base of the adapter in it.
+    fn base(&self) -> Result<PathBuf> {
+        if !checkpoint::is_adapter(&self.0) {
+            return Ok(self.0.clone());
+        }
+        let name = checkpoint::adapter_base(&self.0)?;
+        let beside = self.0.join(&name);
+        if beside.join("config.json").is_file() {
+            return Ok(beside);
+        }
+        let base = Self::find(Path::new(&name));
+        Ok(base
+            .with_context(|| format!("{}: the base of this adapter", self.0.display()))?
+            .0)
     }
 
     /// The tokenizer.
     pub(crate) fn tokenizer(&self) -> Result<ChatTokenizer> {
-        Ok(ChatTokenizer::load(&self.0)?)
+        Ok(ChatTokenizer::load(&self.tokenizer_dir()?)?)
     }
 
-    /// The weights, on a device.
+    /// An adapter may leave the tokenizer to its base.
+    fn tokenizer_dir(&self) -> Result<PathBuf> {
+        match self.0.join(TOKENIZER_FILES[0]).is_file() {
+            true => Ok(self.0.clone()),
+            false => self.base(),
+        }
+    }
+
+    /// The weights, on a device; those of an adapter merged into its base.
     pub(crate) fn load<B: LmOps>(&self, device: &Device<B>) -> Result<Qwen3<B>> {
-        Ok(checkpoint::load::<B>(&self.0, device)?)
+        let model = checkpoint::load::<B>(&self.base()?, device)?;
+        if !checkpoint::is_adapter(&self.0) {
+            return Ok(model);
+        }
+        Ok(checkpoint::load_adapter(model, &self.0)?.merged())
     }
 
-    /// Files that make a checkpoint of weights a usable model.
-    pub(crate) fn tokenizer_files(&self) -> Vec<PathBuf> {
-        TOKENIZER_FILES
-            .iter()
-            .map(|name| self.0.join(name))
-            .filter(|path| path.is_file())
-            .collect()
+    /// `model`, which is this one, with a fresh adapter on it.
+    pub(crate) fn adapt<B: LmOps>(
+        &self,
+        model: Qwen3<B>,
+        lora: &Lora,
+        seed: u64,
+    ) -> Result<Qwen3<B>> {
+        let all = lora.target_modules == ["all-linear"];
+        let config = LoraConfig {
+            rank: lora.rank,
+            alpha: lora.alpha,
+            dropout: lora.dropout,
+            use_rslora: lora.rslora,
+            target_modules: match all {
+                true => TARGET_MODULES.map(str::to_owned).to_vec(),
+                false => lora.target_modules.clone(),
+            },
+            base_model: Some(self.0.display().to_string()),
+        };
+        Ok(model.with_lora(&config, seed)?)
     }
 
-    /// Writes a model with this folder's tokenizer to `out`.
-    pub(crate) fn save_beside<B: LmOps>(
+    /// Writes what a stage trained below `out`: the whole model as `model/`, and with LoRA the
+    /// adapter in PEFT's format as `adapter/` too.
+    pub(crate) fn save_trained<B: LmOps>(
         &self,
         model: &Qwen3<B>,
         dtype: Dtype,
         out: &Path,
     ) -> Result<()> {
+        if model.lora().is_none() {
+            return self.save_beside(model, dtype, &out.join(MODEL));
+        }
+        let adapter = out.join(ADAPTER);
+        checkpoint::save_adapter(model, &adapter)?;
+        self.copy_tokenizer(&adapter)?;
+        self.save_beside(&model.merged(), dtype, &out.join(MODEL))
+    }
+
+    /// Files that make a checkpoint of weights a usable model.
+    pub(crate) fn tokenizer_files(&self) -> Vec<PathBuf> {
+        let dir = self.tokenizer_dir().unwrap_or_else(|_| self.0.clone());
+        TOKENIZER_FILES
+            .iter()
+            .map(|name| dir.join(name))
+            .filter(|path| path.is_file())
+            .collect()
+    }
+
+    /// Writes a model with this folder's tokenizer to `out`.
+    fn save_beside<B: LmOps>(&self, model: &Qwen3<B>, dtype: Dtype, out: &Path) -> Result<()> {
         let dtype = match dtype {
             Dtype::F32 => SaveDtype::F32,
             Dtype::Bf16 => SaveDtype::Bf16,
         };
         std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
+        self.copy_tokenizer(out)?;
+        Ok(checkpoint::save(model, model.config(), out, dtype)?)
+    }
+
+    fn copy_tokenizer(&self, out: &Path) -> Result<()> {
         for file in self.tokenizer_files() {
             let name = file.file_name().unwrap_or_default();
             std::fs::copy(&file, out.join(name))
                 .with_context(|| format!("cannot copy {} to {}", file.display(), out.display()))?;
         }
-        Ok(checkpoint::save(model, model.config(), out, dtype)?)
+        Ok(())
     }
 }
 

@@ -9,11 +9,10 @@ use lm_model::ChatTokenizer;
 use lm_train::{RunFiles, Sample, SftConfig, latest_checkpoint, train_sft};
 use ner_types::{Example, PromptTemplate, render_completion};
 
-use super::{MODEL, ModelDir, Watch};
+use super::{ModelDir, Watch};
 use crate::backend::{Device, Inner, Task};
-use crate::exit::usage;
 use crate::interrupt::Interrupted;
-use crate::recipe::{Dtype, Method, OverLength, Schedule, Sft};
+use crate::recipe::{Dtype, Lora, Method, OverLength, Schedule, Sft};
 
 /// A fine-tuning run.
 pub(crate) struct SftJob<'a> {
@@ -27,11 +26,13 @@ pub(crate) struct SftJob<'a> {
     pub(crate) with_cot: bool,
     /// Hyperparameters.
     pub(crate) config: &'a Sft,
+    /// The adapters, if the method is LoRA.
+    pub(crate) lora: &'a Lora,
     /// Type of the saved weights.
     pub(crate) dtype: Dtype,
     /// Seed of the order of examples.
     pub(crate) seed: u64,
-    /// Folder for `model/` and, while training, `checkpoints/`.
+    /// Folder for `model/`, with LoRA `adapter/`, and, while training, `checkpoints/`.
     pub(crate) out: PathBuf,
     /// Who listens.
     pub(crate) watch: &'a mut Watch,
@@ -45,11 +46,15 @@ impl Task for SftJob<'_> {
         B: AutodiffBackend + LmOps,
         Inner<B>: LmOps,
     {
-        let config = trainer_config(self.config, self.seed)?;
+        let config = trainer_config(self.config, self.seed);
         let tokenizer = self.base.tokenizer()?;
         let samples = samples(&tokenizer, &self.template, self.examples, self.with_cot);
         ensure!(!samples.is_empty(), "there is no example to train on");
         let model = self.base.load::<B>(device)?;
+        let model = match self.config.method {
+            Method::Full => model,
+            Method::Lora => self.base.adapt(model, self.lora, self.seed)?,
+        };
         let checkpoints = self.out.join("checkpoints");
         let files = RunFiles {
             resume: latest_checkpoint(&checkpoints)?,
@@ -63,7 +68,7 @@ impl Task for SftJob<'_> {
             return Err(Interrupted.into());
         }
         self.base
-            .save_beside(&outcome.model, self.dtype, &self.out.join(MODEL))?;
+            .save_trained(&outcome.model, self.dtype, &self.out)?;
         // The model is complete; the optimizer's state is only for going on.
         std::fs::remove_dir_all(&checkpoints).ok();
         Ok(summary)
@@ -94,14 +99,8 @@ pub(crate) fn samples(
         .collect()
 }
 
-fn trainer_config(sft: &Sft, seed: u64) -> Result<SftConfig> {
-    if sft.method == Method::Lora {
-        return Err(usage(
-            "sft.method = \"lora\" can be planned (--dry-run) but not trained yet; \
-             use --set sft.method=full",
-        ));
-    }
-    Ok(SftConfig {
+fn trainer_config(sft: &Sft, seed: u64) -> SftConfig {
+    SftConfig {
         epochs: sft.epochs,
         max_steps: (sft.max_steps > 0).then_some(sft.max_steps),
         batch_tokens: None,
@@ -127,7 +126,7 @@ fn trainer_config(sft: &Sft, seed: u64) -> Result<SftConfig> {
         log_every: sft.log_every.max(1),
         save_every: (sft.save_every > 0).then_some(sft.save_every),
         save_total_limit: Some(1),
-    })
+    }
 }
 
 /// The trainer's name for a schedule of the recipe.

@@ -7,9 +7,9 @@ use anyhow::{Context, Result, ensure};
 use burn::tensor::backend::AutodiffBackend;
 use lm_kernels::LmOps;
 use lm_model::checkpoint::{self, SaveDtype};
-use lm_model::{ChatTokenizer, Pieces, Qwen3Config};
+use lm_model::{ChatTokenizer, Pieces, Qwen3, Qwen3Config};
 use lm_train::{
-    Monitor, OverLength, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics, train_sft,
+    Monitor, Outcome, OverLength, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics, train_sft,
 };
 use ner_datasets::synthetic::pretraining::{Document, Documents};
 use serde::Serialize;
@@ -31,6 +31,8 @@ pub(crate) struct PretrainConfig {
     pub(crate) seed: u64,
     /// Tokens to train on.
     pub(crate) tokens: usize,
+    /// Tokens of the second phase, which has exercises that are thought about.
+    pub(crate) thinking_tokens: usize,
     /// Tokens of one optimizer step.
     pub(crate) batch_tokens: usize,
     /// Peak learning rate.
@@ -77,29 +79,35 @@ impl Task for Pretrain {
     {
         let begun = Instant::now();
         let tokenizer = train_tokenizer(&self.config)?;
-        let samples = samples(&self.config, &tokenizer)?;
         let model_config = model_config(&self.config, &tokenizer);
         let model = model_config.init::<B>(device, self.config.seed);
+        let seed = self.config.seed;
         let mut watch = Watch::new();
-        let outcome = train_sft(
-            model,
-            &samples,
-            &training(&self.config),
-            &files(&self.work)?,
-            &mut watch,
-        )?;
-        if outcome.stopped {
-            return Err(Interrupted.into());
-        }
+        let first = Phase {
+            name: "pretraining",
+            samples: samples(Documents::new(seed), self.config.tokens, &tokenizer)?,
+            lr: self.config.lr,
+        };
+        let done = self.phase(model, &first, &mut watch)?;
+        let second = Phase {
+            name: "thinking",
+            samples: samples(
+                Documents::thinking(seed),
+                self.config.thinking_tokens,
+                &tokenizer,
+            )?,
+            lr: self.config.lr / 3.0,
+        };
+        let outcome = self.phase(done.model, &second, &mut watch)?;
         checkpoint::save(&outcome.model, &model_config, &self.out, SaveDtype::Bf16)?;
         tokenizer.save(&self.out)?;
         let record = Record {
             config: &self.config,
             parameters: model_config.num_parameters(),
-            tokens: watch.last.as_ref().map_or(0, |m| m.num_tokens),
-            steps: outcome.steps,
+            tokens: first.tokens() + second.tokens(),
+            steps: done.steps + outcome.steps,
             final_loss: watch.last.as_ref().map_or(f64::NAN, |m| m.loss),
-            minutes: begun.elapsed().as_secs_f64() / 60.0,
+            minutes: (first.seconds(&self.work) + second.seconds(&self.work)) / 60.0,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             program_version: env!("CARGO_PKG_VERSION"),
             command: "cargo xtask pretrain-tiny",
@@ -112,6 +120,62 @@ impl Task for Pretrain {
             self.out.display()
         );
         Ok(())
+    }
+}
+
+/// A part of the pretraining, with a learning rate schedule of its own.
+struct Phase {
+    name: &'static str,
+    samples: Vec<Sample>,
+    lr: f64,
+}
+
+/// File in a phase's folder with the time it took so far.
+const SECONDS: &str = "seconds";
+
+impl Phase {
+    fn tokens(&self) -> u64 {
+        self.samples
+            .iter()
+            .map(|sample| sample.ids.len() as u64)
+            .sum()
+    }
+
+    /// Seconds that the phase took, interruptions left out.
+    fn seconds(&self, work: &Path) -> f64 {
+        let text = std::fs::read_to_string(work.join(self.name).join(SECONDS));
+        text.ok()
+            .and_then(|text| text.trim().parse().ok())
+            .unwrap_or(0.0)
+    }
+
+    fn add_seconds(&self, work: &Path, more: f64) -> Result<()> {
+        let path = work.join(self.name).join(SECONDS);
+        let seconds = self.seconds(work) + more;
+        std::fs::write(&path, seconds.to_string())
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+}
+
+impl Pretrain {
+    fn phase<B>(&self, model: Qwen3<B>, phase: &Phase, watch: &mut Watch) -> Result<Outcome<B>>
+    where
+        B: AutodiffBackend + LmOps,
+        Inner<B>: LmOps,
+    {
+        watch.begin(phase.name);
+        let begun = Instant::now();
+        let config = SftConfig {
+            lr: phase.lr,
+            ..training(&self.config)
+        };
+        let files = files(&self.work.join(phase.name))?;
+        let outcome = train_sft(model, &phase.samples, &config, &files, watch)?;
+        phase.add_seconds(&self.work, begun.elapsed().as_secs_f64())?;
+        match outcome.stopped {
+            true => Err(Interrupted.into()),
+            false => Ok(outcome),
+        }
     }
 }
 
@@ -132,12 +196,12 @@ fn train_tokenizer(config: &PretrainConfig) -> Result<ChatTokenizer> {
 /// Tokenises documents until there are enough. A plain text counts in full; of an
 /// exchange only the answer does, because what a user makes up cannot be foreseen
 /// and would only add noise to the gradient.
-fn samples(config: &PretrainConfig, tokenizer: &ChatTokenizer) -> Result<Vec<Sample>> {
+fn samples(documents: Documents, wanted: usize, tokenizer: &ChatTokenizer) -> Result<Vec<Sample>> {
     let mut samples = Vec::new();
     let mut tokens = 0;
-    let progress = Progress::start("text", config.tokens, "tokens");
-    for document in Documents::new(config.seed) {
-        if tokens >= config.tokens {
+    let progress = Progress::start("text", wanted, "tokens");
+    for document in documents {
+        if tokens >= wanted {
             break;
         }
         interrupt::check()?;
@@ -146,11 +210,7 @@ fn samples(config: &PretrainConfig, tokenizer: &ChatTokenizer) -> Result<Vec<Sam
         progress.tick(tokens, "");
         samples.push(sample);
     }
-    ensure!(
-        !samples.is_empty(),
-        "too few tokens asked for: {}",
-        config.tokens
-    );
+    ensure!(!samples.is_empty(), "too few tokens asked for: {wanted}");
     Ok(samples)
 }
 
@@ -222,6 +282,7 @@ fn files(work: &Path) -> Result<RunFiles> {
 /// Shows progress and passes Ctrl-C on.
 struct Watch {
     progress: Progress,
+    phase: &'static str,
     started: bool,
     last: Option<StepMetrics>,
 }
@@ -230,16 +291,22 @@ impl Watch {
     fn new() -> Self {
         Self {
             progress: Progress::start("pretraining", 0, "steps"),
+            phase: "pretraining",
             started: false,
             last: None,
         }
+    }
+
+    fn begin(&mut self, phase: &'static str) {
+        self.phase = phase;
+        self.started = false;
     }
 }
 
 impl Monitor for Watch {
     fn on_step(&mut self, metrics: &StepMetrics) {
         if !self.started {
-            self.progress = Progress::start("pretraining", metrics.total_steps, "steps");
+            self.progress = Progress::start(self.phase, metrics.total_steps, "steps");
             self.started = true;
         }
         let extra = format!(

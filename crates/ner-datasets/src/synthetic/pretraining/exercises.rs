@@ -42,12 +42,16 @@ const BOTH: &[&str] = &[
 ];
 const TOP: &[&str] = &["names", "entities", "found"];
 
+/// All wordings of the task, each followed by the kinds.
+#[cfg(test)]
+pub(super) fn wordings() -> Vec<&'static str> {
+    [LINES, JSON, BOTH].concat()
+}
+
 impl Documents {
     /// A passage and kinds to look for, answered in one of the forms.
     pub(super) fn exercise(&mut self) -> Document {
-        let domain = &self.training[self.rng.random_range(0..self.training.len())];
-        let domain = renamed(domain, SHARES, Pool::Pretraining, &mut self.rng);
-        let draft = sentence(&domain, &domain.shapes, Pool::Pretraining, &mut self.rng);
+        let (domain, draft) = self.reading();
         let asked = self.asked(&domain);
         let form = match self.rng.random_range(0..4) {
             0 => Form::Lines,
@@ -66,6 +70,26 @@ impl Documents {
             ),
         };
         Document::Turn { user, assistant }
+    }
+
+    /// An exercise that is answered in JSON after thinking about each name.
+    pub(super) fn thought_exercise(&mut self) -> Document {
+        let (domain, draft) = self.reading();
+        let asked = self.asked(&domain);
+        let user = self.task(Form::Json, &draft.text, &asked);
+        let thought = self.sentences_of(&draft, &asked);
+        let answer = groups_of(pick(TOP, self), &draft, &asked);
+        Document::Turn {
+            user,
+            assistant: format!("<think>\n{thought}\n</think>\n{answer}"),
+        }
+    }
+
+    fn reading(&mut self) -> (Domain, Draft) {
+        let domain = &self.training[self.rng.random_range(0..self.training.len())];
+        let domain = renamed(domain, SHARES, Pool::Pretraining, &mut self.rng);
+        let draft = sentence(&domain, &domain.shapes, Pool::Pretraining, &mut self.rng);
+        (domain, draft)
     }
 
     /// A word for each type that is asked for: its label or a near-synonym.
