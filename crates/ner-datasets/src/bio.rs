@@ -1,15 +1,21 @@
 //! BIO files: one token and one tag a line, a blank line between sentences.
 //!
 //! CrossNER writes `word<TAB>tag`, the MIT corpora `tag<white space>word`. A line with more columns, as in CoNLL 2003,
-//! is read by its first and its last one.
+//! is read by its first and its last one. How tags become mentions is told in [`crate::tags`].
+
+mod source;
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::path::Path;
 
-use ner_types::{Entity, Example};
+use ner_types::Example;
 
-use crate::Error;
-use crate::files::read_text;
+use crate::lines::{Line, Lines};
+use crate::tags::Tag;
+use crate::{Error, Format, ReadOptions, Row};
+
+pub(crate) use source::BioSource;
 
 /// Which column holds the tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,169 +27,79 @@ pub enum BioColumns {
     TagFirst,
 }
 
-/// A sentence of a BIO file: words joined by one space, and the mentions in them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tagged {
-    words: Vec<String>,
-    /// Tag of each word, without the prefix: `None` outside, else whether it begins a mention, and the label.
-    tags: Vec<Option<(bool, String)>>,
+impl BioColumns {
+    /// The format with these columns.
+    pub fn format(self) -> Format {
+        match self {
+            BioColumns::TagLast => Format::Bio,
+            BioColumns::TagFirst => Format::MitBio,
+        }
+    }
 }
 
 /// Reads one BIO file. `dataset` names it in the examples; their schema is the set of types of this file, sorted.
 ///
 /// Mentions are read as by conlleval: an `I-x` that follows neither `B-x` nor `I-x` begins a mention too. Blank words
-/// are dropped, and so are sentences that have no other.
+/// are dropped, and so are sentences that have no other. [`crate::open`] reads the same rows one by one.
 ///
 /// # Errors
 ///
 /// If the file cannot be read, a line has one column or something else than a tag in its place, or no sentence is left.
 pub fn read_bio(path: &Path, dataset: &str, columns: BioColumns) -> Result<Vec<Example>, Error> {
-    let sentences = read_tagged(path, columns)?;
-    let labels = labels(&sentences);
-    Ok(sentences
-        .into_iter()
-        .map(|sentence| sentence.into_example(dataset, &labels))
-        .collect())
+    let rows = read_rows(path, columns)?;
+    let labels = labels(&rows);
+    let complete = |row: Row| Example {
+        dataset: Some(dataset.into()),
+        schema: labels.clone(),
+        ..row.example
+    };
+    Ok(rows.into_iter().map(complete).collect())
 }
 
 /// The column of the tags, judged by the first line that has two columns of which one alone can be a tag.
 pub(crate) fn detect_columns(path: &Path) -> Result<Option<BioColumns>, Error> {
-    let text = read_text(path)?;
-    Ok(text.lines().find_map(|line| {
-        let mut fields = line.split_whitespace();
-        let (first, last) = (fields.next()?, fields.next_back()?);
-        match (is_tag(first), is_tag(last)) {
-            (true, false) => Some(BioColumns::TagFirst),
-            (false, true) => Some(BioColumns::TagLast),
-            _ => None,
-        }
-    }))
-}
-
-pub(crate) fn read_tagged(path: &Path, columns: BioColumns) -> Result<Vec<Tagged>, Error> {
-    let text = read_text(path)?;
-    let mut sentences = Vec::new();
-    let mut current = Tagged::default();
-    for (i, line) in text.lines().enumerate() {
-        if line.trim().is_empty() {
-            current.finish(&mut sentences);
-        } else if !line.starts_with("-DOCSTART-") {
-            let fault = |expected: &str| fault(path, i + 1, expected, line);
-            current.push(line, columns).map_err(fault)?;
+    let file = File::open(path).map_err(Error::io(path, "read"))?;
+    let mut lines = Lines::new(file, usize::MAX).map_err(Error::io(path, "read"))?;
+    while let Some(line) = lines.next_line().map_err(Error::io(path, "read"))? {
+        if let Line::Text(text, _) = line
+            && let Some(columns) = columns_of(text)
+        {
+            return Ok(Some(columns));
         }
     }
-    current.finish(&mut sentences);
-    if sentences.is_empty() {
-        return Err(Error::Empty { path: path.into() });
-    }
-    Ok(sentences)
+    Ok(None)
 }
 
-/// The distinct types of the sentences, sorted.
-pub(crate) fn labels<'a>(sentences: impl IntoIterator<Item = &'a Tagged>) -> Vec<String> {
-    let tags = sentences
-        .into_iter()
-        .flat_map(|sentence| sentence.tags.iter().flatten());
-    let labels: BTreeSet<&str> = tags.map(|(_, label)| label.as_str()).collect();
-    labels.into_iter().map(String::from).collect()
-}
-
-fn fault(path: &Path, line: usize, expected: &str, found: &str) -> Error {
-    let found = format!("{:?}", found.chars().take(80).collect::<String>());
-    Error::Format {
-        path: path.into(),
-        line,
-        expected: expected.into(),
-        found,
-    }
-}
-
-/// Splits a line into its word and its tag.
-fn fields(line: &str, columns: BioColumns) -> Option<(&str, &str)> {
-    match columns {
-        BioColumns::TagFirst => line
-            .trim_start()
-            .split_once(char::is_whitespace)
-            .map(|(tag, word)| (word.trim(), tag)),
-        BioColumns::TagLast if line.contains('\t') => {
-            let (rest, tag) = line.trim_end().rsplit_once('\t')?;
-            Some((rest.split('\t').next().unwrap_or(rest).trim(), tag.trim()))
-        }
-        BioColumns::TagLast => {
-            let mut fields = line.split_whitespace();
-            Some((fields.next()?, fields.next_back()?))
-        }
-    }
-}
-
-fn is_tag(field: &str) -> bool {
-    read_tag(field).is_some()
-}
-
-/// Reads `O`, `B-x` or `I-x`; the inner `None` is the tag `O`.
-fn read_tag(field: &str) -> Option<Option<(bool, String)>> {
-    match field.split_once('-') {
-        None if field == "O" => Some(None),
-        Some(("B", label)) if !label.is_empty() => Some(Some((true, label.into()))),
-        Some(("I", label)) if !label.is_empty() => Some(Some((false, label.into()))),
+fn columns_of(line: &str) -> Option<BioColumns> {
+    let mut fields = line.split_whitespace();
+    let (first, last) = (fields.next()?, fields.next_back()?);
+    match (Tag::read(first).is_some(), Tag::read(last).is_some()) {
+        (true, false) => Some(BioColumns::TagFirst),
+        (false, true) => Some(BioColumns::TagLast),
         _ => None,
     }
 }
 
-impl Tagged {
-    /// Adds a line, or says what it should have been.
-    fn push(&mut self, line: &str, columns: BioColumns) -> Result<(), &'static str> {
-        let expected = match columns {
-            BioColumns::TagLast => "a word, a tab and a tag",
-            BioColumns::TagFirst => "a tag, white space and a word",
-        };
-        let (word, tag) = fields(line, columns).ok_or(expected)?;
-        let tag = read_tag(tag).ok_or("a tag O, B-type or I-type beside the word")?;
-        if !word.is_empty() {
-            self.words.push(word.into());
-            self.tags.push(tag);
-        }
-        Ok(())
-    }
+/// All sentences of a file.
+pub(crate) fn read_rows(path: &Path, columns: BioColumns) -> Result<Vec<Row>, Error> {
+    let options = ReadOptions {
+        max_row_bytes: usize::MAX,
+        ..ReadOptions::default()
+    };
+    crate::open(path, columns.format(), options)?.collect()
+}
 
-    fn finish(&mut self, sentences: &mut Vec<Tagged>) {
-        let sentence = std::mem::take(self);
-        if !sentence.words.is_empty() {
-            sentences.push(sentence);
-        }
-    }
-
-    /// The sentence as an example with the given schema.
-    pub(crate) fn into_example(self, dataset: &str, schema: &[String]) -> Example {
-        Example {
-            dataset: Some(dataset.into()),
-            sentence: self.words.join(" "),
-            schema: schema.to_vec(),
-            entities: self.entities(),
-            ..Example::default()
-        }
-    }
-
-    fn entities(&self) -> Vec<Entity> {
-        let mut entities: Vec<Entity> = Vec::new();
-        let mut open = false;
-        for (word, tag) in self.words.iter().zip(&self.tags) {
-            match (tag, entities.last_mut()) {
-                (None, _) => {}
-                (Some((false, label)), Some(last)) if open && last.label == *label => {
-                    last.text.push(' ');
-                    last.text.push_str(word);
-                }
-                (Some((_, label)), _) => entities.push(Entity::new(word, label)),
-            }
-            open = tag.is_some();
-        }
-        entities
-    }
+/// The distinct types of the sentences, sorted.
+pub(crate) fn labels<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<String> {
+    let entities = rows.into_iter().flat_map(|row| &row.example.entities);
+    let labels: BTreeSet<&str> = entities.map(|entity| entity.label.as_str()).collect();
+    labels.into_iter().map(String::from).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use ner_types::Entity;
+
     use super::*;
 
     fn file(text: &str) -> tempfile::NamedTempFile {

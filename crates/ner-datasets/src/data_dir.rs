@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::bio::{detect_columns, labels, read_tagged};
+use ner_types::Example;
+
+use crate::bio::{detect_columns, labels, read_rows};
 use crate::dataset::guid;
-use crate::{BioColumns, Dataset, Error, Split, instruct_uie};
+use crate::{BioColumns, Dataset, Error, Row, Split, instruct_uie};
 
 /// The seven zero-shot sets of the paper, in the order of its Table 1.
 pub const BENCHMARK_SETS: [&str; 7] = [
@@ -153,20 +155,19 @@ impl Source {
             let path = bio_path(&self.dir, split);
             if path.is_file() {
                 let columns = detect_columns(&path)?.unwrap_or(BioColumns::TagLast);
-                all.push((split, read_tagged(&path, columns)?));
+                all.push((split, read_rows(&path, columns)?));
             }
         }
-        let labels = labels(all.iter().flat_map(|(_, sentences)| sentences));
-        let sentences = all
-            .into_iter()
-            .filter(|(split, _)| *split == wanted)
-            .flat_map(|(_, sentences)| sentences);
-        let mut examples: Vec<_> = sentences
-            .map(|sentence| sentence.into_example(self.name, &labels))
-            .collect();
-        for (i, example) in examples.iter_mut().enumerate() {
-            example.guid = Some(guid(self.name, wanted, i));
-        }
+        let labels = labels(all.iter().flat_map(|(_, rows)| rows));
+        let rows = all.into_iter().filter(|(split, _)| *split == wanted);
+        let complete = |(i, row): (usize, Row)| Example {
+            guid: Some(guid(self.name, wanted, i)),
+            dataset: Some(self.name.into()),
+            schema: labels.clone(),
+            ..row.example
+        };
+        let rows = rows.flat_map(|(_, rows)| rows).enumerate();
+        let examples = rows.map(complete).collect();
         Ok(Dataset {
             name: self.name.into(),
             labels,

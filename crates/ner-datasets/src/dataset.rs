@@ -62,7 +62,12 @@ pub(crate) fn source_name(name: &str) -> String {
 
 /// The identifier of the `index`-th example (from 0) of a split.
 pub(crate) fn guid(dataset: &str, split: Split, index: usize) -> String {
-    format!("{dataset}-{split}-{index}")
+    format!("{}-{index}", guid_prefix(dataset, split))
+}
+
+/// The beginning of the identifiers of a split.
+pub(crate) fn guid_prefix(dataset: &str, split: Split) -> String {
+    format!("{dataset}-{split}")
 }
 
 #[cfg(test)]

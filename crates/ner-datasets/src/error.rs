@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::{Fault, FaultKind};
+
 /// An error of this crate: which file and line, what was expected, what was found.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -10,7 +12,7 @@ pub enum Error {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What was attempted: "read", "write", "list".
+        /// What was attempted, such as "read", "write", "list".
         action: &'static str,
         /// What the operating system says.
         source: std::io::Error,
@@ -33,6 +35,26 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A download failed.
+    #[error("{url}: expected the file, found {found}")]
+    Download {
+        /// The address.
+        url: String,
+        /// What the server or the connection says.
+        found: String,
+    },
+    /// A downloaded file is not the pinned one.
+    #[error("{url}: expected SHA-256 {expected}, found {found} ({bytes} bytes)")]
+    Hash {
+        /// The address.
+        url: String,
+        /// The pinned hash.
+        expected: String,
+        /// The hash of what came.
+        found: String,
+        /// The size of what came.
+        bytes: u64,
+    },
     /// A dataset, a split or a list of labels is not where it should be.
     #[error("{path}: expected {expected}, found {found}")]
     Missing {
@@ -43,6 +65,20 @@ pub enum Error {
         /// What is there.
         found: String,
     },
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        match fault.kind {
+            FaultKind::Empty => Error::Empty { path: fault.path },
+            _ => Error::Format {
+                path: fault.path,
+                line: fault.line,
+                expected: fault.expected,
+                found: fault.found,
+            },
+        }
+    }
 }
 
 impl Error {

@@ -1,15 +1,11 @@
 //! Files of examples: NER-CoT as a JSON array, and the same rows as JSON lines.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use ner_types::Example;
 
-use crate::Error;
-use crate::files::{read_text, write_atomic};
-
-const ROW: &str = "an example {sentence, schema, entities: [{text, label}]}";
+use crate::files::write_atomic;
+use crate::{Error, Format, ReadOptions};
 
 /// Reads a file of examples: a JSON array if its first character is `[`, else JSON lines.
 ///
@@ -17,11 +13,12 @@ const ROW: &str = "an example {sentence, schema, entities: [{text, label}]}";
 ///
 /// If the file cannot be read, a row is not an example, or there is none.
 pub fn read_examples(path: &Path) -> Result<Vec<Example>, Error> {
-    if starts_an_array(path)? {
-        read_json(path)
-    } else {
-        read_jsonl(path)
-    }
+    let options = ReadOptions {
+        max_row_bytes: usize::MAX,
+        ..ReadOptions::default()
+    };
+    let rows = crate::open(path, Format::NerCot, options)?;
+    rows.map(|row| row.map(|row| row.example)).collect()
 }
 
 /// Reads a JSON array of examples, the format of the published NER-CoT dataset.
@@ -30,10 +27,7 @@ pub fn read_examples(path: &Path) -> Result<Vec<Example>, Error> {
 ///
 /// If the file cannot be read, a row is not an example, or there is none.
 pub fn read_json(path: &Path) -> Result<Vec<Example>, Error> {
-    let text = read_text(path)?;
-    let examples =
-        serde_json::from_str(&text).map_err(|error| Error::json(path, 1, ROW, &error))?;
-    not_empty(path, examples)
+    read_examples(path)
 }
 
 /// Reads JSON lines of examples; blank lines are skipped.
@@ -42,24 +36,7 @@ pub fn read_json(path: &Path) -> Result<Vec<Example>, Error> {
 ///
 /// If the file cannot be read, a line is not an example, or there is none.
 pub fn read_jsonl(path: &Path) -> Result<Vec<Example>, Error> {
-    let file = File::open(path).map_err(Error::io(path, "read"))?;
-    let mut examples = Vec::new();
-    for (i, line) in BufReader::new(file).lines().enumerate() {
-        let line = line.map_err(Error::io(path, "read"))?;
-        // A byte order mark stands at the beginning of the file only.
-        let line = if i == 0 {
-            line.trim_start_matches('\u{feff}')
-        } else {
-            &line
-        };
-        if !line.trim().is_empty() {
-            examples.push(
-                serde_json::from_str(line)
-                    .map_err(|error| Error::json(path, i + 1, ROW, &error))?,
-            );
-        }
-    }
-    not_empty(path, examples)
+    read_examples(path)
 }
 
 /// Writes JSON lines, one example each. The file appears only when complete, see [`write_atomic`].
@@ -97,28 +74,6 @@ pub fn write_json<'a>(
         }
         out.write_all(b"\n]\n")
     })
-}
-
-fn starts_an_array(path: &Path) -> Result<bool, Error> {
-    let mut file = BufReader::new(File::open(path).map_err(Error::io(path, "read"))?);
-    loop {
-        let bytes = file.fill_buf().map_err(Error::io(path, "read"))?;
-        let blank =
-            |byte: &&u8| !byte.is_ascii_whitespace() && !"\u{feff}".as_bytes().contains(byte);
-        match (bytes.iter().find(blank), bytes.len()) {
-            (Some(first), _) => return Ok(*first == b'['),
-            (None, 0) => return Ok(false),
-            (None, all) => file.consume(all),
-        }
-    }
-}
-
-fn not_empty(path: &Path, examples: Vec<Example>) -> Result<Vec<Example>, Error> {
-    if examples.is_empty() {
-        Err(Error::Empty { path: path.into() })
-    } else {
-        Ok(examples)
-    }
 }
 
 #[cfg(test)]

@@ -37,26 +37,44 @@ pub fn write_atomic(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
 ) -> Result<(), Error> {
+    replace_file(path, |file| {
+        let mut out = BufWriter::new(file);
+        write(&mut out)
+            .and_then(|()| out.flush())
+            .map_err(Error::io(path, "write"))
+    })
+}
+
+/// [`write_atomic`] for writers that need the file itself or have errors of their own.
+pub(crate) fn replace_file<T>(
+    path: &Path,
+    write: impl FnOnce(&File) -> Result<T, Error>,
+) -> Result<T, Error> {
     let beside = beside(path);
-    let written = write_and_sync(&beside, write).and_then(|()| fs::rename(&beside, path));
+    let written = write_and_sync(path, &beside, write);
     if written.is_err() {
         // The first error is the one worth reporting; a leftover is harmless.
         let _ = fs::remove_file(&beside);
     }
     written
-        .and_then(|()| sync_folder(path))
-        .map_err(Error::io(path, "write"))
 }
 
-fn write_and_sync(
+fn write_and_sync<T>(
     path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
-) -> std::io::Result<()> {
-    let mut out = BufWriter::new(File::create(path)?);
-    write(&mut out)?;
-    out.into_inner()
-        .map_err(|error| error.into_error())?
-        .sync_all()
+    beside: &Path,
+    write: impl FnOnce(&File) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let file = File::create(beside).map_err(Error::io(path, "write"))?;
+    let value = write(&file)?;
+    let kept = file.sync_all().and_then(|()| rename(beside, path));
+    kept.map_err(Error::io(path, "write"))?;
+    Ok(value)
+}
+
+/// Renames a complete file, and makes the rename itself durable.
+pub(crate) fn rename(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::rename(from, to)?;
+    sync_folder(to)
 }
 
 /// A hidden name in the same folder, as a rename must not cross file systems; with the process id, so that two
@@ -68,7 +86,7 @@ fn beside(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Makes the rename itself durable. Only Unix lets a folder be opened and synced.
+/// Only Unix lets a folder be opened and synced.
 fn sync_folder(path: &Path) -> std::io::Result<()> {
     if cfg!(not(unix)) {
         return Ok(());

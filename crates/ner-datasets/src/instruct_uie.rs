@@ -1,33 +1,18 @@
 //! InstructUIE's layout: `<dataset>/{train,dev,test}.json` beside `labels.json`.
 //!
-//! A split is an array of `{"sentence", "entities": [{"name", "type", "pos"}]}`. The character offsets `pos` are not
-//! read: the method works on strings, and published copies disagree on them.
+//! A split is an array of `{"sentence", "entities": [{"name", "type", "pos"}]}`. Here the character offsets `pos` are
+//! dropped: the method works on strings, and published copies disagree on them. [`crate::open`] keeps those that are
+//! right.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ner_types::{Entity, Example};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use ner_types::Example;
 
-use crate::dataset::{guid, source_name};
-use crate::files::read_text;
-use crate::{Dataset, Error, Split};
+use crate::dataset::{guid_prefix, source_name};
+use crate::{Dataset, Error, Format, ReadOptions, Row, Split, read_labels};
 
 const LABELS: &str = "labels.json";
-
-#[derive(Deserialize)]
-struct Row {
-    sentence: String,
-    entities: Vec<Mention>,
-}
-
-#[derive(Deserialize)]
-struct Mention {
-    name: String,
-    #[serde(rename = "type")]
-    label: String,
-}
 
 /// Reads one split of the dataset in `dir`, which is named after the folder. The schema of every example is
 /// `labels.json`, as written.
@@ -37,17 +22,24 @@ struct Mention {
 /// If a file is missing, is not of the format or has no example.
 pub fn read_split(dir: &Path, split: Split) -> Result<Dataset, Error> {
     let name = source_name(&dir.file_name().unwrap_or_default().to_string_lossy());
-    let labels: Vec<String> = read_json(&dir.join(LABELS), "an array of labels")?;
-    let path = split_path(dir, split);
-    let rows: Vec<Row> = read_json(&path, "an array of {sentence, entities: [{name, type}]}")?;
-    if rows.is_empty() {
-        return Err(Error::Empty { path });
-    }
-    let examples = rows
-        .into_iter()
-        .enumerate()
-        .map(|(i, row)| row.into_example(&name, split, i, &labels))
-        .collect();
+    let labels = read_labels(&dir.join(LABELS))?;
+    let options = ReadOptions {
+        dataset: Some(name.clone()),
+        guid_prefix: Some(guid_prefix(&name, split)),
+        max_row_bytes: usize::MAX,
+        ..ReadOptions::default()
+    };
+    // Labels outside the list stay, as written; `Example::normalized` drops their entities, where the paper does.
+    let rows = crate::reader::open_as(&split_path(dir, split), Format::InstructUie, options)?;
+    let complete = |row: Result<Row, Error>| {
+        let schema = labels.clone();
+        row.map(|row| Example {
+            schema,
+            ..row.example
+        })
+    };
+    let examples: Result<Vec<Example>, Error> = rows.map(complete).collect();
+    let examples = examples?;
     Ok(Dataset {
         name,
         labels,
@@ -95,30 +87,16 @@ fn folders(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(paths)
 }
 
-fn read_json<T: DeserializeOwned>(path: &Path, expected: &str) -> Result<T, Error> {
-    let text = read_text(path)?;
-    serde_json::from_str(&text).map_err(|error| Error::json(path, 1, expected, &error))
-}
-
-impl Row {
-    fn into_example(self, dataset: &str, split: Split, index: usize, labels: &[String]) -> Example {
-        Example {
-            guid: Some(guid(dataset, split, index)),
-            dataset: Some(dataset.into()),
-            sentence: self.sentence,
-            schema: labels.to_vec(),
-            cot: None,
-            entities: self
-                .entities
-                .into_iter()
-                .map(|mention| Entity::new(mention.name.trim(), mention.label))
-                .collect(),
-        }
-    }
+/// The labels of the dataset that a file belongs to, if a `labels.json` lies beside it.
+pub(crate) fn labels_beside(path: &Path) -> Result<Option<Vec<String>>, Error> {
+    let labels = path.with_file_name(LABELS);
+    labels.is_file().then(|| read_labels(&labels)).transpose()
 }
 
 #[cfg(test)]
 mod tests {
+    use ner_types::Entity;
+
     use super::*;
 
     const ROWS: &str = r#"[
@@ -176,7 +154,7 @@ mod tests {
         );
         check_error(
             &[labels, ("set/test.json", "[\n{\"sentence\": 3}]")],
-            "test.json:2: expected an array of",
+            "test.json:2: expected a row {sentence",
         );
         check_error(
             &[labels, ("set/test.json", "[\n{\"sentence\": \"a\"}]")],

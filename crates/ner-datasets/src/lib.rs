@@ -4,26 +4,65 @@
 //! [`ner_types::Example::normalized`] turns them into what the paper's loader sees. A fault is an [`Error`] that names
 //! the file and the line.
 //!
-//! - [`open_data_dir`] finds the paper's seven benchmark sets under a folder;
-//! - [`instruct_uie`] reads `<dataset>/{train,dev,test}.json` with `labels.json`;
-//! - [`read_bio`] reads CrossNER's and the MIT corpora's token files;
-//! - [`read_examples`] reads NER-CoT, as a JSON array or as JSON lines; [`write_json`] and [`write_jsonl`] write it,
-//!   so that a file appears only when complete.
+//! - [`open`] streams the [`Row`]s of a file in any [`Format`] in constant memory; a [`Policy`] says which faults are
+//!   fatal, and a [`FaultReport`] counts them. [`write_rows`] writes them in another format.
+//! - [`open_data_dir`] finds the paper's seven benchmark sets under a folder; [`instruct_uie`], [`read_bio`] and
+//!   [`read_examples`] read whole splits.
+//! - [`tags`] turns BIO tags into mentions and back, [`Stats`] counts, [`draw`] draws the paper's sample for
+//!   reinforcement learning.
+//! - [`Catalogue`] lists public datasets. With the feature `fetch`, `fetch` downloads them; without it the crate has no
+//!   HTTP client. Parquet needs the feature `parquet`.
 //!
-//! The crate does not download anything.
+//! A file that the crate writes appears only when complete.
 
 mod bio;
+mod catalogue;
 mod data_dir;
 mod dataset;
 mod error;
 mod examples;
+mod fault;
+#[cfg(feature = "fetch")]
+mod fetch;
 mod files;
+mod format;
 pub mod instruct_uie;
+mod json_rows;
+mod labels;
+mod lines;
+mod notes;
+#[cfg(feature = "parquet")]
+mod parquet_rows;
+mod reader;
+mod row;
+mod sample;
+mod stats;
 pub mod synthetic;
+pub mod tags;
+mod throughput;
+mod words;
+mod writer;
 
 pub use bio::{BioColumns, read_bio};
+pub use catalogue::{Catalogue, CatalogueEntry, CatalogueFile};
 pub use data_dir::{BENCHMARK_SETS, DataDir, Layout, open_data_dir};
 pub use dataset::{Dataset, Split};
 pub use error::Error;
 pub use examples::{read_examples, read_json, read_jsonl, write_json, write_jsonl};
+pub use fault::{Fault, FaultKind, FaultReport, Policy};
+#[cfg(feature = "fetch")]
+pub use fetch::{FetchOptions, Fetched, Progress, fetch, hash_file};
 pub use files::write_atomic;
+pub use format::Format;
+pub use labels::{read_labels, scan_labels};
+pub use reader::{ReadOptions, RowReader, from_reader, open};
+pub use row::{ByteSpan, Row};
+pub use sample::{Draw, IN_DOMAIN_SETS, MIT_SETS, SampleConfig, draw, quotas, set_key};
+pub use stats::{Filtered, Stats};
+pub use throughput::{Throughput, measure_reading};
+pub use writer::{Written, write_rows};
+
+/// The examples of the README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

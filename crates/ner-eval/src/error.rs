@@ -79,6 +79,103 @@ pub enum Error {
         /// What is wrong with it.
         found: String,
     },
+    /// Predictions do not fit the suite; all faults that were found, the first of them by name.
+    #[error("{0}")]
+    Faults(Box<crate::Faults>),
+    /// A suite file is not one.
+    #[error("{origin}: expected a suite (TOML), found {found}")]
+    SuiteFile {
+        /// Path of the file, or name of the shipped suite.
+        origin: String,
+        /// What is wrong, with the line.
+        found: String,
+    },
+    /// There is neither a shipped suite nor a file of that name.
+    #[error("suite {name:?}: expected {expected} or the path of a TOML file")]
+    UnknownSuite {
+        /// The name that was given.
+        name: String,
+        /// The shipped suites.
+        expected: String,
+    },
+    /// A set of a suite is not where its data should be.
+    #[error("{dir}: expected the {split} split of {set:?} as {expected}; found none of them")]
+    SetAbsent {
+        /// Folder of the data.
+        dir: PathBuf,
+        /// Name of the set.
+        set: String,
+        /// The split that is wanted.
+        split: &'static str,
+        /// Where it was looked for.
+        expected: String,
+    },
+    /// Predictions on disk belong to another run, so going on would mix two.
+    #[error(
+        "{path}: these predictions were made with another {field}: expected {expected:?}, found {found:?}; \
+         give another folder, or remove this one to begin again"
+    )]
+    OtherRun {
+        /// The file that says how they were made.
+        path: PathBuf,
+        /// What differs.
+        field: &'static str,
+        /// What this run has.
+        expected: String,
+        /// What the earlier run had.
+        found: String,
+    },
+    /// A file cannot be written.
+    #[error("{path}: cannot write: {source}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// Two runs were scored against different gold, so that their difference would mean nothing.
+    #[error(
+        "{dataset:?}, index {index}: expected {expected} gold pairs in both runs, found {found} in the second; \
+         were they scored on different copies of the data?"
+    )]
+    OtherGold {
+        /// Name of the set.
+        dataset: String,
+        /// Index of the sentence, from 0.
+        index: usize,
+        /// Gold pairs of the first run.
+        expected: usize,
+        /// Gold pairs of the second run.
+        found: usize,
+    },
+    /// A file of counts is not one.
+    #[error("{path}: expected the counts of a run (scores.json), found {found}")]
+    ScoresFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        found: String,
+    },
+    /// Two runs were counted by different presets.
+    #[error("expected two runs scored by {expected}, found {found} in the second")]
+    OtherScorer {
+        /// Preset of the first run.
+        expected: &'static str,
+        /// Preset of the second run.
+        found: &'static str,
+    },
+    /// A set is in one of two runs only.
+    #[error("expected the same sets in both runs, found {set:?} in one only")]
+    UnpairedSet {
+        /// Name of the set.
+        set: String,
+    },
+    /// Two runs have no set in common.
+    #[error("expected two runs on the same sets, found none in common")]
+    NothingInCommon,
+    /// The page cannot be filled; a fault of the template, not of the data.
+    #[error("the results page: {0}")]
+    Page(#[from] minijinja::Error),
     /// A dataset cannot be read, or a file not written.
     #[error(transparent)]
     Data(#[from] ner_datasets::Error),

@@ -20,6 +20,38 @@ pub trait Completer {
     ///
     /// If the prompts cannot be answered; the evaluation then stops.
     fn complete(&mut self, prompts: &[String]) -> Result<Vec<Answer>, BoxError>;
+
+    /// Answers every prompt that it can, in their order, where prompts fail one by one as they do with a server.
+    ///
+    /// # Errors
+    ///
+    /// If going on makes no sense; the evaluation then stops.
+    fn attempt(&mut self, prompts: &[String]) -> Result<Vec<Outcome>, BoxError> {
+        let answers = self.complete(prompts)?;
+        Ok(answers.into_iter().map(Outcome::Answered).collect())
+    }
+}
+
+/// What became of one prompt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was answered.
+    Answered(Answer),
+    /// It was not, although it was tried again; with the reason.
+    Failed(String),
+    /// It was not sent, because the completer was asked to stop.
+    NotAsked,
+}
+
+/// A sentence that could not be answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedRequest {
+    /// Name of the set.
+    pub dataset: String,
+    /// Position of the sentence in the set, from 0.
+    pub index: usize,
+    /// What the last try said.
+    pub reason: String,
 }
 
 /// An answer to one prompt.
@@ -69,7 +101,8 @@ pub struct Progress<'a> {
 /// Has every sentence of the suite answered and scores the answers.
 ///
 /// `progress` is called after each batch and may stop the evaluation; the result then covers the sentences answered
-/// so far and says so in [`EvalResult::complete`].
+/// so far and says so in [`EvalResult::complete`]. A sentence whose prompt failed by itself is left out of the scores,
+/// counted as unanswered and named in [`EvalResult::failures`].
 ///
 /// # Errors
 ///
@@ -99,6 +132,7 @@ pub fn evaluate_from(
 ) -> Result<EvalResult, Error> {
     check_predictions(suite, &predictions)?;
     let pending = pending(suite, &predictions);
+    let mut failures = Vec::new();
     let total = suite.sentences();
     for (i, batch) in pending.chunks(options.batch_size.max(1)).enumerate() {
         let first = i * options.batch_size.max(1);
@@ -112,9 +146,9 @@ pub fn evaluate_from(
             .iter()
             .map(|place| place.prompt(suite, template))
             .collect();
-        let answers = completer.complete(&prompts).map_err(failed)?;
+        let outcomes = completer.attempt(&prompts).map_err(failed)?;
         let answered = predictions.len();
-        predictions.extend(pair(suite, batch, answers)?);
+        pair(suite, batch, outcomes, &mut predictions, &mut failures)?;
         let state = Progress {
             done: predictions.len(),
             total,
@@ -124,7 +158,8 @@ pub fn evaluate_from(
             break;
         }
     }
-    score_predictions(suite, predictions, options)
+    let result = score_predictions(suite, predictions, options)?;
+    Ok(EvalResult { failures, ..result })
 }
 
 /// A sentence of a suite by its position.
@@ -157,22 +192,37 @@ fn pending(suite: &Suite, predictions: &[Prediction]) -> Vec<Place> {
     places.collect()
 }
 
-fn pair<'a>(
-    suite: &'a Suite,
-    batch: &'a [Place],
-    answers: Vec<Answer>,
-) -> Result<impl Iterator<Item = Prediction> + use<'a>, Error> {
-    if answers.len() != batch.len() {
+/// Sorts the outcomes of a batch into predictions and failures.
+fn pair(
+    suite: &Suite,
+    batch: &[Place],
+    outcomes: Vec<Outcome>,
+    predictions: &mut Vec<Prediction>,
+    failures: &mut Vec<FailedRequest>,
+) -> Result<(), Error> {
+    if outcomes.len() != batch.len() {
         return Err(Error::AnswerCount {
             expected: batch.len(),
-            found: answers.len(),
+            found: outcomes.len(),
         });
     }
-    Ok(batch.iter().zip(answers).map(|(place, answer)| Prediction {
-        dataset: suite.sets[place.set].name.clone(),
-        index: place.index,
-        completion: answer.text,
-        truncated: answer.truncated,
-        tokens: Some(answer.tokens),
-    }))
+    for (place, outcome) in batch.iter().zip(outcomes) {
+        let (dataset, index) = (suite.sets[place.set].name.clone(), place.index);
+        match outcome {
+            Outcome::Answered(answer) => predictions.push(Prediction {
+                dataset,
+                index,
+                completion: answer.text,
+                truncated: answer.truncated,
+                tokens: Some(answer.tokens),
+            }),
+            Outcome::Failed(reason) => failures.push(FailedRequest {
+                dataset,
+                index,
+                reason,
+            }),
+            Outcome::NotAsked => {}
+        }
+    }
+    Ok(())
 }

@@ -34,21 +34,55 @@
 //! ```
 //!
 //! The crate knows no model: whatever completes prompts is behind the trait.
+//!
+//! Around this core: [`SuiteSpec`] reads suites from TOML files and finds their data, [`read_predictions_for`] holds a
+//! file of predictions against a suite, [`PredictionLog`] keeps a run's answers so that it can go on, [`RunReport`]
+//! writes results, counts and the page, and [`compare_runs`] tells what one run gained over another.
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+mod analysis;
+mod compare;
+mod competitors;
 mod error;
 mod evaluate;
+mod faults;
+mod few_shot;
+#[cfg(feature = "http")]
+mod http;
+mod load;
+mod log;
+mod page;
 mod paper;
 mod prediction;
 mod result;
+mod run_report;
 mod score;
 mod suite;
+mod suite_spec;
 mod table;
 
+pub use analysis::{Analysis, ScorerRow, SetAnalysis, Signatures, Spread, analyse};
+pub use compare::{Comparison, Gain, RunScores, SCORES_FILE, SetScores, compare_runs};
+pub use competitors::{COMPETITORS, CompetitorRow};
 pub use error::Error;
-pub use evaluate::{Answer, BoxError, Completer, EvalOptions, Progress, evaluate, evaluate_from};
+pub use evaluate::{
+    Answer, BoxError, Completer, EvalOptions, FailedRequest, Outcome, Progress, evaluate,
+    evaluate_from,
+};
+pub use faults::{CheckedPredictions, Fault, FaultKind, Faults, read_predictions_for};
+pub use few_shot::FewShotSample;
+#[cfg(feature = "http")]
+pub use http::{Retry, UrlCompleter, UrlConfig, UrlError};
+pub use load::{LoadedSuite, OnFault, SetLayout, SetSource};
+pub use log::{PredictionLog, RunIdentity};
 pub use paper::{PAPER, PaperRow, TABLE_1};
 pub use prediction::{Prediction, read_predictions, write_predictions};
 pub use result::{EvalResult, Lengths, SetResult};
-pub use score::{compare, score_predictions};
+pub use run_report::{Prompting, ReportSettings, RunReport, WrittenFiles};
+pub use score::{compare, score_predictions, score_predictions_with};
 pub use suite::{EvalSet, Suite};
+pub use suite_spec::{Columns, FewShotSpec, SetFiles, SetSpec, SplitName, SuiteSpec};
 pub use table::ResultTable;

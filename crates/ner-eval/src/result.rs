@@ -1,18 +1,23 @@
 //! What an evaluation found, as written to disk and read by the report.
 
-use ner_score::{Counts, Interval};
-use serde::{Deserialize, Serialize};
+use ner_score::{Counts, Interval, round_2};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value};
 
-use crate::Prediction;
+use crate::{FailedRequest, Prediction};
 
 /// The scores of one system on a suite. All F1, precision, recall and intervals are in percent.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+///
+/// Serialised, it begins with the object `f1`: F1 in percent by dataset name and their `average`, each rounded as in
+/// the paper; `null` for a set without any answer. Read back, that object is passed over, as it repeats the sets.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct EvalResult {
     /// Name of the suite.
     pub suite: String,
     /// One result per set, in the order of the suite.
     pub sets: Vec<SetResult>,
-    /// Mean of the sets' micro-F1, exactly.
+    /// Mean of the sets' micro-F1, exactly; over the sets that have an answer.
     pub mean_f1: f64,
     /// The mean as the paper computes it: of scores rounded to two decimals, rounded again.
     pub mean_f1_paper: f64,
@@ -24,6 +29,9 @@ pub struct EvalResult {
     pub seed: u64,
     /// Whether every sentence of the suite was answered.
     pub complete: bool,
+    /// Sentences that could not be answered although it was tried; they are among the unanswered ones.
+    #[serde(default)]
+    pub failures: Vec<FailedRequest>,
     /// The answers themselves; they have a file of their own and are not part of the serialised result.
     #[serde(skip)]
     pub predictions: Vec<Prediction>,
@@ -46,6 +54,30 @@ impl EvalResult {
             .map(|set| set.f1)
             .collect();
         (!f1.is_empty()).then(|| f1.iter().sum::<f64>() / f1.len() as f64)
+    }
+}
+
+impl Serialize for EvalResult {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let rounded = self.sets.iter().map(|set| {
+            // Without an answer there is no score.
+            let f1 = (set.sentences > 0).then(|| round_2(set.f1));
+            (set.name.clone(), Value::from(f1))
+        });
+        let average = ("average".to_string(), Value::from(self.mean_f1_paper));
+        let f1: Map<String, Value> = rounded.chain([average]).collect();
+        let mut out = serializer.serialize_struct("EvalResult", 10)?;
+        out.serialize_field("f1", &f1)?;
+        out.serialize_field("suite", &self.suite)?;
+        out.serialize_field("sets", &self.sets)?;
+        out.serialize_field("mean_f1", &self.mean_f1)?;
+        out.serialize_field("mean_f1_paper", &self.mean_f1_paper)?;
+        out.serialize_field("interval", &self.interval)?;
+        out.serialize_field("resamples", &self.resamples)?;
+        out.serialize_field("seed", &self.seed)?;
+        out.serialize_field("complete", &self.complete)?;
+        out.serialize_field("failures", &self.failures)?;
+        out.end()
     }
 }
 

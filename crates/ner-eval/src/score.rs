@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use ner_score::{
-    Bootstrap, Counts, EntitySet, PairedTest, bootstrap, mean_f1, paired_bootstrap,
-    paper_mean_f1_percent, total,
+    Bootstrap, Counts, EntitySet, PairedTest, Scorer, Sentence, bootstrap, mean_f1,
+    paired_bootstrap, paper_mean_f1_percent, total,
 };
 use ner_types::{Completion, Entity, Example, Problem, normalize_label, parse};
 
@@ -13,7 +13,8 @@ use crate::{Error, EvalOptions, EvalResult, EvalSet, Lengths, Prediction, SetRes
 /// Scores predictions as the paper's evaluator does: entities from the reference reading of each completion, not
 /// filtered by the schema; sentences without gold entities stay in.
 ///
-/// Sentences without a prediction are left out of the scores and counted as unanswered.
+/// Sentences without a prediction are left out of the scores and counted as unanswered; a set without any answer has
+/// no part in the mean.
 ///
 /// # Errors
 ///
@@ -23,22 +24,47 @@ pub fn score_predictions(
     predictions: Vec<Prediction>,
     options: &EvalOptions,
 ) -> Result<EvalResult, Error> {
+    score_predictions_with(Scorer::ReasoningIe, suite, predictions, options)
+}
+
+/// [`score_predictions`] under another preset than the paper's.
+///
+/// # Errors
+///
+/// As [`score_predictions`].
+pub fn score_predictions_with(
+    scorer: Scorer,
+    suite: &Suite,
+    predictions: Vec<Prediction>,
+    options: &EvalOptions,
+) -> Result<EvalResult, Error> {
     let sets: Vec<Vec<SentenceScore>> = by_set(suite, &predictions)?
         .into_iter()
-        .map(score_set)
+        .map(|set| score_set(scorer, set))
         .collect();
     let counts = counts_of(&sets);
     let intervals = bootstrap(&slices(&counts), options.seed, options.resamples);
     let totals: Vec<Counts> = counts.iter().map(|set| total(set)).collect();
+    // A set without any answer has no score, and so no part in the mean.
+    let answered: Vec<&[Counts]> = slices(&counts)
+        .into_iter()
+        .filter(|set| !set.is_empty())
+        .collect();
+    let answered_totals: Vec<Counts> = answered.iter().map(|set| total(set)).collect();
+    let interval = match answered.len() == counts.len() {
+        true => intervals.mean,
+        false => bootstrap(&answered, options.seed, options.resamples).mean,
+    };
     let result = EvalResult {
         suite: suite.name.clone(),
         sets: set_results(suite, &sets, &totals, &intervals),
-        mean_f1: mean_f1(&totals) * 100.0,
-        mean_f1_paper: paper_mean_f1_percent(&totals),
-        interval: intervals.mean.percent(),
+        mean_f1: mean_f1(&answered_totals) * 100.0,
+        mean_f1_paper: paper_mean_f1_percent(&answered_totals),
+        interval: interval.percent(),
         resamples: options.resamples,
         seed: options.seed,
         complete: predictions.len() == suite.sentences(),
+        failures: Vec::new(),
         predictions,
     };
     Ok(result)
@@ -60,8 +86,9 @@ pub fn compare(
     for (a, b) in first.iter().zip(&second) {
         check_paired(a, b)?;
     }
+    let score = |set| score_set(Scorer::ReasoningIe, set);
     let [first, second] =
-        [first, second].map(|sets| sets.into_iter().map(score_set).collect::<Vec<_>>());
+        [first, second].map(|sets| sets.into_iter().map(score).collect::<Vec<_>>());
     let [first, second] = [counts_of(&first), counts_of(&second)];
     Ok(paired_bootstrap(
         &slices(&first),
@@ -176,16 +203,17 @@ struct SentenceScore {
     reasoning_chars: Option<usize>,
 }
 
-fn score_set(answered: Answered<'_>) -> Vec<SentenceScore> {
+fn score_set(scorer: Scorer, answered: Answered<'_>) -> Vec<SentenceScore> {
     let sentences = answered.set.examples.iter().zip(answered.predictions);
     sentences
-        .filter_map(|(example, prediction)| Some(score_sentence(example, prediction?)))
+        .filter_map(|(example, prediction)| Some(score_sentence(scorer, example, prediction?)))
         .collect()
 }
 
-fn score_sentence(example: &Example, prediction: &Prediction) -> SentenceScore {
+fn score_sentence(scorer: Scorer, example: &Example, prediction: &Prediction) -> SentenceScore {
     let example = example.normalized();
     let completion = parse(&prediction.completion);
+    let counts = count(scorer, &example, &completion);
     // Counted here and not through `Completion::check`, which would normalise the schema again for every sentence.
     let is_violation = |entity: &&Entity| {
         example
@@ -196,7 +224,7 @@ fn score_sentence(example: &Example, prediction: &Prediction) -> SentenceScore {
     let is_hallucinated = |entity: &&Entity| !example.sentence.contains(&entity.text);
     let entities = &completion.entities;
     SentenceScore {
-        counts: EntitySet::new(&example.entities).compare(&EntitySet::new(entities)),
+        counts,
         parse_failure: is_parse_failure(&completion),
         schema_violations: entities.iter().filter(is_violation).count(),
         hallucinated: entities.iter().filter(is_hallucinated).count(),
@@ -207,7 +235,25 @@ fn score_sentence(example: &Example, prediction: &Prediction) -> SentenceScore {
     }
 }
 
-fn is_parse_failure(completion: &Completion) -> bool {
+fn count(scorer: Scorer, example: &Example, completion: &Completion) -> Counts {
+    if scorer == Scorer::ReasoningIe {
+        // The default needs no alignment, only the two sets.
+        let gold = EntitySet::new(&example.entities);
+        return gold.compare(&EntitySet::new(&completion.entities));
+    }
+    let sentence = Sentence {
+        text: &example.sentence,
+        schema: &example.schema,
+        gold: &example.entities,
+        predicted: &completion.entities,
+        parse_failure: is_parse_failure(completion),
+    };
+    let score = ner_score::score_sentence(scorer, &sentence);
+    score.tally.counts(scorer)
+}
+
+/// Whether an answer is not JSON of the shape asked for.
+pub(crate) fn is_parse_failure(completion: &Completion) -> bool {
     let has_wrong_shape = completion
         .problems
         .iter()

@@ -142,7 +142,7 @@ fn header(sets: &[&str], with_interval: bool) -> Vec<String> {
 }
 
 /// The benchmark sets under the names of the paper's columns.
-fn short_name(set: &str) -> &str {
+pub(crate) fn short_name(set: &str) -> &str {
     match set {
         "mit-movie" => "Movie",
         "mit-restaurant" => "Rest.",
@@ -156,9 +156,8 @@ fn short_name(set: &str) -> &str {
 
 fn result_row(name: &str, result: &EvalResult, sets: &[&str]) -> Row {
     let f1 = |set: &&str| {
-        result
-            .set(set)
-            .map_or(ABSENT.into(), |set| format!("{:.2}", set.f1))
+        let answered = result.set(set).filter(|set| set.sentences > 0);
+        answered.map_or(ABSENT.into(), |set| format!("{:.2}", set.f1))
     };
     let interval = format!("{:.1} to {:.1}", result.interval.low, result.interval.high);
     let mean = format!("{:.2}", result.mean_f1_paper);
@@ -197,7 +196,8 @@ fn notes(results: &[(&str, &EvalResult)], sets: &[&str]) -> Vec<String> {
         "♣ on the test sets as processed by B2NER: not comparable with the other rows.".to_string(),
     ];
     if results.iter().any(|(_, result)| !result.complete) {
-        notes.push("Incomplete: the evaluation was stopped; the scores cover the sentences answered so far.".into());
+        notes
+            .push("Incomplete: some sentences have no answer; the scores cover the others.".into());
     }
     if !sets.iter().all(|set| BENCHMARK_SETS.contains(set)) {
         notes.push(

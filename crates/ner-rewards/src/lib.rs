@@ -17,6 +17,8 @@
 //! assert_eq!(reward("I think it is Port Halvek."), 0.0);
 //! ```
 //!
+//! Further rewards for length, format and grounding exist and are off: see [`RewardOptions`].
+//!
 //! # What malformed answers earn
 //!
 //! The answer is read by [`ner_types::parse`]; what is odd below is odd in the reference and kept, so that a run can
@@ -38,39 +40,36 @@
 //! | `<think>` never closed, text before a lone `</think>` | 0 | 0 |
 //! | a JSON fence or `<answer>` never closed (the reference crashes) | 0 | 0 |
 
+mod batch;
+mod extra;
+mod options;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 
 use ner_score::EntitySet;
-use ner_types::{Completion, Entity, is_dropped_label, normalize_label, parse};
+use ner_types::{Completion, Entity, Placeholders, Problem, normalize_label, parse_with};
 use serde::{Deserialize, Serialize};
 
-/// How much each reward counts in the total.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RewardWeights {
-    /// Weight of the F1, 10 in the paper.
-    pub f1: f64,
-    /// Weight of the schema reward, 1 in the paper.
-    pub schema: f64,
-}
+pub use batch::{Item, score_batch, score_items};
+pub use options::{ExtraWeights, LengthLimit, RewardOptions, RewardWeights};
 
-impl Default for RewardWeights {
-    fn default() -> Self {
-        RewardWeights {
-            f1: 10.0,
-            schema: 1.0,
-        }
-    }
-}
-
-/// The rewards of one completion.
+/// The rewards of one completion. What is switched off is 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Breakdown {
     /// F1 of the predicted entities of this sentence, unweighted, in [0, 1].
     pub f1: f64,
     /// 1 if the answer is JSON and no predicted label is outside the schema, else 0; unweighted.
     pub schema: f64,
-    /// Weighted sum of the two.
+    /// Unweighted, in [-1, 0]: see [`LengthLimit`].
+    pub length: f64,
+    /// Unweighted, 0 or 1: see [`ExtraWeights::format`].
+    pub format: f64,
+    /// Unweighted, in [0, 1]: see [`ExtraWeights::grounding`].
+    pub grounding: f64,
+    /// Weighted sum of them all.
     pub total: f64,
 }
 
@@ -83,44 +82,91 @@ pub struct Breakdown {
 pub struct Target {
     schema: HashSet<String>,
     gold: EntitySet,
+    sentence: Option<String>,
 }
 
 impl Target {
     /// Normalises a schema and gold entities.
     pub fn new(schema: &[String], gold: &[Entity]) -> Self {
+        Self::with_placeholders(schema, gold, Placeholders::Drop)
+    }
+
+    /// As [`Target::new`], with the choice of keeping placeholder labels in the schema.
+    pub fn with_placeholders(
+        schema: &[String],
+        gold: &[Entity],
+        placeholders: Placeholders,
+    ) -> Self {
         let labels = schema.iter().map(|label| normalize_label(label));
         Target {
-            schema: labels.filter(|label| !is_dropped_label(label)).collect(),
+            schema: labels.filter(|label| placeholders.keep(label)).collect(),
             gold: EntitySet::new(gold),
+            sentence: None,
         }
     }
 
-    /// Rewards of a completion's text. Defined for every text.
-    pub fn score(&self, completion: &str, weights: &RewardWeights) -> Breakdown {
-        self.score_parsed(&parse(completion), weights)
+    /// Adds the sentence, which the grounding reward needs.
+    #[must_use]
+    pub fn in_sentence(self, sentence: impl Into<String>) -> Self {
+        Target {
+            sentence: Some(sentence.into()),
+            ..self
+        }
     }
 
-    /// Rewards of a completion that has been read already.
+    /// The paper's rewards of a completion's text. Defined for every text.
+    pub fn score(&self, completion: &str, weights: &RewardWeights) -> Breakdown {
+        self.score_with(completion, &(*weights).into())
+    }
+
+    /// The paper's rewards of a completion that has been read already.
     pub fn score_parsed(&self, completion: &Completion, weights: &RewardWeights) -> Breakdown {
-        let f1 = self
-            .gold
-            .compare(&EntitySet::new(&completion.entities))
-            .f1();
-        let schema = f64::from(u8::from(self.follows_schema(completion)));
+        self.paper_rewards(completion, &(*weights).into())
+    }
+
+    /// Rewards of a completion's text, further ones included. Defined for every text.
+    pub fn score_with(&self, completion: &str, options: &RewardOptions) -> Breakdown {
+        let read = parse_with(completion, options.read);
+        let mut rewards = self.paper_rewards(&read, options);
+        self.add_extra(completion, &read, options, &mut rewards);
+        rewards
+    }
+
+    fn paper_rewards(&self, completion: &Completion, options: &RewardOptions) -> Breakdown {
+        let f1 = self.f1(completion, options);
+        let schema = f64::from(u8::from(self.follows_schema(completion, options)));
         Breakdown {
             f1,
             schema,
-            total: weights.f1 * f1 + weights.schema * schema,
+            total: options.weights.f1 * f1 + options.weights.schema * schema,
+            ..Breakdown::default()
         }
     }
 
-    fn follows_schema(&self, completion: &Completion) -> bool {
+    fn f1(&self, completion: &Completion, options: &RewardOptions) -> f64 {
+        let predicted = EntitySet::new(&completion.entities);
+        let is_empty = self.gold.is_empty() && predicted.is_empty();
+        if options.reward_empty && is_empty && has_entities_key(completion) {
+            return 1.0;
+        }
+        self.gold.compare(&predicted).f1()
+    }
+
+    fn follows_schema(&self, completion: &Completion, options: &RewardOptions) -> bool {
         let in_schema = |entity: &Entity| self.schema.contains(&normalize_label(&entity.label));
-        completion.is_json && completion.entities.iter().all(in_schema)
+        completion.is_json
+            && (!options.require_shape || has_entities_key(completion))
+            && completion.entities.iter().all(in_schema)
     }
 }
 
-/// Rewards of one completion. Defined for every text; never panics.
+/// Whether the answer is JSON of the shape that was asked for.
+fn has_entities_key(completion: &Completion) -> bool {
+    let is_wrong = |problem: &Problem| matches!(problem, Problem::WrongShape(_));
+    completion.is_json && !completion.problems.iter().any(is_wrong)
+}
+
+/// The paper's rewards of one completion. Defined for every text; never panics.
 pub fn score(
     completion: &str,
     schema: &[String],
@@ -130,19 +176,6 @@ pub fn score(
     Target::new(schema, gold).score(completion, weights)
 }
 
-/// Rewards of a group: many completions of one prompt, in their order.
-pub fn score_batch<T: AsRef<str>>(
-    completions: &[T],
-    schema: &[String],
-    gold: &[Entity],
-    weights: &RewardWeights,
-) -> Vec<Breakdown> {
-    let target = Target::new(schema, gold);
-    completions
-        .iter()
-        .map(|completion| target.score(completion.as_ref(), weights))
-        .collect()
-}
-
-#[cfg(test)]
-mod tests;
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

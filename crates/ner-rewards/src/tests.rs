@@ -94,7 +94,8 @@ fn json_without_entities_earns_the_schema_reward() {
         Breakdown {
             f1: 0.0,
             schema: 1.0,
-            total: 1.0
+            total: 1.0,
+            ..Breakdown::default()
         }
     );
 }
@@ -169,6 +170,26 @@ proptest::proptest! {
         proptest::prop_assert!((0.0..=1.0).contains(&reward.f1), "{:?}", reward);
         proptest::prop_assert!(reward.schema == 0.0 || reward.schema == 1.0, "{:?}", reward);
         proptest::prop_assert_eq!(reward.total, 10.0 * reward.f1 + reward.schema);
+        let target = Target::new(&schema(), &gold()).in_sentence("Ann Holt İ person");
+        let all = target.score_with(&text, &everything());
+        proptest::prop_assert_eq!((all.f1, all.schema), (reward.f1, reward.schema));
+        proptest::prop_assert!((-1.0..=0.0).contains(&all.length), "{:?}", all);
+        proptest::prop_assert!(all.format == 0.0 || all.format == 1.0, "{:?}", all);
+        proptest::prop_assert!((0.0..=1.0).contains(&all.grounding), "{:?}", all);
+        let sum = reward.total + 2.0 * all.length + 0.5 * all.format + 3.0 * all.grounding;
+        proptest::prop_assert!((all.total - sum).abs() < 1e-12, "{:?}", all);
+    }
+
+    /// A better answer never earns less: adding a gold entity to an answer raises its F1.
+    #[test]
+    fn a_right_entity_raises_the_f1(wrong in proptest::collection::vec("[b-z]{2,8}", 0..6)) {
+        let answer = |texts: &[String]| {
+            let json = serde_json::json!({"entities": {"person": texts}});
+            score(&json.to_string(), &schema(), &gold(), &RewardWeights::default()).f1
+        };
+        let mut with_right = wrong.clone();
+        with_right.push("Ann Holt".into());
+        proptest::prop_assert!(answer(&with_right) > answer(&wrong));
     }
 }
 
@@ -201,4 +222,135 @@ fn piece() -> impl proptest::strategy::Strategy<Value = String> {
         "İ",
     ]);
     prop_oneof![3 => known.prop_map(String::from), 1 => any::<String>()]
+}
+
+fn everything() -> RewardOptions {
+    RewardOptions {
+        extra: ExtraWeights {
+            length: 2.0,
+            format: 0.5,
+            grounding: 3.0,
+        },
+        length_limit: LengthLimit { free: 40, max: 80 },
+        ..RewardOptions::default()
+    }
+}
+
+#[test]
+fn further_rewards_are_off_by_default() {
+    let target = Target::new(&schema(), &gold()).in_sentence("Ann Holt plays Hill Jazz.");
+    let answer = r#"<think>x</think>{"entities": {"person": ["Ann Holt"]}}"#;
+    let rewards = target.score_with(answer, &RewardOptions::default());
+    assert_eq!(rewards, target.score(answer, &RewardWeights::default()));
+    assert_eq!(
+        (rewards.length, rewards.format, rewards.grounding),
+        (0.0, 0.0, 0.0)
+    );
+}
+
+#[test]
+fn length_falls_from_free_to_max() {
+    let target = Target::new(&schema(), &gold());
+    let at = |chars: usize| target.score_with(&"é".repeat(chars), &everything());
+    for (chars, expected) in [(0, 0.0), (40, 0.0), (60, -0.5), (80, -1.0), (10_000, -1.0)] {
+        let rewards = at(chars);
+        assert_eq!(rewards.length, expected, "{chars}");
+        assert_eq!(rewards.total, 2.0 * expected, "{chars}");
+    }
+    let step = LengthLimit { free: 5, max: 0 };
+    assert_eq!([step.value(5), step.value(6)], [0.0, -1.0]);
+}
+
+#[test]
+fn format_is_reasoning_and_then_json_alone() {
+    let target = Target::new(&schema(), &gold());
+    let answer = r#"{"entities": {"city": ["x"]}}"#;
+    for (text, expected) in [
+        (format!("<think>\nwhy\n</think>\n{answer}"), 1.0),
+        (format!(" <think>why</think>{answer}\n"), 1.0),
+        (format!("<think> </think>{answer}"), 0.0),
+        (answer.to_string(), 0.0),
+        (format!("so <think>why</think>{answer}"), 0.0),
+        (format!("<think>why</think>```json\n{answer}\n```"), 0.0),
+        (format!("<think>why</think><answer>{answer}</answer>"), 0.0),
+        (format!("<think>a</think><think>b</think>{answer}"), 0.0),
+        (format!("<think>why</think>{answer}</think>"), 0.0),
+        ("<think>why</think>[]".to_string(), 0.0),
+        (
+            r#"<think>why</think>{"entities": {"person": "Ann"}}"#.to_string(),
+            0.0,
+        ),
+    ] {
+        assert_eq!(
+            target.score_with(&text, &everything()).format,
+            expected,
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn grounding_is_the_share_of_entities_in_the_sentence() {
+    let target = Target::new(&schema(), &gold()).in_sentence("Ann Holt plays “Hill  Jazz”.");
+    let of = |target: &Target, texts: &str| {
+        let answer = format!(r#"{{"entities": {{"person": [{texts}]}}}}"#);
+        target.score_with(&answer, &everything()).grounding
+    };
+    assert_eq!(of(&target, r#""Ann Holt", "hill jazz""#), 1.0);
+    assert_eq!(of(&target, r#""Ann Holt", "Ann Holt", "Ann Hold""#), 0.5);
+    assert_eq!(of(&target, r#""Rome""#), 0.0);
+    assert_eq!(of(&target, ""), 0.0);
+    assert_eq!(of(&Target::new(&schema(), &gold()), r#""Ann Holt""#), 0.0);
+    let no_gold = Target::new(&schema(), &[]).in_sentence("Nobody plays.");
+    assert_eq!(of(&no_gold, ""), 1.0);
+}
+
+#[test]
+fn the_reference_can_be_corrected() {
+    let target = Target::new(&schema(), &[]);
+    let corrected = RewardOptions {
+        reward_empty: true,
+        require_shape: true,
+        ..RewardOptions::default()
+    };
+    let of = |text| {
+        let rewards = target.score_with(text, &corrected);
+        (rewards.f1, rewards.schema)
+    };
+    assert_eq!(of(r#"{"entities": {}}"#), (1.0, 1.0));
+    assert_eq!(of(r#"{"entities": {"person": ["x"]}}"#), (0.0, 1.0));
+    for text in ["{}", "[]", "42", ""] {
+        assert_eq!(of(text), (0.0, 0.0), "{text}");
+    }
+}
+
+#[test]
+fn placeholders_may_stay_in_the_schema() {
+    let target = Target::with_placeholders(&schema(), &gold(), ner_types::Placeholders::Keep);
+    let rewards = target.score(
+        r#"{"entities": {"misc": ["x"]}}"#,
+        &RewardWeights::default(),
+    );
+    assert_eq!(rewards.schema, 1.0);
+}
+
+#[test]
+fn many_items_are_scored_in_their_order() {
+    let targets = [Target::new(&schema(), &gold()), Target::new(&schema(), &[])];
+    let texts: Vec<String> = (0..2_000)
+        .map(|n| format!(r#"<think>{n}</think>{{"entities": {{"person": ["Ann Holt", "{n}"]}}}}"#))
+        .collect();
+    let items: Vec<Item<'_>> = texts
+        .iter()
+        .enumerate()
+        .map(|(n, completion)| Item {
+            target: &targets[n % 2],
+            completion,
+        })
+        .collect();
+    let expected: Vec<_> = items
+        .iter()
+        .map(|item| item.target.score_with(item.completion, &everything()))
+        .collect();
+    assert_eq!(score_items(&items, &everything()), expected);
 }

@@ -1,7 +1,6 @@
 //! The paper's parser and rewards on 240 completions, many of them malformed.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use ner_rewards::{RewardWeights, score};
 use ner_score::{Counts, EntitySet};
@@ -28,21 +27,16 @@ struct Case {
     schema_reward: f64,
 }
 
-/// The folder of reference values: `RNER_SHARED`, or `../shared` seen from the repository's root.
-fn shared(path: &str) -> Option<PathBuf> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared");
-    let root = std::env::var_os("RNER_SHARED").map_or_else(|| PathBuf::from(beside), PathBuf::from);
-    let path = root.join(path);
-    if !path.exists() {
-        println!("skipped: {} is absent", path.display());
-        return None;
-    }
-    Some(path)
-}
-
-fn scorer() -> Option<Scorer> {
-    let text = std::fs::read_to_string(shared("parity/format/scorer.json")?).expect("readable");
-    Some(serde_json::from_str(&text).expect("cases of the expected shape"))
+/// The cases are part of the project, so no run goes without them.
+fn scorer() -> Scorer {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../fixtures/parity/format/scorer.json"
+    );
+    let text = std::fs::read_to_string(path).expect("readable");
+    let scorer: Scorer = serde_json::from_str(&text).expect("cases of the expected shape");
+    assert_eq!(scorer.cases.len(), 240);
+    scorer
 }
 
 impl Case {
@@ -74,7 +68,7 @@ fn pairs(set: &EntitySet) -> BTreeSet<(String, String)> {
 
 #[test]
 fn gold_is_normalised_as_by_the_reference() {
-    for case in scorer().into_iter().flat_map(|scorer| scorer.cases) {
+    for case in scorer().cases {
         let example = case.example();
         assert_eq!(example.schema, case.schema, "{:?}", case.schema_in);
         assert_eq!(
@@ -89,7 +83,7 @@ fn gold_is_normalised_as_by_the_reference() {
 
 #[test]
 fn rewards_are_those_of_the_reference() {
-    for case in scorer().into_iter().flat_map(|scorer| scorer.cases) {
+    for case in scorer().cases {
         let example = case.example();
         let reward = score(
             &case.completion,
@@ -104,7 +98,7 @@ fn rewards_are_those_of_the_reference() {
 
 #[test]
 fn answers_are_read_as_by_the_reference() {
-    let Some(scorer) = scorer() else { return };
+    let scorer = scorer();
     let mut counts = Counts::default();
     for case in scorer.cases.iter().filter(|case| !case.reference_crashed) {
         let predicted = EntitySet::new(&parse(&case.completion).entities);

@@ -2,23 +2,60 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::normalize::{is_dropped_label, normalize_label};
+use crate::normalize::{Placeholders, normalize_label, trim, trim_start};
+use crate::span::Span;
 
-/// One mention: the text as it stands in the sentence, and its label.
+/// One mention: the text as it stands in the sentence, its label and, where it is known, its place.
+///
+/// Two mentions are equal if all three are. An answer of a model and the paper's data have no places;
+/// [`crate::Grounder`] finds them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Entity {
     /// The mention as written, without surrounding white space.
     pub text: String,
     /// The entity type as written.
     pub label: String,
+    /// Where it stands in the sentence; not written if it is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span: Option<Span>,
 }
 
 impl Entity {
-    /// Builds an entity from its text and its label.
+    /// Builds an entity from its text and its label, at an unknown place.
     pub fn new(text: impl Into<String>, label: impl Into<String>) -> Self {
         Self {
             text: text.into(),
             label: label.into(),
+            span: None,
+        }
+    }
+
+    /// The same entity at a place.
+    #[must_use]
+    pub fn at(self, span: Span) -> Self {
+        Self {
+            span: Some(span),
+            ..self
+        }
+    }
+
+    /// Label normalised, white space around the text removed and the span drawn in by as much.
+    fn normalized(&self) -> Self {
+        let text = trim(&self.text);
+        let lead = &self.text[..self.text.len() - trim_start(&self.text).len()];
+        let drawn_in = |span: Span| Span {
+            byte_start: span.byte_start + lead.len(),
+            byte_end: span.byte_start + lead.len() + text.len(),
+            char_start: span.char_start + lead.chars().count(),
+            char_end: span.char_start + lead.chars().count() + text.chars().count(),
+        };
+        Self {
+            text: text.into(),
+            label: normalize_label(&self.label),
+            span: match self.span {
+                Some(span) if text.len() < self.text.len() => Some(drawn_in(span)),
+                span => span,
+            },
         }
     }
 }
@@ -47,22 +84,27 @@ impl Example {
     /// The example as the paper's loader sees it.
     ///
     /// Labels are lower-cased and trimmed; the placeholders of
-    /// [`is_dropped_label`] leave schema and gold; the schema is sorted and
+    /// [`crate::is_dropped_label`] leave schema and gold; the schema is sorted and
     /// (unlike in the paper's code) free of duplicates; gold entities whose
     /// label is not in the schema are dropped.
     pub fn normalized(&self) -> Self {
+        self.normalized_with(Placeholders::Drop)
+    }
+
+    /// As [`Example::normalized`], with the choice of keeping the placeholder labels. The empty label never stays.
+    pub fn normalized_with(&self, placeholders: Placeholders) -> Self {
         let mut schema: Vec<String> = self
             .schema
             .iter()
             .map(|label| normalize_label(label))
-            .filter(|label| !is_dropped_label(label))
+            .filter(|label| placeholders.keep(label))
             .collect();
         schema.sort_unstable();
         schema.dedup();
         let entities = self
             .entities
             .iter()
-            .map(|e| Entity::new(e.text.trim(), normalize_label(&e.label)))
+            .map(Entity::normalized)
             .filter(|e| schema.binary_search(&e.label).is_ok())
             .collect();
         Self {
@@ -92,6 +134,39 @@ mod tests {
         let read = example.normalized();
         assert_eq!(read.schema, ["person"]);
         assert_eq!(read.entities, [Entity::new("Ardela Voss", "person")]);
+    }
+
+    #[test]
+    fn placeholders_stay_by_a_switch_and_spans_follow_the_trimmed_text() {
+        let sentence = "a “ Ölsund”";
+        let index = crate::CharIndex::new(sentence);
+        let span = index.span_of_chars(3..10).expect("in the sentence");
+        let example = Example {
+            sentence: sentence.into(),
+            schema: vec!["MISC".into(), " ".into()],
+            entities: vec![
+                Entity::new(" Ölsund", "misc").at(span),
+                Entity::new("a", ""),
+            ],
+            ..Example::default()
+        };
+        let read = example.normalized_with(Placeholders::Keep);
+        assert_eq!(read.schema, ["misc"]);
+        let span = index.span_of_chars(4..10).expect("in the sentence");
+        assert_eq!(span.text(sentence), Some("Ölsund"));
+        assert_eq!(read.entities, [Entity::new("Ölsund", "misc").at(span)]);
+    }
+
+    #[test]
+    fn spans_are_written_where_they_are_known() {
+        let entity = Entity::new("x", "a").at(Span::default());
+        let row = serde_json::to_string(&entity).expect("serialisable");
+        assert_eq!(
+            row,
+            r#"{"text":"x","label":"a","span":{"byte_start":0,"byte_end":0,"char_start":0,"char_end":0}}"#
+        );
+        let back: Entity = serde_json::from_str(&row).expect("a valid entity");
+        assert_eq!(back, entity);
     }
 
     #[test]

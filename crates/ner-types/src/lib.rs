@@ -23,12 +23,20 @@
 
 mod answer;
 mod example;
+mod ground;
 mod normalize;
 mod parse;
 mod prompt;
+mod span;
 
 pub use answer::{render_answer, render_completion};
 pub use example::{Entity, Example};
-pub use normalize::{is_dropped_label, normalize_label, normalize_text};
-pub use parse::{Completion, Problem, parse};
+pub use ground::{Borders, GroundOptions, GroundStatus, GroundedEntity, Grounder, Grounding};
+pub use normalize::{Placeholders, is_dropped_label, normalize_label, normalize_text};
+pub use parse::{Completion, Problem, ReadMode, parse, parse_bytes, parse_with};
 pub use prompt::{PromptTemplate, TemplateError};
+pub use span::{CharIndex, Span};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

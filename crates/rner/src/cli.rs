@@ -4,6 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::ner::bench_score::BenchScoreArgs;
+use crate::ner::data::DataArgs;
+use crate::ner::eval_compare::CompareArgs;
+use crate::ner::eval_few_shot::FewShotArgs;
+use crate::ner::eval_suite::SuiteArgs;
+use crate::ner::eval_url::UrlArgs;
+use crate::ner::score::ScoreArgs;
 use crate::recipe::Backend;
 
 /// Named entity recognition that reasons: from a teacher's chains of thought to
@@ -28,8 +35,15 @@ pub(crate) enum Command {
     Sft(SftArgs),
     /// Improve a fine-tuned model by GRPO.
     Grpo(GrpoArgs),
-    /// Score a model on a benchmark.
-    Eval(EvalArgs),
+    /// Score a model, a server or a file of answers on a benchmark.
+    Eval(Box<EvalArgs>),
+    /// Datasets: list, fetch, convert, count, sample and check them.
+    Data(DataArgs),
+    /// Score predictions with one of the field's scorers.
+    Score(ScoreArgs),
+    /// Measure how fast something is, as JSON.
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// Compare this program with reference values of transformers, PEFT and PyTorch.
     Parity(ParityArgs),
     /// Write a run's report again.
@@ -42,6 +56,13 @@ pub(crate) enum Command {
     /// The toy world: its corpus and its base model.
     #[command(subcommand)]
     Tiny(TinyCommand),
+}
+
+/// `rner bench`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Sentences a second of the default scorer, with the reading of the answers.
+    Score(BenchScoreArgs),
 }
 
 /// Where hyperparameters come from.
@@ -194,13 +215,19 @@ pub(crate) enum Prompting {
 
 /// Flags of `rner eval`.
 #[derive(Clone, Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct EvalArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<EvalCommand>,
     #[command(flatten)]
     pub(crate) recipe: RecipeArgs,
-    /// Checkpoint to score.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) model: PathBuf,
-    /// Benchmark: `tiny`, a directory with CrossNER and MIT, or a folder of SET.jsonl files.
+    #[command(flatten)]
+    pub(crate) source: EvalSource,
+    #[command(flatten)]
+    pub(crate) suite: SuiteArgs,
+    #[command(flatten)]
+    pub(crate) url: UrlArgs,
+    /// Benchmark: `tiny`, the folder of the suite's data, or a folder of SET.jsonl files.
     #[arg(long, value_name = "DIR", default_value = "tiny")]
     pub(crate) data: String,
     /// Take this many sentences of each set.
@@ -212,9 +239,29 @@ pub(crate) struct EvalArgs {
     /// Prompt template; the recipe's if left out.
     #[arg(long, value_name = "FILE")]
     pub(crate) prompt: Option<PathBuf>,
-    /// Folder for results.json and predictions.jsonl.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
+    /// Folder for results.json, predictions.jsonl and, for a suite, the page.
+    #[arg(long, value_name = "DIR", required = true)]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Whose answers are scored; `--url` is the third.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct EvalSource {
+    /// Model to score: a folder or an id of the Hugging Face Hub.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["predictions", "url"])]
+    pub(crate) model: Option<PathBuf>,
+    /// Answers that were made elsewhere: lines of {"dataset", "index", "completion"}.
+    #[arg(long, value_name = "FILE", conflicts_with = "url")]
+    pub(crate) predictions: Option<PathBuf>,
+}
+
+/// `rner eval compare` and its like.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum EvalCommand {
+    /// What one run gained over another, set by set, with p-values.
+    Compare(CompareArgs),
+    /// Draw the small training parts of a few-shot suite.
+    FewShot(FewShotArgs),
 }
 
 /// Flags of `rner parity`.

@@ -11,21 +11,19 @@ use ner_types::{PromptTemplate, normalize_label, parse};
 
 use crate::backend::{Device, Inner, Task, dispatch};
 use crate::cli::{
-    CotArgs, EvalArgs, ExtractArgs, GrpoArgs, ParityArgs, PretrainArgs, Prompting, RecipeArgs,
-    ReproduceArgs, SftArgs, TeacherArgs,
+    CotArgs, ExtractArgs, GrpoArgs, ParityArgs, PretrainArgs, RecipeArgs, ReproduceArgs, SftArgs,
+    TeacherArgs,
 };
 use crate::exit::usage;
 use crate::parity::{Layout, ParityJob};
 use crate::recipe::Recipe;
 use crate::run_dir::{MetricsLog, RunDir};
-use crate::stages::{
-    CotJob, EvalJob, GrpoJob, LmCompleter, ModelDir, SftJob, Watch, load_suite, prompt_template,
-};
+use crate::stages::{CotJob, GrpoJob, LmCompleter, ModelDir, SftJob, Watch, prompt_template};
 use crate::tiny::{self, Pretrain, PretrainConfig, TinyCorpus};
 use crate::{plan, report, reproduce};
 
 /// The recipe of a command: profile, flags, overrides, in this order.
-fn resolve(args: &RecipeArgs, more: Vec<String>) -> Result<Recipe> {
+pub(crate) fn resolve(args: &RecipeArgs, more: Vec<String>) -> Result<Recipe> {
     let mut sets = Vec::new();
     if let Some(backend) = args.backend {
         sets.push(format!("run.backend={}", backend.name()));
@@ -186,38 +184,6 @@ pub(crate) fn grpo(args: &GrpoArgs) -> Result<()> {
     Ok(())
 }
 
-/// `rner eval`.
-pub(crate) fn eval(args: &EvalArgs) -> Result<()> {
-    let recipe = resolve(&args.recipe, Vec::new())?;
-    let limit = match (args.data.as_str(), args.limit) {
-        (_, Some(limit)) => limit,
-        ("tiny", None) => recipe.data.eval_sentences,
-        _ => 0,
-    };
-    let suite = load_suite(&args.data, limit)?;
-    let template = prompt_template(&recipe.model, args.prompt.as_deref())?;
-    let job = EvalJob {
-        label: "eval".into(),
-        model: ModelDir::find(&args.model)?,
-        suite: &suite,
-        template: match args.prompting {
-            Prompting::Direct => template,
-            Prompting::StepByStep => template.step_by_step(),
-        },
-        config: &recipe.eval,
-        seed: recipe.run.seed,
-        out: args.out.clone(),
-    };
-    let result = dispatch(recipe.run.backend, job)?;
-    let name = args.model.display().to_string();
-    println!(
-        "{}",
-        ner_eval::ResultTable::new(&[(name.as_str(), &result)]).to_text()
-    );
-    println!("{}", args.out.join("results.json").display());
-    Ok(())
-}
-
 /// `rner parity`.
 pub(crate) fn parity(args: &ParityArgs) -> Result<()> {
     let layout = Layout::find(&args.dir)?;
@@ -329,7 +295,7 @@ pub(crate) fn pretrain(args: PretrainArgs) -> Result<()> {
     let config = PretrainConfig {
         seed: args.seed,
         tokens: args.tokens,
-            thinking_tokens: args.thinking_tokens,
+        thinking_tokens: args.thinking_tokens,
         batch_tokens: args.batch_tokens,
         lr: args.lr,
         vocabulary: args.vocabulary,

@@ -6,6 +6,7 @@ mod commands;
 mod exit;
 mod interrupt;
 mod logging;
+mod ner;
 mod parity;
 mod plan;
 mod progress;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 
-use cli::{Cli, Command, CotCommand, TinyCommand};
+use cli::{BenchCommand, Cli, Command, CotCommand, TinyCommand};
 
 fn main() -> ExitCode {
     logging::init();
@@ -37,7 +38,10 @@ fn run(cli: Cli) -> Result<()> {
         Command::Cot(CotCommand::ServeTeacher { data, seed }) => stages::serve_teacher(&data, seed),
         Command::Sft(args) => commands::sft(&args),
         Command::Grpo(args) => commands::grpo(&args),
-        Command::Eval(args) => commands::eval(&args),
+        Command::Eval(args) => ner::eval::run(&args),
+        Command::Data(args) => ner::data::run(&args),
+        Command::Score(args) => ner::score::run(&args),
+        Command::Bench(BenchCommand::Score(args)) => ner::bench_score::run(&args),
         Command::Parity(args) => commands::parity(&args),
         Command::Report { run } => commands::report(&run),
         Command::Extract(args) => commands::extract(&args),

@@ -56,7 +56,8 @@ impl Batch {
         let read = |row: usize| {
             let cells = row * columns..(row + 1) * columns;
             let cells = [ids, mask, labels].map(|all| &all[cells.clone()]);
-            Row::new(cells, vocab_size).with_context(|| format!("{}: row {row}", file.path()))
+            Row::new(cells, vocab_size)
+                .with_context(|| format!("{}: input_ids{suffix}, row {row}", file.path()))
         };
         let rows = (0..count).map(read).collect::<Result<_>>()?;
         Ok(Self { rows, columns })

@@ -8,7 +8,7 @@ use super::compare::Comparison;
 use super::rotary;
 
 /// Width of the column of names.
-const NAME: usize = 60;
+const NAME: usize = 66;
 
 /// One line.
 #[derive(Clone, Debug, Serialize)]

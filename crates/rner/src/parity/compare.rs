@@ -79,9 +79,10 @@ impl Comparison {
             lengths.1,
             lengths.0
         );
+        // `f64::max` passes over what is not a number, so that only its own place is blamed.
         let largest = expected
             .iter()
-            .fold(0.0, |most, value| worse(most, value.abs()));
+            .fold(0.0, |most: f64, value| most.max(value.abs()));
         for (i, (&found, &expected)) in found.iter().zip(expected).enumerate() {
             self.add(
                 || format!("{place}, value {i}"),
@@ -203,6 +204,8 @@ mod tests {
             }
         }
         assert!(!compared(Tolerance::OfLargest(1.0), &[1e-9], &[0.0]).holds());
+        let comparison = compared(Tolerance::OfLargest(1.0), &[1.5, 2.5], &[1.0, f64::NAN]);
+        assert_eq!(comparison.worst.as_deref(), Some("x, value 1"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use lm_model::ChatTokenizer;
 use lm_train::Sample;
 use ner_types::{Example, PromptTemplate, render_completion};
@@ -71,16 +71,19 @@ impl File {
         comparison
     }
 
-    /// The example as it is trained on, with the reasoning or without: whichever the ids are of.
+    /// The example as it is trained on, with the reasoning or without: whichever is nearer to the ids.
     fn sample(&self, tokenizer: &ChatTokenizer, template: &PromptTemplate) -> Result<Sample> {
         let examples = std::slice::from_ref(&self.example);
-        let mut both = [false, true]
+        let both = [false, true]
             .into_iter()
-            .flat_map(|with_cot| samples(tokenizer, template, examples, with_cot))
-            .collect::<Vec<_>>();
-        let meant = both.iter().position(|sample| sample.ids == self.input_ids);
-        ensure!(!both.is_empty(), "the example gives no sample");
-        Ok(both.swap_remove(meant.unwrap_or(0)))
+            .flat_map(|with_cot| samples(tokenizer, template, examples, with_cot));
+        let differences = |sample: &Sample| {
+            let mut comparison = Comparison::new(Tolerance::Equal);
+            comparison.items("ids", &sample.ids, &self.input_ids);
+            comparison.absolute
+        };
+        both.min_by(|a, b| differences(a).total_cmp(&differences(b)))
+            .context("the example gives no sample")
     }
 
     /// From the first token of the completion on, the labels must be the ids; before it, the header

@@ -1,0 +1,314 @@
+//! Faults of a dataset's file: what is wrong, where, how often, and whether reading goes on.
+//!
+//! Real files are never clean. Each kind of fault is named, counted and shown with its first places; a [`Policy`] says
+//! which kinds stop the reader. A kind that does not stop it has one fixed remedy, [`FaultKind::remedy`].
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use crate::Error;
+
+/// What is wrong with a row or a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// The file begins with a byte order mark.
+    ByteOrderMark,
+    /// A line ends in CR LF. In JSON, where it means nothing, it is noted once, at the end of the file.
+    CarriageReturn,
+    /// A line is not UTF-8: the file mixes encodings.
+    NotUtf8,
+    /// A line or JSON element is longer than [`crate::ReadOptions::max_row_bytes`].
+    TooLong,
+    /// A line or JSON element is not a row of the format.
+    NotARow,
+    /// A word of a two-column BIO file contains a tab.
+    TabInWord,
+    /// A tag stands beside a blank word, or a sentence has no other words.
+    BlankWord,
+    /// An `I-x` follows neither `B-x` nor `I-x`.
+    OrphanInside,
+    /// The stated offsets do not give the mention's text.
+    WrongOffset,
+    /// An identifier occurs a second time.
+    DuplicateId,
+    /// A label is not in the dataset's list of labels.
+    UnknownLabel,
+    /// While writing: a mention does not occur in its sentence, or not on the borders of words.
+    Ungrounded,
+    /// While writing BIO: a mention overlaps a longer one.
+    Overlap,
+    /// The file has no row.
+    Empty,
+}
+
+impl FaultKind {
+    /// All kinds.
+    pub const ALL: [FaultKind; 14] = [
+        FaultKind::ByteOrderMark,
+        FaultKind::CarriageReturn,
+        FaultKind::NotUtf8,
+        FaultKind::TooLong,
+        FaultKind::NotARow,
+        FaultKind::TabInWord,
+        FaultKind::BlankWord,
+        FaultKind::OrphanInside,
+        FaultKind::WrongOffset,
+        FaultKind::DuplicateId,
+        FaultKind::UnknownLabel,
+        FaultKind::Ungrounded,
+        FaultKind::Overlap,
+        FaultKind::Empty,
+    ];
+
+    /// The kind's name on the command line and in JSON.
+    pub fn name(self) -> &'static str {
+        self.described().0
+    }
+
+    /// What happens if the kind is not fatal.
+    pub fn remedy(self) -> &'static str {
+        self.described().1
+    }
+
+    fn described(self) -> (&'static str, &'static str) {
+        match self {
+            FaultKind::ByteOrderMark => ("byte-order-mark", "dropped"),
+            FaultKind::CarriageReturn => ("carriage-return", "dropped"),
+            FaultKind::NotUtf8 => ("not-utf8", "row skipped"),
+            FaultKind::TooLong => ("too-long", "row skipped"),
+            FaultKind::NotARow => ("not-a-row", "row skipped"),
+            FaultKind::TabInWord => ("tab-in-word", "read as a space"),
+            FaultKind::BlankWord => ("blank-word", "word dropped"),
+            FaultKind::OrphanInside => ("orphan-inside", "begins a mention"),
+            FaultKind::WrongOffset => ("wrong-offset", "offset ignored"),
+            FaultKind::DuplicateId => ("duplicate-id", "row skipped"),
+            FaultKind::UnknownLabel => ("unknown-label", "mention dropped"),
+            FaultKind::Ungrounded => ("ungrounded", "mention dropped"),
+            FaultKind::Overlap => ("overlap", "shorter mention dropped"),
+            FaultKind::Empty => ("empty", "file ignored"),
+        }
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for FaultKind {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = FaultKind::ALL.into_iter().find(|kind| kind.name() == name);
+        found.ok_or_else(|| {
+            let names = FaultKind::ALL.map(FaultKind::name).join(", ");
+            format!("expected a kind of fault ({names}), found {name:?}")
+        })
+    }
+}
+
+/// Which kinds of fault stop the reader. By default those that would lose a row or a label silently do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    fatal: u32,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        use FaultKind::{DuplicateId, Empty, NotARow, NotUtf8, TooLong, UnknownLabel};
+        let losing = [NotUtf8, TooLong, NotARow, DuplicateId, UnknownLabel, Empty];
+        losing.into_iter().fold(Policy::lenient(), Policy::fatal)
+    }
+}
+
+impl Policy {
+    /// Every fault stops the reader.
+    pub fn strict() -> Self {
+        FaultKind::ALL
+            .into_iter()
+            .fold(Policy::lenient(), Policy::fatal)
+    }
+
+    /// No fault stops the reader; each is counted and remedied.
+    pub fn lenient() -> Self {
+        Policy { fatal: 0 }
+    }
+
+    /// The same policy, but `kind` stops the reader.
+    #[must_use]
+    pub fn fatal(self, kind: FaultKind) -> Self {
+        Policy {
+            fatal: self.fatal | bit(kind),
+        }
+    }
+
+    /// The same policy, but `kind` is counted and remedied.
+    #[must_use]
+    pub fn skip(self, kind: FaultKind) -> Self {
+        Policy {
+            fatal: self.fatal & !bit(kind),
+        }
+    }
+
+    /// Whether `kind` stops the reader.
+    pub fn is_fatal(self, kind: FaultKind) -> bool {
+        self.fatal & bit(kind) != 0
+    }
+}
+
+fn bit(kind: FaultKind) -> u32 {
+    1 << kind as u32
+}
+
+/// One fault and its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// What is wrong.
+    pub kind: FaultKind,
+    /// The file.
+    pub path: PathBuf,
+    /// Line, from 1; 0 where lines mean nothing, as in Parquet, or the whole file is meant.
+    pub line: usize,
+    /// What the format asks for.
+    pub expected: String,
+    /// What stands there.
+    pub found: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: ", self.path.display(), self.line)?;
+        write!(f, "expected {}, found {}", self.expected, self.found)
+    }
+}
+
+/// The faults met so far: how many of each kind, and the first places of each. Its size does not grow with the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FaultReport {
+    /// How often each kind occurred.
+    pub counts: BTreeMap<FaultKind, u64>,
+    /// The first faults of each kind, at most [`FaultReport::KEPT`] of a kind, in the order they were met.
+    pub first: Vec<Fault>,
+}
+
+impl FaultReport {
+    /// How many faults of one kind are kept with their place.
+    pub const KEPT: u64 = 10;
+
+    /// How many faults of all kinds.
+    pub fn total(&self) -> u64 {
+        self.counts.values().sum()
+    }
+
+    /// How many faults of one kind.
+    pub fn count(&self, kind: FaultKind) -> u64 {
+        self.counts.get(&kind).copied().unwrap_or(0)
+    }
+
+    /// Adds the faults of another file.
+    pub fn merge(&mut self, other: FaultReport) {
+        for fault in other.first {
+            let kept = self.first.iter().filter(|old| old.kind == fault.kind);
+            if (kept.count() as u64) < Self::KEPT {
+                self.first.push(fault);
+            }
+        }
+        for (kind, count) in other.counts {
+            *self.counts.entry(kind).or_default() += count;
+        }
+    }
+}
+
+/// Counts faults of one file and turns fatal ones into errors.
+#[derive(Clone, Debug)]
+pub(crate) struct Recorder {
+    pub(crate) path: PathBuf,
+    policy: Policy,
+    pub(crate) report: FaultReport,
+}
+
+impl Recorder {
+    pub(crate) fn new(path: &Path, policy: Policy) -> Self {
+        Recorder {
+            path: path.into(),
+            policy,
+            report: FaultReport::default(),
+        }
+    }
+
+    /// Counts a fault; `found` is asked only for the few that are kept or fatal.
+    pub(crate) fn record<'a>(
+        &mut self,
+        kind: FaultKind,
+        line: usize,
+        expected: impl Into<Cow<'a, str>>,
+        found: impl FnOnce() -> String,
+    ) -> Result<(), Error> {
+        let count = self.report.counts.entry(kind).or_default();
+        *count += 1;
+        let is_fatal = self.policy.is_fatal(kind);
+        if *count > FaultReport::KEPT && !is_fatal {
+            return Ok(());
+        }
+        let fault = Fault {
+            kind,
+            path: self.path.clone(),
+            line,
+            expected: expected.into().into_owned(),
+            found: found(),
+        };
+        if is_fatal {
+            return Err(fault.into());
+        }
+        self.report.first.push(fault);
+        Ok(())
+    }
+}
+
+/// A piece of a row for a message: quoted, at most 80 characters.
+pub(crate) fn excerpt(text: &str) -> String {
+    let mut head: String = text.chars().take(80).collect();
+    if head.len() < text.len() {
+        head.push('…');
+    }
+    format!("{head:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_json_and_are_read_back() {
+        for kind in FaultKind::ALL {
+            assert_eq!(kind.name().parse(), Ok(kind));
+            let json = serde_json::to_value(kind).expect("a string");
+            assert_eq!(json, kind.name());
+        }
+        let message = "tabs".parse::<FaultKind>().expect_err("no such kind");
+        assert!(message.contains("tab-in-word"), "{message}");
+    }
+
+    #[test]
+    fn a_policy_stops_at_its_fatal_kinds_and_counts_the_others() {
+        let policy = Policy::default().skip(FaultKind::NotARow);
+        let mut recorder = Recorder::new(Path::new("a.txt"), policy);
+        for line in 1..=25 {
+            let recorded = recorder.record(FaultKind::NotARow, line, "a row", || "x".into());
+            recorded.expect("not fatal");
+        }
+        assert_eq!(recorder.report.count(FaultKind::NotARow), 25);
+        assert_eq!(recorder.report.first.len() as u64, FaultReport::KEPT);
+        let fatal = recorder.record(FaultKind::NotUtf8, 26, "UTF-8", || "other bytes".into());
+        let message = fatal.expect_err("fatal").to_string();
+        assert_eq!(message, "a.txt:26: expected UTF-8, found other bytes");
+        assert!(Policy::strict().is_fatal(FaultKind::ByteOrderMark));
+    }
+}

@@ -1,0 +1,222 @@
+//! One streaming writer for every format but SLIMER's.
+//!
+//! What a format cannot hold is left out: BIO and GLiNER have neither reasoning nor schema-only labels, conversations no
+//! offsets. What it cannot hold *of a mention* is a fault, counted and by the policy fatal: a mention that does not occur
+//! in its sentence or does not lie on the borders of words (BIO, GLiNER), and in BIO one that overlaps a longer one.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use crate::fault::{Recorder, excerpt};
+use crate::files::replace_file;
+use crate::format::encode;
+use crate::row::ByteSpan;
+use crate::tags::{Mention, tags};
+use crate::words::{Splitter, word_range, words_for};
+use crate::{Error, FaultKind, FaultReport, Format, Policy, Row};
+
+/// What was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Rows in the file.
+    pub n_rows: usize,
+    /// What the format could not hold. Lines are those of the rows' source.
+    pub faults: FaultReport,
+}
+
+/// Writes rows in a format. The file appears only when complete, and an earlier one stays if anything fails, be it the
+/// reading of the rows.
+///
+/// JSON formats are written as an array, one row a line, or as JSON lines if the file's name ends in `.jsonl` or
+/// `.ndjson`. Places that the rows do not state are searched, see [`Row::located`].
+///
+/// # Errors
+///
+/// If a row is an error, the file cannot be written, the format cannot be written, or a fault is fatal by `policy`.
+pub fn write_rows(
+    path: &Path,
+    format: Format,
+    rows: impl IntoIterator<Item = Result<Row, Error>>,
+    policy: Policy,
+) -> Result<Written, Error> {
+    let mut recorder = Recorder::new(path, policy);
+    let rows = rows.into_iter();
+    let n_rows = match format {
+        Format::Slimer => Err(Error::missing(
+            path,
+            "a format to write",
+            "slimer, read only",
+        )),
+        Format::Parquet => write_parquet(path, rows),
+        _ => replace_file(path, |file| {
+            write_text(path, file, format, rows, &mut recorder)
+        }),
+    }?;
+    Ok(Written {
+        n_rows,
+        faults: recorder.report,
+    })
+}
+
+#[cfg(feature = "parquet")]
+fn write_parquet(
+    path: &Path,
+    rows: impl Iterator<Item = Result<Row, Error>>,
+) -> Result<usize, Error> {
+    replace_file(path, |file| crate::parquet_rows::write(path, file, rows))
+}
+
+#[cfg(not(feature = "parquet"))]
+fn write_parquet(path: &Path, _: impl Iterator<Item = Result<Row, Error>>) -> Result<usize, Error> {
+    let expected = "a build with the feature `parquet`";
+    Err(Error::missing(path, expected, "one without it"))
+}
+
+fn write_text(
+    path: &Path,
+    file: &File,
+    format: Format,
+    rows: impl Iterator<Item = Result<Row, Error>>,
+    recorder: &mut Recorder,
+) -> Result<usize, Error> {
+    let mut out = BufWriter::new(file);
+    let mut writer = TextWriter {
+        is_lines: is_lines(path),
+        format,
+        n_rows: 0,
+    };
+    let failed = Error::io(path, "write");
+    let write = || -> Result<std::io::Result<()>, Error> {
+        for row in rows {
+            if let Err(error) = writer.write(&row?, &mut out, recorder)? {
+                return Ok(Err(error));
+            }
+        }
+        Ok(writer.close(&mut out).and_then(|()| out.flush()))
+    };
+    write()?.map_err(failed)?;
+    Ok(writer.n_rows)
+}
+
+fn is_lines(path: &Path) -> bool {
+    let extension = path.extension();
+    extension.is_some_and(|extension| extension == "jsonl" || extension == "ndjson")
+}
+
+struct TextWriter {
+    format: Format,
+    is_lines: bool,
+    n_rows: usize,
+}
+
+impl TextWriter {
+    /// Writes a row. The outer error is a fatal fault, the inner one that of the file.
+    fn write(
+        &mut self,
+        row: &Row,
+        out: &mut dyn Write,
+        recorder: &mut Recorder,
+    ) -> Result<std::io::Result<()>, Error> {
+        let located = row.located();
+        match self.format {
+            Format::Bio | Format::MitBio => {
+                let Some(lines) = bio_lines(row, &located, self.format, recorder)? else {
+                    return Ok(Ok(()));
+                };
+                self.n_rows += 1;
+                Ok(out.write_all(lines.as_bytes()))
+            }
+            _ => {
+                if self.format == Format::Gliner {
+                    let words = words_for(row, &located, Splitter::Gliner);
+                    ranges(row, &located, &words, recorder)?;
+                }
+                self.n_rows += 1;
+                Ok(self.write_json(row, &located, out))
+            }
+        }
+    }
+
+    fn write_json(
+        &self,
+        row: &Row,
+        located: &[Option<ByteSpan>],
+        out: &mut dyn Write,
+    ) -> std::io::Result<()> {
+        if !self.is_lines {
+            out.write_all(if self.n_rows == 1 { b"[\n" } else { b",\n" })?;
+        }
+        encode(self.format, row, located, out)?;
+        if self.is_lines {
+            out.write_all(b"\n")?;
+        }
+        Ok(())
+    }
+
+    fn close(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        match (self.format, self.is_lines, self.n_rows) {
+            (Format::Bio | Format::MitBio, ..) | (_, true, _) => Ok(()),
+            (_, _, 0) => out.write_all(b"[\n]\n"),
+            _ => out.write_all(b"\n]\n"),
+        }
+    }
+}
+
+/// The mentions that are whole words, with the index of their entity. The others are faults.
+fn ranges<'a>(
+    row: &'a Row,
+    located: &[Option<ByteSpan>],
+    words: &[ByteSpan],
+    recorder: &mut Recorder,
+) -> Result<Vec<Mention<'a>>, Error> {
+    let mut mentions = Vec::new();
+    for (entity, span) in row.example.entities.iter().zip(located) {
+        match span.as_ref().and_then(|span| word_range(words, span)) {
+            Some(words) => mentions.push(Mention {
+                label: &entity.label,
+                words,
+            }),
+            None => {
+                let found = || format!("{} elsewhere or not at all", excerpt(&entity.text));
+                let expected = "a mention of whole words of its sentence";
+                recorder.record(FaultKind::Ungrounded, row.line, expected, found)?;
+            }
+        }
+    }
+    Ok(mentions)
+}
+
+/// A sentence in BIO with the blank line behind it; `None` if it has no word.
+fn bio_lines(
+    row: &Row,
+    located: &[Option<ByteSpan>],
+    format: Format,
+    recorder: &mut Recorder,
+) -> Result<Option<String>, Error> {
+    let words = words_for(row, located, Splitter::Blanks);
+    let mentions = ranges(row, located, &words, recorder)?;
+    let (tags, left_out) = tags(words.len(), &mentions);
+    for i in left_out {
+        let found = || format!("{} in words {:?}", mentions[i].label, mentions[i].words);
+        let expected = "mentions that do not overlap";
+        recorder.record(FaultKind::Overlap, row.line, expected, found)?;
+    }
+    let mut lines = String::new();
+    for (word, tag) in words.iter().zip(&tags) {
+        // A word of a JSON format may hold the very characters that separate words here.
+        let word = row.example.sentence[word.clone()].replace(['\t', '\n', '\r'], " ");
+        match (word.trim(), format) {
+            ("", _) => {}
+            (word, Format::MitBio) => lines.extend([tag, "\t", word, "\n"]),
+            (word, _) => lines.extend([word, "\t", tag, "\n"]),
+        }
+    }
+    if lines.is_empty() {
+        let found = || "none".into();
+        recorder.record(FaultKind::BlankWord, row.line, "a word", found)?;
+        return Ok(None);
+    }
+    lines.push('\n');
+    Ok(Some(lines))
+}

@@ -1,0 +1,392 @@
+//! One run against another, set by set: what was gained, how sure that is, and in how many sentences.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ner_score::{
+    Counts, Interval, Scorer, approximate_randomization, paired_bootstrap, score_sentence, total,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::answers;
+use crate::{Error, EvalOptions, OnFault, Prediction, Suite};
+
+/// Name of the file with a run's counts, beside its results.
+pub const SCORES_FILE: &str = "scores.json";
+
+/// The counts of every sentence of a run: what two runs are compared by, without the data and the answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunScores {
+    /// The preset that counted.
+    pub scorer: Scorer,
+    /// The sets, in the order of the suite.
+    pub sets: Vec<SetScores>,
+}
+
+/// The counts of a set's answered sentences.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetScores {
+    /// Name of the set.
+    pub name: String,
+    /// Positions of the sentences, ascending, from 0.
+    pub index: Vec<usize>,
+    /// True positives of each sentence, in the scorer's units.
+    pub tp: Vec<usize>,
+    /// Predicted items of each sentence.
+    pub predicted: Vec<usize>,
+    /// Gold items of each sentence.
+    pub gold: Vec<usize>,
+}
+
+/// What the second run has over the first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The preset that counted both.
+    pub scorer: Scorer,
+    /// One entry per set that both runs have.
+    pub sets: Vec<Gain>,
+    /// The mean of these sets.
+    pub mean: Gain,
+    /// Sentences that one run alone answered; they are left out.
+    pub unpaired: usize,
+    /// Sets that one run alone has; they are left out.
+    pub unpaired_sets: Vec<String>,
+    /// Resamples of the bootstrap, and shuffles of the randomisation.
+    pub resamples: usize,
+    /// Seed of both.
+    pub seed: u64,
+}
+
+/// The gain on one set, or on the mean of several. F1, gain and interval are in percent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gain {
+    /// Name of the set.
+    pub name: String,
+    /// Sentences that both runs answered.
+    pub sentences: usize,
+    /// F1 of the first run on these sentences.
+    pub first: f64,
+    /// F1 of the second run.
+    pub second: f64,
+    /// Second minus first.
+    pub gain: f64,
+    /// 95 % interval of the gain: paired bootstrap over sentences.
+    pub interval: Interval,
+    /// Two-sided p-value of the paired bootstrap.
+    pub p_bootstrap: f64,
+    /// Two-sided p-value of approximate randomisation.
+    pub p_randomization: f64,
+    /// The latter, corrected for looking at several sets (Holm 1979). Of the mean: uncorrected.
+    pub p_holm: f64,
+    /// Sentences with a higher F1 in the second run.
+    pub better: usize,
+    /// Sentences with a lower one.
+    pub worse: usize,
+}
+
+impl RunScores {
+    /// Counts every answered sentence under a preset. Predictions must fit the suite.
+    pub fn new(suite: &Suite, predictions: &[Prediction], scorer: Scorer) -> RunScores {
+        let sets = suite.sets.iter().map(|set| {
+            let mut scores = SetScores {
+                name: set.name.clone(),
+                ..SetScores::default()
+            };
+            for answer in answers(set, predictions) {
+                let counts = score_sentence(scorer, &answer.sentence())
+                    .tally
+                    .counts(scorer);
+                scores.push(answer.prediction.index, counts);
+            }
+            scores
+        });
+        RunScores {
+            scorer,
+            sets: sets.collect(),
+        }
+    }
+
+    /// Reads the counts of a run: its folder, or the file itself.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read or is not one.
+    pub fn read(path: &Path) -> Result<RunScores, Error> {
+        let path = match path.is_dir() {
+            true => path.join(SCORES_FILE),
+            false => PathBuf::from(path),
+        };
+        let bytes = fs::read(&path).map_err(|source| Error::Read {
+            path: path.clone(),
+            source,
+        })?;
+        let scores: RunScores =
+            serde_json::from_slice(&bytes).map_err(|error| Error::ScoresFile {
+                path: path.clone(),
+                found: error.to_string(),
+            })?;
+        match scores.sets.iter().find(|set| !set.is_consistent()) {
+            Some(set) => Err(Error::ScoresFile {
+                path,
+                found: format!("{:?}, whose lists differ in length or order", set.name),
+            }),
+            None => Ok(scores),
+        }
+    }
+
+    /// Writes the counts into a run's folder, so that the file appears only when complete.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn write(&self, dir: &Path) -> Result<PathBuf, Error> {
+        let path = dir.join(SCORES_FILE);
+        ner_datasets::write_atomic(&path, |out| {
+            serde_json::to_writer(&mut *out, self)?;
+            out.write_all(b"\n")
+        })?;
+        Ok(path)
+    }
+}
+
+impl SetScores {
+    fn push(&mut self, index: usize, counts: Counts) {
+        self.index.push(index);
+        self.tp.push(counts.tp);
+        self.predicted.push(counts.predicted);
+        self.gold.push(counts.gold);
+    }
+
+    fn counts(&self, at: usize) -> Counts {
+        Counts {
+            tp: self.tp[at],
+            predicted: self.predicted[at],
+            gold: self.gold[at],
+        }
+    }
+
+    fn is_consistent(&self) -> bool {
+        let lengths = [self.tp.len(), self.predicted.len(), self.gold.len()];
+        let is_equal = lengths.iter().all(|n| *n == self.index.len());
+        is_equal && self.index.is_sorted_by(|a, b| a < b)
+    }
+}
+
+/// Two runs on the sentences of one set that both answered.
+struct Paired {
+    name: String,
+    first: Vec<Counts>,
+    second: Vec<Counts>,
+    unpaired: usize,
+}
+
+/// Compares two runs that were counted by the same preset on the same data: the gain of `second` over `first`.
+///
+/// # Errors
+///
+/// If the runs were counted differently or on different gold, have no set in common, or, unless `on_fault` says to
+/// leave such sentences out, if a sentence or a set is in one run only.
+pub fn compare_runs(
+    first: &RunScores,
+    second: &RunScores,
+    options: &EvalOptions,
+    on_fault: OnFault,
+) -> Result<Comparison, Error> {
+    if first.scorer != second.scorer {
+        return Err(Error::OtherScorer {
+            expected: first.scorer.name(),
+            found: second.scorer.name(),
+        });
+    }
+    let unpaired_sets = unpaired_sets(first, second);
+    if let (Some(set), true) = (unpaired_sets.first(), on_fault == OnFault::Fatal) {
+        return Err(Error::UnpairedSet { set: set.clone() });
+    }
+    let mut pairs = Vec::new();
+    for a in &first.sets {
+        if let Some(b) = second.sets.iter().find(|b| b.name == a.name) {
+            pairs.push(pair(a, b, on_fault)?);
+        }
+    }
+    if pairs.is_empty() {
+        return Err(Error::NothingInCommon);
+    }
+    let mut sets = Vec::new();
+    for pair in &pairs {
+        sets.push(gain(&pair.name, std::slice::from_ref(pair), options)?);
+    }
+    holm(&mut sets);
+    Ok(Comparison {
+        scorer: first.scorer,
+        mean: gain("mean", &pairs, options)?,
+        sets,
+        unpaired: pairs.iter().map(|pair| pair.unpaired).sum(),
+        unpaired_sets,
+        resamples: options.resamples,
+        seed: options.seed,
+    })
+}
+
+/// Names of the sets that one of the runs lacks.
+fn unpaired_sets(first: &RunScores, second: &RunScores) -> Vec<String> {
+    let lacking = |these: &RunScores, those: &RunScores| -> Vec<String> {
+        let has = |name: &String| those.sets.iter().any(|set| set.name == *name);
+        let names = these.sets.iter().map(|set| set.name.clone());
+        names.filter(|name| !has(name)).collect()
+    };
+    let mut names = lacking(first, second);
+    names.extend(lacking(second, first));
+    names
+}
+
+fn pair(a: &SetScores, b: &SetScores, on_fault: OnFault) -> Result<Paired, Error> {
+    let mut paired = Paired {
+        name: a.name.clone(),
+        first: Vec::new(),
+        second: Vec::new(),
+        unpaired: 0,
+    };
+    let (mut i, mut j) = (0, 0);
+    while i < a.index.len() || j < b.index.len() {
+        let next =
+            [a.index.get(i), b.index.get(j)].map(|index| index.copied().unwrap_or(usize::MAX));
+        let index = next[0].min(next[1]);
+        if next[0] == next[1] {
+            let (x, y) = (a.counts(i), b.counts(j));
+            check_gold(&a.name, index, x, y)?;
+            paired.first.push(x);
+            paired.second.push(y);
+        } else if on_fault == OnFault::Fatal {
+            return Err(Error::Unpaired {
+                dataset: a.name.clone(),
+                index,
+            });
+        } else {
+            paired.unpaired += 1;
+        }
+        i += usize::from(next[0] == index);
+        j += usize::from(next[1] == index);
+    }
+    Ok(paired)
+}
+
+fn check_gold(name: &str, index: usize, a: Counts, b: Counts) -> Result<(), Error> {
+    match a.gold == b.gold {
+        true => Ok(()),
+        false => Err(Error::OtherGold {
+            dataset: name.into(),
+            index,
+            expected: a.gold,
+            found: b.gold,
+        }),
+    }
+}
+
+fn gain(name: &str, pairs: &[Paired], options: &EvalOptions) -> Result<Gain, Error> {
+    let first: Vec<&[Counts]> = pairs.iter().map(|pair| pair.first.as_slice()).collect();
+    let second: Vec<&[Counts]> = pairs.iter().map(|pair| pair.second.as_slice()).collect();
+    let (seed, resamples) = (options.seed, options.resamples);
+    let bootstrap = paired_bootstrap(&second, &first, seed, resamples)?;
+    let shuffled = approximate_randomization(&second, &first, seed, resamples)?;
+    let mean = |runs: &[&[Counts]]| {
+        runs.iter().map(|set| total(set).f1_percent()).sum::<f64>() / runs.len() as f64
+    };
+    let sentences = pairs
+        .iter()
+        .flat_map(|pair| pair.first.iter().zip(&pair.second));
+    let count = |test: fn(f64, f64) -> bool| {
+        sentences
+            .clone()
+            .filter(|(a, b)| test(sentence_f1(a), sentence_f1(b)))
+            .count()
+    };
+    Ok(Gain {
+        name: name.into(),
+        sentences: sentences.clone().count(),
+        first: mean(&first),
+        second: mean(&second),
+        gain: bootstrap.difference * 100.0,
+        interval: bootstrap.interval.percent(),
+        p_bootstrap: bootstrap.p_value,
+        p_randomization: shuffled.p_value,
+        p_holm: shuffled.p_value,
+        better: count(|a, b| b > a),
+        worse: count(|a, b| b < a),
+    })
+}
+
+/// F1 of one sentence; a rightly empty answer is as good as can be.
+fn sentence_f1(counts: &Counts) -> f64 {
+    match counts.gold + counts.predicted {
+        0 => 1.0,
+        _ => counts.f1(),
+    }
+}
+
+/// Holm's step-down correction: the k-th smallest of m p-values times m − k + 1, never falling.
+fn holm(sets: &mut [Gain]) {
+    let mut order: Vec<usize> = (0..sets.len()).collect();
+    order.sort_by(|&a, &b| sets[a].p_randomization.total_cmp(&sets[b].p_randomization));
+    let mut highest = 0.0_f64;
+    for (rank, at) in order.into_iter().enumerate() {
+        let factor = (sets.len() - rank) as f64;
+        highest = highest.max((sets[at].p_randomization * factor).min(1.0));
+        sets[at].p_holm = highest;
+    }
+}
+
+impl Comparison {
+    /// The comparison as an aligned table, ending with notes and a line break.
+    pub fn to_text(&self, first: &str, second: &str) -> String {
+        let rows = || self.sets.iter().chain([&self.mean]);
+        let width = rows()
+            .map(|gain| gain.name.chars().count())
+            .max()
+            .unwrap_or(0);
+        let mut out = format!("gain of {second} (B) over {first} (A), in points of F1\n\n");
+        let _ = writeln!(
+            out,
+            "{:<width$}  {:>6}  {:>6}  {:>6}  {:>16}  {:>7}  {:>7}  {:>7}  {:>13}",
+            "set", "A", "B", "gain", "95 % interval", "p (AR)", "p Holm", "p boot", "better/worse"
+        );
+        for gain in rows() {
+            let interval = format!("{:+.2} to {:+.2}", gain.interval.low, gain.interval.high);
+            let moved = format!("{}/{}", gain.better, gain.worse);
+            let _ = writeln!(
+                out,
+                "{:<width$}  {:>6.2}  {:>6.2}  {:>+6.2}  {interval:>16}  {:>7.4}  {:>7.4}  {:>7.4}  {moved:>13}",
+                gain.name,
+                gain.first,
+                gain.second,
+                gain.gain,
+                gain.p_randomization,
+                gain.p_holm,
+                gain.p_bootstrap
+            );
+        }
+        out.push_str(&self.notes());
+        out
+    }
+
+    /// What the figures are, and what is not in them.
+    fn notes(&self) -> String {
+        let (scorer, n) = (self.scorer, self.resamples);
+        let mut out = format!(
+            "\nScorer {scorer}. Two-sided p-values over sentences: AR = approximate randomisation, boot = paired \
+             bootstrap, {n} rounds each;\nHolm = AR corrected for the number of sets. better/worse: sentences whose \
+             F1 rose or fell.\n"
+        );
+        if self.unpaired > 0 {
+            let _ = writeln!(
+                out,
+                "{} sentences that one run alone answered are left out.",
+                self.unpaired
+            );
+        }
+        for set in &self.unpaired_sets {
+            let _ = writeln!(out, "{set}: one run alone has it; left out.");
+        }
+        out
+    }
+}

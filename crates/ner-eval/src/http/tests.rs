@@ -1,0 +1,260 @@
+//! A server on this machine that answers as told, and what the completer makes of it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use super::*;
+
+/// Status and body for a request, by its prompt and how often that prompt was sent before.
+type Script = dyn Fn(&str, usize) -> (u16, String) + Send + Sync;
+
+/// A server that runs as long as the test program; gives its address and the prompts that it received.
+fn serve(
+    script: impl Fn(&str, usize) -> (u16, String) + Send + Sync + 'static,
+) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let prompts = Arc::new(Mutex::new(Vec::new()));
+    let (seen, script): (_, Arc<Script>) = (Arc::clone(&prompts), Arc::new(script));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let (seen, script) = (Arc::clone(&seen), Arc::clone(&script));
+            std::thread::spawn(move || answer(stream, &seen, &*script));
+        }
+    });
+    (url, prompts)
+}
+
+fn answer(stream: TcpStream, seen: &Mutex<Vec<String>>, script: &Script) -> Option<()> {
+    let mut reader = BufReader::new(stream.try_clone().ok()?);
+    loop {
+        let body: Value = serde_json::from_slice(&read_body(&mut reader)?).ok()?;
+        let prompt = body.pointer("/messages/0/content")?.as_str()?.to_string();
+        let before = {
+            let mut seen = seen.lock().ok()?;
+            seen.push(prompt.clone());
+            seen.iter().filter(|other| **other == prompt).count() - 1
+        };
+        let (status, body) = script(&prompt, before);
+        let head = format!(
+            "HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        (&stream)
+            .write_all(format!("{head}{body}").as_bytes())
+            .ok()?;
+    }
+}
+
+fn read_body(reader: &mut impl BufRead) -> Option<Vec<u8>> {
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok().filter(|n| *n > 0)?;
+        let line = line.trim().to_lowercase();
+        if line.is_empty() {
+            break;
+        }
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().ok()?;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    Some(body)
+}
+
+fn reply(text: &str) -> (u16, String) {
+    let choice = json!({"message": {"content": text}, "finish_reason": "stop"});
+    (
+        200,
+        json!({"choices": [choice], "usage": {"completion_tokens": 3}}).to_string(),
+    )
+}
+
+fn config(url: &str) -> UrlConfig {
+    let retry = Retry {
+        tries: 3,
+        first_delay_ms: 1,
+        max_delay_ms: 2,
+        max_retry_after_ms: 2,
+    };
+    UrlConfig {
+        url: url.into(),
+        model: "m".into(),
+        concurrency: 4,
+        retry,
+        ..UrlConfig::default()
+    }
+}
+
+fn prompts(n: usize) -> Vec<String> {
+    (0..n).map(|i| format!("prompt {i}")).collect()
+}
+
+#[test]
+fn answers_come_back_in_the_order_of_the_prompts() {
+    let (url, _) = serve(|prompt, _| reply(prompt));
+    let mut completer = UrlCompleter::new(&config(&url)).expect("usable");
+    let answers = completer.complete(&prompts(20)).expect("answered");
+    let texts: Vec<&str> = answers.iter().map(|answer| answer.text.as_str()).collect();
+    assert_eq!(texts, prompts(20));
+    assert!(
+        answers
+            .iter()
+            .all(|answer| answer.tokens == 3 && !answer.truncated)
+    );
+    assert!(completer.url().ends_with("/v1/chat/completions"));
+}
+
+#[test]
+fn a_failure_is_tried_again_and_then_named_alone() {
+    let (url, seen) = serve(|prompt, before| match (prompt, before) {
+        ("prompt 0", 0) => (503, "busy".into()),
+        ("prompt 0", 1) => (200, "{\"choices\": [".into()),
+        ("prompt 1", _) => (500, "{\"error\": {\"message\": \"broken\"}}".into()),
+        ("prompt 2", _) => (400, "{\"error\": {\"message\": \"too long\"}}".into()),
+        (prompt, _) => reply(prompt),
+    });
+    let mut completer = UrlCompleter::new(&config(&url)).expect("usable");
+    let outcomes = completer.attempt(&prompts(4)).expect("most are answered");
+    let is_answered = |outcome: &Outcome| matches!(outcome, Outcome::Answered(_));
+    assert_eq!(
+        outcomes.iter().map(is_answered).collect::<Vec<_>>(),
+        [true, false, false, true]
+    );
+    let Outcome::Failed(reason) = &outcomes[1] else {
+        panic!("it cannot be answered")
+    };
+    assert!(reason.ends_with("broken (after 3 tries)"), "{reason}");
+    let Outcome::Failed(reason) = &outcomes[2] else {
+        panic!("it is refused")
+    };
+    assert!(reason.ends_with("too long"), "{reason}");
+    let sent = |prompt: &str| {
+        seen.lock()
+            .expect("whole")
+            .iter()
+            .filter(|p| *p == prompt)
+            .count()
+    };
+    assert_eq!(
+        [sent("prompt 0"), sent("prompt 1"), sent("prompt 2")],
+        [3, 3, 1]
+    );
+}
+
+#[test]
+fn what_concerns_every_request_ends_the_evaluation() {
+    let (url, seen) = serve(|_, _| (401, "{\"error\": {\"message\": \"who are you\"}}".into()));
+    let mut completer = UrlCompleter::new(&config(&url)).expect("usable");
+    let message = completer
+        .attempt(&prompts(50))
+        .expect_err("refused")
+        .to_string();
+    assert!(
+        message.contains("401: who are you (is the right API key"),
+        "{message}"
+    );
+    assert!(
+        seen.lock().expect("whole").len() < 50,
+        "the rest is not sent"
+    );
+}
+
+#[test]
+fn a_server_that_no_longer_answers_is_given_up() {
+    let (url, _) = serve(|_, _| (500, "down".into()));
+    let mut completer = UrlCompleter::new(&UrlConfig {
+        give_up_after: 3,
+        ..config(&url)
+    })
+    .expect("usable");
+    let outcomes = completer.attempt(&prompts(2)).expect("two are not enough");
+    assert!(
+        outcomes
+            .iter()
+            .all(|outcome| matches!(outcome, Outcome::Failed(_)))
+    );
+    let message = completer
+        .attempt(&prompts(2))
+        .expect_err("four are")
+        .to_string();
+    assert!(
+        message.contains("3 requests in a row failed for good"),
+        "{message}"
+    );
+}
+
+#[test]
+fn an_address_without_a_server_is_told_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    drop(listener);
+    let mut completer = UrlCompleter::new(&config(&url)).expect("usable");
+    let message = completer
+        .attempt(&prompts(2))
+        .expect_err("nobody is there")
+        .to_string();
+    assert!(
+        message.contains("expected a server, found none in 3 tries"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_stop_sends_nothing_more() {
+    let (url, seen) = serve(|prompt, _| reply(prompt));
+    let completer = UrlCompleter::new(&config(&url)).expect("usable");
+    let mut completer = completer.stop_when(|| true);
+    let outcomes = completer.attempt(&prompts(3)).expect("stopped");
+    assert_eq!(outcomes, vec![Outcome::NotAsked; 3]);
+    assert!(seen.lock().expect("whole").is_empty());
+}
+
+#[track_caller]
+fn check_refused(config: &UrlConfig, expected: &str) {
+    let message = UrlCompleter::new(config).expect_err("refused").to_string();
+    assert!(message.contains(expected), "{message}");
+}
+
+#[test]
+fn settings_are_checked_before_anything_is_sent() {
+    for url in ["", "h:1", "ftp://h", "http://h/v1?key=1"] {
+        check_refused(&config(url), "expected http://host or https://host");
+    }
+    let message = UrlCompleter::new(&config("https://me:secret@h")).expect_err("a password");
+    assert!(!message.to_string().contains("secret"), "{message}");
+    let good = config("http://h");
+    let with = |change: fn(&mut UrlConfig)| {
+        let mut config = good.clone();
+        change(&mut config);
+        config
+    };
+    check_refused(&with(|c| c.model.clear()), "the model's name");
+    check_refused(&with(|c| c.concurrency = 0), "at least one request");
+    check_refused(&with(|c| c.temperature = f64::NAN), "temperature");
+    let key = "NER_EVAL_TEST_KEY_THAT_IS_NOT_SET";
+    let config = UrlConfig {
+        api_key_env: Some(key.into()),
+        ..good
+    };
+    check_refused(&config, key);
+}
+
+#[test]
+fn addresses_are_completed() {
+    for (base, expected) in [
+        ("http://h:1", "http://h:1/v1/chat/completions"),
+        ("https://h/v1/", "https://h/v1/chat/completions"),
+        (
+            "https://h/v1/chat/completions",
+            "https://h/v1/chat/completions",
+        ),
+    ] {
+        assert_eq!(completions_url(base).expect("usable").as_str(), expected);
+    }
+}

@@ -1,0 +1,168 @@
+//! Everything that an evaluation leaves behind: predictions, counts, `results.json` and the page.
+
+use std::path::{Path, PathBuf};
+
+use ner_score::Scorer;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Analysis, Error, EvalOptions, EvalResult, FailedRequest, Faults, LoadedSuite, Prediction,
+    RunScores, SetSource, analyse, page, score_predictions_with, write_predictions,
+};
+
+/// How the model was asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Prompting {
+    /// The prompt as it is; what tuned models expect.
+    #[default]
+    Direct,
+    /// With a sentence in front that asks an untrained model to reason first.
+    StepByStep,
+}
+
+impl Prompting {
+    /// The template to ask with.
+    pub fn apply(self, template: &ner_types::PromptTemplate) -> ner_types::PromptTemplate {
+        match self {
+            Prompting::Direct => template.clone(),
+            Prompting::StepByStep => template.step_by_step(),
+        }
+    }
+}
+
+/// What is to be reported besides the answers.
+#[derive(Clone, Debug, Default)]
+pub struct ReportSettings {
+    /// Name of the system, for tables and the page.
+    pub system: String,
+    /// Preset of the scores.
+    pub scorer: Scorer,
+    /// How the model was asked; `None` where the answers came from a file.
+    pub prompting: Option<Prompting>,
+    /// Bootstrap of the intervals.
+    pub options: EvalOptions,
+}
+
+/// A finished evaluation: the content of `results.json`.
+///
+/// The file begins with `f1`, F1 in percent by dataset name, and can be read as an [`EvalResult`] as well.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// The scores.
+    #[serde(flatten)]
+    pub result: EvalResult,
+    /// Name of the system.
+    pub system: String,
+    /// How it was asked.
+    pub prompting: Option<Prompting>,
+    /// Types, errors, other presets and failure signatures.
+    pub analysis: Analysis,
+    /// Where each set came from, and its types as they were asked for.
+    pub sources: Vec<SetSource>,
+    /// Sets that were left out, because they are not there.
+    pub absent: Vec<String>,
+    /// Which copies were used.
+    pub notes: Vec<String>,
+    /// What did not fit in the file of predictions, where there was one.
+    pub faults: Option<Faults>,
+}
+
+/// The files of an evaluation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrittenFiles {
+    /// `predictions.jsonl`, in the order of the suite.
+    pub predictions: PathBuf,
+    /// `scores.json`, for [`crate::compare_runs`].
+    pub scores: PathBuf,
+    /// `results.json`.
+    pub results: PathBuf,
+    /// `results.html`.
+    pub page: PathBuf,
+}
+
+impl RunReport {
+    /// Scores and analyses the answers to a suite.
+    ///
+    /// `failures` are the sentences that could not be answered, `faults` what was wrong in a file of predictions.
+    ///
+    /// # Errors
+    ///
+    /// If a prediction belongs to no sentence of the suite, or a sentence has two.
+    pub fn new(
+        loaded: &LoadedSuite,
+        predictions: Vec<Prediction>,
+        failures: Vec<FailedRequest>,
+        faults: Option<Faults>,
+        settings: &ReportSettings,
+    ) -> Result<RunReport, Error> {
+        let (scorer, options) = (settings.scorer, &settings.options);
+        let result = score_predictions_with(scorer, &loaded.suite, predictions, options)?;
+        Ok(RunReport {
+            analysis: analyse(&loaded.suite, &result.predictions, scorer, options),
+            result: EvalResult { failures, ..result },
+            system: settings.system.clone(),
+            prompting: settings.prompting,
+            sources: loaded.sources.clone(),
+            absent: loaded.absent.clone(),
+            notes: loaded.notes.clone(),
+            faults,
+        })
+    }
+
+    /// Writes the four files into a folder, which is made if it is not there. Each appears only when complete.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be written.
+    pub fn write(&self, loaded: &LoadedSuite, dir: &Path) -> Result<WrittenFiles, Error> {
+        std::fs::create_dir_all(dir).map_err(|source| Error::Write {
+            path: dir.into(),
+            source,
+        })?;
+        let [predictions, results, page] =
+            ["predictions.jsonl", "results.json", "results.html"].map(|name| dir.join(name));
+        write_predictions(&predictions, &self.in_order(loaded))?;
+        let scores = RunScores::new(
+            &loaded.suite,
+            &self.result.predictions,
+            self.analysis.scorer,
+        )
+        .write(dir)?;
+        ner_datasets::write_atomic(&results, |out| {
+            serde_json::to_writer_pretty(&mut *out, self)?;
+            out.write_all(b"\n")
+        })?;
+        let html = self.to_html(loaded)?;
+        ner_datasets::write_atomic(&page, |out| out.write_all(html.as_bytes()))?;
+        Ok(WrittenFiles {
+            predictions,
+            scores,
+            results,
+            page,
+        })
+    }
+
+    /// The results as a page: one file that needs no network and no script.
+    ///
+    /// # Errors
+    ///
+    /// If the template cannot be filled, which is a fault of this crate.
+    pub fn to_html(&self, loaded: &LoadedSuite) -> Result<String, Error> {
+        page::render(self, &loaded.suite)
+    }
+
+    /// The predictions in the order of the suite, whatever the order in which they were made.
+    fn in_order(&self, loaded: &LoadedSuite) -> Vec<Prediction> {
+        let names: Vec<&str> = loaded
+            .suite
+            .sets
+            .iter()
+            .map(|set| set.name.as_str())
+            .collect();
+        let rank = |name: &str| names.iter().position(|other| *other == name);
+        let mut predictions = self.result.predictions.clone();
+        predictions.sort_by_key(|prediction| (rank(&prediction.dataset), prediction.index));
+        predictions
+    }
+}

@@ -1,0 +1,372 @@
+//! What an evaluation leaves behind, and one run compared with another, on made-up sentences.
+
+use std::ops::ControlFlow;
+
+use ner_eval::{
+    Answer, BoxError, Completer, EvalOptions, EvalResult, EvalSet, LoadedSuite, OnFault, Outcome,
+    Prediction, Prompting, ReportSettings, RunReport, RunScores, Suite, compare_runs,
+    evaluate_from,
+};
+use ner_score::Scorer;
+use ner_types::{Entity, Example, PromptTemplate};
+use serde_json::Value;
+
+const OPTIONS: EvalOptions = EvalOptions {
+    batch_size: 4,
+    resamples: 199,
+    seed: 1,
+};
+
+/// Sentences "Ardela Voss met <i> in Brel": a person and a city each.
+fn suite() -> Suite {
+    let example = |i: usize| Example {
+        sentence: format!("Ardela Voss met {i} in <Brel> ."),
+        schema: vec!["city".into(), "person".into()],
+        entities: vec![
+            Entity::new("Ardela Voss", "person"),
+            Entity::new("Brel", "city"),
+        ],
+        ..Example::default()
+    };
+    let set = |name: &str| EvalSet {
+        name: name.into(),
+        examples: (0..40).map(example).collect(),
+    };
+    Suite {
+        name: "made up".into(),
+        sets: vec![set("north"), set("south")],
+    }
+}
+
+fn completion(entities: &str) -> String {
+    format!("<think>\nfour words of reasoning\n</think>\n{{\"entities\": {{{entities}}}}}")
+}
+
+/// Answers by a rule; what the rule does not answer is missing.
+fn predictions(rule: impl Fn(&str, usize) -> Option<String>) -> Vec<Prediction> {
+    let mut predictions = Vec::new();
+    for set in ["north", "south"] {
+        for index in 0..40 {
+            predictions.extend(rule(set, index).map(|completion| Prediction {
+                dataset: set.into(),
+                index,
+                truncated: completion.is_empty(),
+                tokens: Some(10),
+                completion,
+            }));
+        }
+    }
+    predictions
+}
+
+fn right() -> String {
+    completion(r#""person": ["Ardela Voss"], "city": ["Brel"]"#)
+}
+
+/// Every fourth answer to the north has a boundary error, a foreign label and an invented name.
+fn faulty(set: &str, index: usize) -> String {
+    match (set, index % 4) {
+        ("north", 0) => completion(r#""person": ["Voss", "Nobody"], "planet": ["Brel"]"#),
+        ("north", 1) => String::new(),
+        _ => right(),
+    }
+}
+
+fn settings(system: &str) -> ReportSettings {
+    ReportSettings {
+        system: system.into(),
+        scorer: Scorer::ReasoningIe,
+        prompting: Some(Prompting::StepByStep),
+        options: OPTIONS,
+    }
+}
+
+fn report(predictions: Vec<Prediction>) -> (LoadedSuite, RunReport) {
+    let loaded = LoadedSuite::from_suite(suite());
+    let report = RunReport::new(&loaded, predictions, vec![], None, &settings("m <1>"))
+        .expect("predictions of the suite");
+    (loaded, report)
+}
+
+#[test]
+fn errors_and_signatures_are_counted() {
+    let (_, report) = report(predictions(|set, index| Some(faulty(set, index))));
+    let north = &report.analysis.sets[0];
+    let errors: Vec<(&str, usize)> = north
+        .report
+        .errors
+        .iter()
+        .filter(|row| row.errors > 0)
+        .map(|row| (row.class.name(), row.errors))
+        .collect();
+    let expected = [
+        ("boundary", 10),
+        ("hallucinated", 10),
+        ("outside_schema", 10),
+        ("parse_failure", 20),
+    ];
+    assert_eq!(errors, expected);
+    let signs = &north.signatures;
+    assert_eq!(
+        (signs.answers, signs.parse_failures, signs.truncated),
+        (40, 10, 10)
+    );
+    assert_eq!((signs.entities, signs.entities_outside_schema), (70, 10));
+    assert_eq!(
+        signs.reasoning_words.map(|l| (l.count, l.median, l.p95)),
+        Some((30, 4, 4))
+    );
+    assert_eq!(signs.words_per_entity, Some(120.0 / 70.0));
+    assert_eq!(signs.tokens_per_entity, Some(400.0 / 70.0));
+    let spread = report.analysis.spread.as_ref().expect("two sets");
+    assert_eq!(
+        (spread.worst.as_str(), spread.best.as_str(), spread.highest),
+        ("north", "south", 100.0)
+    );
+    assert_eq!(report.analysis.crossner_mean_f1, None);
+}
+
+#[test]
+fn presets_stand_side_by_side_and_the_chosen_one_scores() {
+    let all = predictions(|set, index| Some(faulty(set, index)));
+    let (loaded, paper) = report(all.clone());
+    for row in &paper.analysis.scorers {
+        let settings = ReportSettings {
+            scorer: row.scorer,
+            ..settings("m")
+        };
+        let chosen = RunReport::new(&loaded, all.clone(), vec![], None, &settings).expect("scored");
+        let f1: Vec<f64> = chosen.result.sets.iter().map(|set| set.f1).collect();
+        assert_eq!(f1, row.f1, "{}", row.scorer);
+        let of_report = chosen
+            .analysis
+            .sets
+            .iter()
+            .map(|set| set.report.micro.f1 * 100.0);
+        assert_eq!(of_report.collect::<Vec<_>>(), row.f1, "{}", row.scorer);
+    }
+}
+
+#[test]
+fn results_begin_with_f1_by_name_and_are_read_back() {
+    let (loaded, report) = report(predictions(|set, index| Some(faulty(set, index))));
+    let dir = tempfile::tempdir().expect("a folder");
+    let files = report
+        .write(&loaded, &dir.path().join("run"))
+        .expect("written");
+    let text = std::fs::read_to_string(&files.results).expect("readable");
+    assert!(
+        text.starts_with("{\n  \"f1\": {\n    \"north\":"),
+        "{}",
+        &text[..40]
+    );
+    let value: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(value["f1"]["south"], 100.0);
+    assert_eq!(value["f1"]["average"], report.result.mean_f1_paper);
+    let read: RunReport = serde_json::from_str(&text).expect("a report");
+    // Floats may lose their last bit on the way through JSON, so what is counted is compared.
+    assert_eq!(read.prompting, report.prompting);
+    assert_eq!(read.analysis.signatures.answers, 80);
+    for (read, written) in read.analysis.sets.iter().zip(&report.analysis.sets) {
+        assert_eq!(read.report.errors, written.report.errors);
+        assert_eq!(read.report.tally, written.report.tally);
+    }
+    assert_eq!(read.sources, report.sources);
+    let read: EvalResult = serde_json::from_str(&text).expect("a result as well");
+    let counts = |result: &EvalResult| result.sets.iter().map(|set| set.counts).collect::<Vec<_>>();
+    assert_eq!(counts(&read), counts(&report.result));
+    assert_eq!(
+        ner_eval::read_predictions(&files.predictions)
+            .expect("readable")
+            .len(),
+        80
+    );
+    assert!(files.scores.is_file() && files.page.is_file());
+}
+
+#[test]
+fn the_page_is_balanced_escaped_and_shows_errors_with_their_reasoning() {
+    let (loaded, report) = report(predictions(|set, index| Some(faulty(set, index))));
+    let html = report.to_html(&loaded).expect("a page");
+    for expected in [
+        "m &lt;1&gt;",
+        "<mark class=\"wrong\">Ardela Voss<small>person · boundary</small></mark>",
+        "<mark class=\"wrong\">Nobody<small>person · hallucinated</small></mark>",
+        "four words of reasoning",
+        "not readable; there is no answer",
+        "are not the paper",
+        "class=\"error e-boundary e-hallucinated e-outside_schema\"",
+        "20 of 40 sentences with errors",
+    ] {
+        assert!(html.contains(expected), "{expected}");
+    }
+    assert!(!html.contains("<Brel>") && !html.contains("<script") && !html.contains("http"));
+    for tag in [
+        "table", "thead", "tbody", "tr", "p", "details", "section", "article", "div", "mark",
+        "span",
+    ] {
+        let opened =
+            html.matches(&format!("<{tag}>")).count() + html.matches(&format!("<{tag} ")).count();
+        assert_eq!(opened, html.matches(&format!("</{tag}>")).count(), "{tag}");
+    }
+}
+
+fn scores(rule: impl Fn(&str, usize) -> Option<String>) -> RunScores {
+    RunScores::new(&suite(), &predictions(rule), Scorer::ReasoningIe)
+}
+
+#[test]
+fn the_gain_of_a_run_is_told_by_set_with_its_certainty() {
+    let (old, new) = (
+        scores(|s, i| Some(faulty(s, i))),
+        scores(|_, _| Some(right())),
+    );
+    let gains = compare_runs(&old, &new, &OPTIONS, OnFault::Fatal).expect("comparable");
+    let (north, south) = (&gains.sets[0], &gains.sets[1]);
+    // North: of 80 gold pairs 40 are right, among 70 predicted.
+    let first = 100.0 * 2.0 * 40.0 / 150.0;
+    assert!(
+        (north.first - first).abs() < 1e-9 && north.second == 100.0,
+        "{north:?}"
+    );
+    assert!((north.gain - (100.0 - first)).abs() < 1e-9);
+    assert_eq!((north.better, north.worse, south.better), (20, 0, 0));
+    assert!(
+        north.interval.low > 0.0 && north.p_randomization < 0.02,
+        "{north:?}"
+    );
+    assert_eq!(
+        (south.gain, south.p_randomization, south.p_holm),
+        (0.0, 1.0, 1.0)
+    );
+    assert_eq!(north.p_holm, 2.0 * north.p_randomization);
+    assert!((gains.mean.gain - north.gain / 2.0).abs() < 1e-9);
+    assert_eq!(gains.mean.sentences, 80);
+    let text = gains.to_text("old", "new");
+    assert!(
+        text.starts_with("gain of new (B) over old (A)") && text.contains("+46.67"),
+        "{text}"
+    );
+    let back = compare_runs(&new, &old, &OPTIONS, OnFault::Fatal).expect("comparable");
+    assert!((back.sets[0].gain + north.gain).abs() < 1e-9);
+}
+
+#[test]
+fn runs_that_cannot_be_compared_are_refused() {
+    let whole = scores(|_, _| Some(right()));
+    let part = scores(|set, index| (set != "south" || index != 7).then(right));
+    let refused = |a: &RunScores, b: &RunScores| {
+        compare_runs(a, b, &OPTIONS, OnFault::Fatal)
+            .expect_err("refused")
+            .to_string()
+    };
+    assert!(refused(&whole, &part).starts_with("\"south\", index 7"));
+    let common = compare_runs(&whole, &part, &OPTIONS, OnFault::Skip).expect("the common ones");
+    assert_eq!((common.unpaired, common.sets[1].sentences), (1, 39));
+    let mut other = whole.clone();
+    other.sets[0].gold[3] += 1;
+    assert!(refused(&whole, &other).contains("\"north\", index 3: expected 2 gold pairs"));
+    other.sets.remove(0);
+    assert!(refused(&whole, &other).contains("\"north\" in one only"));
+    other.scorer = Scorer::GoLlie;
+    assert!(refused(&whole, &other).contains("scored by reasoningie, found gollie"));
+}
+
+#[test]
+fn scores_are_read_from_a_folder_and_checked() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let scores = scores(|_, _| Some(right()));
+    let path = scores.write(dir.path()).expect("written");
+    assert_eq!(RunScores::read(dir.path()).expect("readable"), scores);
+    assert_eq!(RunScores::read(&path).expect("readable"), scores);
+    let mut broken = scores;
+    broken.sets[1].tp.pop();
+    broken.write(dir.path()).expect("written");
+    let message = RunScores::read(dir.path()).expect_err("broken").to_string();
+    assert!(
+        message.contains("\"south\", whose lists differ"),
+        "{message}"
+    );
+}
+
+/// Answers all but the prompts with a certain number in them.
+struct Flaky {
+    asked: usize,
+    healed: bool,
+}
+
+impl Completer for Flaky {
+    fn complete(&mut self, _: &[String]) -> Result<Vec<Answer>, BoxError> {
+        Err("asked one by one only".into())
+    }
+
+    fn attempt(&mut self, prompts: &[String]) -> Result<Vec<Outcome>, BoxError> {
+        self.asked += prompts.len();
+        let outcome = |prompt: &String| match prompt.contains("met 13 ") && !self.healed {
+            true => Outcome::Failed("503: busy (after 6 tries)".into()),
+            false => Outcome::Answered(Answer {
+                text: right(),
+                ..Answer::default()
+            }),
+        };
+        Ok(prompts.iter().map(outcome).collect())
+    }
+}
+
+#[test]
+fn failed_requests_are_named_and_asked_again_when_the_run_goes_on() {
+    let template = Prompting::Direct.apply(&PromptTemplate::paper());
+    let go_on = &mut |_: ner_eval::Progress<'_>| ControlFlow::Continue(());
+    let mut flaky = Flaky {
+        asked: 0,
+        healed: false,
+    };
+    let first =
+        evaluate_from(vec![], &suite(), &template, &mut flaky, &OPTIONS, go_on).expect("most");
+    assert!(!first.complete);
+    let named: Vec<_> = first
+        .failures
+        .iter()
+        .map(|f| (f.dataset.as_str(), f.index))
+        .collect();
+    assert_eq!(named, [("north", 13), ("south", 13)]);
+    assert_eq!((first.sets[0].sentences, first.sets[0].unanswered), (39, 1));
+    let mut healed = Flaky {
+        asked: 0,
+        healed: true,
+    };
+    let all = evaluate_from(
+        first.predictions,
+        &suite(),
+        &template,
+        &mut healed,
+        &OPTIONS,
+        go_on,
+    )
+    .expect("all");
+    assert!(all.complete && all.failures.is_empty());
+    assert_eq!(healed.asked, 2);
+}
+
+#[test]
+fn a_set_without_any_answer_has_no_score_and_no_part_in_the_mean() {
+    let (_, report) = report(predictions(|set, _| (set == "south").then(right)));
+    assert!(!report.result.complete);
+    let value = serde_json::to_value(&report).expect("serialisable");
+    assert_eq!(value["f1"]["north"], Value::Null);
+    assert_eq!(value["f1"]["average"], 100.0);
+    let interval = report.result.interval;
+    assert_eq!((interval.low, interval.high), (100.0, 100.0));
+    assert_eq!(report.analysis.scorers[0].mean_f1, 100.0);
+    assert_eq!(
+        report.analysis.spread.map(|spread| spread.worst),
+        Some("south".into())
+    );
+    let text = ner_eval::ResultTable::new(&[("m", &report.result)]).to_text();
+    let row = text
+        .lines()
+        .find(|line| line.starts_with("m "))
+        .expect("our row");
+    let cells: Vec<&str> = row.split_whitespace().take(5).collect();
+    assert_eq!(cells, ["m", "(incomplete)", "–", "100.00", "100.00"]);
+}

@@ -1,0 +1,171 @@
+//! Properties of the reader and of the grounder on random input.
+
+use ner_types::{
+    Borders, Completion, Entity, GroundOptions, GroundStatus, Grounder, Problem, ReadMode, parse,
+    parse_bytes, parse_with, render_completion,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+/// The pieces of which answers are made, and others.
+fn piece() -> impl Strategy<Value = String> {
+    let known = proptest::sample::select(vec![
+        "<think>",
+        "</think>",
+        "<answer>",
+        "</answer>",
+        "```json",
+        "```",
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        "\"",
+        "\\",
+        "\\ud800",
+        "\"entities\"",
+        "\"entities\": {",
+        "\"person\": [",
+        "\"Ann Holt\"",
+        "null",
+        "NaN",
+        "-Infinity",
+        "1e999",
+        "\u{feff}",
+        "\u{1c}",
+        "İ",
+        "\n",
+    ]);
+    prop_oneof![4 => known.prop_map(String::from), 1 => any::<String>()]
+}
+
+fn completion() -> impl Strategy<Value = String> {
+    vec(piece(), 0..30).prop_map(|pieces| pieces.concat())
+}
+
+fn entities() -> impl Strategy<Value = Vec<Entity>> {
+    let entity = (any::<String>(), "[a-e]{1,3}");
+    vec(entity, 0..8).prop_map(|pairs| {
+        let pairs = pairs.into_iter().filter(|(text, _)| !is_blank(text));
+        let mut read: Vec<Entity> = pairs
+            .map(|(text, label)| Entity::new(trim(&text), label))
+            .filter(|entity| {
+                !entity.text.contains("think>")
+                    && !entity.text.contains("<answer")
+                    && !entity.text.contains("```")
+            })
+            .collect();
+        // The answer groups by label, in the order of the first mention of each.
+        let order: Vec<String> = read.iter().map(|e| e.label.clone()).collect();
+        read.sort_by_key(|e| order.iter().position(|label| *label == e.label));
+        read
+    })
+}
+
+/// White space as Python sees it.
+fn trim(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c))
+}
+
+fn is_blank(text: &str) -> bool {
+    trim(text).is_empty()
+}
+
+/// What the documentation says of every completion.
+fn holds(reference: &Completion, tolerant: &Completion) -> bool {
+    !reference.salvaged
+        && reference.is_json == tolerant.is_json
+        && (reference.is_json || (reference.entities.is_empty() && !reference.problems.is_empty()))
+        && (tolerant.salvaged || reference == tolerant)
+        && tolerant.problems.starts_with(&reference.problems)
+}
+
+proptest! {
+    #[test]
+    fn every_text_is_read(text in completion()) {
+        let reference = parse_with(&text, ReadMode::Reference);
+        let tolerant = parse_with(&text, ReadMode::Tolerant);
+        prop_assert!(holds(&reference, &tolerant), "{:?}\n{:?}", reference, tolerant);
+        tolerant.check(&["person".into()], &text);
+    }
+
+    #[test]
+    fn all_bytes_are_read(bytes in vec(any::<u8>(), 0..200)) {
+        let reference = parse_bytes(&bytes, ReadMode::Reference);
+        prop_assert!(holds(&reference, &parse_bytes(&bytes, ReadMode::Tolerant)));
+        let has_fault = matches!(reference.problems.first(), Some(Problem::InvalidUtf8(_)));
+        prop_assert_eq!(has_fault, std::str::from_utf8(&bytes).is_err());
+    }
+
+    #[test]
+    fn what_is_written_is_read(entities in entities(), reasoning in "[a-z \n]{0,30}") {
+        let text = render_completion(Some(&reasoning), &entities);
+        let read = parse(&text);
+        prop_assert_eq!(&read.entities, &entities);
+        prop_assert_eq!(read.reasoning.as_deref(), Some(reasoning.trim()));
+        prop_assert_eq!(&read.problems, &[]);
+        prop_assert_eq!(parse_with(&text, ReadMode::Tolerant), read);
+    }
+
+    /// A truncated answer gives a beginning of the whole one, and nothing that it does not say.
+    #[test]
+    fn what_is_cut_off_is_a_beginning(entities in entities(), cut in any::<proptest::sample::Index>()) {
+        let text = render_completion(None, &entities);
+        let read = parse_bytes(&text.as_bytes()[..cut.index(text.len() + 1)], ReadMode::Tolerant);
+        prop_assert!(entities.starts_with(&read.entities), "{:?}", read);
+    }
+
+    #[test]
+    fn every_place_is_one_of_the_sentence(sentence in text(), needle in text(), edits in 0.0..0.6) {
+        let options = GroundOptions { borders: Borders::Prefer, max_edits_per_char: edits };
+        let found = Grounder::with_options(&sentence, options).ground(&needle);
+        prop_assert_eq!(found.spans.is_empty(), found.status == GroundStatus::Ungrounded);
+        for span in &found.spans {
+            let surface = sentence.get(span.bytes());
+            prop_assert!(surface.is_some_and(|surface| !surface.is_empty()));
+            let chars: String = sentence.chars().take(span.char_end).skip(span.char_start).collect();
+            prop_assert_eq!(surface, Some(chars.as_str()));
+            prop_assert_eq!(found.status != GroundStatus::Exact, surface != Some(trim(&needle)));
+        }
+        let is_apart = found.spans.windows(2).all(|pair| pair[0].byte_end <= pair[1].byte_start);
+        prop_assert!(is_apart, "{:?}", found);
+    }
+
+    /// A stretch of the sentence is found literally, whatever it is.
+    #[test]
+    fn a_part_of_the_sentence_is_found(sentence in text(), a in any::<proptest::sample::Index>(), b in any::<proptest::sample::Index>()) {
+        let chars: Vec<char> = sentence.chars().collect();
+        let (a, b) = (a.index(chars.len() + 1), b.index(chars.len() + 1));
+        let part: String = chars[a.min(b)..a.max(b)].iter().collect();
+        let found = Grounder::new(&sentence).ground(&part);
+        let expected = if is_blank(&part) { GroundStatus::Ungrounded } else { GroundStatus::Exact };
+        prop_assert_eq!(found.status, expected);
+    }
+
+    /// So is the whole sentence in another spelling.
+    #[test]
+    fn another_spelling_of_the_sentence_is_found(sentence in "[a-cé小’“ -]{1,40}") {
+        let spelling = sentence.to_uppercase().replace('’', "'").replace('“', "\"").replace(' ', " \u{a0}");
+        let found = Grounder::new(&sentence).ground(&spelling);
+        if is_blank(&sentence) {
+            prop_assert_eq!(found.status, GroundStatus::Ungrounded);
+        } else {
+            prop_assert!(matches!(found.status, GroundStatus::Exact | GroundStatus::Normalized));
+            let surface = found.spans[0].text(&sentence);
+            prop_assert_eq!(surface, Some(trim(&sentence)));
+        }
+    }
+}
+
+/// Few letters, so that they repeat, and what normalisation treats in its own way.
+fn text() -> impl Strategy<Value = String> {
+    let known = proptest::sample::select(vec![
+        "a", "b", "ab", " ", "  ", "A", "é", "e\u{301}", "\u{301}", "ﬁ", "½", "İ", "ß", "Σ", "’",
+        "“", "小", "樽", "\u{1100}", "\u{1161}", "각", "\u{ad}", "\u{a0}", ".", "😀",
+    ]);
+    let piece =
+        prop_oneof![8 => known.prop_map(String::from), 1 => any::<char>().prop_map(String::from)];
+    vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}

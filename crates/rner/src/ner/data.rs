@@ -1,0 +1,243 @@
+//! `rner data`: the catalogue, downloads, counts, conversion, the paper's sample, and a check of files.
+
+mod convert;
+mod fetch;
+mod inputs;
+mod report;
+mod sample;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, Subcommand, ValueEnum};
+use ner_datasets::{FaultKind, Format, Policy};
+
+/// The arguments of `rner data`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DataArgs {
+    /// What to do.
+    #[command(subcommand)]
+    command: DataCommand,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum DataCommand {
+    /// List the public datasets that can be fetched, with homes and licences.
+    List(ListArgs),
+    /// Download public datasets; resumed if broken off, checked against pinned hashes.
+    Fetch(FetchArgs),
+    /// Count sentences, words, entities and types.
+    Stats(StatsArgs),
+    /// Convert a file into another format.
+    Convert(ConvertArgs),
+    /// Draw the paper's proportional sample for reinforcement learning from the in-domain training sets.
+    Sample(SampleArgs),
+    /// Name and count every fault of files; fails if one of them is fatal.
+    Validate(ValidateArgs),
+    /// Measure how fast files are read.
+    Bench(BenchArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+struct ListArgs {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+struct FetchArgs {
+    /// Names from `rner data list`.
+    #[arg(required_unless_present = "all")]
+    names: Vec<String>,
+    /// Fetch every dataset whose files are all pinned.
+    #[arg(long, conflicts_with = "names")]
+    all: bool,
+    /// Folder that receives the files.
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    into: PathBuf,
+    /// How often a broken download is tried in all.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    attempts: u32,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+struct StatsArgs {
+    /// Files, or folders that are searched for files of a known format.
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    reading: ReadingArgs,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+struct ConvertArgs {
+    /// File to read.
+    input: PathBuf,
+    /// File to write. JSON formats are written as JSON lines if it ends in .jsonl, else as an array.
+    output: PathBuf,
+    /// Format to write: instructuie, bio, mit-bio, uniner, ner-cot, gliner, plain or parquet. Parquet is assumed for
+    /// files that end so.
+    #[arg(long, value_name = "FORMAT")]
+    to: Option<Format>,
+    #[command(flatten)]
+    reading: ReadingArgs,
+    /// Print what was written as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+struct SampleArgs {
+    /// Folder with one folder for each in-domain set, each with its training split as train.<extension>.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// File to write.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Format to write.
+    #[arg(long, value_name = "FORMAT", default_value = "ner-cot")]
+    to: Format,
+    /// Rows asked for; rounding down loses up to one a set.
+    #[arg(long, value_name = "N", default_value_t = 5_000)]
+    total: usize,
+    /// Rows of a set that count towards its share.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    cap: usize,
+    /// Seed of the draw.
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// Mix the rows of all sets.
+    #[arg(long)]
+    shuffle: bool,
+    /// Leave mit-movie and mit-restaurant out, which the paper's list has although they are benchmark sets.
+    #[arg(long)]
+    without_mit: bool,
+    /// Leave a set out; may be repeated.
+    #[arg(long, value_name = "SET")]
+    without: Vec<String>,
+    /// Go on with the sets that are there if some of the 20 are missing.
+    #[arg(long)]
+    allow_missing: bool,
+    #[command(flatten)]
+    faults: FaultArgs,
+    /// Print the quotas as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+struct ValidateArgs {
+    /// Files, or folders that are searched for files of a known format.
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    reading: ReadingArgs,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+struct BenchArgs {
+    /// Files, or folders that are searched for files of a known format.
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// Passes over all files that are measured.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    passes: u32,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How files are read.
+#[derive(Clone, Debug, Args)]
+struct ReadingArgs {
+    /// Format of the files; recognised if left out.
+    #[arg(long, value_name = "FORMAT")]
+    from: Option<Format>,
+    /// List of the allowed labels: a JSON array, or one a line. For InstructUIE the labels.json beside the file.
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// Longest line or JSON row, in bytes.
+    #[arg(long, value_name = "N", default_value_t = 1 << 20)]
+    max_row_bytes: usize,
+    #[command(flatten)]
+    faults: FaultArgs,
+}
+
+/// Which faults stop the reader.
+#[derive(Clone, Debug, Args)]
+struct FaultArgs {
+    /// What is fatal: what loses a row or a label, everything, or nothing.
+    #[arg(long, value_enum, default_value_t = OnFault::Losing)]
+    on_fault: OnFault,
+    /// Make one kind of fault fatal; may be repeated.
+    #[arg(long, value_name = "KIND")]
+    fatal: Vec<FaultKind>,
+    /// Count one kind of fault and go on; may be repeated.
+    #[arg(long, value_name = "KIND")]
+    skip: Vec<FaultKind>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum OnFault {
+    /// Faults that would lose a row or a label are fatal.
+    Losing,
+    /// Every fault is fatal.
+    Fail,
+    /// Every fault is counted and remedied.
+    Skip,
+}
+
+impl FaultArgs {
+    fn policy(&self) -> Result<Policy> {
+        if let Some(kind) = self.fatal.iter().find(|kind| self.skip.contains(kind)) {
+            let message = format!("--fatal {kind} and --skip {kind} contradict each other");
+            return Err(crate::exit::usage(message));
+        }
+        let base = match self.on_fault {
+            OnFault::Losing => Policy::default(),
+            OnFault::Fail => Policy::strict(),
+            OnFault::Skip => Policy::lenient(),
+        };
+        let policy = self
+            .fatal
+            .iter()
+            .fold(base, |policy, kind| policy.fatal(*kind));
+        Ok(self
+            .skip
+            .iter()
+            .fold(policy, |policy, kind| policy.skip(*kind)))
+    }
+}
+
+/// Runs `rner data`.
+///
+/// # Errors
+///
+/// If the command is wrong, a file cannot be read or written, or a fault is fatal.
+pub(crate) fn run(args: &DataArgs) -> Result<()> {
+    match &args.command {
+        DataCommand::List(args) => fetch::list(args),
+        DataCommand::Fetch(args) => fetch::run(args),
+        DataCommand::Stats(args) => report::stats(args),
+        DataCommand::Convert(args) => convert::run(args),
+        DataCommand::Sample(args) => sample::run(args),
+        DataCommand::Validate(args) => report::validate(args),
+        DataCommand::Bench(args) => report::bench(args),
+    }
+}
+
+/// Prints a value as indented JSON.
+fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! `rner eval`: answers of a model, of a server or of a file, scored on a benchmark.
+
+use std::path::Path;
+
+use anyhow::Result;
+use ner_eval::{EvalOptions, EvalResult, LoadedSuite, ResultTable, RunReport, Suite};
+use ner_types::PromptTemplate;
+
+use super::eval_url::UrlEval;
+use super::{eval_compare, eval_few_shot, eval_predictions, eval_suite};
+use crate::backend::dispatch;
+use crate::cli::{EvalArgs, EvalCommand, Prompting};
+use crate::commands::resolve;
+use crate::exit::usage;
+use crate::progress::Progress;
+use crate::recipe::Recipe;
+use crate::stages::{EvalJob, ModelDir, load_suite, prompt_template};
+
+/// Runs the command.
+pub(crate) fn run(args: &EvalArgs) -> Result<()> {
+    match &args.command {
+        Some(EvalCommand::Compare(args)) => return eval_compare::run(args),
+        Some(EvalCommand::FewShot(args)) => return eval_few_shot::run(args),
+        None => {}
+    }
+    let out = args
+        .out
+        .as_deref()
+        .ok_or_else(|| usage("--out is missing"))?;
+    let recipe = resolve(&args.recipe, Vec::new())?;
+    match (&args.source.model, &args.source.predictions, &args.url.url) {
+        (Some(model), None, None) => of_model(args, &recipe, model, out),
+        (None, Some(file), None) => {
+            let (data, options) = (Path::new(&args.data), options(&recipe));
+            eval_predictions::run(&args.suite, data, file, options, out)
+        }
+        (None, None, Some(_)) => of_server(args, &recipe, out),
+        _ => Err(usage(
+            "whose answers? One of --model, --predictions and --url",
+        )),
+    }
+}
+
+fn options(recipe: &Recipe) -> EvalOptions {
+    EvalOptions {
+        resamples: recipe.eval.bootstrap_resamples,
+        seed: recipe.run.seed,
+        ..EvalOptions::default()
+    }
+}
+
+fn asked(args: &EvalArgs, template: PromptTemplate) -> PromptTemplate {
+    match args.prompting {
+        Prompting::Direct => template,
+        Prompting::StepByStep => template.step_by_step(),
+    }
+}
+
+fn prompting(args: &EvalArgs) -> ner_eval::Prompting {
+    match args.prompting {
+        Prompting::Direct => ner_eval::Prompting::Direct,
+        Prompting::StepByStep => ner_eval::Prompting::StepByStep,
+    }
+}
+
+fn of_server(args: &EvalArgs, recipe: &Recipe, out: &Path) -> Result<()> {
+    let loaded = args.suite.load(Path::new(&args.data))?;
+    let template = prompt_template(&recipe.model, args.prompt.as_deref())?;
+    let progress = Progress::start("eval", loaded.suite.sentences(), "sentences");
+    UrlEval {
+        suite: &args.suite,
+        url: &args.url,
+        loaded,
+        template: &template,
+        prompting: prompting(args),
+        max_new_tokens: recipe.eval.max_new_tokens,
+        options: options(recipe),
+        out,
+    }
+    .run(&mut |done, _| progress.tick(done, ""))
+}
+
+fn of_model(args: &EvalArgs, recipe: &Recipe, model: &Path, out: &Path) -> Result<()> {
+    let name = model.display().to_string();
+    let Some(loaded) = published_suite(args)? else {
+        let limit = match (args.data.as_str(), args.limit) {
+            (_, Some(limit)) => limit,
+            ("tiny", None) => recipe.data.eval_sentences,
+            _ => 0,
+        };
+        let result = complete(args, recipe, model, &load_suite(&args.data, limit)?, out)?;
+        println!(
+            "{}",
+            ResultTable::new(&[(name.as_str(), &result)]).to_text()
+        );
+        println!("{}", out.join("results.json").display());
+        return Ok(());
+    };
+    let result = complete(args, recipe, model, &loaded.suite, out)?;
+    let settings = args
+        .suite
+        .settings(name, Some(prompting(args)), options(recipe));
+    let report = RunReport::new(
+        &loaded,
+        result.predictions,
+        result.failures,
+        None,
+        &settings,
+    )?;
+    eval_suite::finish(&report, &loaded, out).map(drop)
+}
+
+/// The suite with its data, unless `--data` is the toy corpus, a folder of SET.jsonl files or cut short:
+/// these are no published benchmark, and no page compares them with one.
+fn published_suite(args: &EvalArgs) -> Result<Option<LoadedSuite>> {
+    let data = Path::new(&args.data);
+    let own = args.data == "tiny" || args.limit.is_some() || has_jsonl(data);
+    match own {
+        true => Ok(None),
+        false => args.suite.load(data).map(Some),
+    }
+}
+
+fn has_jsonl(dir: &Path) -> bool {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut paths = entries.map(|entry| entry.path());
+    paths.any(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "jsonl")
+    })
+}
+
+fn complete(
+    args: &EvalArgs,
+    recipe: &Recipe,
+    model: &Path,
+    suite: &Suite,
+    out: &Path,
+) -> Result<EvalResult> {
+    let template = prompt_template(&recipe.model, args.prompt.as_deref())?;
+    let job = EvalJob {
+        label: "eval".into(),
+        model: ModelDir::find(model)?,
+        suite,
+        template: asked(args, template),
+        config: &recipe.eval,
+        seed: recipe.run.seed,
+        out: out.to_owned(),
+    };
+    dispatch(recipe.run.backend, job)
+}
