@@ -95,7 +95,7 @@ struct ConvertArgs {
 
 #[derive(Clone, Debug, Args)]
 struct SampleArgs {
-    /// Folder with one folder for each in-domain set, each with its training split as train.<extension>.
+    /// Folder with one folder for each in-domain set, each with its training split as `train.EXTENSION`.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
     /// File to write.
