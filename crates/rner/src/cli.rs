@@ -331,7 +331,10 @@ pub(crate) struct PretrainArgs {
     /// Tokens to train on.
     #[arg(long, default_value_t = 24_000_000)]
     pub(crate) tokens: usize,
-    /// Tokens of the second phase, which has exercises that are thought about.
+    /// Tokens of the second phase, which has general sentence shapes.
+    #[arg(long, default_value_t = 12_000_000)]
+    pub(crate) varied_tokens: usize,
+    /// Tokens of the third phase, which has exercises that are thought about.
     #[arg(long, default_value_t = 3_000_000)]
     pub(crate) thinking_tokens: usize,
     /// Tokens of one optimizer step.

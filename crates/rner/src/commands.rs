@@ -295,6 +295,7 @@ pub(crate) fn pretrain(args: PretrainArgs) -> Result<()> {
     let config = PretrainConfig {
         seed: args.seed,
         tokens: args.tokens,
+        varied_tokens: args.varied_tokens,
         thinking_tokens: args.thinking_tokens,
         batch_tokens: args.batch_tokens,
         lr: args.lr,

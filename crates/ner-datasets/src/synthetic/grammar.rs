@@ -5,6 +5,7 @@ use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::domain::{Domain, EntityType, Style};
+use super::general;
 use super::names::{Pool, capitalize, name};
 
 const OPENINGS: &[&str] = &[
@@ -89,6 +90,22 @@ pub(super) fn sentence(
         builder.push(pick(ENDINGS, rng));
     }
     builder.finish()
+}
+
+/// Shares of general sentences, in percent, that are lower-case queries.
+const QUERIES: u32 = 35;
+
+/// One sentence about types of a domain in general shapes, in either style. Words
+/// that introduce a name are the only sign of its type.
+pub(super) fn general_sentence(domain: &Domain, pool: Pool, rng: &mut ChaCha8Rng) -> Draft {
+    let mut domain = domain.clone();
+    domain.renamed = true;
+    domain.style = match rng.random_ratio(QUERIES, 100) {
+        true => Style::Query,
+        false => Style::Prose,
+    };
+    let shapes = [general::shape(&domain, rng), general::shape(&domain, rng)];
+    sentence(&domain, &shapes, pool, rng)
 }
 
 fn slots(shape: &str) -> usize {
@@ -265,6 +282,10 @@ mod tests {
                     let at = draft.text[from..].find(&mention.text);
                     from += at.expect("mention after the one before it") + mention.text.len();
                 }
+                assert!(!draft.text.contains(['[', ']']), "{}", draft.text);
+                assert!(!draft.text.contains(",,"), "{}", draft.text);
+                let draft = general_sentence(&domain, Pool::Training, &mut rng);
+                assert!(!draft.mentions.is_empty(), "{}", draft.text);
                 assert!(!draft.text.contains(['[', ']']), "{}", draft.text);
                 assert!(!draft.text.contains(",,"), "{}", draft.text);
             }

@@ -10,6 +10,7 @@
 //! [`pretraining`].
 
 mod domain;
+mod general;
 mod grammar;
 mod names;
 pub mod pretraining;
@@ -30,6 +31,8 @@ use grammar::Draft;
 /// rare ones; the rest have the types of their domain.
 const COINED: u32 = 30;
 const RARE: u32 = 35;
+/// Share of training sentences, in percent, that have general shapes.
+const GENERAL: u32 = 60;
 
 /// How much of the corpus to generate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,7 +103,10 @@ fn training_examples(
     (0..n)
         .filter_map(|i| {
             let domain = renamed(domains.choose(rng)?, [COINED, RARE], Pool::Training, rng);
-            let draft = grammar::sentence(&domain, &domain.shapes, Pool::Training, rng);
+            let draft = match rng.random_ratio(GENERAL, 100) {
+                true => grammar::general_sentence(&domain, Pool::Training, rng),
+                false => grammar::sentence(&domain, &domain.shapes, Pool::Training, rng),
+            };
             let (labels, extra) = sample_schema(&domain, domains, &draft, rng);
             Some(annotate(
                 &domain,

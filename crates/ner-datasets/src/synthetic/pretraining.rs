@@ -16,8 +16,10 @@
 //!   or as both. They stand for the instructions that a base model meets in its
 //!   pretraining.
 //!
-//! A second, shorter phase mixes in exercises that are thought about first, between
-//! the markers `<think>` and `</think>`, which occur nowhere in the first.
+//! A second phase has most sentences in general shapes, which are put together from
+//! lists of words. A third, shorter one goes on with them and mixes in exercises that are
+//! thought about first, between the markers `<think>` and `</think>`, which occur
+//! nowhere before.
 //!
 //! No text asks which names of a passage have an evaluation type, and none has
 //! the shape of the NER prompt. Labels of evaluation types do occur as words: in
@@ -31,7 +33,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value};
 
 use super::domain::{Domain, DomainSplit, EntityType, NameKind, domains, lexicon};
-use super::grammar::{Draft, article, sentence};
+use super::grammar::{Draft, article, general_sentence, sentence};
 use super::names::{Pool, capitalize, name};
 use super::renamed;
 
@@ -59,6 +61,8 @@ pub struct Documents {
     domains: Vec<Domain>,
     training: Vec<Domain>,
     rng: ChaCha8Rng,
+    /// Share of sentences, in percent, that have general shapes.
+    general: u32,
     /// Whether half of the documents are exercises that are thought about first.
     thinking: bool,
 }
@@ -73,15 +77,25 @@ impl Documents {
             domains,
             training,
             rng: ChaCha8Rng::seed_from_u64(seed),
+            general: 0,
             thinking: false,
         }
     }
 
-    /// Starts the stream of a seed for the second phase: every other document is an
-    /// exercise whose explanation stands between think markers, as in the last
+    /// Starts the stream of a seed for the second phase: most sentences have general
+    /// shapes.
+    pub fn varied(seed: u64) -> Self {
+        let mut documents = Self::new(seed);
+        documents.rng.set_stream(2);
+        documents.general = 60;
+        documents
+    }
+
+    /// Starts the stream of a seed for the third phase: as in the second, but every other
+    /// document is an exercise whose explanation stands between think markers, as in the last
     /// stage of the pretraining of today's base models.
     pub fn thinking(seed: u64) -> Self {
-        let mut documents = Self::new(seed);
+        let mut documents = Self::varied(seed);
         documents.rng.set_stream(1);
         documents.thinking = true;
         documents
@@ -96,10 +110,15 @@ impl Documents {
         let domain = &domains[self.rng.random_range(0..domains.len())];
         let domain = renamed(domain, PASSAGES, Pool::Pretraining, &mut self.rng);
         let n = self.rng.random_range(1..3);
-        let drafts = (0..n)
-            .map(|_| sentence(&domain, &domain.shapes, Pool::Pretraining, &mut self.rng))
-            .collect();
+        let drafts = (0..n).map(|_| self.sentence(&domain)).collect();
         (domain, drafts)
+    }
+
+    fn sentence(&mut self, domain: &Domain) -> Draft {
+        if self.general > 0 && self.rng.random_ratio(self.general, 100) {
+            return general_sentence(domain, Pool::Pretraining, &mut self.rng);
+        }
+        sentence(domain, &domain.shapes, Pool::Pretraining, &mut self.rng)
     }
 
     fn restated_passage(&mut self) -> Document {

@@ -31,7 +31,9 @@ pub(crate) struct PretrainConfig {
     pub(crate) seed: u64,
     /// Tokens to train on.
     pub(crate) tokens: usize,
-    /// Tokens of the second phase, which has exercises that are thought about.
+    /// Tokens of the second phase, which has general sentence shapes.
+    pub(crate) varied_tokens: usize,
+    /// Tokens of the third phase, which has exercises that are thought about.
     pub(crate) thinking_tokens: usize,
     /// Tokens of one optimizer step.
     pub(crate) batch_tokens: usize,
@@ -81,33 +83,23 @@ impl Task for Pretrain {
         let tokenizer = train_tokenizer(&self.config)?;
         let model_config = model_config(&self.config, &tokenizer);
         let model = model_config.init::<B>(device, self.config.seed);
-        let seed = self.config.seed;
         let mut watch = Watch::new();
-        let first = Phase {
-            name: "pretraining",
-            samples: samples(Documents::new(seed), self.config.tokens, &tokenizer)?,
-            lr: self.config.lr,
-        };
-        let done = self.phase(model, &first, &mut watch)?;
-        let second = Phase {
-            name: "thinking",
-            samples: samples(
-                Documents::thinking(seed),
-                self.config.thinking_tokens,
-                &tokenizer,
-            )?,
-            lr: self.config.lr / 3.0,
-        };
-        let outcome = self.phase(done.model, &second, &mut watch)?;
-        checkpoint::save(&outcome.model, &model_config, &self.out, SaveDtype::Bf16)?;
+        let phases = self.phases(&tokenizer)?;
+        let (mut model, mut steps) = (model, 0);
+        for phase in &phases {
+            let outcome = self.phase(model, phase, &mut watch)?;
+            steps += outcome.steps;
+            model = outcome.model;
+        }
+        checkpoint::save(&model, &model_config, &self.out, SaveDtype::Bf16)?;
         tokenizer.save(&self.out)?;
         let record = Record {
             config: &self.config,
             parameters: model_config.num_parameters(),
-            tokens: first.tokens() + second.tokens(),
-            steps: done.steps + outcome.steps,
+            tokens: phases.iter().map(Phase::tokens).sum(),
+            steps,
             final_loss: watch.last.as_ref().map_or(f64::NAN, |m| m.loss),
-            minutes: (first.seconds(&self.work) + second.seconds(&self.work)) / 60.0,
+            minutes: phases.iter().map(|p| p.seconds(&self.work)).sum::<f64>() / 60.0,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             program_version: env!("CARGO_PKG_VERSION"),
             command: "cargo xtask pretrain-tiny",
@@ -158,6 +150,35 @@ impl Phase {
 }
 
 impl Pretrain {
+    /// The phases in order. Each has a rate lower than the one before, because it adds to
+    /// what is learnt already.
+    fn phases(&self, tokenizer: &ChatTokenizer) -> Result<Vec<Phase>> {
+        let PretrainConfig {
+            seed,
+            lr,
+            tokens,
+            varied_tokens,
+            thinking_tokens,
+            ..
+        } = self.config;
+        [
+            ("pretraining", Documents::new(seed), tokens, lr),
+            ("varied", Documents::varied(seed), varied_tokens, lr / 2.0),
+            (
+                "thinking",
+                Documents::thinking(seed),
+                thinking_tokens,
+                lr / 3.0,
+            ),
+        ]
+        .into_iter()
+        .map(|(name, documents, wanted, lr)| {
+            let samples = samples(documents, wanted, tokenizer)?;
+            Ok(Phase { name, samples, lr })
+        })
+        .collect()
+    }
+
     fn phase<B>(&self, model: Qwen3<B>, phase: &Phase, watch: &mut Watch) -> Result<Outcome<B>>
     where
         B: AutodiffBackend + LmOps,

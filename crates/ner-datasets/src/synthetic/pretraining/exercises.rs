@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Document, Documents, json};
 use crate::synthetic::domain::Domain;
-use crate::synthetic::grammar::{Draft, article, sentence};
+use crate::synthetic::grammar::{Draft, article};
 use crate::synthetic::names::Pool;
 use crate::synthetic::reasoning::surroundings;
 use crate::synthetic::renamed;
@@ -88,7 +88,7 @@ impl Documents {
     fn reading(&mut self) -> (Domain, Draft) {
         let domain = &self.training[self.rng.random_range(0..self.training.len())];
         let domain = renamed(domain, SHARES, Pool::Pretraining, &mut self.rng);
-        let draft = sentence(&domain, &domain.shapes, Pool::Pretraining, &mut self.rng);
+        let draft = self.sentence(&domain);
         (domain, draft)
     }
 
