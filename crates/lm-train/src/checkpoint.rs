@@ -13,11 +13,13 @@ use crate::{AdamWConfig, AtomicDir, Error, Optimizer};
 /// File names beside those of the model.
 const STATE_FILE: &str = "trainer_state.json";
 const OPTIMIZER_FILE: &str = "optimizer.safetensors";
+/// Directory of the model with the lowest evaluation loss.
+const BEST: &str = "best";
 /// Checkpoint directories are this and the number of steps done.
 const PREFIX: &str = "step-";
 
 /// Where a run is, and which run it is: `trainer_state.json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainState {
     /// Optimizer steps done.
@@ -36,6 +38,25 @@ pub struct TrainState {
     pub config_hash: String,
     /// Hash of the tokens and targets of all samples, in the order given.
     pub data_hash: String,
+    /// Step of the last evaluation; 0 before the first.
+    #[serde(default)]
+    pub evaluated_at: usize,
+    /// The best evaluation so far.
+    #[serde(default)]
+    pub best: Option<BestEvaluation>,
+    /// Evaluations since then, none of which was a gain.
+    #[serde(default)]
+    pub evaluations_without_gain: usize,
+}
+
+/// The evaluation with the lowest loss.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BestEvaluation {
+    /// Optimizer steps before it.
+    pub global_step: usize,
+    /// Its loss, in nats per target token.
+    pub eval_loss: f64,
 }
 
 impl TrainState {
@@ -96,6 +117,31 @@ where
         copy_into(file, dir.path())?;
     }
     dir.commit()
+}
+
+/// Writes the model alone into `root/best`, in place of an earlier one.
+pub(crate) fn write_best<B>(
+    root: &Path,
+    model: &Qwen3<B>,
+    state: &TrainState,
+    attach: &[PathBuf],
+) -> Result<PathBuf, Error>
+where
+    B: AutodiffBackend + LmOps,
+    B::InnerBackend: LmOps,
+{
+    let dir = AtomicDir::create(&best_dir(root))?;
+    lm_model::checkpoint::save_trained(model, dir.path())?;
+    state.write(dir.path())?;
+    for file in attach {
+        copy_into(file, dir.path())?;
+    }
+    dir.commit()
+}
+
+/// Where the best model of a run is kept.
+pub(crate) fn best_dir(root: &Path) -> PathBuf {
+    root.join(BEST)
 }
 
 fn copy_into(file: &Path, dir: &Path) -> Result<(), Error> {

@@ -18,6 +18,19 @@ pub enum OverLength {
     Refuse,
 }
 
+/// How the sequences of a micro-batch are laid out for the model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BatchLayout {
+    /// End to end, each attending to itself only: no token is wasted.
+    #[default]
+    Packed,
+    /// Each filled up at its end to the longest, as most trainers do. The padding is never a target and, since
+    /// attention looks back only, nothing attends to it: losses and gradients are those of the packed
+    /// layout, at a higher price.
+    Padded,
+}
+
 /// Configuration of [`train_sft`](crate::train_sft). The defaults are those of the ReasoningNER paper
 /// where it states a value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +45,8 @@ pub struct SftConfig {
     pub batch_tokens: Option<usize>,
     /// Most samples of one micro-batch. With `batch_tokens`, whichever is reached first ends it.
     pub batch_size: Option<usize>,
+    /// How the sequences of a micro-batch are laid out.
+    pub layout: BatchLayout,
     /// Micro-batches per optimizer step; the last step of an epoch takes what is left.
     pub grad_accumulation: usize,
     /// Whether each epoch has its own random order (from `seed`) or all have the given order.
@@ -65,8 +80,20 @@ pub struct SftConfig {
     pub log_every: usize,
     /// Write a checkpoint every n steps, besides the one at the end.
     pub save_every: Option<usize>,
-    /// Keep only this many checkpoints, the newest ones.
+    /// Keep only this many checkpoints, the newest ones. The best one, see [`RunFiles`](crate::RunFiles), is kept besides.
     pub save_total_limit: Option<usize>,
+    /// Evaluate every n steps and at the end; needs samples to evaluate on
+    /// ([`SftData::eval`](crate::SftData::eval)). `None` never evaluates.
+    pub eval_every: Option<usize>,
+    /// End the run after this many evaluations in a row without a gain; `None` never does.
+    pub early_stopping_patience: Option<usize>,
+    /// By how much the loss must be below the best one, in nats, to count as a gain.
+    pub early_stopping_threshold: f64,
+    /// Give back, at the end, the model with the lowest evaluation loss instead of the last one.
+    pub load_best_model_at_end: bool,
+    /// What all devices of the run together can do, in floating-point operations per second; with it the
+    /// metrics hold the model FLOPs utilisation.
+    pub peak_flops: Option<f64>,
 }
 
 impl Default for SftConfig {
@@ -93,6 +120,12 @@ impl Default for SftConfig {
             log_every: 1,
             save_every: None,
             save_total_limit: None,
+            layout: BatchLayout::Packed,
+            eval_every: None,
+            early_stopping_patience: None,
+            early_stopping_threshold: 0.0,
+            load_best_model_at_end: false,
+            peak_flops: None,
         }
     }
 }
@@ -146,12 +179,37 @@ impl SftConfig {
             self.max_grad_norm,
             finite(self.max_grad_norm),
         )?;
+        check(
+            "early_stopping_threshold",
+            "a number of at least 0",
+            self.early_stopping_threshold,
+            finite(self.early_stopping_threshold),
+        )?;
+        self.validate_evaluation()?;
         let decays = self.betas.iter().all(|beta| (0.0..1.0).contains(beta));
         check(
             "betas",
             "two numbers from 0 up to, but not including, 1",
             format!("{:?}", self.betas),
             decays,
+        )
+    }
+
+    /// What depends on evaluations needs some.
+    fn validate_evaluation(&self) -> Result<(), Error> {
+        let evaluates = self.eval_every.is_some();
+        let expected = "eval_every to be set";
+        check(
+            "early_stopping_patience",
+            expected,
+            "no eval_every",
+            evaluates || self.early_stopping_patience.is_none(),
+        )?;
+        check(
+            "load_best_model_at_end",
+            expected,
+            "no eval_every",
+            evaluates || !self.load_best_model_at_end,
         )
     }
 
@@ -164,6 +222,8 @@ impl SftConfig {
             ("log_every", Some(self.log_every), 1),
             ("save_every", self.save_every, 1),
             ("save_total_limit", self.save_total_limit, 1),
+            ("eval_every", self.eval_every, 1),
+            ("early_stopping_patience", self.early_stopping_patience, 1),
         ];
         for (field, value, least) in counts {
             let value = value.unwrap_or(least);
@@ -221,6 +281,7 @@ impl SftConfig {
             log_every: defaults.log_every,
             save_every: defaults.save_every,
             save_total_limit: defaults.save_total_limit,
+            peak_flops: defaults.peak_flops,
             ..self.clone()
         };
         // The debug form lists every field, prints floats exactly and cannot fail.

@@ -84,6 +84,17 @@ pub enum Error {
         source: std::io::Error,
     },
 
+    /// The workers of a data-parallel run could not exchange numbers, as a rule because another of them failed.
+    #[error("worker {rank} cannot {doing}: {reason}")]
+    Collective {
+        /// The worker, from 0.
+        rank: usize,
+        /// What it was about to do.
+        doing: &'static str,
+        /// What Burn's collective operations say.
+        reason: String,
+    },
+
     /// Loading or saving the model failed.
     #[error(transparent)]
     Model(#[from] lm_model::Error),

@@ -16,6 +16,9 @@
 //! - **Bad numbers do not reach the weights.** A loss or gradient norm that is not finite ends the run
 //!   with [`Error::NonFinite`] before the update, and the last good state is saved.
 //!
+//! - **Workers change nothing.** [`train_sft_on`] divides every micro-batch among several devices and sums their
+//!   gradients; the trajectory is that of one device up to rounding.
+//!
 //! # Pieces for other trainers
 //!
 //! [`GradientAccumulator`], [`Optimizer`], [`Schedule`] and [`AtomicDir`] know nothing of samples or
@@ -30,25 +33,31 @@ mod checkpoint;
 mod clock;
 mod config;
 mod error;
+mod evaluation;
+mod flops;
 mod gradients;
 mod loss;
 mod metrics;
 mod optimizer;
 mod optimizer_state;
+mod run;
 mod sample;
 mod schedule;
 mod step;
+mod team;
 mod trainer;
 
 pub use atomic::AtomicDir;
 pub use batching::{BatchLimits, EpochPlan};
-pub use checkpoint::{TrainState, latest_checkpoint};
-pub use config::{OverLength, SftConfig};
+pub use checkpoint::{BestEvaluation, TrainState, latest_checkpoint};
+pub use config::{BatchLayout, OverLength, SftConfig};
 pub use error::Error;
+pub use evaluation::SftData;
+pub use flops::training_flops;
 pub use gradients::{GradientAccumulator, ParamGradients};
 pub use loss::{LossTerms, completion_loss};
-pub use metrics::{Monitor, StepMetrics, peak_memory_bytes};
+pub use metrics::{EvalMetrics, Monitor, StepMetrics, peak_memory_bytes};
 pub use optimizer::{AdamWConfig, Optimizer};
 pub use sample::{Sample, Sequence, prepare};
 pub use schedule::{Schedule, ScheduleKind};
-pub use trainer::{Outcome, RunFiles, train_sft};
+pub use trainer::{Outcome, RunFiles, train_sft, train_sft_on};

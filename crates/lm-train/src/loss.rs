@@ -1,11 +1,14 @@
-//! The loss of one packed micro-batch: negative log-likelihood of the completion tokens.
+//! The loss of one micro-batch: negative log-likelihood of the completion tokens.
+
+use std::borrow::Cow;
 
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Int, Tensor};
 use lm_kernels::LmOps;
+use lm_kernels::ops::TokenLogProbs;
 use lm_model::Qwen3;
 
-use crate::Sequence;
+use crate::{BatchLayout, Sequence};
 
 /// What a micro-batch contributes to its optimizer step. All parts stay on the device.
 #[derive(Debug)]
@@ -16,37 +19,77 @@ pub struct LossTerms<B: AutodiffBackend> {
     pub entropy: Tensor<B::InnerBackend, 1>,
 }
 
-/// Runs `model` over `sequences`, laid end to end, and sums the loss over their targets.
+/// Runs `model` over `sequences` and sums the loss over their targets.
 ///
 /// The model attends inside each sequence only, and just the hidden states in front of a target are
 /// projected on the vocabulary. Divide by the number of targets of the whole optimizer step, not of this
 /// micro-batch, to get a token mean.
-pub fn completion_loss<B>(model: &Qwen3<B>, sequences: &[Sequence<'_>]) -> LossTerms<B>
+pub fn completion_loss<B>(
+    model: &Qwen3<B>,
+    sequences: &[Sequence<'_>],
+    layout: BatchLayout,
+) -> LossTerms<B>
 where
     B: AutodiffBackend + LmOps,
 {
-    let ids: Vec<&[u32]> = sequences.iter().map(|sequence| sequence.ids).collect();
-    let (rows, targets) = rows_and_targets(sequences);
-    let batch = model.pack(&ids);
-    let device = batch.ids.device();
-    let rows = Tensor::<B, 1, Int>::from_ints(rows.as_slice(), &device);
-    let targets = Tensor::<B, 1, Int>::from_ints(targets.as_slice(), &device);
-    let scored = model.log_probs(&batch, rows, targets, 1.0);
+    let scored = target_log_probs(model, sequences, layout);
     LossTerms {
         loss: scored.log_probs.sum().neg(),
         entropy: scored.entropy.inner().sum(),
     }
 }
 
-/// For every target: the packed row of the token before it, and its id.
-fn rows_and_targets(sequences: &[Sequence<'_>]) -> (Vec<i32>, Vec<i32>) {
+/// Log-probability and entropy at every target, in the order of the sequences.
+pub(crate) fn target_log_probs<B: LmOps>(
+    model: &Qwen3<B>,
+    sequences: &[Sequence<'_>],
+    layout: BatchLayout,
+) -> TokenLogProbs<B> {
+    let lengths = row_lengths(sequences, layout);
+    let (rows, targets) = rows_and_targets(sequences, &lengths);
+    let ids: Vec<Cow<'_, [u32]>> = sequences
+        .iter()
+        .zip(&lengths)
+        .map(|(sequence, &length)| padded(sequence.ids, length))
+        .collect();
+    let ids: Vec<&[u32]> = ids.iter().map(AsRef::as_ref).collect();
+    let batch = model.pack(&ids);
+    let device = batch.ids.device();
+    let rows = Tensor::<B, 1, Int>::from_ints(rows.as_slice(), &device);
+    let targets = Tensor::<B, 1, Int>::from_ints(targets.as_slice(), &device);
+    model.log_probs(&batch, rows, targets, 1.0)
+}
+
+/// Rows of the batch that each sequence takes.
+fn row_lengths(sequences: &[Sequence<'_>], layout: BatchLayout) -> Vec<usize> {
+    let lengths = sequences.iter().map(|sequence| sequence.ids.len());
+    match layout {
+        BatchLayout::Packed => lengths.collect(),
+        BatchLayout::Padded => {
+            vec![lengths.max().unwrap_or(0); sequences.len()]
+        }
+    }
+}
+
+/// The tokens, filled up to `length`. Which token fills is of no consequence: nothing attends to it.
+fn padded(ids: &[u32], length: usize) -> Cow<'_, [u32]> {
+    if ids.len() == length {
+        return Cow::Borrowed(ids);
+    }
+    let mut filled = ids.to_vec();
+    filled.resize(length, 0);
+    Cow::Owned(filled)
+}
+
+/// For every target: the row of the token before it, and its id; `lengths` are those of [`row_lengths`].
+fn rows_and_targets(sequences: &[Sequence<'_>], lengths: &[usize]) -> (Vec<i32>, Vec<i32>) {
     let count = sequences.iter().map(Sequence::targets).sum();
     let (mut rows, mut targets) = (Vec::with_capacity(count), Vec::with_capacity(count));
     let mut start = 0;
-    for Sequence { ids, loss_from } in sequences {
+    for (Sequence { ids, loss_from }, length) in sequences.iter().zip(lengths) {
         rows.extend((start + loss_from - 1..start + ids.len() - 1).map(|row| row as i32));
         targets.extend(ids[*loss_from..].iter().map(|&id| id as i32));
-        start += ids.len();
+        start += length;
     }
     (rows, targets)
 }
@@ -71,8 +114,13 @@ mod tests {
                 loss_from: 2,
             },
         ];
-        let (rows, targets) = rows_and_targets(&sequences);
+        let lengths = row_lengths(&sequences, BatchLayout::Packed);
+        let (rows, targets) = rows_and_targets(&sequences, &lengths);
         assert_eq!(rows, [1, 2, 4, 7]);
+        assert_eq!(targets, [12, 13, 21, 32]);
+        let lengths = row_lengths(&sequences, BatchLayout::Padded);
+        let (rows, targets) = rows_and_targets(&sequences, &lengths);
+        assert_eq!(rows, [1, 2, 4, 9]);
         assert_eq!(targets, [12, 13, 21, 32]);
     }
 }

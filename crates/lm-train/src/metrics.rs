@@ -27,16 +27,46 @@ pub struct StepMetrics {
     pub tokens_per_second: f64,
     /// Seconds of this step, without checkpoints and reports.
     pub step_time: f64,
+    /// Floating-point operations per second, in units of 10^12, that the model's matrix products and attention
+    /// of this step amount to; recomputation does not count (see
+    /// [`training_flops`](crate::training_flops)).
+    pub model_tflops: f64,
+    /// Model FLOPs utilisation (Chowdhery et al., *PaLM*, 2022, appendix B): `model_tflops` over the peak of the
+    /// devices, from 0 to 1; absent unless [`SftConfig::peak_flops`](crate::SftConfig::peak_flops) is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mfu: Option<f64>,
     /// Estimated seconds until the last step, from the mean step time of this process.
     pub eta_seconds: f64,
     /// Most memory the process has held so far, in bytes; absent where the system does not tell.
     pub peak_memory_bytes: Option<u64>,
 }
 
+/// The numbers of one evaluation, under TRL's names.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EvalMetrics {
+    /// Mean negative log-likelihood of the evaluation samples' target tokens, in nats.
+    pub eval_loss: f64,
+    /// Mean entropy of the predicted distributions at the target tokens, in nats.
+    pub eval_entropy: f64,
+    /// Target tokens that were scored.
+    pub eval_num_tokens: u64,
+    /// Seconds that the evaluation took.
+    pub eval_runtime: f64,
+    /// Optimizer steps before this evaluation.
+    pub global_step: usize,
+    /// Steps of the whole run.
+    pub total_steps: usize,
+    /// Whether no evaluation before had a lower loss.
+    pub is_best: bool,
+}
+
 /// Follows a run and may end it.
 pub trait Monitor {
     /// Called after each reported step (see [`SftConfig::log_every`](crate::SftConfig::log_every)).
     fn on_step(&mut self, metrics: &StepMetrics);
+
+    /// Called after each evaluation.
+    fn on_evaluation(&mut self, _metrics: &EvalMetrics) {}
 
     /// Called after a checkpoint has its final name.
     fn on_checkpoint(&mut self, _path: &Path) {}

@@ -6,15 +6,18 @@ use lm_kernels::LmOps;
 use lm_model::Qwen3;
 
 use crate::gradients::read_scalars;
-use crate::{GradientAccumulator, LossTerms, ParamGradients, Sequence, completion_loss};
+use crate::team::Team;
+use crate::{
+    BatchLayout, GradientAccumulator, LossTerms, ParamGradients, Sequence, completion_loss,
+};
 
 /// One optimizer step, ready to be applied.
 pub(crate) struct Accumulated<B: AutodiffBackend> {
     pub(crate) gradients: ParamGradients<B::InnerBackend>,
     /// What each micro-batch adds to the mean loss of the step, `[1]` each.
-    losses: Vec<Tensor<B::InnerBackend, 1>>,
+    pub(crate) losses: Vec<Tensor<B::InnerBackend, 1>>,
     /// What each micro-batch adds to the mean entropy of the step, `[1]` each.
-    entropies: Vec<Tensor<B::InnerBackend, 1>>,
+    pub(crate) entropies: Vec<Tensor<B::InnerBackend, 1>>,
     /// Tokens of the step, prompts included.
     pub(crate) tokens: u64,
 }
@@ -26,35 +29,55 @@ pub(crate) struct Measured {
     pub(crate) grad_norm: f64,
 }
 
-/// Runs `model` forward and backward over `batches`; `None` if `should_stop` says so before one of them.
+/// The micro-batches of one optimizer step, those of all workers together.
+pub(crate) struct StepBatches<'a> {
+    pub(crate) micro_batches: Vec<Vec<Sequence<'a>>>,
+    pub(crate) layout: BatchLayout,
+}
+
+impl StepBatches<'_> {
+    fn sequences(&self) -> impl Iterator<Item = &Sequence<'_>> {
+        self.micro_batches.iter().flatten()
+    }
+
+    /// Tokens that the loss is taken on.
+    pub(crate) fn targets(&self) -> usize {
+        self.sequences().map(Sequence::targets).sum()
+    }
+
+    /// Length of every sequence.
+    pub(crate) fn lengths(&self) -> Vec<usize> {
+        self.sequences().map(|s| s.ids.len()).collect()
+    }
+}
+
+/// Runs `model` forward and backward over this worker's share of the micro-batches; `None` if `should_stop` says so
+/// before one of them.
 ///
-/// Every micro-batch is divided by the number of targets of all of them, so that their sum is the token
-/// mean of the step.
+/// Every micro-batch is divided by the number of targets of the whole step, so that the sum over micro-batches
+/// and workers is the token mean of the step.
 pub(crate) fn accumulate<B>(
     model: &Qwen3<B>,
-    batches: &[Vec<Sequence<'_>>],
+    batches: &StepBatches<'_>,
+    team: Team,
     should_stop: impl Fn() -> bool,
 ) -> Option<Accumulated<B>>
 where
     B: AutodiffBackend + LmOps,
 {
-    let targets = batches
-        .iter()
-        .flatten()
-        .map(Sequence::targets)
-        .sum::<usize>() as f64;
-    let tokens: usize = batches
-        .iter()
-        .flatten()
-        .map(|sequence| sequence.ids.len())
-        .sum();
+    let targets = batches.targets() as f64;
+    let tokens: usize = batches.lengths().iter().sum();
     let mut gradients = GradientAccumulator::<B>::new();
     let (mut losses, mut entropies) = (Vec::new(), Vec::new());
-    for batch in batches {
+    for batch in &batches.micro_batches {
         if should_stop() {
             return None;
         }
-        let LossTerms { loss, entropy } = completion_loss(model, batch);
+        let share = team.share(batch);
+        if share.is_empty() {
+            continue;
+        }
+        let LossTerms { loss, entropy } = completion_loss(model, &share, batches.layout);
         let loss = loss.div_scalar(targets);
         gradients.add(model, loss.backward());
         losses.push(loss.inner());

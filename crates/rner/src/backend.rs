@@ -6,11 +6,11 @@
 
 use anyhow::Result;
 use burn::backend::Autodiff;
-use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::backend::{AutodiffBackend, Backend, Device as DeviceKind, DeviceOps};
 use lm_kernels::LmOps;
 
 use crate::exit::usage;
-use crate::recipe::Backend;
+use crate::recipe;
 
 /// The backend below an autodiff backend.
 pub(crate) type Inner<B> = <B as AutodiffBackend>::InnerBackend;
@@ -34,14 +34,16 @@ pub(crate) trait Task {
 /// # Errors
 /// Wrong usage if the program was built without the backend; otherwise the
 /// task's own error.
-pub(crate) fn dispatch<T: Task>(backend: Backend, task: T) -> Result<T::Output> {
+pub(crate) fn dispatch<T: Task>(backend: recipe::Backend, task: T) -> Result<T::Output> {
     match backend {
         #[cfg(feature = "flex")]
-        Backend::Flex => task.run::<Autodiff<burn::backend::Flex>>(&Default::default()),
+        recipe::Backend::Flex => task.run::<Autodiff<burn::backend::Flex>>(&Default::default()),
         #[cfg(feature = "libtorch")]
-        Backend::Libtorch => task.run::<Autodiff<burn::backend::LibTorch>>(&Default::default()),
+        recipe::Backend::Libtorch => {
+            task.run::<Autodiff<burn::backend::LibTorch>>(&Default::default())
+        }
         #[cfg(feature = "cuda")]
-        Backend::Cuda => task.run::<Autodiff<burn::backend::Cuda>>(&Default::default()),
+        recipe::Backend::Cuda => task.run::<Autodiff<burn::backend::Cuda>>(&Default::default()),
         #[allow(
             unreachable_patterns,
             reason = "reachable unless every backend is built in"
@@ -50,7 +52,31 @@ pub(crate) fn dispatch<T: Task>(backend: Backend, task: T) -> Result<T::Output> 
     }
 }
 
-fn not_built(backend: Backend) -> anyhow::Error {
+/// `count` devices of the kind of `first`. On a CPU backend they are all the same one, so that several workers
+/// share it.
+///
+/// # Errors
+/// Wrong usage if the machine has fewer.
+pub(crate) fn devices<B: Backend>(first: &Device<B>, count: usize) -> Result<Vec<Device<B>>> {
+    let id = first.id();
+    let numbered = |index: usize| {
+        let mut other = id;
+        other.index_id += index as u16;
+        <Device<B> as DeviceKind>::from_id(other)
+    };
+    let found: Vec<Device<B>> = (0..count).map(numbered).collect();
+    let distinct = count > 1 && found[0] != found[1];
+    let there = B::device_count(id.type_id);
+    if distinct && there < count {
+        return Err(usage(format!(
+            "hardware.gpus is {count}, but there are {there} devices; \
+             use --set hardware.gpus={there}"
+        )));
+    }
+    Ok(found)
+}
+
+fn not_built(backend: recipe::Backend) -> anyhow::Error {
     let name = backend.name();
     usage(format!(
         "this program was built without the backend {name}; \

@@ -137,6 +137,10 @@ fn metrics(out: &Path) -> Result<MetricsLog> {
 pub(crate) fn sft(args: &SftArgs) -> Result<()> {
     let recipe = resolve(&args.recipe, Vec::new())?;
     let examples = read_examples(&args.data)?;
+    let held_out = match &args.eval_data {
+        Some(path) => read_examples(path)?,
+        None => Vec::new(),
+    };
     let base = args
         .model
         .clone()
@@ -148,10 +152,13 @@ pub(crate) fn sft(args: &SftArgs) -> Result<()> {
         with_cot: !args.no_cot,
         config: &recipe.sft,
         lora: &recipe.lora,
+        hardware: &recipe.hardware,
+        held_out: &held_out,
         dtype: recipe.model.dtype,
         seed: recipe.run.seed,
         out: args.out.clone(),
-        watch: &mut Watch::new("sft", recipe.run.seed, "steps", metrics(&args.out)?),
+        watch: &mut Watch::new("sft", recipe.run.seed, "steps", metrics(&args.out)?)
+            .with_tensorboard(&args.out, recipe.run.tensorboard)?,
     };
     dispatch(recipe.run.backend, job)?;
     println!("{}", args.out.join(crate::stages::MODEL).display());
@@ -177,7 +184,8 @@ pub(crate) fn grpo(args: &GrpoArgs) -> Result<()> {
             recipe.run.seed,
             "rollout batches",
             metrics(&args.out)?,
-        ),
+        )
+        .with_tensorboard(&args.out, recipe.run.tensorboard)?,
     };
     dispatch(recipe.run.backend, job)?;
     println!("{}", args.out.join(crate::stages::MODEL).display());

@@ -16,6 +16,7 @@ mod reproduce;
 mod run_dir;
 mod stages;
 mod teacher;
+mod tensorboard;
 mod tiny;
 
 use std::process::ExitCode;

@@ -65,6 +65,18 @@ impl Progress {
         }
     }
 
+    /// Prints a line that stays, about the state after `done` units.
+    pub(crate) fn note(&self, done: usize, words: &str) {
+        let text = format!(
+            "{}: {done}/{} {}, {words}",
+            self.label, self.total, self.unit
+        );
+        match &self.bar {
+            Some(bar) => bar.println(text),
+            None => eprintln!("{text}"),
+        }
+    }
+
     /// Ends the part with a line that stays.
     pub(crate) fn finish(self, summary: &str) {
         let took = human(self.state().begun.elapsed());

@@ -242,6 +242,7 @@ impl<'r, 'a> SeedRun<'r, 'a> {
         inputs.extend(input("base", &self.base.0)?);
         let pending = self.pending(name, inputs, &["model", "lora", "sft"]);
         let (seed, base, log) = (self.seed, self.base.clone(), self.log()?);
+        let root = self.run.dir.root().to_owned();
         self.stage(&pending, &[MODEL], |stage| {
             let examples = read_examples(dataset)?;
             let job = SftJob {
@@ -251,10 +252,13 @@ impl<'r, 'a> SeedRun<'r, 'a> {
                 with_cot,
                 config: &recipe.sft,
                 lora: &recipe.lora,
+                hardware: &recipe.hardware,
+                held_out: &[],
                 dtype: recipe.model.dtype,
                 seed,
                 out: stage.dir().to_owned(),
-                watch: &mut Watch::new(name, seed, "steps", log),
+                watch: &mut Watch::new(name, seed, "steps", log)
+                    .with_tensorboard(&root, recipe.run.tensorboard)?,
             };
             dispatch(recipe.run.backend, job)
         })?;
@@ -268,6 +272,7 @@ impl<'r, 'a> SeedRun<'r, 'a> {
         inputs.extend(input("tuned", &tuned.0)?);
         let pending = self.pending("grpo", inputs, &["model", "lora", "grpo"]);
         let (seed, log) = (self.seed, self.log()?);
+        let root = self.run.dir.root().to_owned();
         self.stage(&pending, &[MODEL], |stage| {
             let examples = read_examples(&prompts)?;
             let job = GrpoJob {
@@ -280,7 +285,8 @@ impl<'r, 'a> SeedRun<'r, 'a> {
                 batch: recipe.grpo.rollout_batch,
                 seed,
                 out: stage.dir().to_owned(),
-                watch: &mut Watch::new("grpo", seed, "rollout batches", log),
+                watch: &mut Watch::new("grpo", seed, "rollout batches", log)
+                    .with_tensorboard(&root, recipe.run.tensorboard)?,
             };
             dispatch(recipe.run.backend, job)
         })?;

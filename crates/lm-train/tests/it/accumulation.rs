@@ -1,6 +1,6 @@
 //! How a step is split into micro-batches, and how samples are packed, changes only the rounding.
 
-use lm_train::{RunFiles, SftConfig, train_sft};
+use lm_train::{BatchLayout, RunFiles, SftConfig, train_sft};
 
 use crate::support::{Recorder, quick, samples, tiny_model};
 
@@ -63,4 +63,14 @@ fn a_token_budget_gives_the_same_epoch() {
         ..quick(10)
     };
     check_same_trajectory(all, budget);
+}
+
+#[test]
+fn padding_changes_nothing() {
+    let config = |layout| SftConfig {
+        batch_size: Some(4),
+        layout,
+        ..quick(20)
+    };
+    check_same_trajectory(config(BatchLayout::Packed), config(BatchLayout::Padded));
 }

@@ -1,9 +1,11 @@
 //! Training runs of tiny models on the CPU backend: what the trainer promises, end to end.
 
 mod accumulation;
+mod evaluation;
 mod failure;
 mod learning;
 mod optimizer;
+mod parallel;
 mod resume;
 mod support;
 mod trajectory;

@@ -7,7 +7,7 @@ use burn::backend::{Autodiff, Flex};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use lm_model::{Qwen3, Qwen3Config};
-use lm_train::{Monitor, Sample, SftConfig, StepMetrics};
+use lm_train::{EvalMetrics, Monitor, Sample, SftConfig, StepMetrics};
 use rand::{Rng, SeedableRng};
 
 pub(crate) type Cpu = Autodiff<Flex>;
@@ -59,6 +59,7 @@ pub(crate) fn quick(max_steps: usize) -> SftConfig {
 #[derive(Default)]
 pub(crate) struct Recorder {
     pub(crate) steps: Vec<StepMetrics>,
+    pub(crate) evaluations: Vec<EvalMetrics>,
     pub(crate) checkpoints: Vec<PathBuf>,
     pub(crate) stop_at: Option<usize>,
     asked: Cell<usize>,
@@ -92,6 +93,10 @@ fn numbers(step: &StepMetrics) -> (usize, [u64; 5], u64) {
 impl Monitor for Recorder {
     fn on_step(&mut self, metrics: &StepMetrics) {
         self.steps.push(metrics.clone());
+    }
+
+    fn on_evaluation(&mut self, metrics: &EvalMetrics) {
+        self.evaluations.push(metrics.clone());
     }
 
     fn on_checkpoint(&mut self, path: &std::path::Path) {

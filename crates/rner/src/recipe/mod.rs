@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use error::RecipeError;
 pub(crate) use sections::{
-    Backend, Cot, Data, DataSource, Dtype, Eval, Grpo, Hardware, Lora, LossType, Method, Model,
-    OverLength, Plan, Run, ScaleRewards, Schedule, Sft,
+    Backend, Cot, Data, DataSource, Dtype, Eval, Grpo, Hardware, Layout, Lora, LossType, Method,
+    Model, OverLength, Plan, Run, ScaleRewards, Schedule, Sft,
 };
 
 /// Everything that a run depends on, resolved.
@@ -179,8 +179,9 @@ impl Recipe {
         ]
     }
 
-    fn fractions(&self) -> [(&'static str, f64); 6] {
+    fn fractions(&self) -> [(&'static str, f64); 7] {
         [
+            ("sft.eval_share", self.sft.eval_share),
             ("sft.warmup_ratio", self.sft.warmup_ratio),
             ("sft.min_lr_ratio", self.sft.min_lr_ratio),
             ("grpo.warmup_ratio", self.grpo.warmup_ratio),

@@ -15,6 +15,8 @@ pub(crate) struct Run {
     pub(crate) seeds: usize,
     /// The Burn backend.
     pub(crate) backend: Backend,
+    /// Also writes event files for TensorBoard, into `tensorboard/` of the run.
+    pub(crate) tensorboard: bool,
 }
 
 impl Run {
@@ -243,6 +245,28 @@ pub(crate) struct Sft {
     pub(crate) save_every: usize,
     /// Keeps this many checkpoints, the newest; 0 means all.
     pub(crate) save_total_limit: usize,
+    /// How the sequences of a micro-batch are laid out.
+    pub(crate) layout: Layout,
+    /// Share of the examples that is held out to evaluate on, from 0 up to 1.
+    pub(crate) eval_share: f64,
+    /// Steps between two evaluations; 0 means none.
+    pub(crate) eval_every: usize,
+    /// Evaluations without a gain that end the training; 0 means that none do.
+    pub(crate) early_stopping_patience: usize,
+    /// By how much the loss must fall to count as a gain.
+    pub(crate) early_stopping_threshold: f64,
+    /// Keeps the model with the lowest evaluation loss in place of the last one.
+    pub(crate) load_best: bool,
+}
+
+/// How the sequences of a micro-batch are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Layout {
+    /// End to end, without padding.
+    Packed,
+    /// Each filled up to the longest.
+    Padded,
 }
 
 /// Which parameters are trained.
@@ -389,6 +413,8 @@ pub(crate) struct Hardware {
     pub(crate) gpus: usize,
     /// Memory of one device in GiB.
     pub(crate) gpu_memory_gib: f64,
+    /// What one device can do, in 10^12 floating-point operations per second; 0 if unknown.
+    pub(crate) peak_tflops: f64,
 }
 
 /// `[plan]`: assumptions of `--dry-run`. No stage reads them.

@@ -75,10 +75,12 @@ fn last_of_each_step(lines: Vec<Value>) -> Vec<Value> {
         .into_iter()
         .rev()
         .filter(|line| match line.get("global_step").or(line.get("step")) {
+            // An evaluation is a line of its own beside that of its step.
             Some(step) => seen.insert(format!(
-                "{:?}{:?}{step}",
+                "{:?}{:?}{step}{}",
                 line.get("stage"),
-                line.get("seed")
+                line.get("seed"),
+                line.get("eval_loss").is_some()
             )),
             None => true,
         })

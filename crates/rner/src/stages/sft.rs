@@ -6,13 +6,18 @@ use anyhow::{Result, ensure};
 use burn::tensor::backend::AutodiffBackend;
 use lm_kernels::LmOps;
 use lm_model::ChatTokenizer;
-use lm_train::{RunFiles, Sample, SftConfig, latest_checkpoint, train_sft};
+use lm_train::{
+    BatchLayout, Outcome, RunFiles, Sample, SftConfig, SftData, latest_checkpoint, train_sft_on,
+};
 use ner_types::{Example, PromptTemplate, render_completion};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 
 use super::{ModelDir, Watch};
-use crate::backend::{Device, Inner, Task};
+use crate::backend::{self, Device, Inner, Task};
 use crate::interrupt::Interrupted;
-use crate::recipe::{Dtype, Lora, Method, OverLength, Schedule, Sft};
+use crate::recipe::{Dtype, Hardware, Layout, Lora, Method, OverLength, Schedule, Sft};
 
 /// A fine-tuning run.
 pub(crate) struct SftJob<'a> {
@@ -28,6 +33,10 @@ pub(crate) struct SftJob<'a> {
     pub(crate) config: &'a Sft,
     /// The adapters, if the method is LoRA.
     pub(crate) lora: &'a Lora,
+    /// Devices and what they can do.
+    pub(crate) hardware: &'a Hardware,
+    /// Examples to evaluate on; without any, `sft.eval_share` of the examples is held out.
+    pub(crate) held_out: &'a [Example],
     /// Type of the saved weights.
     pub(crate) dtype: Dtype,
     /// Seed of the order of examples.
@@ -46,10 +55,16 @@ impl Task for SftJob<'_> {
         B: AutodiffBackend + LmOps,
         Inner<B>: LmOps,
     {
-        let config = trainer_config(self.config, self.seed);
+        let config = trainer_config(self.config, self.hardware, self.seed);
+        let devices = backend::devices::<B>(device, self.hardware.gpus)?;
         let tokenizer = self.base.tokenizer()?;
-        let samples = samples(&tokenizer, &self.template, self.examples, self.with_cot);
-        ensure!(!samples.is_empty(), "there is no example to train on");
+        let tokenise = |examples| samples(&tokenizer, &self.template, examples, self.with_cot);
+        let mut train = tokenise(self.examples);
+        let eval = match self.held_out {
+            [] => hold_out(&mut train, self.config.eval_share, self.seed),
+            given => tokenise(given),
+        };
+        ensure!(!train.is_empty(), "there is no example to train on");
         let model = self.base.load::<B>(device)?;
         let model = match self.config.method {
             Method::Full => model,
@@ -61,8 +76,12 @@ impl Task for SftJob<'_> {
             checkpoints: Some(checkpoints.clone()),
             attach: self.base.tokenizer_files(),
         };
-        let outcome = train_sft(model, &samples, &config, &files, self.watch)?;
-        let summary = format!("{} examples, {} steps", samples.len(), outcome.steps);
+        let data = SftData {
+            train: &train,
+            eval: &eval,
+        };
+        let outcome = train_sft_on(&devices, model, data, &config, &files, self.watch)?;
+        let summary = summary(train.len(), &outcome);
         self.watch.finish(&summary)?;
         if outcome.stopped {
             return Err(Interrupted.into());
@@ -99,12 +118,43 @@ pub(crate) fn samples(
         .collect()
 }
 
-fn trainer_config(sft: &Sft, seed: u64) -> SftConfig {
+/// Takes a random share of the samples out of them.
+fn hold_out(samples: &mut Vec<Sample>, share: f64, seed: u64) -> Vec<Sample> {
+    let count = (samples.len() as f64 * share).round() as usize;
+    if count == 0 {
+        return Vec::new();
+    }
+    samples.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    samples.split_off(samples.len().saturating_sub(count))
+}
+
+fn summary<B: AutodiffBackend>(examples: usize, outcome: &Outcome<B>) -> String {
+    let best = match outcome.best {
+        Some(best) => format!(
+            ", evaluation loss {:.4} at step {}",
+            best.eval_loss, best.global_step
+        ),
+        None => String::new(),
+    };
+    format!("{examples} examples, {} steps{best}", outcome.steps)
+}
+
+/// A number of the recipe that is off at zero.
+fn unless_zero(value: usize) -> Option<usize> {
+    (value > 0).then_some(value)
+}
+
+fn trainer_config(sft: &Sft, hardware: &Hardware, seed: u64) -> SftConfig {
     SftConfig {
         epochs: sft.epochs,
-        max_steps: (sft.max_steps > 0).then_some(sft.max_steps),
+        max_steps: unless_zero(sft.max_steps),
         batch_tokens: None,
-        batch_size: Some(sft.batch_size),
+        // The recipe counts per device, the trainer all of them together.
+        batch_size: Some(sft.batch_size * hardware.gpus),
+        layout: match sft.layout {
+            Layout::Packed => BatchLayout::Packed,
+            Layout::Padded => BatchLayout::Padded,
+        },
         grad_accumulation: sft.grad_accumulation,
         shuffle: true,
         lr: sft.lr,
@@ -124,8 +174,14 @@ fn trainer_config(sft: &Sft, seed: u64) -> SftConfig {
         },
         seed,
         log_every: sft.log_every.max(1),
-        save_every: (sft.save_every > 0).then_some(sft.save_every),
-        save_total_limit: Some(1),
+        save_every: unless_zero(sft.save_every),
+        save_total_limit: unless_zero(sft.save_total_limit),
+        eval_every: unless_zero(sft.eval_every),
+        early_stopping_patience: unless_zero(sft.early_stopping_patience),
+        early_stopping_threshold: sft.early_stopping_threshold,
+        load_best_model_at_end: sft.load_best,
+        peak_flops: (hardware.peak_tflops > 0.0)
+            .then(|| hardware.peak_tflops * 1e12 * hardware.gpus as f64),
     }
 }
 

@@ -1,11 +1,14 @@
 //! What listens to a trainer: the progress line, the metrics log, Ctrl-C.
 
+use std::path::Path;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::interrupt;
 use crate::progress::Progress;
 use crate::run_dir::{MetricsLog, RunDirError};
+use crate::tensorboard::{self, EventFile};
 
 /// Listens to one training stage.
 pub(crate) struct Watch {
@@ -13,6 +16,8 @@ pub(crate) struct Watch {
     seed: u64,
     unit: &'static str,
     log: MetricsLog,
+    /// The same numbers for TensorBoard, if wanted.
+    events: Option<EventFile>,
     progress: Option<Progress>,
     /// The first failure to write metrics, which ends the stage.
     failed: Option<RunDirError>,
@@ -26,9 +31,27 @@ impl Watch {
             seed,
             unit,
             log,
+            events: None,
             progress: None,
             failed: None,
         }
+    }
+
+    /// Also writes event files for TensorBoard, into a folder of the stage and the seed below `run`.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub(crate) fn with_tensorboard(
+        mut self,
+        run: &Path,
+        wanted: bool,
+    ) -> Result<Self, RunDirError> {
+        if wanted {
+            let name = format!("{}-seed-{}", self.stage, self.seed);
+            let dir = run.join(tensorboard::FOLDER).join(name);
+            self.events = Some(EventFile::create(&dir)?);
+        }
+        Ok(self)
     }
 
     /// Shows and logs one step.
@@ -44,13 +67,23 @@ impl Watch {
             .progress
             .get_or_insert_with(|| Progress::start(&self.stage, total, unit));
         progress.tick(step, words);
+        self.record(step, metrics);
+    }
+
+    /// Logs the numbers of one step.
+    fn record(&mut self, step: usize, metrics: &impl Serialize) {
+        let Ok(Value::Object(metrics)) = serde_json::to_value(metrics) else {
+            return;
+        };
+        let shown = match &mut self.events {
+            Some(events) => events.scalars(step, &metrics),
+            None => Ok(()),
+        };
         let mut line = json!({ "stage": self.stage, "seed": self.seed, "step": step });
-        if let (Value::Object(line), Ok(Value::Object(metrics))) =
-            (&mut line, serde_json::to_value(metrics))
-        {
+        if let Value::Object(line) = &mut line {
             line.extend(metrics);
         }
-        if let Err(error) = self.log.log(&line) {
+        if let Err(error) = shown.and_then(|()| self.log.log(&line)) {
             self.failed.get_or_insert(error);
         }
     }
@@ -79,6 +112,19 @@ impl lm_train::Monitor for Watch {
             metrics.loss, metrics.tokens_per_second
         );
         self.step(metrics.global_step, metrics.total_steps, metrics, &words);
+    }
+
+    fn on_evaluation(&mut self, metrics: &lm_train::EvalMetrics) {
+        self.record(metrics.global_step, metrics);
+        if let Some(progress) = &self.progress {
+            let best = if metrics.is_best {
+                ", the best so far"
+            } else {
+                ""
+            };
+            let words = format!("evaluation loss {:.4}{best}", metrics.eval_loss);
+            progress.note(metrics.global_step, &words);
+        }
     }
 
     fn should_stop(&self) -> bool {

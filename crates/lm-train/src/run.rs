@@ -1,0 +1,390 @@
+//! The training loop of one worker.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::backend::AutodiffBackend;
+use lm_kernels::LmOps;
+use lm_model::Qwen3;
+
+use crate::batching::steps_in;
+use crate::clock::Clock;
+use crate::sample::fingerprint;
+use crate::step::{Measured, StepBatches, accumulate};
+use crate::team::Team;
+use crate::trainer::{Outcome, RunFiles};
+use crate::{
+    EpochPlan, Error, Monitor, Optimizer, Schedule, Sequence, SftConfig, SftData, StepMetrics,
+    TrainState, checkpoint, peak_memory_bytes, prepare, training_flops,
+};
+
+mod evaluation;
+
+use evaluation::check_evaluation;
+
+/// Everything but the model, which the optimizer must own while it updates it.
+pub(crate) struct Run<'a, B: AutodiffBackend> {
+    config: &'a SftConfig,
+    files: &'a RunFiles,
+    team: Team,
+    sequences: Vec<Sequence<'a>>,
+    /// What is evaluated on.
+    held_out: Vec<Sequence<'a>>,
+    lengths: Vec<usize>,
+    /// Whether full weights are trained, not adapters on frozen ones.
+    weights_trained: bool,
+    /// The plan of `state.epoch`, which has at least one step left.
+    plan: EpochPlan,
+    schedule: Schedule,
+    optimizer: Optimizer<B>,
+    state: TrainState,
+    /// The last checkpoint and the step it was written (or resumed from) at.
+    saved: Option<(usize, PathBuf)>,
+    clock: Clock,
+}
+
+impl<'a, B> Run<'a, B>
+where
+    B: AutodiffBackend + LmOps,
+    B::InnerBackend: LmOps,
+{
+    /// Prepares the samples and the model, which is returned because the optimizer must own it.
+    pub(crate) fn start(
+        model: Qwen3<B>,
+        data: SftData<'a>,
+        config: &'a SftConfig,
+        files: &'a RunFiles,
+        team: Team,
+    ) -> Result<(Self, Qwen3<B>), Error> {
+        config.validate()?;
+        check_evaluation(config, files, data.eval, team)?;
+        let vocab_size = model.config().vocab_size;
+        let fit = |samples| prepare(samples, vocab_size, config.max_length, config.over_length);
+        let sequences = fit(data.train)?;
+        let held_out = match config.eval_every {
+            Some(_) if team.rank == 0 => fit(data.eval)?,
+            _ => Vec::new(),
+        };
+        let lengths: Vec<usize> = sequences.iter().map(|s| s.ids.len()).collect();
+        let fresh = fresh_state(config, &lengths, fingerprint(&sequences));
+        let (model, optimizer, state) = match &files.resume {
+            Some(dir) => resume(model, config, &fresh, dir)?,
+            None => (model, Optimizer::new(config.adamw()), fresh),
+        };
+        let model = freeze(model, config)?;
+        let run = Self {
+            plan: plan(config, &lengths, state.epoch),
+            schedule: config.schedule(state.total_steps),
+            saved: files.resume.clone().map(|dir| (state.global_step, dir)),
+            clock: Clock::default(),
+            weights_trained: model.lora().is_none(),
+            team,
+            config,
+            files,
+            sequences,
+            held_out,
+            lengths,
+            optimizer,
+            state,
+        };
+        Ok((run, model))
+    }
+
+    /// Does the steps that are left.
+    pub(crate) fn finish_training(
+        mut self,
+        mut model: Qwen3<B>,
+        monitor: &mut dyn Monitor,
+    ) -> Result<Outcome<B>, Error> {
+        loop {
+            if self.evaluation_is_due() && !self.evaluate(&model, monitor)? {
+                self.team.stop::<B::InnerBackend>(&model.device())?;
+                return self.finish(model, true, monitor);
+            }
+            // After the evaluation, so that the checkpoint knows of it.
+            if self.checkpoint_is_due() {
+                self.save(&model, monitor)?;
+            }
+            if self.state.global_step == self.state.total_steps {
+                return self.finish(model, false, monitor);
+            }
+            if self.is_out_of_patience() {
+                self.team.stop::<B::InnerBackend>(&model.device())?;
+                return self.finish(model, false, monitor);
+            }
+            let applied;
+            (model, applied) = self.step(model, monitor)?;
+            if !applied {
+                return self.finish(model, true, monitor);
+            }
+        }
+    }
+
+    /// As [`Run::finish_training`], between joining the other workers and leaving them.
+    pub(crate) fn in_team(
+        self,
+        model: Qwen3<B>,
+        monitor: &mut dyn Monitor,
+    ) -> Result<Outcome<B>, Error> {
+        let team = self.team;
+        team.join::<B::InnerBackend>(&model.device())?;
+        let outcome = self.finish_training(model, monitor);
+        team.leave::<B::InnerBackend>(outcome.is_err());
+        outcome
+    }
+
+    fn checkpoint_is_due(&self) -> bool {
+        let step = self.state.global_step;
+        step > 0
+            && self
+                .config
+                .save_every
+                .is_some_and(|n| step.is_multiple_of(n))
+    }
+
+    /// One optimizer step. The flag is false, and the model as it was, if a monitor wants to stop.
+    fn step(
+        &mut self,
+        model: Qwen3<B>,
+        monitor: &mut dyn Monitor,
+    ) -> Result<(Qwen3<B>, bool), Error> {
+        self.clock.start_step();
+        seed_dropout(&model, self.config.seed, self.state.global_step);
+        let batches = self.next_batches();
+        let (lengths, targets) = (batches.lengths(), batches.targets());
+        let own = accumulate(&model, &batches, self.team, || monitor.should_stop());
+        let Some(step) = self.team.merge(own, &model, &model.device())? else {
+            return Ok((model, false));
+        };
+        let measured = step.measure();
+        self.refuse_non_finite(&model, &measured, monitor)?;
+        let lr = self.schedule.lr(self.state.global_step);
+        let tokens = step.tokens;
+        let clip = self.optimizer.clip_factor(measured.grad_norm);
+        let flops = training_flops(model.config(), &lengths, targets, self.weights_trained);
+        let model = self.optimizer.update(model, step.gradients, lr, clip);
+        self.clock.end_step();
+        let work = Work { tokens, flops };
+        self.report(&measured, lr, work, monitor);
+        Ok((model, true))
+    }
+
+    /// The micro-batches of the next step.
+    fn next_batches(&self) -> StepBatches<'a> {
+        let sequences =
+            |batch: &[usize]| batch.iter().map(|&index| self.sequences[index]).collect();
+        let batches = self.plan.step(self.state.step_in_epoch);
+        StepBatches {
+            micro_batches: batches.into_iter().map(sequences).collect(),
+            layout: self.config.layout,
+        }
+    }
+
+    /// Ends the run before a bad update, with the state before it saved.
+    fn refuse_non_finite(
+        &mut self,
+        model: &Qwen3<B>,
+        measured: &Measured,
+        monitor: &mut dyn Monitor,
+    ) -> Result<(), Error> {
+        let quantities = [("loss", measured.loss), ("grad_norm", measured.grad_norm)];
+        let Some((quantity, value)) = quantities.into_iter().find(|(_, value)| !value.is_finite())
+        else {
+            return Ok(());
+        };
+        let checkpoint = self.save(model, monitor)?;
+        Err(Error::NonFinite {
+            step: self.state.global_step + 1,
+            quantity,
+            value,
+            checkpoint,
+        })
+    }
+
+    /// Moves on to the next step and tells the monitor about this one.
+    fn report(
+        &mut self,
+        measured: &Measured,
+        learning_rate: f64,
+        work: Work,
+        monitor: &mut dyn Monitor,
+    ) {
+        let epoch = self.advance(work.tokens);
+        let TrainState {
+            global_step,
+            total_steps,
+            num_tokens,
+            ..
+        } = self.state;
+        if !global_step.is_multiple_of(self.config.log_every) && global_step != total_steps {
+            return;
+        }
+        let step_time = self.clock.last();
+        monitor.on_step(&StepMetrics {
+            loss: measured.loss,
+            grad_norm: measured.grad_norm,
+            learning_rate,
+            entropy: measured.entropy,
+            epoch,
+            global_step,
+            total_steps,
+            num_tokens,
+            tokens_per_second: work.tokens as f64 / step_time,
+            step_time,
+            model_tflops: work.flops / step_time / 1e12,
+            mfu: self
+                .config
+                .peak_flops
+                .map(|peak| work.flops / step_time / peak),
+            eta_seconds: self.clock.eta(total_steps - global_step),
+            peak_memory_bytes: peak_memory_bytes(),
+        });
+    }
+
+    /// Counts a step that was applied; returns the passes over the samples so far.
+    fn advance(&mut self, tokens: u64) -> f64 {
+        self.state.global_step += 1;
+        self.state.step_in_epoch += 1;
+        self.state.num_tokens += tokens;
+        let steps = self.plan.steps();
+        let passes = self.state.epoch as f64 + self.state.step_in_epoch as f64 / steps as f64;
+        if self.state.step_in_epoch == steps {
+            self.state.epoch += 1;
+            self.state.step_in_epoch = 0;
+            self.plan = plan(self.config, &self.lengths, self.state.epoch);
+        }
+        passes
+    }
+
+    /// Writes a checkpoint unless this state is saved already; returns the last one.
+    fn save(
+        &mut self,
+        model: &Qwen3<B>,
+        monitor: &mut dyn Monitor,
+    ) -> Result<Option<PathBuf>, Error> {
+        let done = self.state.global_step;
+        if let Some(root) = &self.files.checkpoints
+            && self.saved.as_ref().is_none_or(|(step, _)| *step != done)
+        {
+            let path = checkpoint::write(
+                root,
+                model,
+                &self.optimizer,
+                &self.state,
+                &self.files.attach,
+            )?;
+            if let Some(keep) = self.config.save_total_limit {
+                checkpoint::prune(root, keep)?;
+            }
+            monitor.on_checkpoint(&path);
+            self.saved = Some((done, path));
+        }
+        Ok(self.saved.as_ref().map(|(_, path)| path.clone()))
+    }
+
+    fn finish(
+        mut self,
+        model: Qwen3<B>,
+        stopped: bool,
+        monitor: &mut dyn Monitor,
+    ) -> Result<Outcome<B>, Error> {
+        let checkpoint = self.save(&model, monitor)?;
+        let model = match &self.files.checkpoints {
+            Some(root) if self.config.load_best_model_at_end && !stopped => {
+                lm_model::checkpoint::load_trained(model, &checkpoint::best_dir(root))?
+            }
+            _ => model,
+        };
+        Ok(Outcome {
+            best: self.state.best,
+            model,
+            steps: self.state.global_step,
+            stopped,
+            checkpoint,
+        })
+    }
+}
+
+/// How much a step was.
+struct Work {
+    /// Tokens, prompts included.
+    tokens: u64,
+    /// Floating-point operations.
+    flops: f64,
+}
+
+/// Freezes what the configuration says.
+fn freeze<B>(model: Qwen3<B>, config: &SftConfig) -> Result<Qwen3<B>, Error>
+where
+    B: AutodiffBackend + LmOps,
+{
+    let model = match config.freeze_embeddings {
+        true => model.freeze_embeddings(),
+        false => model,
+    };
+    match model.num_trainable() {
+        0 => Err(Error::NothingToTrain {
+            parameters: model.config().num_parameters(),
+        }),
+        _ => Ok(model),
+    }
+}
+
+/// The state before the first step.
+fn fresh_state(config: &SftConfig, lengths: &[usize], data_hash: String) -> TrainState {
+    let steps_of = |epoch| plan(config, lengths, epoch).steps();
+    TrainState {
+        global_step: 0,
+        epoch: 0,
+        step_in_epoch: 0,
+        num_tokens: 0,
+        total_steps: config
+            .max_steps
+            .unwrap_or_else(|| steps_in(config.epochs, steps_of)),
+        seed: config.seed,
+        config_hash: config.fingerprint(),
+        data_hash,
+        evaluated_at: 0,
+        best: None,
+        evaluations_without_gain: 0,
+    }
+}
+
+fn plan(config: &SftConfig, lengths: &[usize], epoch: usize) -> EpochPlan {
+    let seed = config.shuffle.then_some(config.seed);
+    EpochPlan::new(
+        lengths,
+        config.batch_limits(),
+        config.grad_accumulation,
+        seed,
+        epoch,
+    )
+}
+
+/// Makes the dropout of a step depend on seed and step alone, so that a resumed run repeats it.
+fn seed_dropout<B: LmOps>(model: &Qwen3<B>, seed: u64, step: usize) {
+    if model.has_dropout() {
+        // The multiplier (of SplitMix64) keeps runs with neighbouring seeds apart.
+        let mixed = seed
+            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            .wrapping_add(step as u64);
+        B::seed(&model.device(), mixed);
+    }
+}
+
+/// Replaces the fresh parts of a run by those of the checkpoint in `dir`.
+fn resume<B>(
+    model: Qwen3<B>,
+    config: &SftConfig,
+    fresh: &TrainState,
+    dir: &Path,
+) -> Result<(Qwen3<B>, Optimizer<B>, TrainState), Error>
+where
+    B: AutodiffBackend + LmOps,
+    B::InnerBackend: LmOps,
+{
+    let state = TrainState::read(dir)?;
+    state.check_same_run(fresh, dir)?;
+    let (model, optimizer) = checkpoint::read(dir, config.adamw(), model)?;
+    tracing::info!(step = state.global_step, from = %dir.display(), "resumed");
+    Ok((model, optimizer, state))
+}
