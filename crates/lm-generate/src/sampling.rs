@@ -1,7 +1,8 @@
-//! From one row of logits to one token: temperature, then top-k, then top-p, as Hugging Face's processors do it.
+//! From one row of logits to one token, as the processors of `transformers` do it and in their order: repetition penalty,
+//! temperature, top-k, top-p, min-p.
 //!
-//! Everything here is a pure function of a slice of logits and one uniform number, so that it can be compared with
-//! reference values in `f64` while the decoder runs it in `f32`.
+//! Everything here is a pure function of a slice of logits, the tokens so far and one uniform number, so that it can be
+//! compared with reference values in `f64` while the decoder runs it in `f32`.
 
 use std::cmp::Ordering;
 
@@ -87,7 +88,8 @@ fn exp_f32(x: f32) -> f32 {
 pub struct Draw {
     /// Index into the logits.
     pub id: u32,
-    /// Natural-log probability at the sampling temperature over all logits, before top-k and top-p.
+    /// Natural-log probability at the sampling temperature over all logits, before the repetition penalty, top-k, top-p
+    /// and min-p.
     pub log_prob: f64,
 }
 
@@ -96,11 +98,13 @@ pub struct Draw {
 pub struct Sampler<F: Real> {
     /// `exp((logit - max) / temperature)` of each token.
     weights: Vec<F>,
-    /// Token ids, the kept ones first and by falling weight.
+    /// Token ids, the kept ones first; by falling weight if top-k or top-p has sorted them, else in rising order.
     order: Vec<u32>,
+    /// The logits after the repetition penalty.
+    penalised: Vec<F>,
 }
 
-/// The tokens that top-k and top-p leave.
+/// The tokens that top-k, top-p and min-p leave.
 enum Kept {
     /// All of them.
     All,
@@ -113,6 +117,7 @@ impl<F: Real> Default for Sampler<F> {
         Self {
             weights: Vec::new(),
             order: Vec::new(),
+            penalised: Vec::new(),
         }
     }
 }
@@ -126,22 +131,77 @@ impl<F: Real> Sampler<F> {
     /// Chooses a token: the most probable one at temperature 0, else by the inverse of the cumulative distribution at
     /// `uniform`, a number in [0, 1).
     ///
+    /// `context` are the tokens so far, prompt and completion, for the repetition penalty; nothing else looks at them. One
+    /// that occurs several times counts once, and one without a logit not at all.
+    ///
     /// `None` if the logits form no distribution: there are none, one is NaN or +∞, or all are -∞.
-    pub fn draw(&mut self, logits: &[F], sampling: &Sampling, uniform: f64) -> Option<Draw> {
+    pub fn draw(
+        &mut self,
+        logits: &[F],
+        context: impl IntoIterator<Item = u32>,
+        sampling: &Sampling,
+        uniform: f64,
+    ) -> Option<Draw> {
         let greedy = sampling.temperature == 0.0;
         let temperature = if greedy { 1.0 } else { sampling.temperature };
         let max = maximum(logits);
         let mass = self.fill(logits, max, temperature)?;
-        let id = if greedy {
-            logits.iter().position(|x| *x == max)?
-        } else {
-            self.pick(sampling, mass, uniform)
+        let id = match sampling.repetition_penalty {
+            None => self.choose(logits, max, mass, sampling, uniform)?,
+            Some(penalty) => {
+                let penalised = self.penalise(logits, context, penalty);
+                let max = maximum(&penalised);
+                let mass = self.fill(&penalised, max, temperature)?;
+                let id = self.choose(&penalised, max, mass, sampling, uniform)?;
+                self.penalised = penalised;
+                id
+            }
         };
         let distance = logits[id].into() - max.into();
         Some(Draw {
             id: id as u32,
             log_prob: distance / temperature - mass.ln(),
         })
+    }
+
+    /// A copy of the logits in which those of `context` are divided by the penalty if positive, else multiplied by it.
+    fn penalise(
+        &mut self,
+        logits: &[F],
+        context: impl IntoIterator<Item = u32>,
+        penalty: f64,
+    ) -> Vec<F> {
+        let mut penalised = std::mem::take(&mut self.penalised);
+        penalised.clear();
+        penalised.extend_from_slice(logits);
+        for id in context {
+            // From the original logit, so that a token that occurs twice is not penalised twice.
+            let id = id as usize;
+            let (Some(to), Some(logit)) = (penalised.get_mut(id), logits.get(id)) else {
+                continue;
+            };
+            let logit: f64 = (*logit).into();
+            *to = F::from_f64(match logit < 0.0 {
+                true => logit * penalty,
+                false => logit / penalty,
+            });
+        }
+        penalised
+    }
+
+    /// The token that is drawn, when `weights` are those of `logits`.
+    fn choose(
+        &mut self,
+        logits: &[F],
+        max: F,
+        mass: f64,
+        sampling: &Sampling,
+        uniform: f64,
+    ) -> Option<usize> {
+        match sampling.temperature == 0.0 {
+            true => logits.iter().position(|x| *x == max),
+            false => Some(self.pick(sampling, mass, uniform)),
+        }
     }
 
     /// Fills `weights` and returns their sum, or `None` if it is not a positive number.
@@ -168,8 +228,30 @@ impl<F: Real> Sampler<F> {
         }
     }
 
-    /// Applies top-k, then top-p to what it leaves.
+    /// Applies top-k, then top-p to what it leaves, then min-p to what that leaves.
     fn keep(&mut self, sampling: &Sampling, mass: f64) -> Kept {
+        let kept = self.keep_top(sampling, mass);
+        let Some(min_p) = sampling.min_p.filter(|p| *p > 0.0) else {
+            return kept;
+        };
+        // The heaviest weight is 1 and survives every cut, so weights are to each other as probabilities are.
+        let weights = &self.weights;
+        let is_kept = |id: u32| weights[id as usize].into() >= min_p;
+        match kept {
+            Kept::All => {
+                self.order.clear();
+                let all = 0..weights.len() as u32;
+                self.order.extend(all.filter(|&id| is_kept(id)));
+                Kept::First(self.order.len())
+            }
+            Kept::First(count) => {
+                Kept::First(self.order[..count].partition_point(|&id| is_kept(id)))
+            }
+        }
+    }
+
+    /// Applies top-k, then top-p to what it leaves.
+    fn keep_top(&mut self, sampling: &Sampling, mass: f64) -> Kept {
         let all = self.weights.len();
         let top_p = sampling.top_p.filter(|p| *p < 1.0);
         let top_k = sampling.top_k.filter(|k| *k < all);
@@ -256,18 +338,25 @@ impl<F: Real> Sampler<F> {
     }
 }
 
-/// The distribution that [`Sampler::draw`] draws from: one probability per logit, 0 for those cut off by top-k and top-p.
+/// The distribution that [`Sampler::draw`] draws from after `context`: one probability per logit, 0 for those cut off by
+/// top-k, top-p and min-p.
 ///
 /// `None` where [`Sampler::draw`] returns `None`. At temperature 0 the whole mass is on the most probable token.
-pub fn probabilities<F: Real>(logits: &[F], sampling: &Sampling) -> Option<Vec<f64>> {
+pub fn probabilities<F: Real>(
+    logits: &[F],
+    context: impl IntoIterator<Item = u32>,
+    sampling: &Sampling,
+) -> Option<Vec<f64>> {
     let mut sampler = Sampler::new();
     let mut out = vec![0.0; logits.len()];
     if sampling.temperature == 0.0 {
-        let best = sampler.draw(logits, sampling, 0.0)?;
+        let best = sampler.draw(logits, context, sampling, 0.0)?;
         out[best.id as usize] = 1.0;
         return Some(out);
     }
-    let mass = sampler.fill(logits, maximum(logits), sampling.temperature)?;
+    let penalty = sampling.repetition_penalty.unwrap_or(1.0);
+    let logits = sampler.penalise(logits, context, penalty);
+    let mass = sampler.fill(&logits, maximum(&logits), sampling.temperature)?;
     let weight = |i: usize| -> f64 { sampler.weights[i].into() };
     match sampler.clone().kept_ids(sampling, mass) {
         None => (0..out.len()).for_each(|i| out[i] = weight(i) / mass),
@@ -281,7 +370,7 @@ pub fn probabilities<F: Real>(logits: &[F], sampling: &Sampling) -> Option<Vec<f
 }
 
 impl<F: Real> Sampler<F> {
-    /// The ids left by top-k and top-p; `None` for all.
+    /// The ids left by top-k, top-p and min-p; `None` for all.
     fn kept_ids(mut self, sampling: &Sampling, mass: f64) -> Option<Vec<u32>> {
         match self.keep(sampling, mass) {
             Kept::All => None,

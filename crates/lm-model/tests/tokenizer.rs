@@ -319,7 +319,11 @@ fn a_stream_of_ids_ends_at_a_stop_string() {
     let tokenizer = trained();
     let stops = StopMatcher::new(["Port Halvek,", "画家"]).unwrap();
     for (text, shown, stop) in [
-        (TEXTS[0], "Mira Dolan met Oskar Lind in ", Some("Port Halvek,")),
+        (
+            TEXTS[0],
+            "Mira Dolan met Oskar Lind in ",
+            Some("Port Halvek,"),
+        ),
         (TEXTS[3], "小樽のミラは", Some("画家")),
         (TEXTS[5], TEXTS[5], None),
         ("It ends in Port Halvek", "It ends in Port Halvek", None),

@@ -195,7 +195,8 @@ impl RawConfig {
     /// The parameters of RoPE that count, with the name of their field: as in `transformers`, those of version 4 if
     /// they say anything.
     fn rope(&self) -> Option<(&'static str, &Map<String, Value>)> {
-        let says = |map: &&Map<String, Value>| rope::kind(map).is_some_and(|kind| kind != "default");
+        let says =
+            |map: &&Map<String, Value>| rope::kind(map).is_some_and(|kind| kind != "default");
         let scaling = self.rope_scaling.as_ref().filter(says);
         let scaling = scaling.map(|map| ("rope_scaling", map));
         scaling.or(self
@@ -246,7 +247,11 @@ impl RawConfig {
     }
 }
 
-pub(super) fn unsupported(field: &'static str, found: impl Serialize, expected: &'static str) -> Error {
+pub(super) fn unsupported(
+    field: &'static str,
+    found: impl Serialize,
+    expected: &'static str,
+) -> Error {
     let found = serde_json::to_string(&found).unwrap_or_else(|error| error.to_string());
     Error::Unsupported {
         field,

@@ -40,12 +40,7 @@ pub struct Yarn {
 }
 
 /// Parameters that would change the frequencies of YaRN and are not computed.
-const NOT_COMPUTED: [&str; 4] = [
-    "mscale",
-    "mscale_all_dim",
-    "truncate",
-    PARTIAL,
-];
+const NOT_COMPUTED: [&str; 4] = ["mscale", "mscale_all_dim", "truncate", PARTIAL];
 
 /// The share of a head that is rotated; the plain frequencies of Qwen3 do not know it.
 const PARTIAL: &str = "partial_rotary_factor";
@@ -183,7 +178,8 @@ impl Parameters<'_> {
         };
         for key in keys {
             if self.get(key).is_some_and(|value| !neutral(key, value)) {
-                let expected = "scaling without mscale, mscale_all_dim, truncate and partial_rotary_factor";
+                let expected =
+                    "scaling without mscale, mscale_all_dim, truncate and partial_rotary_factor";
                 return Err(unsupported(self.field, self.map, expected));
             }
         }

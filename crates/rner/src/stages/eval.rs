@@ -166,7 +166,7 @@ impl<B: LmOps> LmCompleter<B> {
         Self {
             generator: Generator::new(model, batch),
             tokenizer,
-            positions: model.config().max_position_embeddings,
+            positions: model.config().max_positions(),
             max_new_tokens,
         }
     }
@@ -181,11 +181,8 @@ impl<B: LmOps> LmCompleter<B> {
             n: 1,
             sampling: Sampling {
                 max_new_tokens,
-                temperature: 0.0,
-                top_k: None,
-                top_p: None,
                 stop: self.tokenizer.stop_ids(),
-                seed: 0,
+                ..Sampling::greedy()
             },
         })
     }
