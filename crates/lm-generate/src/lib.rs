@@ -37,6 +37,7 @@
 mod error;
 mod generator;
 mod observer;
+mod real;
 mod request;
 mod run;
 mod sampling;
@@ -48,5 +49,6 @@ mod tests;
 pub use error::Error;
 pub use generator::{CachePool, Generator};
 pub use observer::{NewToken, Observer};
+pub use real::Real;
 pub use request::{Finish, Generated, Progress, Request, Sampling};
-pub use sampling::{Draw, Real, Sampler, probabilities};
+pub use sampling::{Draw, Sampler, probabilities};
