@@ -289,7 +289,7 @@ fn unusable_tokenizers_are_refused_with_a_reason() {
 #[test]
 fn text_that_arrives_in_tokens_is_the_decoded_text() {
     let tokenizer = trained();
-    let mut check = |ids: &[u32]| {
+    let check = |ids: &[u32]| {
         let mut stream = Detokenizer::new(&tokenizer);
         let mut pieces: Vec<String> = ids.iter().map(|&id| stream.push(id)).collect();
         pieces.push(stream.finish());

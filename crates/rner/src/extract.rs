@@ -77,6 +77,11 @@ pub(crate) struct SamplingArgs {
 /// Wrong usage, a model that cannot be loaded, a terminal that cannot be written to.
 pub(crate) fn run(args: &ExtractArgs) -> Result<()> {
     let recipe = resolve(&args.recipe, Vec::new())?;
+    let show = match (args.raw, args.json) {
+        (true, _) => Show::Everything,
+        (false, true) => Show::Nothing,
+        (false, false) => Show::Reasoning,
+    };
     let stops = StopMatcher::new(args.sampling.stops.iter().cloned());
     let job = ExtractJob {
         model: ModelDir::find(&args.model)?,
@@ -87,26 +92,18 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<()> {
             .sampling
             .with_recipe(recipe.eval.max_new_tokens, recipe.run.seed),
         stops: stops.map_err(|error| usage(format!("--stop: {error}")))?,
-        show: match (args.raw, args.json) {
-            (true, _) => Show::Everything,
-            (false, true) => Show::Nothing,
-            (false, false) => Show::Reasoning,
-        },
+        show,
     };
     let answer = dispatch(recipe.run.backend, job)?;
+    let completion = parse(&answer.text);
+    match show {
+        Show::Everything => println!(),
+        Show::Nothing => println!("{}", serde_json::to_string_pretty(&completion)?),
+        Show::Reasoning => print_entities(&completion, answer.has_shown),
+    }
     if answer.finish == Finish::Length {
         eprintln!("note: cut off after {} tokens", answer.tokens);
     }
-    if args.raw {
-        println!();
-        return Ok(());
-    }
-    let completion = parse(&answer.text);
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&completion)?);
-        return Ok(());
-    }
-    print_entities(&completion, answer.has_shown);
     Ok(())
 }
 

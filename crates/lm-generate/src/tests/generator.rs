@@ -59,7 +59,7 @@ pub(super) fn mixed() -> Vec<Request> {
             top_k,
             top_p,
             // Every other request, so that the penalty meets neighbours with and without one.
-            repetition_penalty: (i % 2 == 0).then_some(1.3),
+            repetition_penalty: i.is_multiple_of(2).then_some(1.3),
             min_p: (i % 3 == 2).then_some(0.02),
             stop: vec![7, 8, 9],
             seed: 100 + i as u64,
