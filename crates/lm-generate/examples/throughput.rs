@@ -31,10 +31,7 @@ fn main() -> Result<(), lm_generate::Error> {
         let sampling = Sampling {
             max_new_tokens,
             temperature,
-            top_k: None,
-            top_p: None,
-            stop: vec![],
-            seed: 0,
+            ..Sampling::default()
         };
         let request = |i: usize| {
             let prompt = (0..prompt)

@@ -42,7 +42,7 @@ pub enum Error {
     /// Prompt and completion together exceed the positions that the model was built for.
     #[error(
         "request {request}: {prompt} prompt tokens and up to {max_new_tokens} new ones; expected at most {limit} in all \
-         (the model's max_position_embeddings)"
+         (the longest sequence of the model)"
     )]
     TooLong {
         /// Index of the request.
@@ -69,7 +69,7 @@ pub enum Error {
     /// The backend could not hand its logits over as 32-bit floats.
     #[error("reading the logits from the device: {0}; expected {1} floats")]
     ReadLogits(String, usize),
-    /// The progress callback asked to stop.
+    /// The progress callback or the observer asked to stop.
     #[error("stopped on request after {finished} of {total} completions")]
     Stopped {
         /// Completions that were finished.

@@ -5,9 +5,10 @@ use std::ops::ControlFlow;
 use lm_kernels::LmOps;
 use lm_model::{ModelCache, Qwen3};
 
+use crate::observer::ProgressOnly;
 use crate::request::Limits;
 use crate::run::Run;
-use crate::{Error, Generated, Progress, Request};
+use crate::{Error, Generated, Observer, Progress, Request};
 
 /// The capacity of a slot is rounded up to a multiple of this, so that calls of similar lengths share one allocation.
 const CAPACITY_STEP: usize = 64;
@@ -96,6 +97,19 @@ impl<B: LmOps> Generator<B> {
         requests: &[Request],
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Vec<Vec<Generated>>, Error> {
+        self.generate_observed(requests, &mut ProgressOnly(progress))
+    }
+
+    /// [`Generator::generate`] with an [`Observer`] that is told of every token as it is drawn and may end completions.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Generator::generate`].
+    pub fn generate_observed(
+        &mut self,
+        requests: &[Request],
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<Vec<Generated>>, Error> {
         self.check(requests)?;
         let total: usize = requests.iter().map(|r| r.n).sum();
         let longest = requests.iter().map(Request::capacity).max().unwrap_or(0);
@@ -105,12 +119,11 @@ impl<B: LmOps> Generator<B> {
         }
         let capacity = longest
             .next_multiple_of(CAPACITY_STEP)
-            .min(self.model.config().max_position_embeddings);
+            .min(self.model.config().max_positions());
         let cache = self.pool.reserve(&self.model, slots, capacity);
-        let mut run = Run::new(&self.model, cache, requests, slots);
+        let mut run = Run::new(&self.model, cache, requests, slots, observer);
         while !run.is_done() {
-            run.step()?;
-            if progress(run.progress()).is_break() {
+            if run.step()?.is_break() {
                 let Progress {
                     finished, total, ..
                 } = run.progress();
@@ -127,7 +140,7 @@ impl<B: LmOps> Generator<B> {
         let config = self.model.config();
         let limits = Limits {
             vocab_size: config.vocab_size,
-            positions: config.max_position_embeddings,
+            positions: config.max_positions(),
         };
         requests
             .iter()

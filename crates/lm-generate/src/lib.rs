@@ -11,10 +11,12 @@
 //!   sample's index. Which other requests run beside it, and in which slot, changes nothing but the rounding of the
 //!   backend's matrix products.
 //!
-//! The log-probability reported for a token is the one at the sampling temperature over the full vocabulary, before top-k
-//! and top-p: this is what a policy-gradient trainer compares with its own forward pass.
+//! The log-probability reported for a token is the one at the sampling temperature over the full vocabulary, before the
+//! repetition penalty, top-k, top-p and min-p: this is what a policy-gradient trainer compares with its own forward pass.
 //!
-//! This crate knows token ids only; text and chat templates belong to [`lm_model::ChatTokenizer`].
+//! An [`Observer`] is told of every token as it is drawn and may end its completion. This crate knows token ids only; text
+//! and chat templates belong to [`lm_model::ChatTokenizer`], and an observer finds stop strings with a
+//! [`lm_model::TextStream`] for each sample.
 //!
 //! ```
 //! use std::ops::ControlFlow;
@@ -25,7 +27,7 @@
 //!
 //! let config = Qwen3Config { vocab_size: 32, hidden_size: 16, num_hidden_layers: 1, ..Default::default() };
 //! let model = config.init::<Flex>(&Default::default(), 0);
-//! let sampling = Sampling { max_new_tokens: 4, temperature: 0.8, top_k: None, top_p: None, stop: vec![0], seed: 1 };
+//! let sampling = Sampling { max_new_tokens: 4, temperature: 0.8, stop: vec![0], seed: 1, ..Default::default() };
 //! let request = Request { prompt: vec![5, 6, 7], n: 3, sampling };
 //! let groups = Generator::new(&model, 8).generate(&[request], &mut |_| ControlFlow::Continue(()))?;
 //! assert_eq!(groups[0].len(), 3);
@@ -34,6 +36,8 @@
 
 mod error;
 mod generator;
+mod observer;
+mod real;
 mod request;
 mod run;
 mod sampling;
@@ -44,5 +48,7 @@ mod tests;
 
 pub use error::Error;
 pub use generator::{CachePool, Generator};
+pub use observer::{NewToken, Observer};
+pub use real::Real;
 pub use request::{Finish, Generated, Progress, Request, Sampling};
-pub use sampling::{Draw, Real, Sampler, probabilities};
+pub use sampling::{Draw, Sampler, probabilities};

@@ -3,6 +3,19 @@
 use crate::Error;
 
 /// How the next token is chosen.
+///
+/// The steps have the order of `transformers`: repetition penalty, temperature, top-k, top-p, min-p. Each of the last three
+/// looks at what the one before it has left. At temperature 0 only the penalty acts, because the most probable token
+/// survives every cut.
+///
+/// The default is the model's own distribution, with nothing cut off:
+///
+/// ```
+/// use lm_generate::Sampling;
+/// let warm = Sampling { temperature: 0.8, min_p: Some(0.05), max_new_tokens: 40, ..Sampling::default() };
+/// let greedy = Sampling { max_new_tokens: 40, ..Sampling::greedy() };
+/// assert_eq!(warm.top_k, greedy.top_k);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sampling {
     /// At most this many new tokens per completion, the stop token included.
@@ -13,10 +26,42 @@ pub struct Sampling {
     pub top_k: Option<usize>,
     /// Keeps the smallest set of most probable tokens whose mass reaches this, in (0, 1]; `None` keeps all.
     pub top_p: Option<f64>,
+    /// Keeps the tokens that are at least this times as probable as the most probable one, in [0, 1]; `None` keeps all
+    /// (Nguyen et al., *Turning Up the Heat: Min-p Sampling*, 2024).
+    pub min_p: Option<f64>,
+    /// Divides positive logits of tokens that the prompt or the completion holds already, and multiplies negative ones:
+    /// above 1 against repetitions, below 1 for them; `None` leaves them alone (Keskar et al., *CTRL*, 2019).
+    pub repetition_penalty: Option<f64>,
     /// Tokens that end a completion.
     pub stop: Vec<u32>,
     /// Names the random stream; sample `i` of a request uses stream `i` of this seed.
     pub seed: u64,
+}
+
+impl Default for Sampling {
+    /// At most 256 tokens at temperature 1, nothing cut off, no penalty, no stop token, seed 0.
+    fn default() -> Self {
+        Self {
+            max_new_tokens: 256,
+            temperature: 1.0,
+            top_k: None,
+            top_p: None,
+            min_p: None,
+            repetition_penalty: None,
+            stop: Vec::new(),
+            seed: 0,
+        }
+    }
+}
+
+impl Sampling {
+    /// The default at temperature 0: always the most probable token.
+    pub fn greedy() -> Self {
+        Self {
+            temperature: 0.0,
+            ..Self::default()
+        }
+    }
 }
 
 /// One prompt and how many completions of it are wanted.
@@ -37,6 +82,8 @@ pub enum Finish {
     Stop,
     /// The budget of new tokens was used up.
     Length,
+    /// An [`Observer`](crate::Observer) ended it, such as one that found a stop string in the text.
+    Observer,
 }
 
 /// One completion.
@@ -45,7 +92,8 @@ pub struct Generated {
     /// The new tokens, with the stop token if there was one.
     pub ids: Vec<u32>,
     /// For each new token, its natural-log probability at the sampling temperature (at temperature 1 when greedy) over
-    /// the full vocabulary, before top-k and top-p.
+    /// the full vocabulary, before the repetition penalty, top-k, top-p and min-p. It is the model's own, which a trainer
+    /// computes again, and not that of the distribution from which the token was drawn.
     pub log_probs: Vec<f32>,
     /// Why it ended.
     pub finish: Finish,
@@ -141,10 +189,21 @@ impl Sampling {
         if self.top_k == Some(0) {
             return invalid("top_k", "0".into(), "at least 1");
         }
-        match self.top_p {
-            Some(p) if !(p > 0.0 && p <= 1.0) => {
-                invalid("top_p", p.to_string(), "a number in (0, 1]")
+        let fractions = [
+            ("top_p", self.top_p, f64::MIN_POSITIVE, "a number in (0, 1]"),
+            ("min_p", self.min_p, 0.0, "a number in [0, 1]"),
+        ];
+        for (parameter, value, least, expected) in fractions {
+            if let Some(p) = value.filter(|p| !(least..=1.0).contains(p)) {
+                return invalid(parameter, p.to_string(), expected);
             }
+        }
+        match self.repetition_penalty {
+            Some(penalty) if !(penalty.is_finite() && penalty > 0.0) => invalid(
+                "repetition_penalty",
+                penalty.to_string(),
+                "a finite number above 0",
+            ),
             _ => Ok(()),
         }
     }

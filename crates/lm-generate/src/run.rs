@@ -1,5 +1,7 @@
 //! One call of the generator: the sequences in the cache and the decode steps that grow them.
 
+use std::ops::ControlFlow;
+
 use burn::tensor::Tensor;
 use lm_kernels::LmOps;
 use lm_kernels::ops::CacheRow;
@@ -8,7 +10,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::slots::{Admission, Fork, Prefill, Slots};
-use crate::{Error, Finish, Generated, Progress, Request, Sampler};
+use crate::{Error, Finish, Generated, NewToken, Observer, Progress, Request, Sampler, Sampling};
 
 /// A completion that is growing in a slot.
 struct Sequence {
@@ -32,6 +34,7 @@ pub(crate) struct Run<'a, B: LmOps> {
     sampler: Sampler<f32>,
     results: Vec<Vec<Option<Generated>>>,
     progress: Progress,
+    observer: &'a mut dyn Observer,
 }
 
 impl<'a, B: LmOps> Run<'a, B> {
@@ -40,6 +43,7 @@ impl<'a, B: LmOps> Run<'a, B> {
         cache: &'a mut ModelCache<B>,
         requests: &'a [Request],
         slots: usize,
+        observer: &'a mut dyn Observer,
     ) -> Self {
         let total = requests.iter().map(|r| r.n).sum();
         Self {
@@ -56,6 +60,7 @@ impl<'a, B: LmOps> Run<'a, B> {
                 active: 0,
                 tokens: 0,
             },
+            observer,
         }
     }
 
@@ -78,8 +83,13 @@ impl<'a, B: LmOps> Run<'a, B> {
             .collect()
     }
 
-    /// Admits waiting samples and grows every sequence by one token.
-    pub(crate) fn step(&mut self) -> Result<(), Error> {
+    /// Admits waiting samples, grows every sequence by one token and asks the observer whether to go on.
+    pub(crate) fn step(&mut self) -> Result<ControlFlow<()>, Error> {
+        self.advance()?;
+        Ok(self.observer.on_step(self.progress()))
+    }
+
+    fn advance(&mut self) -> Result<(), Error> {
         let prefills = loop {
             match self.slots.admit() {
                 Admission::Fork(fork) => self.fork(fork)?,
@@ -197,34 +207,36 @@ impl<'a, B: LmOps> Run<'a, B> {
 
     /// Adds a token to a sequence, which then stays active or gives its slot back.
     fn draw(&mut self, mut sequence: Sequence, logits: &[f32]) -> Result<(), Error> {
-        let sampling = &self.requests[sequence.request].sampling;
+        let Request {
+            prompt, sampling, ..
+        } = &self.requests[sequence.request];
         let uniform = if sampling.temperature == 0.0 {
             0.0
         } else {
             sequence.rng.random()
         };
-        let Some(draw) = self.sampler.draw(logits, sampling, uniform) else {
-            let Sequence {
-                request,
-                sample,
-                ids,
-                ..
-            } = sequence;
+        let context = prompt.iter().chain(&sequence.ids).copied();
+        let Some(draw) = self.sampler.draw(logits, context, sampling, uniform) else {
             return Err(Error::NonFiniteLogits {
-                request,
-                sample,
-                token: ids.len(),
+                request: sequence.request,
+                sample: sequence.sample,
+                token: sequence.ids.len(),
             });
         };
-        sequence.ids.push(draw.id);
-        sequence.log_probs.push(draw.log_prob as f32);
+        let token = NewToken {
+            request: sequence.request,
+            sample: sequence.sample,
+            index: sequence.ids.len(),
+            id: draw.id,
+            log_prob: draw.log_prob as f32,
+        };
+        sequence.ids.push(token.id);
+        sequence.log_probs.push(token.log_prob);
         self.progress.tokens += 1;
-        if sampling.stop.contains(&draw.id) {
-            self.finish(sequence, Finish::Stop);
-        } else if sequence.ids.len() >= sampling.max_new_tokens {
-            self.finish(sequence, Finish::Length);
-        } else {
-            self.active.push(sequence);
+        let wanted = self.observer.on_token(token);
+        match finish_after(token, wanted, sampling) {
+            Some(finish) => self.finish(sequence, finish),
+            None => self.active.push(sequence),
         }
         Ok(())
     }
@@ -238,13 +250,28 @@ impl<'a, B: LmOps> Run<'a, B> {
             log_probs,
             ..
         } = sequence;
-        self.results[request][sample] = Some(Generated {
+        let generated = Generated {
             ids,
             log_probs,
             finish,
-        });
+        };
+        self.observer.on_finish(request, sample, &generated);
+        self.results[request][sample] = Some(generated);
         self.progress.finished += 1;
         self.slots.release(slot);
+    }
+}
+
+/// Whether a completion ends with this token, after the observer has said what it wants.
+fn finish_after(token: NewToken, wanted: ControlFlow<()>, sampling: &Sampling) -> Option<Finish> {
+    if sampling.stop.contains(&token.id) {
+        Some(Finish::Stop)
+    } else if wanted.is_break() {
+        Some(Finish::Observer)
+    } else if token.index + 1 >= sampling.max_new_tokens {
+        Some(Finish::Length)
+    } else {
+        None
     }
 }
 

@@ -1,93 +1,21 @@
-//! From one row of logits to one token: temperature, then top-k, then top-p, as Hugging Face's processors do it.
+//! From one row of logits to one token, as the processors of `transformers` do it and in their order: repetition penalty,
+//! temperature, top-k, top-p, min-p.
 //!
-//! Everything here is a pure function of a slice of logits and one uniform number, so that it can be compared with
-//! reference values in `f64` while the decoder runs it in `f32`.
+//! Everything here is a pure function of a slice of logits, the tokens so far and one uniform number, so that it can be
+//! compared with reference values in `f64` while the decoder runs it in `f32`.
 
 use std::cmp::Ordering;
 
 use crate::Sampling;
-
-/// The float types that logits may have.
-pub trait Real: Copy + PartialOrd + Into<f64> + sealed::Sealed {
-    /// Positive zero.
-    const ZERO: Self;
-    /// Negative infinity, the logit of an impossible token.
-    const NEG_INFINITY: Self;
-    /// The value nearest to `x`.
-    fn from_f64(x: f64) -> Self;
-    /// `exp((self - max) * scale)`; NaN if either of the first two is.
-    fn shifted_exp(self, max: Self, scale: Self) -> Self;
-    /// `self + other`.
-    fn plus(self, other: Self) -> Self;
-}
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for f32 {}
-    impl Sealed for f64 {}
-}
-
-impl Real for f64 {
-    const ZERO: Self = 0.0;
-    const NEG_INFINITY: Self = f64::NEG_INFINITY;
-
-    fn from_f64(x: f64) -> Self {
-        x
-    }
-
-    fn shifted_exp(self, max: Self, scale: Self) -> Self {
-        ((self - max) * scale).exp()
-    }
-
-    fn plus(self, other: Self) -> Self {
-        self + other
-    }
-}
-
-impl Real for f32 {
-    const ZERO: Self = 0.0;
-    const NEG_INFINITY: Self = f32::NEG_INFINITY;
-
-    fn from_f64(x: f64) -> Self {
-        x as f32
-    }
-
-    #[inline(always)]
-    fn shifted_exp(self, max: Self, scale: Self) -> Self {
-        exp_f32((self - max) * scale)
-    }
-
-    fn plus(self, other: Self) -> Self {
-        self + other
-    }
-}
-
-/// `exp(x)` for `x <= 0`, within 2 units in the last place; 0 below -87, NaN for NaN.
-///
-/// The C library's `expf` is called once per element; this body vectorises, and a decode step evaluates it for every
-/// token of the vocabulary in every row. `x = n·ln 2 + r` with `|r| <= ln 2 / 2`, then a polynomial in `r`.
-#[inline(always)]
-fn exp_f32(x: f32) -> f32 {
-    /// 1.5·2²³: adding it rounds to an integer, which is then in the low bits of the mantissa.
-    const ROUND: f32 = 12_582_912.0;
-    /// ln 2 in two parts; products of `n` with the first are exact.
-    const LN2_HIGH: f32 = 0.693_359_4;
-    const LN2_LOW: f32 = -2.121_944_4e-4;
-    let shifted = x * std::f32::consts::LOG2_E + ROUND;
-    let n = shifted - ROUND;
-    let r = (x - n * LN2_HIGH) - n * LN2_LOW;
-    let tail = 1.0 / 6.0 + r * (1.0 / 24.0 + r * (1.0 / 120.0 + r * (1.0 / 720.0)));
-    let polynomial = 1.0 + r + r * r * (0.5 + r * tail);
-    let scale = f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23));
-    if x < -87.0 { 0.0 } else { polynomial * scale }
-}
+use crate::real::{Real, inverse_cdf, maximum, sum};
 
 /// A drawn token.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Draw {
     /// Index into the logits.
     pub id: u32,
-    /// Natural-log probability at the sampling temperature over all logits, before top-k and top-p.
+    /// Natural-log probability at the sampling temperature over all logits, before the repetition penalty, top-k, top-p
+    /// and min-p.
     pub log_prob: f64,
 }
 
@@ -96,11 +24,13 @@ pub struct Draw {
 pub struct Sampler<F: Real> {
     /// `exp((logit - max) / temperature)` of each token.
     weights: Vec<F>,
-    /// Token ids, the kept ones first and by falling weight.
+    /// Token ids, the kept ones first; by falling weight if top-k or top-p has sorted them, else in rising order.
     order: Vec<u32>,
+    /// The logits after the repetition penalty.
+    penalised: Vec<F>,
 }
 
-/// The tokens that top-k and top-p leave.
+/// The tokens that top-k, top-p and min-p leave.
 enum Kept {
     /// All of them.
     All,
@@ -113,6 +43,7 @@ impl<F: Real> Default for Sampler<F> {
         Self {
             weights: Vec::new(),
             order: Vec::new(),
+            penalised: Vec::new(),
         }
     }
 }
@@ -126,22 +57,77 @@ impl<F: Real> Sampler<F> {
     /// Chooses a token: the most probable one at temperature 0, else by the inverse of the cumulative distribution at
     /// `uniform`, a number in [0, 1).
     ///
+    /// `context` are the tokens so far, prompt and completion, for the repetition penalty; nothing else looks at them. One
+    /// that occurs several times counts once, and one without a logit not at all.
+    ///
     /// `None` if the logits form no distribution: there are none, one is NaN or +∞, or all are -∞.
-    pub fn draw(&mut self, logits: &[F], sampling: &Sampling, uniform: f64) -> Option<Draw> {
+    pub fn draw(
+        &mut self,
+        logits: &[F],
+        context: impl IntoIterator<Item = u32>,
+        sampling: &Sampling,
+        uniform: f64,
+    ) -> Option<Draw> {
         let greedy = sampling.temperature == 0.0;
         let temperature = if greedy { 1.0 } else { sampling.temperature };
         let max = maximum(logits);
         let mass = self.fill(logits, max, temperature)?;
-        let id = if greedy {
-            logits.iter().position(|x| *x == max)?
-        } else {
-            self.pick(sampling, mass, uniform)
+        let id = match sampling.repetition_penalty {
+            None => self.choose(logits, max, mass, sampling, uniform)?,
+            Some(penalty) => {
+                let penalised = self.penalise(logits, context, penalty);
+                let max = maximum(&penalised);
+                let mass = self.fill(&penalised, max, temperature)?;
+                let id = self.choose(&penalised, max, mass, sampling, uniform)?;
+                self.penalised = penalised;
+                id
+            }
         };
         let distance = logits[id].into() - max.into();
         Some(Draw {
             id: id as u32,
             log_prob: distance / temperature - mass.ln(),
         })
+    }
+
+    /// A copy of the logits in which those of `context` are divided by the penalty if positive, else multiplied by it.
+    fn penalise(
+        &mut self,
+        logits: &[F],
+        context: impl IntoIterator<Item = u32>,
+        penalty: f64,
+    ) -> Vec<F> {
+        let mut penalised = std::mem::take(&mut self.penalised);
+        penalised.clear();
+        penalised.extend_from_slice(logits);
+        for id in context {
+            // From the original logit, so that a token that occurs twice is not penalised twice.
+            let id = id as usize;
+            let (Some(to), Some(logit)) = (penalised.get_mut(id), logits.get(id)) else {
+                continue;
+            };
+            let logit: f64 = (*logit).into();
+            *to = F::from_f64(match logit < 0.0 {
+                true => logit * penalty,
+                false => logit / penalty,
+            });
+        }
+        penalised
+    }
+
+    /// The token that is drawn, when `weights` are those of `logits`.
+    fn choose(
+        &mut self,
+        logits: &[F],
+        max: F,
+        mass: f64,
+        sampling: &Sampling,
+        uniform: f64,
+    ) -> Option<usize> {
+        match sampling.temperature == 0.0 {
+            true => logits.iter().position(|x| *x == max),
+            false => Some(self.pick(sampling, mass, uniform)),
+        }
     }
 
     /// Fills `weights` and returns their sum, or `None` if it is not a positive number.
@@ -168,8 +154,30 @@ impl<F: Real> Sampler<F> {
         }
     }
 
-    /// Applies top-k, then top-p to what it leaves.
+    /// Applies top-k, then top-p to what it leaves, then min-p to what that leaves.
     fn keep(&mut self, sampling: &Sampling, mass: f64) -> Kept {
+        let kept = self.keep_top(sampling, mass);
+        let Some(min_p) = sampling.min_p.filter(|p| *p > 0.0) else {
+            return kept;
+        };
+        // The heaviest weight is 1 and survives every cut, so weights are to each other as probabilities are.
+        let weights = &self.weights;
+        let is_kept = |id: u32| weights[id as usize].into() >= min_p;
+        match kept {
+            Kept::All => {
+                self.order.clear();
+                let all = 0..weights.len() as u32;
+                self.order.extend(all.filter(|&id| is_kept(id)));
+                Kept::First(self.order.len())
+            }
+            Kept::First(count) => {
+                Kept::First(self.order[..count].partition_point(|&id| is_kept(id)))
+            }
+        }
+    }
+
+    /// Applies top-k, then top-p to what it leaves.
+    fn keep_top(&mut self, sampling: &Sampling, mass: f64) -> Kept {
         let all = self.weights.len();
         let top_p = sampling.top_p.filter(|p| *p < 1.0);
         let top_k = sampling.top_k.filter(|k| *k < all);
@@ -256,18 +264,25 @@ impl<F: Real> Sampler<F> {
     }
 }
 
-/// The distribution that [`Sampler::draw`] draws from: one probability per logit, 0 for those cut off by top-k and top-p.
+/// The distribution that [`Sampler::draw`] draws from after `context`: one probability per logit, 0 for those cut off by
+/// top-k, top-p and min-p.
 ///
 /// `None` where [`Sampler::draw`] returns `None`. At temperature 0 the whole mass is on the most probable token.
-pub fn probabilities<F: Real>(logits: &[F], sampling: &Sampling) -> Option<Vec<f64>> {
+pub fn probabilities<F: Real>(
+    logits: &[F],
+    context: impl IntoIterator<Item = u32>,
+    sampling: &Sampling,
+) -> Option<Vec<f64>> {
     let mut sampler = Sampler::new();
     let mut out = vec![0.0; logits.len()];
     if sampling.temperature == 0.0 {
-        let best = sampler.draw(logits, sampling, 0.0)?;
+        let best = sampler.draw(logits, context, sampling, 0.0)?;
         out[best.id as usize] = 1.0;
         return Some(out);
     }
-    let mass = sampler.fill(logits, maximum(logits), sampling.temperature)?;
+    let penalty = sampling.repetition_penalty.unwrap_or(1.0);
+    let logits = sampler.penalise(logits, context, penalty);
+    let mass = sampler.fill(&logits, maximum(&logits), sampling.temperature)?;
     let weight = |i: usize| -> f64 { sampler.weights[i].into() };
     match sampler.clone().kept_ids(sampling, mass) {
         None => (0..out.len()).for_each(|i| out[i] = weight(i) / mass),
@@ -281,7 +296,7 @@ pub fn probabilities<F: Real>(logits: &[F], sampling: &Sampling) -> Option<Vec<f
 }
 
 impl<F: Real> Sampler<F> {
-    /// The ids left by top-k and top-p; `None` for all.
+    /// The ids left by top-k, top-p and min-p; `None` for all.
     fn kept_ids(mut self, sampling: &Sampling, mass: f64) -> Option<Vec<u32>> {
         match self.keep(sampling, mass) {
             Kept::All => None,
@@ -291,48 +306,4 @@ impl<F: Real> Sampler<F> {
             }
         }
     }
-}
-
-/// Additions run in this many independent lanes, so that they vectorise.
-const LANES: usize = 16;
-
-/// The largest element; NaNs are passed over here and found by the sum of the weights.
-fn maximum<F: Real>(xs: &[F]) -> F {
-    let mut lanes = [F::NEG_INFINITY; LANES];
-    for chunk in xs.chunks(LANES) {
-        for (lane, x) in lanes.iter_mut().zip(chunk) {
-            *lane = if *x > *lane { *x } else { *lane };
-        }
-    }
-    lanes
-        .into_iter()
-        .fold(F::NEG_INFINITY, |a, b| if b > a { b } else { a })
-}
-
-/// The sum of the elements.
-fn sum<F: Real>(xs: &[F]) -> f64 {
-    let mut lanes = [F::ZERO; LANES];
-    for chunk in xs.chunks(LANES) {
-        for (lane, x) in lanes.iter_mut().zip(chunk) {
-            *lane = lane.plus(*x);
-        }
-    }
-    lanes.into_iter().map(Into::<f64>::into).sum()
-}
-
-/// The first index at which the cumulative sum exceeds `target`; the last one of positive weight if rounding keeps the
-/// sum below it.
-fn inverse_cdf<F: Real>(weights: &[F], target: f64) -> usize {
-    let mut total = 0.0;
-    let mut last = 0;
-    for (i, weight) in weights.iter().enumerate() {
-        if *weight > F::ZERO {
-            total += (*weight).into();
-            last = i;
-            if total > target {
-                break;
-            }
-        }
-    }
-    last
 }

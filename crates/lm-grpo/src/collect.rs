@@ -136,11 +136,10 @@ impl<B: LmOps> Collector<'_, B> {
             let sampling = Sampling {
                 max_new_tokens: config.max_completion_length,
                 temperature: config.temperature,
-                // Cutting the distribution would bias the ratio by the mass that is cut off.
-                top_k: None,
-                top_p: None,
                 stop: stop.clone(),
                 seed,
+                // Nothing else: cutting the distribution would bias the ratio by the mass that is cut off.
+                ..Sampling::default()
             };
             Request {
                 prompt: prompts[prompt].ids.clone(),

@@ -1,6 +1,7 @@
 //! The configuration of a Qwen3 model, read from and written as Hugging Face's `config.json`.
 
 mod hf;
+mod rope;
 
 use std::path::Path;
 
@@ -8,10 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
+pub use self::rope::{RopeScaling, Yarn};
+
 /// The shape of a dense Qwen3 model.
 ///
 /// Serialises as the `config.json` of `transformers`. Reading refuses, by name, whatever this
-/// implementation would compute differently: RoPE scaling, sliding windows, mixtures of experts,
+/// implementation would compute differently: other kinds of RoPE scaling, sliding windows, mixtures of experts,
 /// attention biases, other activations and other architectures.
 ///
 /// The default is Qwen3-0.6B; a smaller model is made by changing fields:
@@ -42,9 +45,11 @@ pub struct Qwen3Config {
     pub rms_norm_eps: f64,
     /// Base of the rotary frequencies.
     pub rope_theta: f64,
+    /// How these frequencies are changed for longer texts; usually not at all.
+    pub rope_scaling: Option<RopeScaling>,
     /// Whether the output head is the embedding itself.
     pub tie_word_embeddings: bool,
-    /// Longest sequence that the model was made for; advisory.
+    /// Longest sequence that the model was made for; advisory. See [`Qwen3Config::max_positions`].
     pub max_position_embeddings: usize,
     /// Standard deviation of freshly drawn weights.
     pub initializer_range: f64,
@@ -91,6 +96,7 @@ impl Default for Qwen3Config {
             head_dim: 128,
             rms_norm_eps: 1e-6,
             rope_theta: 1e6,
+            rope_scaling: None,
             tie_word_embeddings: true,
             max_position_embeddings: 40_960,
             initializer_range: 0.02,
@@ -149,6 +155,7 @@ impl Qwen3Config {
                 return Err(invalid(field, value, "a positive number"));
             }
         }
+        self.check_scaling()?;
         if !(self.initializer_range.is_finite() && self.initializer_range >= 0.0) {
             return Err(invalid(
                 "initializer_range",
@@ -157,6 +164,31 @@ impl Qwen3Config {
             ));
         }
         Ok(())
+    }
+
+    fn check_scaling(&self) -> Result<()> {
+        let numbers = self.rope_scaling.iter().flat_map(RopeScaling::numbers);
+        for (key, value) in numbers {
+            if !(value.is_finite() && value > 0.0) {
+                let found = format!("{{.., \"{key}\": {value}}}");
+                let expected = format!("a positive number as {key}");
+                return Err(invalid("rope_scaling", found, &expected));
+            }
+        }
+        Ok(())
+    }
+
+    /// Longest sequence that the model can be used for, in tokens: `max_position_embeddings`, or with YaRN the
+    /// original length times the factor, if that is more. Published configurations of Qwen3 with YaRN do not raise
+    /// `max_position_embeddings`.
+    pub fn max_positions(&self) -> usize {
+        let extended = match &self.rope_scaling {
+            Some(RopeScaling::Yarn(yarn)) => {
+                yarn.factor * yarn.original_max_position_embeddings as f64
+            }
+            _ => 0.0,
+        };
+        self.max_position_embeddings.max(extended as usize)
     }
 
     fn sizes(&self) -> [(&'static str, usize); 7] {

@@ -216,6 +216,12 @@ pub enum Error {
         /// The reason given by the tokenizer.
         reason: String,
     },
+    /// A stop string has no characters.
+    #[error("stop string {index} is empty, expected at least one character")]
+    EmptyStop {
+        /// Its number in the list, from 0.
+        index: usize,
+    },
     /// Training a tokenizer failed.
     #[error("cannot train a tokenizer: {0}")]
     TrainTokenizer(String),

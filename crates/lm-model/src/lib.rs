@@ -10,7 +10,8 @@
 //! * [`Qwen3::with_lora`] freezes it and adds low-rank adapters, [`LoraConfig`].
 //! * [`checkpoint`] reads and writes directories in the layout of Hugging Face.
 //! * With the feature `hub`, `hub::HubModel` downloads models of the Hugging Face Hub.
-//! * [`ChatTokenizer`] turns prompts and targets into ids, and can be trained.
+//! * [`ChatTokenizer`] turns prompts and targets into ids, and can be trained; [`TextStream`] turns ids into text while
+//!   they arrive, and finds stop strings.
 
 mod cache;
 pub mod checkpoint;
@@ -26,8 +27,8 @@ mod rope;
 mod tokenizer;
 
 pub use cache::ModelCache;
-pub use config::{ParameterSpec, Qwen3Config, WeightDtype};
+pub use config::{ParameterSpec, Qwen3Config, RopeScaling, WeightDtype, Yarn};
 pub use error::{Error, Result};
 pub use lora::{LoraConfig, TARGET_MODULES};
 pub use model::{Packed, Qwen3};
-pub use tokenizer::{ChatTokenizer, Pieces};
+pub use tokenizer::{ChatTokenizer, Detokenizer, Pieces, StopMatcher, TextStream};

@@ -194,7 +194,7 @@ impl<B: LmOps> Qwen3<B> {
     }
 
     pub(crate) fn rope(&self) -> Rope {
-        let rope = Rope::new(self.config.rope_theta, self.config.head_dim);
+        let rope = Rope::of(&self.config);
         match self.bf16_rotary {
             true => rope.rounded_to_bf16(),
             false => rope,

@@ -3,7 +3,7 @@
 mod common;
 
 use common::parity;
-use lm_model::{Error, Qwen3Config, WeightDtype};
+use lm_model::{Error, Qwen3Config, RopeScaling, WeightDtype, Yarn};
 use serde_json::{Value, json};
 
 /// Qwen3-0.6B as version 4 of `transformers` writes it.
@@ -82,8 +82,23 @@ fn token_ids_may_be_absent_one_or_many() {
 #[test]
 fn unsupported_features_are_refused_by_name() {
     let cases = [
-        ("rope_scaling", json!({"rope_type": "yarn", "factor": 4.0})),
-        ("rope_scaling", json!({"type": "linear", "factor": 2.0})),
+        (
+            "rope_scaling",
+            json!({"rope_type": "dynamic", "factor": 4.0}),
+        ),
+        ("rope_scaling", json!({"type": "longrope", "factor": 2.0})),
+        (
+            "rope_scaling",
+            json!({"rope_type": "yarn", "factor": 2.0, "mscale": 0.7, "mscale_all_dim": 0.7}),
+        ),
+        (
+            "rope_scaling",
+            json!({"rope_type": "yarn", "factor": 2.0, "truncate": false}),
+        ),
+        (
+            "rope_parameters",
+            json!({"rope_type": "linear", "factor": 2.0, "partial_rotary_factor": 0.5}),
+        ),
         (
             "rope_parameters",
             json!({"rope_type": "llama3", "rope_theta": 1e6}),
@@ -132,6 +147,72 @@ fn impossible_sizes_are_refused_by_name() {
     }
     let text = with("rope_theta", json!(null)).unwrap_err();
     assert!(text.contains("`rope_theta` is absent"), "{text}");
+}
+
+#[test]
+fn scaling_is_read_in_both_spellings_and_written_back() {
+    let yarn = |original, attention_factor, beta_fast| {
+        RopeScaling::Yarn(Yarn {
+            factor: 4.0,
+            original_max_position_embeddings: original,
+            attention_factor,
+            beta_fast,
+            beta_slow: 1.0,
+        })
+    };
+    let linear = RopeScaling::Linear { factor: 2.0 };
+    let cases = [
+        (
+            "rope_scaling",
+            json!({"type": "linear", "factor": 2}),
+            linear,
+            40_960,
+        ),
+        (
+            "rope_scaling",
+            json!({"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768}),
+            yarn(32_768, None, 32.0),
+            131_072,
+        ),
+        (
+            "rope_parameters",
+            json!({"rope_type": "yarn", "rope_theta": 5e5, "factor": 4.0, "beta_fast": 16,
+                "attention_factor": 1.5, "beta_slow": null}),
+            yarn(40_960, Some(1.5), 16.0),
+            163_840,
+        ),
+    ];
+    for (field, value, expected, positions) in cases {
+        let config = with(field, value).unwrap();
+        assert_eq!(config.rope_scaling, Some(expected));
+        assert_eq!(config.max_positions(), positions);
+        let theta = if field == "rope_parameters" { 5e5 } else { 1e6 };
+        assert_eq!(config.rope_theta, theta);
+        let text = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<Qwen3Config>(&text).unwrap(), config);
+    }
+}
+
+#[test]
+fn meaningless_scaling_is_refused_by_name() {
+    let cases = [
+        (json!({"rope_type": "yarn"}), "factor"),
+        (json!({"rope_type": "linear", "factor": "two"}), "factor"),
+        (json!({"rope_type": "linear", "factor": 0.0}), "factor"),
+        (
+            json!({"rope_type": "yarn", "factor": 2.0, "beta_fast": -1}),
+            "beta_fast",
+        ),
+        (
+            json!({"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 1.5}),
+            "original_max_position_embeddings",
+        ),
+    ];
+    for (value, key) in cases {
+        let text = with("rope_scaling", value).unwrap_err();
+        assert!(text.contains("`rope_scaling` is"), "{text}");
+        assert!(text.contains(&format!("as {key}")), "{text}");
+    }
 }
 
 #[test]

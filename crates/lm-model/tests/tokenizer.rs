@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use common::{parity, shared};
-use lm_model::{ChatTokenizer, Error};
+use lm_model::{ChatTokenizer, Detokenizer, Error, StopMatcher, TextStream};
 use serde_json::{Value, json};
 
 /// Texts with enough repetition to learn from, and letters beyond ASCII.
@@ -284,4 +284,56 @@ fn unusable_tokenizers_are_refused_with_a_reason() {
         ChatTokenizer::load(dir.path()).unwrap_err(),
         Error::Io { .. }
     ));
+}
+
+#[test]
+fn text_that_arrives_in_tokens_is_the_decoded_text() {
+    let tokenizer = trained();
+    let check = |ids: &[u32]| {
+        let mut stream = Detokenizer::new(&tokenizer);
+        let mut pieces: Vec<String> = ids.iter().map(|&id| stream.push(id)).collect();
+        pieces.push(stream.finish());
+        assert_eq!(pieces.concat(), tokenizer.decode(ids), "{ids:?}");
+        pieces
+    };
+    for text in TEXTS {
+        let pieces = check(&tokenizer.completion_ids(&format!("<think>{text}</think>🦊{text}")));
+        let is_whole = |piece: &String| !piece.contains(char::REPLACEMENT_CHARACTER);
+        assert!(pieces.iter().all(is_whole), "{text}");
+    }
+    // Any ids at all: characters that are broken off, bytes that begin none, ids without a token.
+    let mut state = 1_u32;
+    for _ in 0..200 {
+        let ids: Vec<u32> = (0..12)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 16) % 400
+            })
+            .collect();
+        check(&ids);
+    }
+}
+
+#[test]
+fn a_stream_of_ids_ends_at_a_stop_string() {
+    let tokenizer = trained();
+    let stops = StopMatcher::new(["Port Halvek,", "画家"]).unwrap();
+    for (text, shown, stop) in [
+        (
+            TEXTS[0],
+            "Mira Dolan met Oskar Lind in ",
+            Some("Port Halvek,"),
+        ),
+        (TEXTS[3], "小樽のミラは", Some("画家")),
+        (TEXTS[5], TEXTS[5], None),
+        ("It ends in Port Halvek", "It ends in Port Halvek", None),
+    ] {
+        let mut stream = TextStream::new(&tokenizer, stops.clone());
+        let mut found = String::new();
+        for id in tokenizer.encode_text(text).unwrap() {
+            found += &stream.push(id);
+        }
+        assert_eq!(stream.stopped(), stop);
+        assert_eq!(found + &stream.finish(), shown);
+    }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::extract::ExtractArgs;
 use crate::ner::bench_score::BenchScoreArgs;
 use crate::ner::data::DataArgs;
 use crate::ner::eval_compare::CompareArgs;
@@ -51,8 +52,8 @@ pub(crate) enum Command {
         /// Folder of the run.
         run: PathBuf,
     },
-    /// Extract entities from one sentence.
-    Extract(ExtractArgs),
+    /// Extract entities from one sentence, and show the reasoning as it is written.
+    Extract(Box<ExtractArgs>),
     /// The toy world: its corpus and its base model.
     #[command(subcommand)]
     Tiny(TinyCommand),
@@ -282,27 +283,6 @@ pub(crate) struct ParityArgs {
     /// Print JSON instead of lines.
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// Flags of `rner extract`.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct ExtractArgs {
-    #[command(flatten)]
-    pub(crate) recipe: RecipeArgs,
-    /// Fine-tuned checkpoint.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) model: PathBuf,
-    /// Entity types, separated by commas.
-    #[arg(long, value_name = "TYPES", value_delimiter = ',', required = true)]
-    pub(crate) types: Vec<String>,
-    /// Prompt template; the recipe's if left out.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) prompt: Option<PathBuf>,
-    /// Print JSON instead of lines.
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// The sentence.
-    pub(crate) sentence: String,
 }
 
 /// `rner tiny …`

@@ -3,22 +3,17 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use burn::tensor::backend::AutodiffBackend;
-use lm_kernels::LmOps;
 use ner_datasets::read_examples;
-use ner_eval::Completer;
-use ner_types::{PromptTemplate, normalize_label, parse};
 
-use crate::backend::{Device, Inner, Task, dispatch};
+use crate::backend::dispatch;
 use crate::cli::{
-    CotArgs, ExtractArgs, GrpoArgs, ParityArgs, PretrainArgs, RecipeArgs, ReproduceArgs, SftArgs,
-    TeacherArgs,
+    CotArgs, GrpoArgs, ParityArgs, PretrainArgs, RecipeArgs, ReproduceArgs, SftArgs, TeacherArgs,
 };
 use crate::exit::usage;
 use crate::parity::{Layout, ParityJob};
 use crate::recipe::Recipe;
 use crate::run_dir::{MetricsLog, RunDir};
-use crate::stages::{CotJob, GrpoJob, LmCompleter, ModelDir, SftJob, Watch, prompt_template};
+use crate::stages::{CotJob, GrpoJob, ModelDir, SftJob, Watch, prompt_template};
 use crate::tiny::{self, Pretrain, PretrainConfig, TinyCorpus};
 use crate::{plan, report, reproduce};
 
@@ -212,72 +207,6 @@ pub(crate) fn report(run: &Path) -> Result<()> {
     println!("{}", report::text_table(&data.results));
     println!("{}", run.join("report.html").display());
     Ok(())
-}
-
-/// `rner extract`.
-pub(crate) fn extract(args: &ExtractArgs) -> Result<()> {
-    let recipe = resolve(&args.recipe, Vec::new())?;
-    let mut types: Vec<String> = args
-        .types
-        .iter()
-        .map(|label| normalize_label(label))
-        .collect();
-    types.retain(|label| !label.is_empty());
-    types.sort_unstable();
-    types.dedup();
-    if types.is_empty() {
-        return Err(usage("--types: name at least one entity type"));
-    }
-    let job = ExtractJob {
-        model: ModelDir::find(&args.model)?,
-        template: prompt_template(&recipe.model, args.prompt.as_deref())?,
-        types,
-        sentence: &args.sentence,
-        max_new_tokens: recipe.eval.max_new_tokens,
-    };
-    let completion = parse(&dispatch(recipe.run.backend, job)?);
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&completion)?);
-        return Ok(());
-    }
-    if let Some(reasoning) = &completion.reasoning {
-        println!("{reasoning}\n");
-    }
-    for entity in &completion.entities {
-        println!("{}: {}", entity.label, entity.text);
-    }
-    for problem in &completion.problems {
-        eprintln!("note: {problem}");
-    }
-    Ok(())
-}
-
-/// One sentence through a model.
-struct ExtractJob<'a> {
-    model: ModelDir,
-    template: PromptTemplate,
-    types: Vec<String>,
-    sentence: &'a str,
-    max_new_tokens: usize,
-}
-
-impl Task for ExtractJob<'_> {
-    type Output = String;
-
-    fn run<B>(self, device: &Device<B>) -> Result<String>
-    where
-        B: AutodiffBackend + LmOps,
-        Inner<B>: LmOps,
-    {
-        let model = self.model.load::<Inner<B>>(device)?;
-        let tokenizer = self.model.tokenizer()?;
-        let mut completer = LmCompleter::new(&model, tokenizer, 1, self.max_new_tokens);
-        let prompt = self.template.render(&self.types, self.sentence);
-        let answers = completer
-            .complete(&[prompt])
-            .map_err(|error| anyhow::anyhow!("generating the answer: {error}"))?;
-        Ok(answers.into_iter().next().unwrap_or_default().text)
-    }
 }
 
 /// `rner tiny corpus`.

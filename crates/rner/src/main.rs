@@ -4,6 +4,7 @@ mod backend;
 mod cli;
 mod commands;
 mod exit;
+mod extract;
 mod interrupt;
 mod logging;
 mod ner;
@@ -45,7 +46,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Bench(BenchCommand::Score(args)) => ner::bench_score::run(&args),
         Command::Parity(args) => commands::parity(&args),
         Command::Report { run } => commands::report(&run),
-        Command::Extract(args) => commands::extract(&args),
+        Command::Extract(args) => extract::run(&args),
         Command::Tiny(TinyCommand::Corpus { recipe, out }) => commands::corpus(&recipe, &out),
         Command::Tiny(TinyCommand::Pretrain(args)) => commands::pretrain(args),
     }

@@ -2,6 +2,7 @@
 
 mod cli {
     mod bad_input;
+    mod extract;
     #[cfg(unix)]
     mod interruption;
     mod parity;

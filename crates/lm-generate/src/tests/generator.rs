@@ -11,9 +11,9 @@ use serde_json::Value;
 use super::plain;
 use crate::{Error, Finish, Generated, Generator, Progress, Request, Sampling};
 
-const VOCAB: usize = 61;
+pub(super) const VOCAB: usize = 61;
 
-fn tiny() -> Qwen3<Flex> {
+pub(super) fn tiny() -> Qwen3<Flex> {
     let config = Qwen3Config {
         vocab_size: VOCAB,
         hidden_size: 32,
@@ -30,7 +30,7 @@ fn tiny() -> Qwen3<Flex> {
     config.init::<Flex>(&Default::default(), 11)
 }
 
-fn prompt(len: usize, salt: usize) -> Vec<u32> {
+pub(super) fn prompt(len: usize, salt: usize) -> Vec<u32> {
     (0..len)
         .map(|i| ((i * 17 + salt * 29 + 3) % VOCAB) as u32)
         .collect()
@@ -40,20 +40,27 @@ fn go_on(_: Progress) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-fn generate(model: &Qwen3<Flex>, max_batch: usize, requests: &[Request]) -> Vec<Vec<Generated>> {
+pub(super) fn generate(
+    model: &Qwen3<Flex>,
+    max_batch: usize,
+    requests: &[Request],
+) -> Vec<Vec<Generated>> {
     Generator::new(model, max_batch)
         .generate(requests, &mut go_on)
         .expect("valid requests")
 }
 
 /// Requests of different lengths, group sizes and ways of sampling.
-fn mixed() -> Vec<Request> {
+pub(super) fn mixed() -> Vec<Request> {
     let request = |i: usize, n, max_new_tokens, temperature, top_k, top_p| {
         let sampling = Sampling {
             max_new_tokens,
             temperature,
             top_k,
             top_p,
+            // Every other request, so that the penalty meets neighbours with and without one.
+            repetition_penalty: i.is_multiple_of(2).then_some(1.3),
+            min_p: (i % 3 == 2).then_some(0.02),
             stop: vec![7, 8, 9],
             seed: 100 + i as u64,
         };
@@ -73,7 +80,7 @@ fn mixed() -> Vec<Request> {
     ]
 }
 
-fn ids(groups: &[Vec<Generated>]) -> Vec<Vec<(&[u32], Finish)>> {
+pub(super) fn ids(groups: &[Vec<Generated>]) -> Vec<Vec<(&[u32], Finish)>> {
     groups
         .iter()
         .map(|group| group.iter().map(|g| (&g.ids[..], g.finish)).collect())
@@ -247,6 +254,7 @@ fn a_stop_token_ends_a_completion_and_is_kept() {
                 assert!(stops == 1 && (7..=9).contains(generated.ids.last().expect("a token")))
             }
             Finish::Length => assert!(stops == 0 && generated.ids.len() == budget),
+            Finish::Observer => panic!("nobody observes"),
         }
     }
 }
@@ -334,7 +342,7 @@ fn bad_requests_are_refused_by_name() {
         n: 1,
         sampling: plain(4),
     };
-    let cases: [(Change, &str); 7] = [
+    let cases: [(Change, &str); 9] = [
         (|r| r.prompt.clear(), "request 1: the prompt is empty"),
         (|r| r.prompt[2] = 61, "request 1: token id 61 at position 2"),
         (|r| r.sampling.max_new_tokens = 0, "max_new_tokens = 0"),
@@ -345,6 +353,11 @@ fn bad_requests_are_refused_by_name() {
         (|r| r.sampling.temperature = f64::NAN, "temperature = NaN"),
         (|r| r.sampling.top_k = Some(0), "top_k = 0"),
         (|r| r.sampling.top_p = Some(1.5), "top_p = 1.5"),
+        (|r| r.sampling.min_p = Some(-0.1), "min_p = -0.1"),
+        (
+            |r| r.sampling.repetition_penalty = Some(0.0),
+            "repetition_penalty = 0",
+        ),
     ];
     for (change, expected) in cases {
         let mut bad = good.clone();

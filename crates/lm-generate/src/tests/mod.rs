@@ -1,6 +1,7 @@
 //! Tests that need more than one module, or reference values.
 
 mod generator;
+mod observer;
 mod sampling;
 mod slots;
 
@@ -10,10 +11,6 @@ use crate::Sampling;
 pub(crate) fn plain(max_new_tokens: usize) -> Sampling {
     Sampling {
         max_new_tokens,
-        temperature: 1.0,
-        top_k: None,
-        top_p: None,
-        stop: Vec::new(),
-        seed: 0,
+        ..Sampling::default()
     }
 }

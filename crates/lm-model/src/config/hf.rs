@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::rope::{self, RopeScaling};
 use super::{Qwen3Config, WeightDtype};
 use crate::error::Error;
 
@@ -40,6 +41,9 @@ pub(super) struct RawConfig {
     num_experts: Option<usize>,
     num_hidden_layers: usize,
     num_key_value_heads: usize,
+    /// Of other architectures, but `transformers` prefers it to the one among the parameters of RoPE wherever it stands.
+    #[serde(default, skip_serializing)]
+    original_max_position_embeddings: Option<usize>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pad_token_id: Option<u32>,
     #[serde(default, skip_serializing)]
@@ -114,6 +118,7 @@ impl TryFrom<RawConfig> for Qwen3Config {
         raw.refuse_other_attention()?;
         let config = Self {
             rope_theta: raw.rope_theta()?,
+            rope_scaling: raw.rope_scaling()?,
             dtype: raw.dtype()?,
             vocab_size: raw.vocab_size,
             hidden_size: raw.hidden_size,
@@ -187,15 +192,42 @@ impl RawConfig {
         }
     }
 
-    /// The base frequency, from either place, after refusing every scaling of it.
+    /// The parameters of RoPE that count, with the name of their field: as in `transformers`, those of version 4 if
+    /// they say anything.
+    fn rope(&self) -> Option<(&'static str, &Map<String, Value>)> {
+        let says =
+            |map: &&Map<String, Value>| rope::kind(map).is_some_and(|kind| kind != "default");
+        let scaling = self.rope_scaling.as_ref().filter(says);
+        let scaling = scaling.map(|map| ("rope_scaling", map));
+        scaling.or(self
+            .rope_parameters
+            .as_ref()
+            .map(|map| ("rope_parameters", map)))
+    }
+
+    fn rope_scaling(&self) -> Result<Option<RopeScaling>, Error> {
+        let Some((field, map)) = self.rope() else {
+            return Ok(None);
+        };
+        let scaling = RopeScaling::read(field, map, self.max_position_embeddings)?;
+        Ok(scaling.map(|scaling| match scaling {
+            RopeScaling::Yarn(mut yarn) => {
+                if let Some(length) = self.original_max_position_embeddings {
+                    yarn.original_max_position_embeddings = length;
+                }
+                RopeScaling::Yarn(yarn)
+            }
+            other => other,
+        }))
+    }
+
+    /// The base frequency, from any of the places where it may stand.
     fn rope_theta(&self) -> Result<f64, Error> {
-        refuse_scaling("rope_scaling", self.rope_scaling.as_ref())?;
-        refuse_scaling("rope_parameters", self.rope_parameters.as_ref())?;
-        let parameters = self.rope_parameters.as_ref();
-        let nested = parameters.and_then(|map| map.get("rope_theta"));
-        nested
-            .and_then(Value::as_f64)
+        let nested = |map: &Map<String, Value>| map.get("rope_theta").and_then(Value::as_f64);
+        self.rope()
+            .and_then(|(_, map)| nested(map))
             .or(self.rope_theta)
+            .or_else(|| self.rope_parameters.as_ref().and_then(nested))
             .ok_or_else(|| Error::InvalidConfig {
                 field: "rope_theta",
                 found: "absent".to_owned(),
@@ -215,17 +247,11 @@ impl RawConfig {
     }
 }
 
-/// Both maps name their kind `rope_type`, or `type` in the oldest files.
-fn refuse_scaling(field: &'static str, map: Option<&Map<String, Value>>) -> Result<(), Error> {
-    let Some(map) = map else { return Ok(()) };
-    let kind = map.get("rope_type").or_else(|| map.get("type"));
-    match kind {
-        Some(kind) if kind != "default" => Err(unsupported(field, map, "rope_type \"default\"")),
-        _ => Ok(()),
-    }
-}
-
-fn unsupported(field: &'static str, found: impl Serialize, expected: &'static str) -> Error {
+pub(super) fn unsupported(
+    field: &'static str,
+    found: impl Serialize,
+    expected: &'static str,
+) -> Error {
     let found = serde_json::to_string(&found).unwrap_or_else(|error| error.to_string());
     Error::Unsupported {
         field,
@@ -256,11 +282,12 @@ impl From<Qwen3Config> for RawConfig {
             num_experts: None,
             num_hidden_layers: config.num_hidden_layers,
             num_key_value_heads: config.num_key_value_heads,
+            original_max_position_embeddings: None,
             pad_token_id: config.pad_token_id,
             quantization_config: None,
             rms_norm_eps: config.rms_norm_eps,
             rope_parameters: None,
-            rope_scaling: None,
+            rope_scaling: config.rope_scaling.as_ref().map(RopeScaling::to_map),
             rope_theta: Some(config.rope_theta),
             tie_word_embeddings: config.tie_word_embeddings,
             torch_dtype: config

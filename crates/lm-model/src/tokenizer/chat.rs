@@ -60,12 +60,12 @@ impl Pieces {
 /// A byte-level BPE tokenizer with the chat form of Qwen.
 #[derive(Clone, Debug)]
 pub struct ChatTokenizer {
-    tokenizer: Tokenizer,
+    pub(super) tokenizer: Tokenizer,
     /// `tokenizer_config.json`, kept as it was read.
     config: Map<String, Value>,
     control: Control,
     /// Ids that [`ChatTokenizer::decode`] leaves out.
-    hidden: BTreeSet<u32>,
+    pub(super) hidden: BTreeSet<u32>,
     byte_ids: Vec<u32>,
     vocab_size: usize,
 }

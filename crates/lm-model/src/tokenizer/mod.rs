@@ -9,5 +9,9 @@ mod bpe;
 mod bytes;
 mod chat;
 mod plain;
+mod stop;
+mod stream;
 
 pub use chat::{ChatTokenizer, Pieces};
+pub use stop::StopMatcher;
+pub use stream::{Detokenizer, TextStream};

@@ -145,11 +145,7 @@ fn generate<B: LmOps>(
         n,
         sampling: Sampling {
             max_new_tokens: case.expected.len(),
-            temperature: 0.0,
-            top_k: None,
-            top_p: None,
-            stop: Vec::new(),
-            seed: 0,
+            ..Sampling::greedy()
         },
     };
     let requests: Vec<Request> = cases.iter().map(request).collect();

@@ -1,4 +1,4 @@
-//! The distributions that tokens are drawn from, after temperature, top-k and top-p.
+//! The distributions that tokens are drawn from, after repetition penalty, temperature, top-k, top-p and min-p.
 
 use anyhow::{Context, Result, ensure};
 use lm_generate::{Sampling, probabilities};
@@ -15,6 +15,9 @@ const TOLERANCE: Tolerance = Tolerance::Absolute(1e-9);
 #[derive(Deserialize)]
 struct File {
     logits: Vec<Vec<f64>>,
+    /// For each row of logits, the tokens so far; only a repetition penalty needs them.
+    #[serde(default)]
+    contexts: Vec<Vec<u32>>,
     cases: Vec<Case>,
 }
 
@@ -29,6 +32,12 @@ struct Case {
     /// 1 for all.
     #[serde(default = "all")]
     top_p: f64,
+    /// 0 for all.
+    #[serde(default)]
+    min_p: f64,
+    /// 1 for none.
+    #[serde(default = "all")]
+    repetition_penalty: f64,
     /// One distribution for each row of logits.
     probabilities: Vec<Vec<f64>>,
 }
@@ -42,7 +51,7 @@ pub(super) fn check(part: &Part, board: &mut Board) -> Result<()> {
     let file: File = read_json(&part.path)?;
     for case in &file.cases {
         board.run(format!("{}: {}", part.name, case.name()), || {
-            compare(&file.logits, case)
+            compare(&file, case)
         });
     }
     Ok(())
@@ -50,33 +59,50 @@ pub(super) fn check(part: &Part, board: &mut Board) -> Result<()> {
 
 impl Case {
     fn name(&self) -> String {
-        format!(
+        let mut name = format!(
             "temperature {}, top-k {}, top-p {}",
             self.temperature, self.top_k, self.top_p
-        )
+        );
+        if self.min_p > 0.0 {
+            name += &format!(", min-p {}", self.min_p);
+        }
+        if self.is_penalised() {
+            name += &format!(", penalty {}", self.repetition_penalty);
+        }
+        name
+    }
+
+    fn is_penalised(&self) -> bool {
+        self.repetition_penalty != 1.0
     }
 
     fn sampling(&self) -> Sampling {
         Sampling {
-            max_new_tokens: 1,
             temperature: self.temperature,
             top_k: (self.top_k > 0).then_some(self.top_k),
             top_p: (self.top_p < 1.0).then_some(self.top_p),
-            stop: Vec::new(),
-            seed: 0,
+            min_p: (self.min_p > 0.0).then_some(self.min_p),
+            repetition_penalty: self.is_penalised().then_some(self.repetition_penalty),
+            ..Sampling::default()
         }
     }
 }
 
-fn compare(logits: &[Vec<f64>], case: &Case) -> Result<Comparison> {
-    let (rows, expected) = (logits.len(), case.probabilities.len());
+fn compare(file: &File, case: &Case) -> Result<Comparison> {
+    let (rows, expected) = (file.logits.len(), case.probabilities.len());
     ensure!(
         rows == expected,
         "expected {rows} distributions, found {expected}"
     );
+    let contexts = file.contexts.len();
+    ensure!(
+        contexts == rows || !case.is_penalised(),
+        "a penalty needs {rows} contexts, found {contexts}"
+    );
     let mut comparison = Comparison::new(TOLERANCE);
-    for (i, (row, expected)) in logits.iter().zip(&case.probabilities).enumerate() {
-        let found = probabilities(row, &case.sampling());
+    for (i, (row, expected)) in file.logits.iter().zip(&case.probabilities).enumerate() {
+        let context = file.contexts.get(i).into_iter().flatten().copied();
+        let found = probabilities(row, context, &case.sampling());
         let found =
             found.with_context(|| format!("row {i} of the logits gives no distribution"))?;
         comparison.numbers(&format!("row {i}"), &found, expected)?;

@@ -148,7 +148,7 @@ fn append(file: &mut std::fs::File, batch: &[Prediction]) -> std::io::Result<()>
 }
 
 /// A model in this process as a [`Completer`]: greedy, in batches.
-pub(crate) struct LmCompleter<B: LmOps> {
+struct LmCompleter<B: LmOps> {
     generator: Generator<B>,
     tokenizer: ChatTokenizer,
     positions: usize,
@@ -157,7 +157,7 @@ pub(crate) struct LmCompleter<B: LmOps> {
 
 impl<B: LmOps> LmCompleter<B> {
     /// A completer that decodes up to `batch` prompts at once.
-    pub(crate) fn new(
+    fn new(
         model: &Qwen3<B>,
         tokenizer: ChatTokenizer,
         batch: usize,
@@ -166,7 +166,7 @@ impl<B: LmOps> LmCompleter<B> {
         Self {
             generator: Generator::new(model, batch),
             tokenizer,
-            positions: model.config().max_position_embeddings,
+            positions: model.config().max_positions(),
             max_new_tokens,
         }
     }
@@ -181,11 +181,8 @@ impl<B: LmOps> LmCompleter<B> {
             n: 1,
             sampling: Sampling {
                 max_new_tokens,
-                temperature: 0.0,
-                top_k: None,
-                top_p: None,
                 stop: self.tokenizer.stop_ids(),
-                seed: 0,
+                ..Sampling::greedy()
             },
         })
     }

@@ -1,0 +1,79 @@
+//! Watching completions while they grow.
+
+use std::ops::ControlFlow;
+
+use crate::{Generated, Progress};
+
+/// A token that was just drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NewToken {
+    /// Index of the request.
+    pub request: usize,
+    /// Index of the sample in its request.
+    pub sample: usize,
+    /// Index of the token in the completion.
+    pub index: usize,
+    /// The token; perhaps a stop token.
+    pub id: u32,
+    /// Its log-probability, as in [`Generated::log_probs`].
+    pub log_prob: f32,
+}
+
+/// Is told of every token as it is drawn, and may end completions.
+///
+/// The tokens of one sample come in order, and [`Observer::on_finish`] after the last of them; those of different samples
+/// come interleaved, in an order that depends on the batch. For a result that does not depend on it either, let what is said
+/// to a sample depend on the tokens of that sample only.
+///
+/// Every method does nothing unless it is overridden. This one ends a completion at its second comma:
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use std::ops::ControlFlow;
+///
+/// use lm_generate::{NewToken, Observer};
+///
+/// const COMMA: u32 = 11;
+///
+/// #[derive(Default)]
+/// struct TwoCommas(BTreeMap<(usize, usize), usize>);
+///
+/// impl Observer for TwoCommas {
+///     fn on_token(&mut self, token: NewToken) -> ControlFlow<()> {
+///         let seen = self.0.entry((token.request, token.sample)).or_default();
+///         *seen += usize::from(token.id == COMMA);
+///         if *seen < 2 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+///     }
+/// }
+/// ```
+///
+/// Stop strings are found in the same way, with a `lm_model::TextStream` for each sample.
+pub trait Observer {
+    /// A token was drawn. [`ControlFlow::Break`] ends its completion with [`Finish::Observer`](crate::Finish::Observer),
+    /// unless it is a stop token, which ends it with [`Finish::Stop`](crate::Finish::Stop) whatever is returned.
+    fn on_token(&mut self, token: NewToken) -> ControlFlow<()> {
+        let _ = token;
+        ControlFlow::Continue(())
+    }
+
+    /// A completion has ended.
+    fn on_finish(&mut self, request: usize, sample: usize, generated: &Generated) {
+        let _ = (request, sample, generated);
+    }
+
+    /// A decode step is done. [`ControlFlow::Break`] ends the whole call with
+    /// [`Error::Stopped`](crate::Error::Stopped).
+    fn on_step(&mut self, progress: Progress) -> ControlFlow<()> {
+        let _ = progress;
+        ControlFlow::Continue(())
+    }
+}
+
+/// A callback for the progress alone.
+pub(crate) struct ProgressOnly<'a>(pub(crate) &'a mut dyn FnMut(Progress) -> ControlFlow<()>);
+
+impl Observer for ProgressOnly<'_> {
+    fn on_step(&mut self, progress: Progress) -> ControlFlow<()> {
+        (self.0)(progress)
+    }
+}
