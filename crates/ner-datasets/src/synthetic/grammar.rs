@@ -57,8 +57,6 @@ pub(super) struct Mention {
     pub(super) kind: usize,
     /// Why it has this type.
     pub(super) evidence: Evidence,
-    /// The word, in the singular, that calls it something; none if only the context tells.
-    pub(super) called: Option<String>,
 }
 
 /// A sentence with its mentions in order.
@@ -183,21 +181,16 @@ impl<'a> Builder<'a> {
         // Shapes say nothing about types that were put in place of their own: only a cue can.
         let draw = rng.random_range(if self.domain.renamed { 20 } else { 0 }..100);
         match self.domain.style {
-            _ if draw < 20 => self.mention(kind, Evidence::Context, None, rng),
+            _ if draw < 20 => self.mention(kind, Evidence::Context, rng),
             _ if draw < 32 => self.pair(kind, cue, rng),
             Style::Prose if draw < 52 => {
                 let described = described(cue, rng);
-                self.mention(
-                    kind,
-                    Evidence::Apposition(described.clone()),
-                    Some(cue),
-                    rng,
-                );
+                self.mention(kind, Evidence::Apposition(described.clone()), rng);
                 self.push(&format!(", {described},"));
             }
             _ => {
                 self.introduce(cue, rng);
-                self.mention(kind, Evidence::Cue(cue.into()), Some(cue), rng);
+                self.mention(kind, Evidence::Cue(cue.into()), rng);
             }
         }
     }
@@ -213,18 +206,12 @@ impl<'a> Builder<'a> {
     fn pair(&mut self, kind: usize, cue: &str, rng: &mut ChaCha8Rng) {
         let cues = plural(cue);
         self.push(&format!("the {cues} "));
-        self.mention(kind, Evidence::Pair(cues.clone()), Some(cue), rng);
+        self.mention(kind, Evidence::Pair(cues.clone()), rng);
         self.push(" and ");
-        self.mention(kind, Evidence::Pair(cues), Some(cue), rng);
+        self.mention(kind, Evidence::Pair(cues), rng);
     }
 
-    fn mention(
-        &mut self,
-        kind: usize,
-        evidence: Evidence,
-        called: Option<&str>,
-        rng: &mut ChaCha8Rng,
-    ) {
+    fn mention(&mut self, kind: usize, evidence: Evidence, rng: &mut ChaCha8Rng) {
         let text = loop {
             let text = name(self.domain.types[kind].names, self.pool, rng);
             if !self.text.contains(&text) {
@@ -236,7 +223,6 @@ impl<'a> Builder<'a> {
             text,
             kind,
             evidence,
-            called: called.map(str::to_owned),
         });
     }
 

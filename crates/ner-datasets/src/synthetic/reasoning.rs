@@ -1,36 +1,25 @@
 //! The reasoning that leads from a sentence to its entities.
 
-use super::grammar::{Draft, Evidence, Mention, article};
+use super::grammar::{Draft, Evidence, Mention};
 
 /// One sentence of reasoning per mention, in order of appearance.
 ///
-/// A word of the sentence that is not the label itself is first said to be a kind of what the
-/// label names. `labels` gives the schema's label for each type of the domain, or `None` if the
-/// schema does not ask for the type; `fallback` gives the label to name then.
+/// `labels` gives the schema's label for each type of the domain, or `None` if
+/// the schema does not ask for the type; `fallback` gives the label to name
+/// then.
 pub(super) fn reasoning(draft: &Draft, labels: &[Option<String>], fallback: &[&str]) -> String {
     let steps: Vec<String> = surroundings(draft)
         .into_iter()
         .zip(&draft.mentions)
         .map(|(shown, mention)| match &labels[mention.kind] {
-            Some(label) => format!("{shown}{}, so its type is {label}.", known(mention, label)),
+            Some(label) => format!("{shown}, so its type is {label}."),
             None => {
                 let label = fallback[mention.kind];
-                let known = known(mention, label);
-                format!("{shown}{known}, so its type is {label}, which is not asked for.")
+                format!("{shown}, so its type is {label}, which is not asked for.")
             }
         })
         .collect();
     steps.join(" ")
-}
-
-/// What must be known to get from the word that the sentence uses to the label.
-fn known(mention: &Mention, label: &str) -> String {
-    match &mention.called {
-        Some(word) if word != label => {
-            format!(", {} {word} is a kind of {label}", article(word))
-        }
-        _ => String::new(),
-    }
 }
 
 /// Each mention in its surroundings, in order of appearance.

@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""Makes a folder of reference values that `rner parity DIR` checks.
+
+Random Qwen3 models of several shapes, adapters on them and a training run, computed by transformers, peft and
+PyTorch in single precision on the CPU:
+
+    pip install torch==2.9.0 transformers peft safetensors
+    python scripts/reference_parity.py OUT [--seed 5]
+    rner parity OUT
+
+Layout: see the table in `fixtures/parity/README.md`. Every seed gives other weights, batches and prompts, so that a
+program which only knows the values of `fixtures/parity` fails.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import save_file
+from transformers import Qwen3Config, Qwen3ForCausalLM
+
+VOCABULARY = 211
+IGNORED = -100
+PADDING = 0
+
+# Two shapes: tied and in several files of BF16, untied with an uneven head size.
+MODELS = {
+    "tied-sharded-bf16": dict(
+        tied=True, dtype=torch.bfloat16, shard="60KB",
+        shape=dict(hidden_size=48, intermediate_size=80, num_hidden_layers=3,
+                   num_attention_heads=6, num_key_value_heads=3, head_dim=16),
+    ),
+    "untied-f32": dict(
+        tied=False, dtype=torch.float32, shard="5GB",
+        shape=dict(hidden_size=40, intermediate_size=72, num_hidden_layers=4,
+                   num_attention_heads=4, num_key_value_heads=1, head_dim=32),
+    ),
+}
+ADAPTERS = {
+    "adapter-rslora": ("tied-sharded-bf16", dict(
+        r=3, lora_alpha=5, use_rslora=True, target_modules=["q_proj", "v_proj", "down_proj"])),
+    "adapter-all": ("untied-f32", dict(
+        r=8, lora_alpha=16, lora_dropout=0.1, target_modules="all-linear")),
+}
+
+
+def write(path: Path, value) -> None:
+    path.write_text(json.dumps(value, indent=1) + "\n")
+
+
+def load(path: Path) -> Qwen3ForCausalLM:
+    """The checkpoint in single precision; BF16 weights are exact in it."""
+    return Qwen3ForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation="eager")
+
+
+def make_model(path: Path, seed: int, *, tied, dtype, shard, shape) -> None:
+    torch.manual_seed(seed)
+    config = Qwen3Config(
+        vocab_size=VOCABULARY, max_position_embeddings=256, rope_theta=10000.0, initializer_range=0.15,
+        tie_word_embeddings=tied, bos_token_id=0, eos_token_id=2, pad_token_id=PADDING, **shape)
+    model = Qwen3ForCausalLM(config)
+    for name, parameter in model.named_parameters():
+        if "norm" in name:  # Gains of exactly 1 would hide a gain that is left out.
+            parameter.data += 0.2 * torch.randn_like(parameter)
+    model.to(dtype).save_pretrained(path, max_shard_size=shard)
+
+
+def make_batch(seed: int, rows: int, columns: int, left: bool):
+    """Random tokens, padded at the end or (every other row, if `left`) at the beginning; the second half is trained."""
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.randint(3, VOCABULARY, (rows, columns), generator=generator)
+    mask, labels = torch.ones_like(ids), ids.clone()
+    for row in range(rows):
+        padding = int(torch.randint(0, columns // 2, (1,), generator=generator))
+        length = columns - padding
+        at_the_left = left and row % 2 == 0
+        start = padding if at_the_left else 0
+        mask[row] = 0
+        mask[row, start:start + length] = 1
+        ids[row, mask[row] == 0] = PADDING
+        labels[row, : start + length // 2] = IGNORED
+        labels[row, mask[row] == 0] = IGNORED
+    return ids, mask, labels
+
+
+def forward(model, ids, mask, labels):
+    """Logits, log-probabilities of the trained tokens (0 elsewhere), their mean loss and their number."""
+    positions = (mask.cumsum(1) - 1).clamp(min=0)
+    logits = model(input_ids=ids, attention_mask=mask, position_ids=positions).logits
+    every = torch.log_softmax(logits[:, :-1], -1).gather(-1, ids[:, 1:, None])[..., 0]
+    trained = labels[:, 1:] != IGNORED
+    return logits, every * trained, -(every * trained).sum() / trained.sum(), int(trained.sum())
+
+
+def write_pass(model, path: Path, seed: int, rename=lambda name: name) -> dict:
+    """One forward and backward pass: `forward.safetensors`, `gradients.safetensors`, and what to expect of them."""
+    ids, mask, labels = make_batch(seed, rows=4, columns=21, left=True)
+    model.zero_grad()
+    logits, log_probs, loss, trained = forward(model, ids, mask, labels)
+    loss.backward()
+    save_file({
+        "logits": (logits * mask[..., None]).detach().contiguous(),
+        "token_logprobs": log_probs.detach().contiguous(),
+        "input_ids": ids.int(), "attention_mask": mask.int(), "labels": labels.int(),
+    }, path / "forward.safetensors")
+    gradients = {
+        rename(name): parameter.grad.contiguous()
+        for name, parameter in model.named_parameters() if parameter.grad is not None
+    }
+    save_file(gradients, path / "gradients.safetensors")
+    return {"loss": loss.item(), "trained_tokens": trained}
+
+
+@torch.no_grad()
+def greedy(model, prompt: list[int], steps: int) -> list[int]:
+    """Without a cache, so that a wrong cache cannot agree with itself."""
+    ids = list(prompt)
+    for _ in range(steps):
+        ids.append(int(model(input_ids=torch.tensor([ids])).logits[0, -1].argmax()))
+    return ids[len(prompt):]
+
+
+def reference_model(out: Path, name: str, seed: int) -> None:
+    path = out / name
+    make_model(path, seed, **MODELS[name])
+    model = load(path).eval()
+    expected = write_pass(model, path, seed + 2)
+    generator = torch.Generator().manual_seed(seed + 1)
+    prompts = torch.randint(3, VOCABULARY, (3, 9), generator=generator).tolist()
+    short = prompts[0][:4]
+    write(path / "expected.json", expected | {
+        "prompts": prompts, "greedy": [greedy(model, prompt, 12) for prompt in prompts],
+        "short_prompt": short, "short_greedy": greedy(model, short, 12),
+    })
+
+
+def reference_adapter(out: Path, name: str, seed: int) -> None:
+    base, config = ADAPTERS[name]
+    torch.manual_seed(seed)
+    model = get_peft_model(load(out / base), LoraConfig(task_type="CAUSAL_LM", **config)).eval()
+    for parameter_name, parameter in model.named_parameters():
+        if "lora_B" in parameter_name:  # A fresh adapter has zeros here and changes nothing.
+            parameter.data = 0.1 * torch.randn_like(parameter)
+    path, merged = out / name, f"{name}-merged"
+    model.peft_config["default"].base_model_name_or_path = f"../{base}"
+    model.save_pretrained(path)
+    expected = write_pass(model, path, seed + 3, rename=lambda n: n.replace(".default.", "."))
+    write(path / "expected.json", expected | {"base": base, "merged": merged})
+    model.merge_and_unload().save_pretrained(out / merged)
+
+
+def reference_trajectory(out: Path, base: str, seed: int) -> None:
+    """Ten steps of AdamW with accumulation of three micro-batches, warm-up, linear decay and clipping."""
+    model = load(out / base).train()
+    batches = [make_batch(seed + i, rows=2, columns=15, left=False) for i in range(5)]
+    path = out / "trajectory"
+    path.mkdir(exist_ok=True)
+    names = ("input_ids", "attention_mask", "labels")
+    save_file({f"{name}.{i}": tensor.int() for i, batch in enumerate(batches)
+               for name, tensor in zip(names, batch)}, path / "batches.safetensors")
+    betas, eps, decay, clip = (0.9, 0.95), 1e-7, 0.1, 0.5
+    total, warmup, peak = 10, 4, 1e-3
+    optimizer = torch.optim.AdamW(model.parameters(), lr=peak, betas=betas, eps=eps, weight_decay=decay)
+    trajectory = []
+    for step in range(total):
+        lr = peak * ((step + 1) / warmup if step < warmup else 1 - (step - warmup) / (total - warmup))
+        for group in optimizer.param_groups:
+            group["lr"] = lr
+        chosen = [batches[(3 * step + j) % 5] for j in range(3)]
+        trained = sum(int((labels[:, 1:] != IGNORED).sum()) for _, _, labels in chosen)
+        optimizer.zero_grad()
+        loss = 0.0
+        for batch in chosen:
+            part = -forward(model, *batch)[1].sum() / trained
+            part.backward()
+            loss += part.item()
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), clip).item()
+        optimizer.step()
+        trajectory.append({"step": step, "lr": lr, "loss": loss, "grad_norm": norm})
+    write(path / "expected.json", {
+        "base": base,
+        "optimizer": {"name": "adamw", "betas": betas, "eps": eps, "weight_decay": decay, "max_grad_norm": clip},
+        "schedule": {"peak_lr": peak, "warmup_steps": warmup, "total_steps": total,
+                     "kind": "linear warm-up (s+1)/warmup then linear to 0"},
+        "accumulation": "step s uses batches (3s)%5, (3s+1)%5 and (3s+2)%5",
+        "trajectory": trajectory,
+    })
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--seed", type=int, default=5)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)  # The order of sums, and so the last bits, must not depend on the machine.
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    for i, name in enumerate(MODELS):
+        reference_model(arguments.out, name, arguments.seed + 100 * i)
+    for i, name in enumerate(ADAPTERS):
+        reference_adapter(arguments.out, name, arguments.seed + 1000 + 100 * i)
+    reference_trajectory(arguments.out, "tied-sharded-bf16", arguments.seed + 2000)
+
+
+if __name__ == "__main__":
+    main()
