@@ -8,6 +8,8 @@ PyTorch in single precision on the CPU:
     python scripts/reference_parity.py OUT [--seed 5]
     rner parity OUT
 
+With --large, only one model is made, of the size of Qwen3-0.6B (1.2 GB in BF16), without gradients; it needs 8 GB of memory.
+
 Layout: see the table in `fixtures/parity/README.md`. Every seed gives other weights, batches and prompts, so that a
 program which only knows the values of `fixtures/parity` fails.
 """
@@ -22,6 +24,12 @@ from safetensors.torch import save_file
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 VOCABULARY = 211
+# Qwen3-0.6B as it is published.
+LARGE = dict(
+    vocab_size=151936, hidden_size=1024, intermediate_size=3072, num_hidden_layers=28, num_attention_heads=16,
+    num_key_value_heads=8, head_dim=128, rope_theta=1000000.0, max_position_embeddings=40960,
+    tie_word_embeddings=True, bos_token_id=151643, eos_token_id=151645,
+)
 IGNORED = -100
 PADDING = 0
 
@@ -189,11 +197,39 @@ def reference_trajectory(out: Path, base: str, seed: int) -> None:
     })
 
 
+@torch.no_grad()
+def reference_large(out: Path, seed: int) -> None:
+    """Logits of one short sequence and a greedy continuation, of random weights in the shape of Qwen3-0.6B."""
+    torch.manual_seed(seed)
+    path = out / "qwen3-0.6b-random"
+    # Wider than Qwen's initialisation, so that the logits of random weights differ enough to be compared.
+    Qwen3ForCausalLM(Qwen3Config(initializer_range=0.05, **LARGE)).to(torch.bfloat16).save_pretrained(path)
+    model = load(path).eval()
+    ids = torch.randint(3, LARGE["vocab_size"], (1, 12))
+    mask, labels = torch.ones_like(ids), ids.clone()
+    labels[:, :6] = IGNORED
+    logits, log_probs, loss, trained = forward(model, ids, mask, labels)
+    save_file({
+        "logits": logits.contiguous(), "token_logprobs": log_probs.contiguous(),
+        "input_ids": ids.int(), "attention_mask": mask.int(), "labels": labels.int(),
+    }, path / "forward.safetensors")
+    prompt = ids[0, :8].tolist()
+    write(path / "expected.json", {
+        "loss": loss.item(), "trained_tokens": trained,
+        "prompts": [prompt], "greedy": [greedy(model, prompt, 4)],
+        "short_prompt": prompt[:3], "short_greedy": greedy(model, prompt[:3], 4),
+    })
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--seed", type=int, default=5)
+    parser.add_argument("--large", action="store_true", help="only a model of the size of Qwen3-0.6B")
     arguments = parser.parse_args()
+    if arguments.large:
+        reference_large(arguments.out, arguments.seed)
+        return
     torch.set_num_threads(1)  # The order of sums, and so the last bits, must not depend on the machine.
     arguments.out.mkdir(parents=True, exist_ok=True)
     for i, name in enumerate(MODELS):

@@ -20,7 +20,7 @@ const STATE_FILE: &str = "trainer_state.json";
 const BATCH_FILE: &str = "rollout_batch.json";
 
 /// Fields of the configuration that a resumed run may change.
-const FREE_FIELDS: [&str; 2] = ["save_every", "micro_batch_tokens"];
+const FREE_FIELDS: [&str; 3] = ["save_every", "save_total_limit", "micro_batch_tokens"];
 
 /// Where a run is, and which run it is: `trainer_state.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -90,6 +90,8 @@ pub struct GrpoConfig {
     pub seed: u64,
     /// Write a checkpoint every n steps, besides the one at the end.
     pub save_every: Option<usize>,
+    /// Keep only this many checkpoints, the newest ones.
+    pub save_total_limit: Option<usize>,
 }
 
 impl Default for GrpoConfig {
@@ -119,6 +121,7 @@ impl Default for GrpoConfig {
             micro_batch_tokens: 4096,
             seed: 42,
             save_every: None,
+            save_total_limit: None,
         }
     }
 }
@@ -226,6 +229,12 @@ impl GrpoConfig {
                 1,
             ),
             ("save_every", AT_LEAST_ONE, self.save_every.unwrap_or(1), 1),
+            (
+                "save_total_limit",
+                AT_LEAST_ONE,
+                self.save_total_limit.unwrap_or(1),
+                1,
+            ),
         ];
         counts
             .into_iter()

@@ -316,6 +316,9 @@ where
                 attach: &self.files.attach,
             };
             let path = snapshot.write(root)?;
+            if let Some(keep) = self.config.save_total_limit {
+                lm_train::prune_checkpoints(root, keep)?;
+            }
             monitor.on_checkpoint(&path);
             self.saved = Some((updates, path));
         }

@@ -41,7 +41,8 @@ pub struct LoraConfig {
     pub use_rslora: bool,
     /// Which projections are adapted, of [`TARGET_MODULES`].
     pub target_modules: Vec<String>,
-    /// Path or Hub id of the model below, as it is written beside a saved adapter.
+    /// Path of the model below, or its id on the Hub (`owner/name`, `owner/name@revision`), as it is written beside
+    /// a saved adapter.
     pub base_model: Option<String>,
 }
 

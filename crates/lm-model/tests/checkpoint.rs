@@ -106,6 +106,49 @@ fn a_sharded_checkpoint_survives_being_saved_as_one_file() {
     assert_eq!(logits(&load(dir.path()).unwrap()), logits(&sharded));
 }
 
+/// Names of the files with weights, in order.
+fn weight_files(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.contains("safetensors"))
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn large_weights_go_to_several_files_and_back_to_one() {
+    let (dir, model) = saved(true, SaveDtype::F32);
+    let save = |limit| {
+        let (config, dtype) = (tiny(true), SaveDtype::F32);
+        checkpoint::save_sharded(&model, &config, dir.path(), dtype, limit).unwrap();
+        assert_eq!(logits(&load(dir.path()).unwrap()), logits(&model));
+        weight_files(dir.path())
+    };
+    let several = save(4_000);
+    let shards = several.len() - 1;
+    assert!(shards > 2, "{several:?}");
+    assert_eq!(
+        several[0],
+        format!("model-00001-of-{shards:05}.safetensors")
+    );
+    assert_eq!(several[shards], "model.safetensors.index.json");
+    for name in &several[..shards] {
+        let bytes = fs::read(dir.path().join(name)).unwrap();
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let size: usize = file.tensors().iter().map(|(_, t)| t.data().len()).sum();
+        assert!(size <= 4_000 || file.len() == 1, "{name}: {size}");
+    }
+    let text = fs::read_to_string(dir.path().join(&several[shards])).unwrap();
+    let index: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let parameters = tiny(true).num_parameters();
+    assert_eq!(index["metadata"]["total_size"], parameters * 4);
+    // Another number of files leaves nothing of the earlier ones.
+    assert!(save(8_000).len() < several.len());
+    assert_eq!(save(usize::MAX), ["model.safetensors"]);
+}
+
 #[test]
 fn saving_replaces_the_previous_checkpoint() {
     let (dir, _) = saved(true, SaveDtype::F32);

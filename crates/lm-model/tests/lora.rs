@@ -251,6 +251,33 @@ fn the_adapter_alone_is_trainable_until_it_is_merged() {
 }
 
 #[test]
+fn the_base_keeps_its_revision_in_pefts_two_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let cases = [
+        ("owner/name", "owner/name", serde_json::Value::Null),
+        ("owner/name@v1.0", "owner/name", "v1.0".into()),
+        ("../models/a@b", "../models/a@b", serde_json::Value::Null),
+    ];
+    for (base, name, revision) in cases {
+        let config = LoraConfig {
+            rank: 1,
+            base_model: Some(base.into()),
+            ..LoraConfig::default()
+        };
+        let model = tiny(true).init::<Cpu>(&Default::default(), 1);
+        let model = model.with_lora(&config, 1).unwrap();
+        checkpoint::save_adapter(&model, dir.path()).unwrap();
+        let text = std::fs::read(dir.path().join("adapter_config.json")).unwrap();
+        let written: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        assert_eq!(written["base_model_name_or_path"], name);
+        assert_eq!(written["revision"], revision);
+        assert_eq!(checkpoint::adapter_base(dir.path()).unwrap(), base);
+        let again = checkpoint::load_adapter(model.without_adapter(), dir.path()).unwrap();
+        assert_eq!(again.lora().unwrap().base_model.as_deref(), Some(base));
+    }
+}
+
+#[test]
 fn scales_of_both_kinds() {
     let mut config = LoraConfig {
         rank: 16,

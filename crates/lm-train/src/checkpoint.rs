@@ -177,8 +177,11 @@ pub fn latest_checkpoint(root: &Path) -> Result<Option<PathBuf>, Error> {
     Ok(list(root)?.pop().map(|(_, path)| path))
 }
 
-/// Removes all but the newest `keep` checkpoints of `root`.
-pub(crate) fn prune(root: &Path, keep: usize) -> Result<(), Error> {
+/// Removes all but the newest `keep` checkpoints, the directories `step-<n>`, of `root`.
+///
+/// # Errors
+/// [`Error::Io`] if `root` cannot be listed or a directory not be removed.
+pub fn prune_checkpoints(root: &Path, keep: usize) -> Result<(), Error> {
     let found = list(root)?;
     let surplus = found.len().saturating_sub(keep);
     found[..surplus]
@@ -227,7 +230,7 @@ mod tests {
             latest_checkpoint(root.path()).unwrap(),
             Some(root.path().join("step-1000000"))
         );
-        prune(root.path(), 2).unwrap();
+        prune_checkpoints(root.path(), 2).unwrap();
         assert!(!root.path().join("step-000009").exists());
         assert!(root.path().join("step-000010").exists() && root.path().join("other").exists());
     }

@@ -49,7 +49,7 @@ mod trainer;
 
 pub use atomic::AtomicDir;
 pub use batching::{BatchLimits, EpochPlan};
-pub use checkpoint::{BestEvaluation, TrainState, latest_checkpoint};
+pub use checkpoint::{BestEvaluation, TrainState, latest_checkpoint, prune_checkpoints};
 pub use config::{BatchLayout, OverLength, SftConfig};
 pub use error::Error;
 pub use evaluation::SftData;

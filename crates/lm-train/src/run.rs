@@ -273,7 +273,7 @@ where
                 &self.files.attach,
             )?;
             if let Some(keep) = self.config.save_total_limit {
-                checkpoint::prune(root, keep)?;
+                checkpoint::prune_checkpoints(root, keep)?;
             }
             monitor.on_checkpoint(&path);
             self.saved = Some((done, path));

@@ -239,7 +239,7 @@ impl<'r, 'a> SeedRun<'r, 'a> {
     fn sft(&mut self, name: &str, dataset: &Path, with_cot: bool) -> Result<ModelDir> {
         let recipe = self.run.recipe;
         let mut inputs = input("dataset", dataset)?;
-        inputs.extend(input("base", &self.base.0)?);
+        inputs.extend(input("base", &self.base.path)?);
         let pending = self.pending(name, inputs, &["model", "lora", "sft"]);
         let (seed, base, log) = (self.seed, self.base.clone(), self.log()?);
         let root = self.run.dir.root().to_owned();
@@ -262,14 +262,14 @@ impl<'r, 'a> SeedRun<'r, 'a> {
             };
             dispatch(recipe.run.backend, job)
         })?;
-        Ok(ModelDir(pending.stage.path(MODEL)))
+        Ok(ModelDir::at(pending.stage.path(MODEL)))
     }
 
     fn grpo(&mut self, data: &Path, tuned: &ModelDir) -> Result<ModelDir> {
         let recipe = self.run.recipe;
         let prompts = data.join("rl.jsonl");
         let mut inputs = input("prompts", &prompts)?;
-        inputs.extend(input("tuned", &tuned.0)?);
+        inputs.extend(input("tuned", &tuned.path)?);
         let pending = self.pending("grpo", inputs, &["model", "lora", "grpo"]);
         let (seed, log) = (self.seed, self.log()?);
         let root = self.run.dir.root().to_owned();
@@ -290,7 +290,7 @@ impl<'r, 'a> SeedRun<'r, 'a> {
             };
             dispatch(recipe.run.backend, job)
         })?;
-        Ok(ModelDir(pending.stage.path(MODEL)))
+        Ok(ModelDir::at(pending.stage.path(MODEL)))
     }
 
     fn eval(
@@ -302,7 +302,7 @@ impl<'r, 'a> SeedRun<'r, 'a> {
         prompting: Prompting,
     ) -> Result<()> {
         let recipe = self.run.recipe;
-        let mut inputs = input("model", &model.0)?;
+        let mut inputs = input("model", &model.path)?;
         inputs.extend(input(
             "suite",
             &self.root.join("stage-1-data").join("eval"),

@@ -75,6 +75,27 @@ fn checkpoints_are_written_when_asked_and_at_the_end() {
 }
 
 #[test]
+fn only_the_newest_checkpoints_stay() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let files = RunFiles {
+        checkpoints: Some(dir.path().into()),
+        ..Default::default()
+    };
+    let config = GrpoConfig {
+        save_every: Some(1),
+        save_total_limit: Some(2),
+        ..config()
+    };
+    run(&config, &files, &mut ()).expect("a run");
+    let entries = std::fs::read_dir(dir.path()).expect("readable");
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.expect("readable").file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["step-000002", "step-000003"]);
+}
+
+#[test]
 fn another_run_cannot_resume() {
     let dir = tempfile::tempdir().expect("a directory");
     let files = RunFiles {

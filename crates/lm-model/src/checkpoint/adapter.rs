@@ -19,6 +19,8 @@ const CONFIG: &str = "adapter_config.json";
 const WEIGHTS: &str = "adapter_model.safetensors";
 /// Key of the model below.
 const BASE: &str = "base_model_name_or_path";
+/// Key of its revision on the Hub.
+const REVISION: &str = "revision";
 /// What PEFT puts before the name of a module.
 const PREFIX: &str = "base_model.model.";
 
@@ -48,8 +50,8 @@ pub fn is_adapter(dir: &Path) -> bool {
     dir.join(CONFIG).is_file()
 }
 
-/// The base model that an adapter names, as written: an id of the Hub or a path, relative to the
-/// adapter or to the current folder.
+/// The base model that an adapter names: an id of the Hub, with `@` and the revision if it names one, or a
+/// path, relative to the adapter or to the current folder.
 ///
 /// # Errors
 /// When `adapter_config.json` cannot be read or names no base.
@@ -59,9 +61,22 @@ pub fn adapter_base(dir: &Path) -> Result<String> {
     base_of(&config).ok_or_else(|| bad(&path, BASE, config.get(BASE), "a path or an id"))
 }
 
+/// The base as `LoraConfig` holds it, `owner/name@revision` where PEFT has two keys.
 fn base_of(config: &Map<String, Value>) -> Option<String> {
-    let base = config.get(BASE)?.as_str()?;
-    (!base.is_empty()).then(|| base.to_owned())
+    let base = config.get(BASE)?.as_str().filter(|base| !base.is_empty())?;
+    match config.get(REVISION).and_then(Value::as_str) {
+        Some(revision) => Some(format!("{base}@{revision}")),
+        None => Some(base.to_owned()),
+    }
+}
+
+/// Takes the revision off an id of the Hub. A path keeps an `@` that is in it.
+fn split_revision(base: &str) -> (&str, Option<&str>) {
+    let is_id = |id: &str| id.matches('/').count() == 1 && !id.starts_with(['/', '.', '~']);
+    match base.split_once('@') {
+        Some((id, revision)) if is_id(id) && !revision.is_empty() => (id, Some(revision)),
+        _ => (base, None),
+    }
 }
 
 /// Writes the adapter of `model`, with [`LoraConfig::base_model`] as the model it belongs on.
@@ -133,8 +148,9 @@ fn matrices<B: LmOps>(model: &Qwen3<B>) -> Vec<Stored<B>> {
 }
 
 fn peft_config(config: &LoraConfig) -> Value {
+    let (base, revision) = config.base_model.as_deref().map(split_revision).unzip();
     json!({
-        "base_model_name_or_path": config.base_model,
+        "base_model_name_or_path": base,
         "bias": "none",
         "fan_in_fan_out": false,
         "inference_mode": true,
@@ -144,6 +160,7 @@ fn peft_config(config: &LoraConfig) -> Value {
         "modules_to_save": null,
         "peft_type": "LORA",
         "r": config.rank,
+        "revision": revision.flatten(),
         "target_modules": config.target_modules,
         "task_type": "CAUSAL_LM",
         "use_dora": false,

@@ -2,7 +2,7 @@
 //!
 //! [`load`] reads `model.safetensors`, or the shards named by `model.safetensors.index.json`,
 //! through memory maps, so peak memory is the model plus one tensor. [`save`] writes a single
-//! file. Neither trusts its input: a name, shape or place that is not as it should be is an
+//! file, or several where the weights are large. Neither trusts its input: a name, shape or place that is not as it should be is an
 //! [`Error`] that says where, what was expected and what was found.
 
 mod adapter;
@@ -21,7 +21,7 @@ use crate::model::Qwen3;
 
 pub use adapter::{adapter_base, is_adapter, load_adapter, save_adapter};
 pub use read::load;
-pub use write::{SaveDtype, save};
+pub use write::{SHARD_BYTES, SaveDtype, save, save_sharded};
 
 /// The weights when they are in one file.
 const SINGLE: &str = "model.safetensors";

@@ -11,7 +11,7 @@ use half::bf16;
 use lm_kernels::LmOps;
 use serde_json::json;
 
-use super::SINGLE;
+use super::{INDEX, SINGLE};
 use crate::config::{Qwen3Config, WeightDtype};
 use crate::error::{Error, Result};
 use crate::files;
@@ -27,20 +27,40 @@ pub enum SaveDtype {
     Bf16,
 }
 
-/// Writes `config.json`, `generation_config.json` and `model.safetensors` into `dir`, which is
-/// created if needed. Each file is written beside, synchronised and renamed, the weights last, so
-/// a directory with new weights is complete. A tied head is not written.
-///
-/// Tensors leave the device one at a time.
+/// Most bytes of tensors in one file, unless a single tensor has more: 5 GB, for long the default of
+/// `transformers`.
+pub const SHARD_BYTES: usize = 5_000_000_000;
+
+/// Writes `config.json`, `generation_config.json` and the weights into `dir`, which is created if
+/// needed: as [`save_sharded`] with files of at most [`SHARD_BYTES`].
 ///
 /// # Errors
-/// When the model has an adapter (merge it, or save the adapter alone), when `config` does not describe
-/// `model`, or when a file cannot be written.
+/// Those of [`save_sharded`].
 pub fn save<B: LmOps>(
     model: &Qwen3<B>,
     config: &Qwen3Config,
     dir: &Path,
     dtype: SaveDtype,
+) -> Result<()> {
+    save_sharded(model, config, dir, dtype, SHARD_BYTES)
+}
+
+/// Writes a checkpoint whose weights are in `model.safetensors`, or, if they take more than
+/// `shard_bytes`, in several files of at most that many bytes of tensors and an index.
+///
+/// Each file is written beside, synchronised and renamed, the one that a reader begins with last, so
+/// a directory with new weights is complete. Weights that an earlier checkpoint left there in another
+/// number of files are removed. A tied head is not written. Tensors leave the device one at a time.
+///
+/// # Errors
+/// When the model has an adapter (merge it, or save the adapter alone), when `config` does not describe
+/// `model`, or when a file cannot be written.
+pub fn save_sharded<B: LmOps>(
+    model: &Qwen3<B>,
+    config: &Qwen3Config,
+    dir: &Path,
+    dtype: SaveDtype,
+    shard_bytes: usize,
 ) -> Result<()> {
     config.check()?;
     if model.lora().is_some() {
@@ -60,9 +80,78 @@ pub fn save<B: LmOps>(
         &dir.join("generation_config.json"),
         &generation_config(&config),
     )?;
-    files::replace(&dir.join(SINGLE), |path| {
-        write_tensors(path, &tensors, dtype)
+    let shards = divide(&tensors, dtype, shard_bytes);
+    let names = shard_names(shards.len());
+    for (name, shard) in names.iter().zip(&shards) {
+        files::replace(&dir.join(name), |path| write_tensors(path, shard, dtype))?;
+    }
+    if shards.len() > 1 {
+        files::replace_json(&dir.join(INDEX), &index(&names, &shards, dtype))?;
+    }
+    remove_others(dir, &names)
+}
+
+/// Consecutive tensors of at most `limit` bytes, or single ones.
+fn divide<B: Backend>(tensors: &[Stored<B>], dtype: SaveDtype, limit: usize) -> Vec<&[Stored<B>]> {
+    let mut shards = Vec::new();
+    let (mut start, mut bytes) = (0, 0);
+    for (i, tensor) in tensors.iter().enumerate() {
+        let more = tensor.elements() * dtype.size();
+        if i > start && bytes + more > limit {
+            shards.push(&tensors[start..i]);
+            (start, bytes) = (i, 0);
+        }
+        bytes += more;
+    }
+    shards.push(&tensors[start..]);
+    shards
+}
+
+/// The names that `transformers` gives so many files.
+fn shard_names(count: usize) -> Vec<String> {
+    match count {
+        1 => vec![SINGLE.to_owned()],
+        count => (1..=count)
+            .map(|i| format!("model-{i:05}-of-{count:05}.safetensors"))
+            .collect(),
+    }
+}
+
+/// `model.safetensors.index.json`.
+fn index<B: Backend>(
+    names: &[String],
+    shards: &[&[Stored<B>]],
+    dtype: SaveDtype,
+) -> serde_json::Value {
+    let mut map = serde_json::Map::new();
+    let mut elements = 0;
+    for (name, shard) in names.iter().zip(shards) {
+        for tensor in *shard {
+            map.insert(tensor.name.clone(), name.as_str().into());
+            elements += tensor.elements();
+        }
+    }
+    json!({
+        "metadata": {"total_parameters": elements, "total_size": elements * dtype.size()},
+        "weight_map": map,
     })
+}
+
+/// Removes weights of an earlier checkpoint; a single file would be preferred to an index.
+fn remove_others(dir: &Path, names: &[String]) -> Result<()> {
+    let entries = std::fs::read_dir(dir).map_err(Error::io(dir, "list"))?;
+    for entry in entries {
+        let path = entry.map_err(Error::io(dir, "list"))?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+            continue;
+        };
+        let is_shard = name.starts_with("model-") && name.ends_with(".safetensors");
+        let is_weights = is_shard || name == SINGLE || (name == INDEX && names.len() == 1);
+        if is_weights && !names.iter().any(|kept| kept == name) {
+            std::fs::remove_file(&path).map_err(Error::io(&path, "remove"))?;
+        }
+    }
+    Ok(())
 }
 
 /// A parameter as it will be stored.
@@ -162,7 +251,7 @@ fn header<B: Backend>(tensors: &[Stored<B>], dtype: SaveDtype) -> Vec<u8> {
     entries.insert("__metadata__".to_owned(), json!({"format": "pt"}));
     let mut start = 0;
     for tensor in tensors {
-        let end = start + tensor.shape.iter().product::<usize>() * dtype.size();
+        let end = start + tensor.elements() * dtype.size();
         let entry =
             json!({"dtype": dtype.tag(), "shape": tensor.shape, "data_offsets": [start, end]});
         entries.insert(tensor.name.clone(), entry);
@@ -183,6 +272,10 @@ impl<B: Backend> Stored<B> {
             shape: shape.to_vec(),
             values: value.reshape([shape.iter().product::<usize>()]),
         }
+    }
+
+    fn elements(&self) -> usize {
+        self.shape.iter().product()
     }
 
     fn read(&self) -> Result<Vec<f32>> {

@@ -1,10 +1,12 @@
-//! Fine-tuning against PyTorch, step by step, and against itself with the batches cut differently.
+//! Fine-tuning against PyTorch, step by step, and against itself with the batches cut, laid out and shared differently.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use burn::tensor::backend::AutodiffBackend;
 use lm_kernels::LmOps;
 use lm_model::{Qwen3, checkpoint};
-use lm_train::{Monitor, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics, train_sft};
+use lm_train::{
+    BatchLayout, Monitor, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics, train_sft_on,
+};
 use serde::Deserialize;
 
 use super::batch::{Batch, Row};
@@ -20,9 +22,9 @@ use crate::interrupt::{self, Interrupted};
 const STEP: Tolerance = Tolerance::Relative(1e-3);
 /// Of every learning rate, which both compute in double precision.
 const RATE: Tolerance = Tolerance::Relative(1e-9);
-/// Of every step, between two ways to cut the same batches.
+/// Of every step, between two ways to put the same batches to the model.
 const CUT: Tolerance = Tolerance::Relative(1e-5);
-/// Sequences of a step in the comparison of those two ways.
+/// Sequences of a step in the comparison of those ways.
 const SEQUENCES: usize = 4;
 
 /// `expected.json`.
@@ -81,12 +83,15 @@ where
     let names = ["loss", "gradient norm", "learning rate"].map(name);
     let compared = models.compare_all(|model| against(&expected, &batches, model));
     lines(board, names, compared);
-    let names = ["loss", "gradient norm"].map(|what| {
-        name(&format!(
-            "{SEQUENCES} sequences at once = one by one, {what}"
-        ))
-    });
-    lines(board, names, cut(&expected, &batches, models.exact()));
+    let run = |way: &Way| in_a_way(&expected, &batches, models.exact(), way, device);
+    let whole = run(&Way::WHOLE);
+    for way in &Way::OTHERS {
+        let names = ["loss", "gradient norm"].map(|what| {
+            let words = way.words;
+            name(&format!("{SEQUENCES} sequences at once = {words}, {what}"))
+        });
+        lines(board, names, same(&whole, run(way)));
+    }
     Ok(())
 }
 
@@ -115,7 +120,7 @@ where
         ..expected.config()?
     };
     let samples = batches.in_turn(config.max_steps.unwrap_or(0) * accumulation * batches.rows);
-    let steps = train(model, &samples, &config)?;
+    let steps = train(model, &samples, &config, &[model.device()])?;
     let mut all = [STEP, STEP, RATE].map(Comparison::new);
     for (i, (found, expected)) in steps.iter().zip(&expected.trajectory).enumerate() {
         let place = || format!("step {i}");
@@ -126,41 +131,98 @@ where
     Ok(all)
 }
 
-/// Every step with its sequences in one micro-batch, against one micro-batch for each.
-fn cut<B>(expected: &Expected, batches: &Batches, model: &Qwen3<B>) -> Result<[Comparison; 2]>
+/// How the sequences of a step are put to the model; none of it may matter.
+struct Way {
+    words: &'static str,
+    /// Sequences of a micro-batch.
+    at_once: usize,
+    layout: BatchLayout,
+    /// Workers that share a micro-batch.
+    workers: usize,
+}
+
+impl Way {
+    /// All in one packed micro-batch.
+    const WHOLE: Self = Self {
+        words: "at once",
+        at_once: SEQUENCES,
+        layout: BatchLayout::Packed,
+        workers: 1,
+    };
+
+    /// The other ways.
+    const OTHERS: [Self; 3] = [
+        Self {
+            words: "one by one",
+            at_once: 1,
+            ..Self::WHOLE
+        },
+        Self {
+            words: "padded",
+            layout: BatchLayout::Padded,
+            ..Self::WHOLE
+        },
+        Self {
+            words: "two workers",
+            workers: 2,
+            ..Self::WHOLE
+        },
+    ];
+}
+
+/// Trains with the sequences of a step put to the model in a way.
+fn in_a_way<B>(
+    expected: &Expected,
+    batches: &Batches,
+    model: &Qwen3<B>,
+    way: &Way,
+    device: &Device<B>,
+) -> Result<Vec<StepMetrics>>
 where
     B: AutodiffBackend + LmOps,
     B::InnerBackend: LmOps,
 {
-    let config = expected.config()?;
-    let samples = batches.in_turn(config.max_steps.unwrap_or(0) * SEQUENCES);
-    let run = |at_once: usize| {
-        let config = SftConfig {
-            batch_size: Some(at_once),
-            grad_accumulation: SEQUENCES / at_once,
-            ..config.clone()
-        };
-        train(model, &samples, &config)
+    let config = SftConfig {
+        batch_size: Some(way.at_once),
+        grad_accumulation: SEQUENCES / way.at_once,
+        layout: way.layout,
+        ..expected.config()?
     };
-    let (whole, split) = (run(SEQUENCES)?, run(1)?);
+    let samples = batches.in_turn(config.max_steps.unwrap_or(0) * SEQUENCES);
+    // The workers share the device, so that any machine can check them.
+    train(model, &samples, &config, &vec![device.clone(); way.workers])
+}
+
+/// Two runs that should have the same steps.
+fn same(
+    one: &Result<Vec<StepMetrics>>,
+    other: Result<Vec<StepMetrics>>,
+) -> Result<[Comparison; 2]> {
+    let one = one.as_ref().map_err(|error| anyhow!("{error:#}"))?;
     let mut all = [CUT, CUT].map(Comparison::new);
-    for (i, (whole, split)) in whole.iter().zip(&split).enumerate() {
+    for (i, (one, other)) in one.iter().zip(&other?).enumerate() {
         let place = || format!("step {i}");
-        all[0].number(place, split.loss, whole.loss);
-        all[1].number(place, split.grad_norm, whole.grad_norm);
+        all[0].number(place, other.loss, one.loss);
+        all[1].number(place, other.grad_norm, one.grad_norm);
     }
     Ok(all)
 }
 
 /// The metrics of every step.
-fn train<B>(model: &Qwen3<B>, samples: &[Sample], config: &SftConfig) -> Result<Vec<StepMetrics>>
+fn train<B>(
+    model: &Qwen3<B>,
+    samples: &[Sample],
+    config: &SftConfig,
+    devices: &[Device<B>],
+) -> Result<Vec<StepMetrics>>
 where
     B: AutodiffBackend + LmOps,
     B::InnerBackend: LmOps,
 {
     let mut recorder = Recorder::default();
     let files = RunFiles::default();
-    let outcome = train_sft(model.clone(), samples, config, &files, &mut recorder)?;
+    let model = model.clone();
+    let outcome = train_sft_on(devices, model, samples, config, &files, &mut recorder)?;
     if outcome.stopped {
         return Err(Interrupted.into());
     }

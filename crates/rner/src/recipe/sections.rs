@@ -367,6 +367,8 @@ pub(crate) struct Grpo {
     pub(crate) max_grad_norm: f64,
     /// Rollout batches between two checkpoints; 0 means only at the end.
     pub(crate) save_every: usize,
+    /// Keeps this many checkpoints, the newest; 0 means all.
+    pub(crate) save_total_limit: usize,
 }
 
 /// The normaliser of the GRPO loss, named as in TRL.

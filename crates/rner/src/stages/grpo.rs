@@ -193,5 +193,6 @@ fn trainer_config(grpo: &Grpo, prompts: usize, seed: u64) -> GrpoConfig {
         micro_batch_tokens: grpo.micro_batch_tokens,
         seed,
         save_every: (grpo.save_every > 0).then_some(grpo.save_every),
+        save_total_limit: (grpo.save_total_limit > 0).then_some(grpo.save_total_limit),
     }
 }

@@ -22,9 +22,25 @@ const TOKENIZER_FILES: [&str; 2] = ["tokenizer.json", "tokenizer_config.json"];
 
 /// A folder in Hugging Face layout.
 #[derive(Clone, Debug)]
-pub(crate) struct ModelDir(pub(crate) PathBuf);
+pub(crate) struct ModelDir {
+    /// The folder; for a model of the Hub, that of the cache.
+    pub(crate) path: PathBuf,
+    /// The id on the Hub, if that is how the model was named.
+    id: Option<String>,
+}
 
 impl ModelDir {
+    /// A folder that is known to hold a model.
+    pub(crate) fn at(path: PathBuf) -> Self {
+        Self { path, id: None }
+    }
+
+    /// The name by which an adapter refers to this model: one that other machines know, where there is one.
+    fn name(&self) -> String {
+        let path = || self.path.display().to_string();
+        self.id.clone().unwrap_or_else(path)
+    }
+
     /// The folder that a recipe or a flag names, or the model of the Hugging Face Hub with this id
     /// (`owner/name`, `owner/name@revision`), which is downloaded unless it is in the cache.
     ///
@@ -32,7 +48,7 @@ impl ModelDir {
     /// If there is neither.
     pub(crate) fn find(name: &Path) -> Result<Self> {
         if name.join("config.json").is_file() || checkpoint::is_adapter(name) {
-            return Ok(Self(name.to_owned()));
+            return Ok(Self::at(name.to_owned()));
         }
         let id = name.to_str().and_then(HubModel::parse);
         let Some(id) = id.filter(|_| !name.exists()) else {
@@ -47,23 +63,26 @@ impl ModelDir {
             let [done, all] = [done, all].map(|bytes| (bytes / 1_000_000) as usize);
             progress.tick(done, &format!("of {all} MB"));
         })?;
-        Ok(Self(dir))
+        Ok(Self {
+            path: dir,
+            id: Some(id.to_string()),
+        })
     }
 
     /// The folder with the whole weights: this one, or the base of the adapter in it.
     fn base(&self) -> Result<PathBuf> {
-        if !checkpoint::is_adapter(&self.0) {
-            return Ok(self.0.clone());
+        if !checkpoint::is_adapter(&self.path) {
+            return Ok(self.path.clone());
         }
-        let name = checkpoint::adapter_base(&self.0)?;
-        let beside = self.0.join(&name);
+        let name = checkpoint::adapter_base(&self.path)?;
+        let beside = self.path.join(&name);
         if beside.join("config.json").is_file() {
             return Ok(beside);
         }
         let base = Self::find(Path::new(&name));
-        Ok(base
-            .with_context(|| format!("{}: the base of this adapter", self.0.display()))?
-            .0)
+        let base =
+            base.with_context(|| format!("{}: the base of this adapter", self.path.display()));
+        Ok(base?.path)
     }
 
     /// The tokenizer.
@@ -73,8 +92,8 @@ impl ModelDir {
 
     /// An adapter may leave the tokenizer to its base.
     fn tokenizer_dir(&self) -> Result<PathBuf> {
-        match self.0.join(TOKENIZER_FILES[0]).is_file() {
-            true => Ok(self.0.clone()),
+        match self.path.join(TOKENIZER_FILES[0]).is_file() {
+            true => Ok(self.path.clone()),
             false => self.base(),
         }
     }
@@ -82,10 +101,10 @@ impl ModelDir {
     /// The weights, on a device; those of an adapter merged into its base.
     pub(crate) fn load<B: LmOps>(&self, device: &Device<B>) -> Result<Qwen3<B>> {
         let model = checkpoint::load::<B>(&self.base()?, device)?;
-        if !checkpoint::is_adapter(&self.0) {
+        if !checkpoint::is_adapter(&self.path) {
             return Ok(model);
         }
-        Ok(checkpoint::load_adapter(model, &self.0)?.merged())
+        Ok(checkpoint::load_adapter(model, &self.path)?.merged())
     }
 
     /// `model`, which is this one, with a fresh adapter on it.
@@ -105,7 +124,7 @@ impl ModelDir {
                 true => TARGET_MODULES.map(str::to_owned).to_vec(),
                 false => lora.target_modules.clone(),
             },
-            base_model: Some(self.0.display().to_string()),
+            base_model: Some(self.name()),
         };
         Ok(model.with_lora(&config, seed)?)
     }
@@ -129,7 +148,7 @@ impl ModelDir {
 
     /// Files that make a checkpoint of weights a usable model.
     pub(crate) fn tokenizer_files(&self) -> Vec<PathBuf> {
-        let dir = self.tokenizer_dir().unwrap_or_else(|_| self.0.clone());
+        let dir = self.tokenizer_dir().unwrap_or_else(|_| self.path.clone());
         TOKENIZER_FILES
             .iter()
             .map(|name| dir.join(name))
