@@ -31,52 +31,66 @@ const fn classes() -> [u8; 256] {
 /// Appends the form in which texts are compared.
 pub(crate) fn push_text(text: &str, out: &mut Vec<u8>) {
     let start = out.len();
-    if push_ascii_text(text, out).is_none() {
-        out.truncate(start);
+    // The form is never longer than the text and the space behind its last word.
+    out.resize(start + text.len() + 1, 0);
+    let length = write_ascii_text(text, &mut out[start..]);
+    out.truncate(start + length.unwrap_or(0));
+    if length.is_none() {
         out.extend_from_slice(normalize_text(text).as_bytes());
     }
 }
 
-/// The fast form; `None`, with rubbish appended, if the text has bytes other than ASCII letters, digits, punctuation
-/// and white space.
-fn push_ascii_text(text: &str, out: &mut Vec<u8>) -> Option<()> {
-    let start = out.len();
-    let mut word = start;
+/// Writes the form to the start of `out` and gives its length; `None`, with rubbish written, if the text has bytes other
+/// than ASCII letters, digits, punctuation and white space.
+fn write_ascii_text(text: &str, out: &mut [u8]) -> Option<usize> {
+    let (mut word, mut end) = (0, 0);
     for &byte in text.as_bytes() {
-        match CLASS[byte as usize] {
+        match CLASS[usize::from(byte)] {
             DROP => {}
-            SPACE => word = end_word(out, word),
+            SPACE => {
+                end = end_word(out, word, end);
+                word = end;
+            }
             OTHER => return None,
-            letter => out.push(letter),
+            letter => {
+                out[end] = letter;
+                end += 1;
+            }
         }
     }
-    end_word(out, word);
-    if out.len() > start && out.ends_with(b" ") {
-        out.pop();
-    }
-    Some(())
+    let end = end_word(out, word, end);
+    // Behind the last word there is a space.
+    Some(end.saturating_sub(1))
 }
 
-/// Ends the word that began at `word`: articles go, any other word gets a space. Gives the start of the next word.
-fn end_word(out: &mut Vec<u8>, word: usize) -> usize {
-    match &out[word..] {
-        b"" => {}
-        b"a" | b"an" | b"the" => out.truncate(word),
-        _ => out.push(b' '),
+/// Ends the word that lies between two places: articles go, any other word gets a space. Gives the new end.
+fn end_word(out: &mut [u8], word: usize, end: usize) -> usize {
+    match &out[word..end] {
+        b"" | b"a" | b"an" | b"the" => word,
+        _ => {
+            out[end] = b' ';
+            end + 1
+        }
     }
-    out.len()
 }
 
 /// Appends the form in which labels are compared.
 pub(crate) fn push_label(label: &str, out: &mut Vec<u8>) {
     if label.is_ascii() {
         let start = out.len();
-        let is_space = |c: char| u8::try_from(c).is_ok_and(|b| CLASS[usize::from(b)] == SPACE);
-        out.extend_from_slice(label.trim_matches(is_space).as_bytes());
+        out.extend_from_slice(trim(label.as_bytes()));
         out[start..].make_ascii_lowercase();
     } else {
         out.extend_from_slice(normalize_label(label).as_bytes());
     }
+}
+
+/// Removes ASCII white space, as Python sees it, from both ends.
+fn trim(text: &[u8]) -> &[u8] {
+    let is_solid = |&byte: &u8| CLASS[usize::from(byte)] != SPACE;
+    let start = text.iter().position(is_solid).unwrap_or(text.len());
+    let end = text.iter().rposition(is_solid).map_or(start, |at| at + 1);
+    &text[start..end]
 }
 
 #[cfg(test)]

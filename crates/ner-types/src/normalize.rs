@@ -108,7 +108,11 @@ pub(crate) fn is_space(c: char) -> bool {
 
 /// Removes white space from both ends, as Python's `strip` does.
 pub(crate) fn trim(text: &str) -> &str {
-    text.trim_matches(is_space)
+    match text.as_bytes() {
+        // Nearly always there is nothing to remove, and that is seen without decoding a character.
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
+        _ => text.trim_matches(is_space),
+    }
 }
 
 /// Removes white space from the start.

@@ -2,8 +2,11 @@
 
 mod cli {
     mod bad_input;
+    mod data;
+    mod eval;
     #[cfg(unix)]
     mod interruption;
     mod parity;
+    mod server;
     mod support;
 }

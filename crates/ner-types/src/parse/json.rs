@@ -9,6 +9,19 @@ use std::borrow::Cow;
 /// Python's default limit of recursion, which bounds the nesting that its reader accepts.
 const MAX_DEPTH: usize = 1_000;
 
+/// Whether a byte ends a run of characters of a string that stand for themselves: a quote, a backslash or a control.
+const ENDS_RUN: [bool; 256] = {
+    let mut ends = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        ends[byte] = true;
+        byte += 1;
+    }
+    ends[b'"' as usize] = true;
+    ends[b'\\' as usize] = true;
+    ends
+};
+
 /// Why the text is not JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -233,10 +246,7 @@ impl<'a> Reader<'a> {
         self.at += 1;
         let mut read = Cow::Borrowed("");
         loop {
-            let len = self
-                .rest()
-                .iter()
-                .position(|&b| matches!(b, b'"' | b'\\' | 0..0x20));
+            let len = self.rest().iter().position(|&b| ENDS_RUN[usize::from(b)]);
             let Some(len) = len else {
                 self.at = self.text.len();
                 return Err(Fault::Truncated);
