@@ -5,7 +5,7 @@ use std::fmt;
 use ner_types::Entity;
 
 use crate::Counts;
-use crate::normal::{push_label, push_text};
+use crate::normal::Buffer;
 
 /// The distinct (normalised label, normalised text) pairs of a sentence.
 ///
@@ -14,7 +14,7 @@ use crate::normal::{push_label, push_text};
 #[derive(Clone, Default)]
 pub struct EntitySet {
     /// All labels and texts end to end. Each is valid UTF-8, since it was copied from a string.
-    bytes: Vec<u8>,
+    bytes: Buffer,
     /// Without duplicates, and sorted by hash and then by label and text, so that two sets are compared in one pass
     /// that hardly ever looks at a byte.
     pairs: Vec<Pair>,
@@ -32,11 +32,6 @@ struct Pair {
 impl Pair {
     fn label_and_text(self, bytes: &[u8]) -> (&[u8], &[u8]) {
         (&bytes[self.start..self.text], &bytes[self.text..self.end])
-    }
-
-    /// What pairs are sorted by. Equal hashes do not make pairs equal.
-    fn key(self, bytes: &[u8]) -> (u64, (&[u8], &[u8])) {
-        (self.hash, self.label_and_text(bytes))
     }
 }
 
@@ -82,11 +77,11 @@ impl EntitySet {
 
     fn push(&mut self, label: &str, text: &str) {
         let start = self.bytes.len();
-        push_label(label, &mut self.bytes);
+        self.bytes.push_label(label);
         let middle = self.bytes.len();
-        push_text(text, &mut self.bytes);
+        self.bytes.push_text(text);
         self.pairs.push(Pair {
-            hash: hash(&self.bytes[start..]),
+            hash: hash(&self.bytes.as_slice()[start..]),
             start,
             text: middle,
             end: self.bytes.len(),
@@ -94,10 +89,14 @@ impl EntitySet {
     }
 
     fn sort(&mut self) {
-        let bytes = &self.bytes;
-        self.pairs
-            .sort_unstable_by(|a, b| a.key(bytes).cmp(&b.key(bytes)));
-        self.pairs.dedup_by(|a, b| a.key(bytes) == b.key(bytes));
+        let bytes = self.bytes.as_slice();
+        self.pairs.sort_unstable_by(|a, b| {
+            let by_hash = a.hash.cmp(&b.hash);
+            by_hash.then_with(|| a.label_and_text(bytes).cmp(&b.label_and_text(bytes)))
+        });
+        self.pairs.dedup_by(|a, b| {
+            a.hash == b.hash && a.label_and_text(bytes) == b.label_and_text(bytes)
+        });
     }
 
     /// Number of distinct pairs.
@@ -113,7 +112,9 @@ impl EntitySet {
     /// The pairs as (label, text), in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         let pairs = self.pairs.iter();
-        let mut pairs: Vec<_> = pairs.map(|pair| pair.label_and_text(&self.bytes)).collect();
+        let mut pairs: Vec<_> = pairs
+            .map(|pair| pair.label_and_text(self.bytes.as_slice()))
+            .collect();
         pairs.sort_unstable();
         let read = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
         pairs
@@ -121,8 +122,11 @@ impl EntitySet {
             .map(move |(label, text)| (read(label), read(text)))
     }
 
-    fn keys(&self) -> impl Iterator<Item = (u64, (&[u8], &[u8]))> {
-        self.pairs.iter().map(|pair| pair.key(&self.bytes))
+    /// The pairs in the order of their hashes.
+    fn keys(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.pairs
+            .iter()
+            .map(|pair| pair.label_and_text(self.bytes.as_slice()))
     }
 
     /// Compares this gold set with a prediction.
@@ -135,12 +139,18 @@ impl EntitySet {
     }
 
     fn common(&self, other: &EntitySet) -> usize {
-        let mut others = other.keys().peekable();
-        let found_in_others = |pair: &(u64, (&[u8], &[u8]))| {
-            while others.next_if(|next| next < pair).is_some() {}
-            others.next_if(|next| next == pair).is_some()
-        };
-        self.keys().filter(found_in_others).count()
+        let mut n_common = 0;
+        let (mut these, mut those) = (self.pairs.as_slice(), other.pairs.as_slice());
+        while let ([a, rest_a @ ..], [b, rest_b @ ..]) = (these, those) {
+            let order = a.hash.cmp(&b.hash).then_with(|| {
+                let text = b.label_and_text(other.bytes.as_slice());
+                a.label_and_text(self.bytes.as_slice()).cmp(&text)
+            });
+            n_common += usize::from(order.is_eq());
+            these = if order.is_le() { rest_a } else { these };
+            those = if order.is_ge() { rest_b } else { those };
+        }
+        n_common
     }
 }
 

@@ -50,9 +50,11 @@ pub fn normalize_text(text: &str) -> String {
     if text.is_ascii() {
         let lower = text.bytes().map(|b| char::from(b.to_ascii_lowercase()));
         squeeze(lower, &mut out);
-    } else {
+    } else if text.contains('Σ') {
         // The whole text at once: the small sigma depends on its neighbours.
         squeeze(text.to_lowercase().chars(), &mut out);
+    } else {
+        squeeze(text.chars().flat_map(char::to_lowercase), &mut out);
     }
     out
 }
