@@ -1,7 +1,8 @@
 //! BIO files: one token and one tag a line, a blank line between sentences.
 //!
 //! CrossNER writes `word<TAB>tag`, the MIT corpora `tag<white space>word`. A line with more columns, as in CoNLL 2003,
-//! is read by its first and its last one. How tags become mentions is told in [`crate::tags`].
+//! is read by its first and its last one. Before a sentence there may be comments, lines that begin with a hash and a
+//! space, as in MultiCoNER; `# id ID` gives the sentence its identifier. How tags become mentions is told in [`crate::tags`].
 
 mod source;
 
@@ -169,6 +170,31 @@ mod tests {
             text,
             BioColumns::TagLast,
             &[("new york it", &[("new york", "city")])],
+        );
+    }
+
+    /// The layout of MultiCoNER: a comment with the identifier, and four columns.
+    #[test]
+    fn comments_before_sentences_are_read_over_and_may_give_identifiers() {
+        let text = "# id 7f-a1\tdomain=xx\nder _ _ O\nBrel _ _ B-LOC\n\n\n# id 7f-a2 domain=O\n# one more B\n# _ _ B-CW\n\
+                    so _ _ I-CW\n\n# _ _ O\n";
+        let expected: &[(&str, &[(&str, &str)])] = &[
+            ("der Brel", &[("Brel", "LOC")]),
+            ("# so", &[("# so", "CW")]),
+            ("#", &[]),
+        ];
+        check(text, BioColumns::TagLast, expected);
+        let read = read_bio(file(text).path(), "set", BioColumns::TagLast).expect("readable");
+        let ids: Vec<_> = read.iter().map(|example| example.guid.as_deref()).collect();
+        assert_eq!(ids, [Some("7f-a1"), Some("7f-a2"), None]);
+        assert_eq!(
+            detect_columns(file(text).path()).expect("readable"),
+            Some(BioColumns::TagLast)
+        );
+        check_error(
+            "a\tO\n# b\n",
+            BioColumns::TagLast,
+            ":2: expected a tag O, B-type or I-type beside the word, found \"# b\"",
         );
     }
 

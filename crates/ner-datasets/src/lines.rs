@@ -182,10 +182,10 @@ impl Block {
         };
         match text {
             None => Line::NotUtf8,
-            Some(text) => match text.strip_suffix('\r') {
-                Some(text) => Line::Text(text, true),
-                None => Line::Text(text, false),
-            },
+            Some(text) if text.as_bytes().last() == Some(&b'\r') => {
+                Line::Text(&text[..text.len() - 1], true)
+            }
+            Some(text) => Line::Text(text, false),
         }
     }
 }

@@ -297,13 +297,17 @@ fn own_labels(row: &Row) -> Vec<String> {
 
 fn check_labels(row: &mut Row, labels: &[String], recorder: &mut Recorder) -> Result<(), Error> {
     let is_known = |label: &str| labels.iter().any(|known| known == label);
+    let mut n_unknown = 0;
     for entity in &row.example.entities {
         if !is_known(&entity.label) {
+            n_unknown += 1;
             let found = || format!("{:?}", entity.label);
             let expected = "a label of the dataset's list";
             recorder.record(FaultKind::UnknownLabel, row.line, expected, found)?;
         }
     }
-    row.retain(|entity| is_known(&entity.label));
+    if n_unknown > 0 {
+        row.retain(|entity| is_known(&entity.label));
+    }
     Ok(())
 }

@@ -94,6 +94,12 @@ impl Row {
         self.spans.push(span);
     }
 
+    /// Makes room for so many entities.
+    pub(crate) fn reserve(&mut self, n_entities: usize) {
+        self.example.entities.reserve_exact(n_entities);
+        self.spans.reserve_exact(n_entities);
+    }
+
     /// Drops the entities for which `keep` is false, and their places.
     pub(crate) fn retain(&mut self, keep: impl Fn(&Entity) -> bool) {
         let kept: Vec<bool> = self.example.entities.iter().map(keep).collect();

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use ner_score::{
-    Counts, ErrorClass, Report, ReportBuilder, ReportOptions, Scorer, Sentence, SentenceScore,
-    mean_f1, score_sentence, total,
+    Counts, ErrorClass, Report, ReportBuilder, ReportOptions, Scorer, Seen, Sentence,
+    SentenceScore, mean_f1, score_sentence, total,
 };
 use ner_types::{Completion, Example, parse};
 use serde::{Deserialize, Serialize};
@@ -105,12 +105,29 @@ pub fn analyse(
     scorer: Scorer,
     options: &EvalOptions,
 ) -> Analysis {
+    analyse_with_training(suite, predictions, scorer, options, None)
+}
+
+/// [`analyse`] with the entities that the system was trained on, for the table of seen and unseen ones.
+pub fn analyse_with_training(
+    suite: &Suite,
+    predictions: &[Prediction],
+    scorer: Scorer,
+    options: &EvalOptions,
+    seen: Option<&Seen>,
+) -> Analysis {
     let mut facts = Facts::default();
     let mut rows = Scorer::ALL.map(|scorer| (scorer, Vec::new()));
     let mut sets = Vec::new();
     for set in &suite.sets {
         let answered = answers(set, predictions);
-        sets.push(analyse_set(set, &answered, scorer, options, &mut facts));
+        let report = ReportOptions {
+            scorer,
+            seed: options.seed,
+            resamples: options.resamples,
+            seen: seen.cloned(),
+        };
+        sets.push(analyse_set(set, &answered, report, &mut facts));
         for (scorer, totals) in &mut rows {
             totals.push(total_under(*scorer, &answered));
         }
@@ -175,16 +192,10 @@ pub(crate) fn answers<'a>(set: &EvalSet, predictions: &'a [Prediction]) -> Vec<A
 fn analyse_set(
     set: &EvalSet,
     answered: &[Answered<'_>],
-    scorer: Scorer,
-    options: &EvalOptions,
+    options: ReportOptions,
     all: &mut Facts,
 ) -> SetAnalysis {
-    let mut builder = ReportBuilder::new(ReportOptions {
-        scorer,
-        seed: options.seed,
-        resamples: options.resamples,
-        seen: None,
-    });
+    let mut builder = ReportBuilder::new(options);
     let mut facts = Facts::default();
     for answer in answered {
         let score = builder.add(&answer.sentence());

@@ -369,6 +369,15 @@ impl Comparison {
         out
     }
 
+    /// The comparison as a page: one file that needs no network and no script.
+    ///
+    /// # Errors
+    ///
+    /// If the template cannot be filled, which is a fault of this crate.
+    pub fn to_html(&self, first: &str, second: &str) -> Result<String, Error> {
+        crate::page::render_comparison(self, first, second)
+    }
+
     /// What the figures are, and what is not in them.
     fn notes(&self) -> String {
         let (scorer, n) = (self.scorer, self.resamples);

@@ -1,91 +1,19 @@
 //! A file of predictions against a suite: every line that does not fit is named, counted, and fatal or left out.
 
+mod by_type;
+mod kind;
+
 use std::collections::HashMap;
-use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use ner_types::{is_dropped_label, normalize_label};
+use serde::Deserialize;
 
+use self::by_type::Replies;
+pub use self::kind::{Fault, FaultKind, Faults};
 use crate::{Error, LoadedSuite, OnFault, Prediction};
-
-/// Faults that are kept by name; further ones are only counted.
-const LISTED: usize = 100;
-/// Faults that a message shows.
-const SHOWN: usize = 10;
-
-/// Something in a file of predictions that does not fit the suite.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fault {
-    /// Line, from 1; `None` for what is not in the file.
-    pub line: Option<usize>,
-    /// What is wrong.
-    #[serde(flatten)]
-    pub kind: FaultKind,
-}
-
-/// What can be wrong with a prediction.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "fault", rename_all = "snake_case")]
-pub enum FaultKind {
-    /// A line is not an object with dataset, index and completion.
-    NotAPrediction {
-        /// What the reader says.
-        found: String,
-    },
-    /// The suite has no such dataset.
-    UnknownDataset {
-        /// The name that was given.
-        dataset: String,
-    },
-    /// The dataset has fewer sentences.
-    IndexOutOfRange {
-        /// The dataset.
-        dataset: String,
-        /// The index that was given, from 0.
-        index: usize,
-        /// Sentences of the dataset.
-        sentences: usize,
-    },
-    /// The sentence has a prediction already; the first one counts.
-    Duplicate {
-        /// The dataset.
-        dataset: String,
-        /// The index, from 0.
-        index: usize,
-        /// Line of the first prediction.
-        first_line: usize,
-    },
-    /// Sentences without a prediction.
-    Missing {
-        /// The dataset.
-        dataset: String,
-        /// How many there are.
-        sentences: usize,
-        /// Index of the first of them, from 0.
-        first: usize,
-    },
-}
-
-/// How many faults of each kind a file has, and the first of them by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Faults {
-    /// The file.
-    pub path: PathBuf,
-    /// Lines that are no predictions.
-    pub not_a_prediction: usize,
-    /// Predictions for datasets that the suite does not have.
-    pub unknown_dataset: usize,
-    /// Predictions for sentences that the dataset does not have.
-    pub index_out_of_range: usize,
-    /// Second and further predictions for a sentence.
-    pub duplicate: usize,
-    /// Sentences without a prediction.
-    pub missing: usize,
-    /// The faults, in the order of the file, the first hundred.
-    pub listed: Vec<Fault>,
-}
 
 /// Predictions that fit a suite, and what did not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -96,91 +24,10 @@ pub struct CheckedPredictions {
     pub faults: Faults,
 }
 
-impl Faults {
-    /// Faults of all kinds together.
-    pub fn total(&self) -> usize {
-        let lines = self.not_a_prediction + self.unknown_dataset + self.index_out_of_range;
-        lines + self.duplicate + self.missing
-    }
-
-    fn add(&mut self, line: Option<usize>, kind: FaultKind) {
-        match &kind {
-            FaultKind::NotAPrediction { .. } => self.not_a_prediction += 1,
-            FaultKind::UnknownDataset { .. } => self.unknown_dataset += 1,
-            FaultKind::IndexOutOfRange { .. } => self.index_out_of_range += 1,
-            FaultKind::Duplicate { .. } => self.duplicate += 1,
-            FaultKind::Missing { sentences, .. } => self.missing += sentences,
-        }
-        if self.listed.len() < LISTED {
-            self.listed.push(Fault { line, kind });
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
-            FaultKind::NotAPrediction { found } => write!(
-                f,
-                "expected a prediction {{dataset, index, completion}}, found {found}"
-            ),
-            FaultKind::UnknownDataset { dataset } => {
-                write!(f, "expected a dataset of the suite, found {dataset:?}")
-            }
-            FaultKind::IndexOutOfRange {
-                dataset,
-                index,
-                sentences,
-            } => write!(
-                f,
-                "{dataset:?}: expected an index below {sentences}, found {index}"
-            ),
-            FaultKind::Duplicate {
-                dataset,
-                index,
-                first_line,
-            } => write!(
-                f,
-                "{dataset:?}, index {index}: expected one prediction, found a second one; the first is on line \
-                 {first_line}"
-            ),
-            FaultKind::Missing {
-                dataset,
-                sentences,
-                first,
-            } => write!(
-                f,
-                "{dataset:?}: expected a prediction for every sentence, found none for {sentences}, the first of \
-                 them index {first}"
-            ),
-        }
-    }
-}
-
-impl fmt::Display for Faults {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.display();
-        for (i, fault) in self.listed.iter().take(SHOWN).enumerate() {
-            let line = fault
-                .line
-                .map(|line| format!(":{line}"))
-                .unwrap_or_default();
-            write!(f, "{}{path}{line}: {fault}", if i == 0 { "" } else { "\n" })?;
-        }
-        let counts = [
-            (self.not_a_prediction, "lines that are no predictions"),
-            (self.unknown_dataset, "of unknown datasets"),
-            (self.index_out_of_range, "with an index out of range"),
-            (self.duplicate, "given twice"),
-            (self.missing, "sentences without a prediction"),
-        ];
-        let counts = counts.iter().filter(|(n, _)| *n > 0);
-        let counts: Vec<String> = counts.map(|(n, what)| format!("{n} {what}")).collect();
-        write!(f, "\n{path}: in all {}", counts.join(", "))
-    }
-}
-
 /// Reads a file of predictions for a suite, line by line; a byte order mark and blank lines are passed over.
+///
+/// A line with a key `type` is the raw reply to the question for that one type, as UniversalNER gives it, read by
+/// [`ner_types::parse_type_reply`]; the replies to a sentence together are its prediction.
 ///
 /// A file that was made for another copy of a set, with or without its last sentence, is taken as it is: the other
 /// copy's last sentence is left out of the suite or of the predictions, and `loaded.notes` says so. Everything else
@@ -208,9 +55,8 @@ pub fn read_predictions_for(
         }
         matcher.line(line, &bytes);
     }
-    let Matcher {
-        mut checked, seen, ..
-    } = matcher;
+    let (mut checked, seen, note) = matcher.finish();
+    loaded.notes.extend(note);
     fit_copies(loaded, &mut checked, &seen);
     find_missing(loaded, &mut checked.faults, &seen);
     if on_fault == OnFault::Fatal && checked.faults.total() > 0 {
@@ -222,8 +68,36 @@ pub fn read_predictions_for(
 /// The line on which each sentence's prediction stands, by set and index.
 type Seen = Vec<HashMap<usize, usize>>;
 
+/// A line of the file.
+#[derive(Deserialize)]
+struct Line {
+    dataset: String,
+    index: usize,
+    completion: String,
+    #[serde(default)]
+    truncated: bool,
+    #[serde(default)]
+    tokens: Option<usize>,
+    /// The one type that was asked for; all types if it is not there.
+    #[serde(default, rename = "type")]
+    label: Option<String>,
+}
+
+impl From<Line> for Prediction {
+    fn from(line: Line) -> Prediction {
+        Prediction {
+            dataset: line.dataset,
+            index: line.index,
+            completion: line.completion,
+            truncated: line.truncated,
+            tokens: line.tokens,
+        }
+    }
+}
+
 struct Matcher<'a> {
     sets: HashMap<&'a str, usize>,
+    replies: Replies,
     loaded: &'a LoadedSuite,
     seen: Seen,
     checked: CheckedPredictions,
@@ -236,6 +110,7 @@ impl<'a> Matcher<'a> {
         checked.faults.path = path.into();
         Matcher {
             sets: names.enumerate().map(|(i, name)| (name, i)).collect(),
+            replies: Replies::default(),
             seen: vec![HashMap::new(); loaded.suite.sets.len()],
             loaded,
             checked,
@@ -250,16 +125,37 @@ impl<'a> Matcher<'a> {
         if bytes.trim_ascii().is_empty() {
             return;
         }
-        let prediction = serde_json::from_slice(bytes).map_err(|error| not_a_prediction(&error));
-        match prediction.and_then(|prediction| self.place(line, prediction)) {
-            Ok(prediction) => self.checked.predictions.push(prediction),
-            Err(kind) => self.checked.faults.add(Some(line), kind),
+        let read = serde_json::from_slice(bytes).map_err(|error| not_a_prediction(&error));
+        if let Err(kind) = read.and_then(|read: Line| self.place(line, read)) {
+            self.checked.faults.add(Some(line), kind);
         }
     }
 
-    /// Takes the sentence of a prediction, or says why it cannot.
-    fn place(&mut self, line: usize, prediction: Prediction) -> Result<Prediction, FaultKind> {
-        let (dataset, index) = (&prediction.dataset, prediction.index);
+    /// Takes a prediction for its sentence, or says why it cannot.
+    fn place(&mut self, line: usize, read: Line) -> Result<(), FaultKind> {
+        let set = self.locate(&read)?;
+        match (self.seen[set].get(&read.index), &read.label) {
+            (None, None) => {
+                self.seen[set].insert(read.index, line);
+                self.checked.predictions.push(read.into());
+                Ok(())
+            }
+            (first, Some(label)) if first.is_none() || self.replies.has(set, read.index) => {
+                let label = self.loaded.label_of(set, label, &read)?;
+                self.seen[set].entry(read.index).or_insert(line);
+                self.replies.add(set, label, line, read)
+            }
+            (first_line, _) => Err(FaultKind::Duplicate {
+                first_line: first_line.copied().unwrap_or(line),
+                dataset: read.dataset,
+                index: read.index,
+            }),
+        }
+    }
+
+    /// The set of a prediction, if it has such a sentence.
+    fn locate(&self, read: &Line) -> Result<usize, FaultKind> {
+        let (dataset, index) = (&read.dataset, read.index);
         let Some(&set) = self.sets.get(dataset.as_str()) else {
             return Err(FaultKind::UnknownDataset {
                 dataset: dataset.clone(),
@@ -275,17 +171,19 @@ impl<'a> Matcher<'a> {
                 sentences,
             });
         }
-        match self.seen[set].get(&index) {
-            Some(&first_line) => Err(FaultKind::Duplicate {
-                dataset: dataset.clone(),
-                index,
-                first_line,
-            }),
-            None => {
-                self.seen[set].insert(index, line);
-                Ok(prediction)
+        Ok(set)
+    }
+
+    /// What was found, on which lines, and a remark on the replies.
+    fn finish(mut self) -> (CheckedPredictions, Seen, Option<String>) {
+        let note = self.replies.note();
+        for (set, source) in self.loaded.sources.iter().enumerate() {
+            if let Some(kind) = self.replies.missing(set, &source.name, &source.schema) {
+                self.checked.faults.add(None, kind);
             }
         }
+        self.checked.predictions.extend(self.replies.predictions());
+        (self.checked, self.seen, note)
     }
 }
 
@@ -301,6 +199,19 @@ fn not_a_prediction(error: &serde_json::Error) -> FaultKind {
 }
 
 impl LoadedSuite {
+    /// The type of a reply as the set names it. Placeholders such as `misc` are types too, which the gold does not have.
+    fn label_of(&self, set: usize, label: &str, read: &Line) -> Result<String, FaultKind> {
+        let label = normalize_label(label);
+        if self.sources[set].schema.contains(&label) || is_dropped_label(&label) {
+            return Ok(label);
+        }
+        Err(FaultKind::UnknownType {
+            dataset: read.dataset.clone(),
+            index: read.index,
+            label,
+        })
+    }
+
     /// Whether a copy of the set with that many sentences is known.
     fn has_copy(&self, set: usize, sentences: usize) -> bool {
         self.sources[set].known_counts.contains(&sentences)

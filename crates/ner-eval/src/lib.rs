@@ -63,8 +63,11 @@ mod score;
 mod suite;
 mod suite_spec;
 mod table;
+mod training;
 
-pub use analysis::{Analysis, ScorerRow, SetAnalysis, Signatures, Spread, analyse};
+pub use analysis::{
+    Analysis, ScorerRow, SetAnalysis, Signatures, Spread, analyse, analyse_with_training,
+};
 pub use compare::{Comparison, Gain, RunScores, SCORES_FILE, SetScores, compare_runs};
 pub use competitors::{COMPETITORS, CompetitorRow};
 pub use error::Error;
@@ -86,3 +89,4 @@ pub use score::{compare, score_predictions, score_predictions_with};
 pub use suite::{EvalSet, Suite};
 pub use suite_spec::{Columns, FewShotSpec, SetFiles, SetSpec, SplitName, SuiteSpec};
 pub use table::ResultTable;
+pub use training::{TrainedOn, TrainingData};

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Analysis, Error, EvalOptions, EvalResult, FailedRequest, Faults, LoadedSuite, Prediction,
-    RunScores, SetSource, analyse, page, score_predictions_with, write_predictions,
+    RunScores, SetSource, TrainedOn, TrainingData, analyse_with_training, page,
+    score_predictions_with, write_predictions,
 };
 
 /// How the model was asked.
@@ -42,6 +43,8 @@ pub struct ReportSettings {
     pub prompting: Option<Prompting>,
     /// Bootstrap of the intervals.
     pub options: EvalOptions,
+    /// What the system was trained on, where that is known.
+    pub training: Option<TrainingData>,
 }
 
 /// A finished evaluation: the content of `results.json`.
@@ -66,6 +69,9 @@ pub struct RunReport {
     pub notes: Vec<String>,
     /// What did not fit in the file of predictions, where there was one.
     pub faults: Option<Faults>,
+    /// What the system was trained on, where that is known: then the tables by novelty are there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trained_on: Option<TrainedOn>,
 }
 
 /// The files of an evaluation.
@@ -99,7 +105,17 @@ impl RunReport {
         let (scorer, options) = (settings.scorer, &settings.options);
         let result = score_predictions_with(scorer, &loaded.suite, predictions, options)?;
         Ok(RunReport {
-            analysis: analyse(&loaded.suite, &result.predictions, scorer, options),
+            analysis: analyse_with_training(
+                &loaded.suite,
+                &result.predictions,
+                scorer,
+                options,
+                settings.training.as_ref().map(|training| &training.seen),
+            ),
+            trained_on: settings
+                .training
+                .as_ref()
+                .map(|training| training.about.clone()),
             result: EvalResult { failures, ..result },
             system: settings.system.clone(),
             prompting: settings.prompting,

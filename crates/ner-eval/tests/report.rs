@@ -78,6 +78,7 @@ fn settings(system: &str) -> ReportSettings {
         scorer: Scorer::ReasoningIe,
         prompting: Some(Prompting::StepByStep),
         options: OPTIONS,
+        training: None,
     }
 }
 
@@ -369,4 +370,81 @@ fn a_set_without_any_answer_has_no_score_and_no_part_in_the_mean() {
         .expect("our row");
     let cells: Vec<&str> = row.split_whitespace().take(5).collect();
     assert_eq!(cells, ["m", "(incomplete)", "–", "100.00", "100.00"]);
+}
+
+/// The north's people were seen with their label, its cities with another one.
+#[test]
+fn entities_are_told_apart_by_the_training_data() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let train = dir.path().join("train.txt");
+    let rows = "Ardela\tB-person\nVoss\tI-person\n\nBrel\tB-ship\nOsk\tB-city\n";
+    std::fs::write(&train, rows).expect("written");
+    let spec = "name = \"x\"\ntitle = \"x\"\n[[set]]\nname = \"x\"\n[labels]\nship = \"vessel\"\n";
+    let spec = ner_eval::SuiteSpec::parse(spec, "x").expect("a suite");
+    let training = spec
+        .read_training(std::slice::from_ref(&train))
+        .expect("readable");
+    assert_eq!((training.about.sentences, training.about.entities), (2, 3));
+
+    let loaded = LoadedSuite::from_suite(suite());
+    let predictions = predictions(|set, index| Some(faulty(set, index)));
+    let with = ReportSettings {
+        training: Some(training),
+        ..settings("m")
+    };
+    let report = RunReport::new(&loaded, predictions, vec![], None, &with).expect("of the suite");
+    let tables = &report.analysis.sets[0].report.buckets;
+    let seen = tables
+        .iter()
+        .find(|table| table.by == ner_score::BucketBy::Seen)
+        .expect("the table");
+    let rows: Vec<_> = seen
+        .rows
+        .iter()
+        .map(|row| (row.name.as_str(), row.support, row.found))
+        .collect();
+    let expected = [
+        ("seen, same label", 40, 20.0),
+        ("seen, other label", 40, 20.0),
+        ("unseen", 0, 0.0),
+    ];
+    assert_eq!(rows, expected);
+    let page = report.to_html(&loaded).expect("a page");
+    assert!(
+        page.contains("Entities seen in training") && page.contains("seen, other label"),
+        "{page}"
+    );
+    assert!(page.contains("train.txt") && page.contains("2 sentences with 3 entities"));
+
+    let missing = spec
+        .read_training(&[dir.path().join("none.txt")])
+        .expect_err("no such file");
+    assert!(missing.to_string().contains("none.txt"), "{missing}");
+}
+
+#[test]
+fn a_comparison_has_a_page() {
+    let scores = |rule: fn(&str, usize) -> String| {
+        let predictions = predictions(|set, index| Some(rule(set, index)));
+        RunScores::new(&suite(), &predictions, Scorer::ReasoningIe)
+    };
+    let (old, new) = (scores(faulty), scores(|_, _| right()));
+    let gains = compare_runs(&old, &new, &OPTIONS, OnFault::Fatal).expect("comparable");
+    let page = gains.to_html("runs/<old>", "runs/new").expect("a page");
+    for words in ["&lt;old&gt;", "north", "south", "mean"] {
+        assert!(page.contains(words), "{words}\n{page}");
+    }
+    let north = &gains.sets[0];
+    assert!(
+        page.contains(&format!("<td>{:.2}</td><td>100.00</td>", north.first)),
+        "{page}"
+    );
+    assert!(
+        page.contains(&format!(">{:+.2}<", north.gain)) && page.contains(">+0.00<"),
+        "{page}"
+    );
+    assert!(
+        !page.contains("<script") && !page.contains("http"),
+        "{page}"
+    );
 }

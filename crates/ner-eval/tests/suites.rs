@@ -301,3 +301,98 @@ fn few_shot_parts_are_drawn_from_the_training_split() {
     );
     assert_eq!(spec.few_shot_samples(dir.path()).expect("again"), samples);
 }
+
+/// Replies as UniversalNER gives them: one line a type, the reply raw.
+fn replies(lines: &[(&str, usize, &str, &str)]) -> String {
+    let line = |(dataset, index, label, reply): &(&str, usize, &str, &str)| {
+        let row = serde_json::json!({"dataset": dataset, "index": index, "type": label, "completion": reply, "tokens": 2});
+        format!("{row}\n")
+    };
+    lines.iter().map(line).collect()
+}
+
+const ONE_A_TYPE: &str = "\
+name = \"x\"\ntitle = \"x\"\n[[set]]\nname = \"south\"\nfolders = [\"corpora/south\"]\nsentences = [2]\n
+[labels]\nprogramlang = \"program language\"\n";
+
+fn check_replies(
+    text: &str,
+    on_fault: OnFault,
+) -> Result<(LoadedSuite, CheckedPredictions), Error> {
+    let dir = data();
+    write(dir.path(), "replies.jsonl", text);
+    let spec = SuiteSpec::parse(ONE_A_TYPE, "x").expect("a suite");
+    let mut loaded = spec.load_data(dir.path(), OnFault::Fatal).expect("the set");
+    let read = read_predictions_for(&mut loaded, &dir.path().join("replies.jsonl"), on_fault)?;
+    Ok((loaded, read))
+}
+
+#[test]
+fn replies_for_one_type_each_are_put_together() {
+    let text = replies(&[
+        ("south", 1, "City", "[]"),
+        ("south", 0, "city", "[\"brel\", \"in\"] and more"),
+        ("south", 0, "misc", "[\"so\"]"),
+        ("south", 1, "program language", "I see none."),
+        ("south", 0, "program language", "[\"rust\"]"),
+    ]);
+    let (loaded, read) = check_replies(&text, OnFault::Fatal).expect("no fault");
+    let said: Vec<_> = read
+        .predictions
+        .iter()
+        .map(|p| (p.index, p.tokens))
+        .collect();
+    assert_eq!(said, [(0, Some(6)), (1, Some(4))]);
+    let entities = |at: usize| ner_types::parse(&read.predictions[at].completion).entities;
+    let entity = |text: &str, label: &str| ner_types::Entity::new(text, label);
+    let expected = [
+        entity("brel", "city"),
+        entity("in", "city"),
+        entity("rust", "program language"),
+    ];
+    assert_eq!(entities(0), expected);
+    assert_eq!(entities(1), []);
+    let note =
+        "1 of 5 replies are no list of strings and count as empty, as in UniversalNER's evaluator";
+    assert!(
+        loaded.notes.iter().any(|line| line == note),
+        "{:?}",
+        loaded.notes
+    );
+}
+
+#[test]
+fn replies_that_do_not_fit_are_named_with_their_line() {
+    let text = replies(&[
+        ("south", 0, "city", "[]"),
+        ("south", 0, "city", "[]"),
+        ("south", 0, "planet", "[]"),
+        ("south", 7, "city", "[]"),
+    ]) + "{\"dataset\": \"south\", \"index\": 0, \"completion\": \"{}\"}\n";
+    let (_, read) = check_replies(&text, OnFault::Skip).expect("left out");
+    let faults = &read.faults;
+    assert_eq!(
+        (
+            faults.duplicate,
+            faults.unknown_type,
+            faults.index_out_of_range
+        ),
+        (2, 1, 1)
+    );
+    assert_eq!(
+        (faults.missing_types, faults.missing, read.predictions.len()),
+        (1, 1, 1)
+    );
+    let message = check_replies(&text, OnFault::Fatal)
+        .expect_err("fatal")
+        .to_string();
+    for words in [
+        ":2: \"south\", index 0: expected one prediction, found a second one; the first is on line 1",
+        ":3: \"south\", index 0: expected a type of the dataset, found \"planet\"",
+        ":4: \"south\": expected an index below 2, found 7",
+        ":5: \"south\", index 0: expected one prediction",
+        "expected a reply for every type, found none for 1, the first of them \"program language\" at index 0",
+    ] {
+        assert!(message.contains(words), "{words}\n{message}");
+    }
+}

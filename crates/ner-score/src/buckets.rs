@@ -75,11 +75,14 @@ impl Seen {
     /// Remembers every entity by its normalised text, with its normalised labels.
     pub fn new<'a>(entities: impl IntoIterator<Item = &'a Entity>) -> Self {
         let mut seen = Seen::default();
-        for entity in entities {
-            let labels = seen.0.entry(normalize_text(&entity.text)).or_default();
-            labels.insert(normalize_label(&entity.label));
-        }
+        entities.into_iter().for_each(|entity| seen.insert(entity));
         seen
+    }
+
+    /// Remembers one more entity.
+    pub fn insert(&mut self, entity: &Entity) {
+        let labels = self.0.entry(normalize_text(&entity.text)).or_default();
+        labels.insert(normalize_label(&entity.label));
     }
 
     fn bucket(&self, entity: &Entity) -> usize {

@@ -28,55 +28,112 @@ const fn classes() -> [u8; 256] {
     classes
 }
 
-/// Appends the form in which texts are compared.
-pub(crate) fn push_text(text: &str, out: &mut Vec<u8>) {
-    let start = out.len();
-    if push_ascii_text(text, out).is_none() {
-        out.truncate(start);
-        out.extend_from_slice(normalize_text(text).as_bytes());
-    }
+/// A buffer to append forms to. It keeps its length when it is cleared, since filling it with zeros again for every
+/// entity would take longer than the forms themselves.
+#[derive(Clone, Default)]
+pub(crate) struct Buffer {
+    bytes: Vec<u8>,
+    used: usize,
 }
 
-/// The fast form; `None`, with rubbish appended, if the text has bytes other than ASCII letters, digits, punctuation
-/// and white space.
-fn push_ascii_text(text: &str, out: &mut Vec<u8>) -> Option<()> {
-    let start = out.len();
-    let mut word = start;
-    for &byte in text.as_bytes() {
-        match CLASS[byte as usize] {
-            DROP => {}
-            SPACE => word = end_word(out, word),
-            OTHER => return None,
-            letter => out.push(letter),
+impl Buffer {
+    pub(crate) fn clear(&mut self) {
+        self.used = 0;
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.used
+    }
+
+    /// What was appended.
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        &self.bytes[..self.used]
+    }
+
+    /// Appends the form in which labels are compared.
+    pub(crate) fn push_label(&mut self, label: &str) {
+        match write_ascii_label(label.as_bytes(), self.room(label.len())) {
+            Some(length) => self.used += length,
+            None => self.push(&normalize_label(label)),
         }
     }
-    end_word(out, word);
-    if out.len() > start && out.ends_with(b" ") {
-        out.pop();
+
+    /// Appends the form in which texts are compared.
+    pub(crate) fn push_text(&mut self, text: &str) {
+        // The form is never longer than the text and the space behind its last word.
+        match write_ascii_text(text.as_bytes(), self.room(text.len() + 1)) {
+            Some(length) => self.used += length,
+            None => self.push(&normalize_text(text)),
+        }
     }
-    Some(())
+
+    fn push(&mut self, form: &str) {
+        self.room(form.len()).copy_from_slice(form.as_bytes());
+        self.used += form.len();
+    }
+
+    /// The next bytes, whatever they hold.
+    fn room(&mut self, length: usize) -> &mut [u8] {
+        let end = self.used + length;
+        if self.bytes.len() < end {
+            self.bytes.resize(end.next_power_of_two(), 0);
+        }
+        &mut self.bytes[self.used..end]
+    }
 }
 
-/// Ends the word that began at `word`: articles go, any other word gets a space. Gives the start of the next word.
-fn end_word(out: &mut Vec<u8>, word: usize) -> usize {
-    match &out[word..] {
-        b"" => {}
-        b"a" | b"an" | b"the" => out.truncate(word),
-        _ => out.push(b' '),
+/// Writes the form of a text to the start of `out`, which is longer than the text, and gives its length; `None`, with
+/// rubbish written, if the text has bytes other than ASCII letters, digits, punctuation and white space.
+fn write_ascii_text(text: &[u8], out: &mut [u8]) -> Option<usize> {
+    let (mut word, mut end) = (0, 0);
+    for &byte in text {
+        match CLASS[usize::from(byte)] {
+            DROP => {}
+            SPACE => {
+                end = end_word(out, word, end);
+                word = end;
+            }
+            OTHER => return None,
+            letter => {
+                out[end] = letter;
+                end += 1;
+            }
+        }
     }
-    out.len()
+    let end = end_word(out, word, end);
+    // Behind the last word there is a space.
+    Some(end.saturating_sub(1))
 }
 
-/// Appends the form in which labels are compared.
-pub(crate) fn push_label(label: &str, out: &mut Vec<u8>) {
-    if label.is_ascii() {
-        let start = out.len();
-        let is_space = |c: char| u8::try_from(c).is_ok_and(|b| CLASS[usize::from(b)] == SPACE);
-        out.extend_from_slice(label.trim_matches(is_space).as_bytes());
-        out[start..].make_ascii_lowercase();
-    } else {
-        out.extend_from_slice(normalize_label(label).as_bytes());
+/// Ends the word that lies between two places: articles go, any other word gets a space. Gives the new end.
+fn end_word(out: &mut [u8], word: usize, end: usize) -> usize {
+    match &out[word..end] {
+        b"" | b"a" | b"an" | b"the" => word,
+        _ => {
+            out[end] = b' ';
+            end + 1
+        }
     }
+}
+
+/// Writes the form of a label to the start of `out`, which is as long as the label, and gives its length; `None`, with
+/// rubbish written, if the label is not ASCII.
+fn write_ascii_label(label: &[u8], out: &mut [u8]) -> Option<usize> {
+    let label = trim(label);
+    let mut all = 0;
+    for (to, byte) in out.iter_mut().zip(label) {
+        *to = byte.to_ascii_lowercase();
+        all |= byte;
+    }
+    all.is_ascii().then_some(label.len())
+}
+
+/// Removes ASCII white space, as Python sees it, from both ends.
+fn trim(text: &[u8]) -> &[u8] {
+    let is_solid = |&byte: &u8| CLASS[usize::from(byte)] != SPACE;
+    let start = text.iter().position(is_solid).unwrap_or(text.len());
+    let end = text.iter().rposition(is_solid).map_or(start, |at| at + 1);
+    &text[start..end]
 }
 
 #[cfg(test)]
@@ -84,21 +141,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// Twice, so that the second form is written over the rubbish that the first one may have left.
     fn check(text: &str) {
-        let mut out = b"x ".to_vec();
-        push_text(text, &mut out);
-        assert_eq!(
-            String::from_utf8_lossy(&out[2..]),
-            normalize_text(text),
-            "{text:?}"
-        );
-        let mut out = b"X".to_vec();
-        push_label(text, &mut out);
-        assert_eq!(
-            String::from_utf8_lossy(&out[1..]),
-            normalize_label(text),
-            "{text:?}"
-        );
+        let mut out = Buffer::default();
+        for _ in 0..2 {
+            out.clear();
+            out.push_text(text);
+            let middle = out.len();
+            out.push_label(text);
+            let read = |bytes| String::from_utf8_lossy(bytes).into_owned();
+            let (form, label) = out.as_slice().split_at(middle);
+            assert_eq!(read(form), normalize_text(text), "{text:?}");
+            assert_eq!(read(label), normalize_label(text), "{text:?}");
+        }
     }
 
     #[test]

@@ -33,7 +33,9 @@ pub use answer::{render_answer, render_completion};
 pub use example::{Entity, Example};
 pub use ground::{Borders, GroundOptions, GroundStatus, GroundedEntity, Grounder, Grounding};
 pub use normalize::{Placeholders, is_dropped_label, normalize_label, normalize_text};
-pub use parse::{Completion, Problem, ReadMode, parse, parse_bytes, parse_with};
+pub use parse::{
+    Completion, Problem, ReadMode, parse, parse_bytes, parse_type_reply, parse_with, visit_entities,
+};
 pub use prompt::{PromptTemplate, TemplateError};
 pub use span::{CharIndex, Span};
 

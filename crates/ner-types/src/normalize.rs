@@ -50,9 +50,11 @@ pub fn normalize_text(text: &str) -> String {
     if text.is_ascii() {
         let lower = text.bytes().map(|b| char::from(b.to_ascii_lowercase()));
         squeeze(lower, &mut out);
-    } else {
+    } else if text.contains('Σ') {
         // The whole text at once: the small sigma depends on its neighbours.
         squeeze(text.to_lowercase().chars(), &mut out);
+    } else {
+        squeeze(text.chars().flat_map(char::to_lowercase), &mut out);
     }
     out
 }
@@ -108,7 +110,11 @@ pub(crate) fn is_space(c: char) -> bool {
 
 /// Removes white space from both ends, as Python's `strip` does.
 pub(crate) fn trim(text: &str) -> &str {
-    text.trim_matches(is_space)
+    match text.as_bytes() {
+        // Nearly always there is nothing to remove, and that is seen without decoding a character.
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
+        _ => text.trim_matches(is_space),
+    }
 }
 
 /// Removes white space from the start.

@@ -82,7 +82,65 @@ fn holds(reference: &Completion, tolerant: &Completion) -> bool {
         && tolerant.problems.starts_with(&reference.problems)
 }
 
+/// JSON values of any shape, with few keys, so that they repeat.
+fn value() -> impl Strategy<Value = serde_json::Value> {
+    use serde_json::{Map, Number, Value};
+    let key = proptest::sample::select(vec!["entities", "a", "b", " A ", "é", "\""]);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i32>().prop_map(|n| Value::Number(Number::from(n))),
+        4 => "[ a-c\"\\\\é\u{1c}\n]{0,6}".prop_map(Value::String),
+    ];
+    leaf.prop_recursive(4, 40, 5, move |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..5).prop_map(Value::Array),
+            2 => vec((key.clone(), inner), 0..5)
+                .prop_map(|pairs| Value::Object(pairs.into_iter().map(|(k, v)| (k.into(), v)).collect::<Map<_, _>>())),
+        ]
+    })
+}
+
+/// What the paper's code reads, told by a tree of values: `None` where it fails.
+fn by_tree(value: &serde_json::Value) -> Option<Vec<Entity>> {
+    use serde_json::Value;
+    let Some(groups) = value.get("entities") else {
+        return Some(Vec::new());
+    };
+    let mut entities = Vec::new();
+    for (label, texts) in groups.as_object()? {
+        let texts: Vec<String> = match texts {
+            Value::Array(items) => items
+                .iter()
+                .filter_map(Value::as_str)
+                .map(String::from)
+                .collect(),
+            Value::String(text) => text.chars().map(String::from).collect(),
+            Value::Object(keys) => keys.keys().cloned().collect(),
+            _ => return None,
+        };
+        entities.extend(
+            texts
+                .iter()
+                .map(|text| Entity::new(trim(text), label.as_str())),
+        );
+    }
+    Some(entities)
+}
+
 proptest! {
+    /// The reader without a tree agrees with one that builds it, compact or indented.
+    #[test]
+    fn json_is_read_as_through_a_tree(value in value(), answer in value(), wraps: bool, indents: bool) {
+        let value = if wraps { serde_json::json!({"x": value, "entities": answer}) } else { value };
+        let text = if indents { format!("{value:#}") } else { value.to_string() };
+        // What the tags and fences do is checked elsewhere.
+        let read = parse(&text);
+        let expected = by_tree(&value);
+        prop_assert_eq!(read.is_json, expected.is_some(), "{}", text);
+        prop_assert_eq!(read.entities, expected.unwrap_or_default(), "{}", text);
+    }
+
     #[test]
     fn every_text_is_read(text in completion()) {
         let reference = parse_with(&text, ReadMode::Reference);

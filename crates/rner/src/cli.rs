@@ -9,7 +9,7 @@ use crate::ner::bench_score::BenchScoreArgs;
 use crate::ner::data::DataArgs;
 use crate::ner::eval_compare::CompareArgs;
 use crate::ner::eval_few_shot::FewShotArgs;
-use crate::ner::eval_suite::SuiteArgs;
+use crate::ner::eval_suite::{SuiteArgs, TrainArgs};
 use crate::ner::eval_url::UrlArgs;
 use crate::ner::score::ScoreArgs;
 use crate::recipe::Backend;
@@ -230,6 +230,8 @@ pub(crate) struct EvalArgs {
     pub(crate) source: EvalSource,
     #[command(flatten)]
     pub(crate) suite: SuiteArgs,
+    #[command(flatten)]
+    pub(crate) train: TrainArgs,
     #[command(flatten)]
     pub(crate) url: UrlArgs,
     /// Benchmark: `tiny`, the folder of the suite's data, or a folder of SET.jsonl files.

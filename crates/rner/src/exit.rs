@@ -47,6 +47,23 @@ fn code(error: &anyhow::Error) -> u8 {
     if wrong_usage { 2 } else { 1 }
 }
 
+/// Ends the program without a word when nobody reads its output any more, as in `rner data list | head -1`.
+///
+/// `println!` panics then. That is the only panic that is meant; every other one is reported as usual.
+pub(crate) fn end_quietly_without_reader() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload().downcast_ref::<String>();
+        let has_no_reader = message.is_some_and(|message| {
+            message.starts_with("failed printing to stdout") && message.contains("Broken pipe")
+        });
+        if has_no_reader {
+            std::process::exit(0);
+        }
+        report(panic);
+    }));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

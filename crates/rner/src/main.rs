@@ -28,6 +28,7 @@ use clap::Parser;
 use cli::{BenchCommand, Cli, Command, CotCommand, TinyCommand};
 
 fn main() -> ExitCode {
+    exit::end_quietly_without_reader();
     logging::init();
     interrupt::install();
     exit::finish(run(Cli::parse()))

@@ -2,9 +2,12 @@
 
 mod cli {
     mod bad_input;
+    mod data;
+    mod eval;
     mod extract;
     #[cfg(unix)]
     mod interruption;
     mod parity;
+    mod server;
     mod support;
 }

@@ -30,6 +30,8 @@ struct Sentence {
     mentions: Vec<(ByteSpan, String)>,
     /// Whether the last mention may go on at the next word.
     is_open: bool,
+    /// Its identifier, if a comment before it states one.
+    guid: Option<String>,
     /// Whether a fault makes it unusable.
     is_faulty: bool,
     /// Columns of the file's lines with tabs, known from the first of them that has a word.
@@ -101,6 +103,10 @@ impl Sentence {
         number: usize,
         recorder: &mut Recorder,
     ) -> Result<bool, Error> {
+        if let Some(word) = plain_word(line, columns) {
+            self.push_plain(word, number);
+            return Ok(false);
+        }
         if trim(line).is_empty() {
             return Ok(true);
         }
@@ -108,6 +114,10 @@ impl Sentence {
             return Ok(false);
         }
         if self.line == 0 {
+            if let Some(comment) = comment_of(line) {
+                self.read_comment(comment);
+                return Ok(false);
+            }
             self.line = number;
         }
         let fault = match self.fields(line, columns) {
@@ -123,6 +133,14 @@ impl Sentence {
         self.is_faulty = true;
         recorder.record(FaultKind::NotARow, number, fault, || excerpt(line))?;
         Ok(false)
+    }
+
+    /// Takes the sentence's identifier from a line `# id ID …`; other comments say nothing of interest.
+    fn read_comment(&mut self, comment: &str) {
+        let mut fields = comment.split_whitespace();
+        if let (Some("id"), Some(id)) = (fields.next(), fields.next()) {
+            self.guid = Some(id.into());
+        }
     }
 
     /// Splits a line into its word and its tag. In a file of two columns, more tabs are part of the word.
@@ -153,6 +171,23 @@ impl Sentence {
             self.n_columns = 2 + all.matches('\t').count();
         }
         trim(if self.n_columns == 2 { all } else { first })
+    }
+
+    /// Adds a word without blanks at its ends and without tabs that belongs to no mention.
+    fn push_plain(&mut self, word: &str, number: usize) {
+        if self.line == 0 {
+            self.line = number;
+        }
+        if self.n_columns == 0 {
+            self.n_columns = 2;
+        }
+        if !self.text.is_empty() {
+            self.text.push(' ');
+        }
+        let start = self.text.len();
+        self.text.push_str(word);
+        self.words.push(start..self.text.len());
+        self.is_open = false;
     }
 
     fn push(
@@ -243,12 +278,33 @@ impl Sentence {
             spans,
             words: self.words,
             example: Example {
+                guid: self.guid,
                 sentence: self.text,
                 entities,
                 ..Example::default()
             },
         }
     }
+}
+
+/// What a comment says: a line that begins with a hash and a space and does not end in a tag, as the word `#` does.
+fn comment_of(line: &str) -> Option<&str> {
+    let comment = line.strip_prefix("# ")?;
+    let last = comment.split_whitespace().next_back()?;
+    let is_id = comment.starts_with("id ");
+    (is_id || Tag::read(last).is_none()).then_some(comment)
+}
+
+/// The word of a line `word⇥O`, as most lines of most files are: such a line needs no further look. Only words that begin
+/// and end with a visible ASCII character and have no tab; and not with a hyphen, which may begin a document's mark.
+fn plain_word(line: &str, columns: BioColumns) -> Option<&str> {
+    let word = match columns {
+        BioColumns::TagLast => line.strip_suffix("\tO")?,
+        BioColumns::TagFirst => return None,
+    };
+    let (first, last) = (word.as_bytes().first()?, word.as_bytes().last()?);
+    let is_plain = first.is_ascii_graphic() && *first != b'-' && last.is_ascii_graphic();
+    (is_plain && tab_in(word).is_none()).then_some(word)
 }
 
 /// `str::trim`, fast where both ends are ASCII and not blank, as nearly always.

@@ -34,6 +34,7 @@ impl Format {
             }
             // A sentence may begin with a bracket.
             First::BrokenJson(found) => of_columns(path)?.ok_or_else(|| unknown(path, found)),
+            First::Nothing => Err(unknown(path, "an empty one")),
             First::NoJson => of_columns(path)?
                 .ok_or_else(|| unknown(path, "neither JSON nor a word with its tag")),
         }
@@ -69,6 +70,8 @@ enum First {
     Row(Value),
     BrokenJson(String),
     NoJson,
+    /// Nothing but white space.
+    Nothing,
 }
 
 fn first_row(path: &Path) -> Result<First, Error> {
@@ -90,7 +93,7 @@ fn first_row(path: &Path) -> Result<First, Error> {
         }
         Some(Piece::TooLong(..)) => First::NoJson,
         None if is_array => First::BrokenJson("an empty array".into()),
-        None => First::NoJson,
+        None => First::Nothing,
     })
 }
 

@@ -1,33 +1,31 @@
 //! InstructUIE's rows, `{"sentence", "entities": [{"name", "type", "pos"}]}`, as in B2NERD.
 
+mod pos;
+
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
+use self::pos::Pos;
 use super::{Draft, NotARow, parse};
 use crate::row::{ByteSpan, Offsets, Row};
 
 #[derive(Deserialize)]
-struct Stored {
+struct Stored<'a> {
     sentence: String,
-    entities: Vec<StoredMention>,
+    #[serde(borrow)]
+    entities: Vec<StoredMention<'a>>,
 }
 
 #[derive(Deserialize)]
-struct StoredMention {
-    name: String,
-    #[serde(rename = "type")]
-    label: String,
+struct StoredMention<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(rename = "type", borrow)]
+    label: Cow<'a, str>,
     #[serde(default)]
-    pos: Option<Pos>,
-}
-
-/// Published copies have other things than two numbers here, which are ignored: the method works on strings.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Pos {
-    Pair([i64; 2]),
-    Other(serde::de::IgnoredAny),
+    pos: Pos,
 }
 
 #[derive(Serialize)]
@@ -46,16 +44,13 @@ struct WrittenMention<'a> {
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Draft, NotARow> {
-    let stored: Stored = parse(bytes)?;
+    let stored: Stored<'_> = parse(bytes)?;
     let mut draft = Draft::default();
+    draft.row.reserve(stored.entities.len());
     draft.row.example.sentence = stored.sentence;
     let offsets = Offsets::new(&draft.row.example.sentence);
     for mention in stored.entities {
-        let pos = match mention.pos {
-            Some(Pos::Pair(pair)) => Some(pair),
-            Some(Pos::Other(_)) | None => None,
-        };
-        draft.push_at(&mention.name, mention.label, pos, &offsets);
+        draft.push_at(&mention.name, mention.label, mention.pos.0, &offsets);
     }
     Ok(draft)
 }

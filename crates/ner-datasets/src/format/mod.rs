@@ -15,7 +15,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::str::FromStr;
 
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 
 use crate::row::{ByteSpan, Offsets, Row};
 
@@ -174,8 +174,14 @@ pub(crate) fn encode(
 }
 
 /// Reads JSON, with the fault as this crate words it.
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, NotARow> {
-    serde_json::from_slice(bytes).map_err(|error| {
+///
+/// The encoding is checked for the element as a whole, which is faster than string by string.
+fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, NotARow> {
+    let read = match std::str::from_utf8(bytes) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(bytes),
+    };
+    read.map_err(|error| {
         let message = error.to_string();
         let place = format!(" at line {} column {}", error.line(), error.column());
         NotARow {
@@ -188,7 +194,13 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, NotARow> {
 impl Draft {
     /// Adds a mention with character offsets as a file states them: they are kept if they give its text, trimmed or
     /// not, and noted as wrong if not.
-    fn push_at(&mut self, text: &str, label: String, stated: Option<[i64; 2]>, offsets: &Offsets) {
+    fn push_at(
+        &mut self,
+        text: &str,
+        label: impl Into<String>,
+        stated: Option<[i64; 2]>,
+        offsets: &Offsets,
+    ) {
         let trimmed = text.trim();
         let span = stated.and_then(|stated| self.span(text, stated, offsets));
         if let (Some([start, end]), None) = (stated, &span) {
@@ -229,9 +241,9 @@ mod tests {
         draft.row.example.sentence = "é Brel ".into();
         let offsets = Offsets::new(&draft.row.example.sentence);
         for stated in [[2, 6], [1, 7], [0, 4], [-1, 2], [2, 99], [6, 2]] {
-            draft.push_at("Brel", "city".into(), Some(stated), &offsets);
+            draft.push_at("Brel", "city", Some(stated), &offsets);
         }
-        draft.push_at("Brel", "city".into(), None, &offsets);
+        draft.push_at("Brel", "city", None, &offsets);
         assert_eq!(draft.row.spans[..2], [Some(3..7), Some(3..7)]);
         assert!(draft.row.spans[2..].iter().all(Option::is_none));
         assert_eq!(draft.wrong_offsets.len(), 4);

@@ -1,7 +1,7 @@
 //! What the page shows, as cells that the template only lays out.
 
 use ner_datasets::BENCHMARK_SETS;
-use ner_score::ErrorClass;
+use ner_score::{BucketBy, ErrorClass, Row};
 use serde_json::{Value, json};
 
 use super::errors;
@@ -46,6 +46,8 @@ pub(super) fn view(report: &RunReport, suite: &Suite) -> Value {
         "classes": ErrorClass::ALL.map(|class| json!({"id": class.name(), "name": words(class)})),
         "error_rows": error_rows(report),
         "sets": sets_view(report, suite),
+        "trained_on": report.trained_on,
+        "seen": seen(report),
     })
 }
 
@@ -198,6 +200,7 @@ fn sets_view(report: &RunReport, suite: &Suite) -> Vec<Value> {
             "macro_f1": two(analysis.report.macro_.f1 * 100.0),
             "sentences": result.sentences,
             "types": types(analysis),
+            "buckets": buckets(analysis),
             "confusion": confusion(analysis),
             "errors": errors::of_set(set, predictions, report.analysis.scorer),
         })
@@ -214,15 +217,48 @@ fn anchor(name: &str) -> String {
 fn types(analysis: &SetAnalysis) -> Vec<Value> {
     let mut rows: Vec<_> = analysis.report.types.iter().collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.support));
-    let view = rows.into_iter().map(|row| {
+    rows.into_iter().map(counted).collect()
+}
+
+/// The tables by length, density and novelty, without the buckets that nothing fell into.
+fn buckets(analysis: &SetAnalysis) -> Vec<Value> {
+    let tables = analysis.report.buckets.iter().map(|table| {
+        let rows = table.rows.iter();
+        let filled = rows.filter(|row| row.support + row.predicted > 0);
         json!({
-            "name": row.name, "support": row.support, "predicted": row.predicted,
-            "precision": one(row.metrics.precision * 100.0),
-            "recall": one(row.metrics.recall * 100.0),
-            "f1": one(row.metrics.f1 * 100.0),
+            "name": table.by.name().replace('_', " "),
+            "rows": filled.map(counted).collect::<Vec<_>>(),
         })
     });
-    view.collect()
+    tables.collect()
+}
+
+fn counted(row: &Row) -> Value {
+    json!({
+        "name": row.name, "support": row.support, "predicted": row.predicted,
+        "precision": one(row.metrics.precision * 100.0),
+        "recall": one(row.metrics.recall * 100.0),
+        "f1": one(row.metrics.f1 * 100.0),
+    })
+}
+
+/// Gold entities and recall by novelty, set by set; empty where no training data were given.
+fn seen(report: &RunReport) -> Vec<Value> {
+    let tables = report.analysis.sets.iter().filter_map(|set| {
+        let table = set
+            .report
+            .buckets
+            .iter()
+            .find(|table| table.by == BucketBy::Seen)?;
+        let gold: usize = table.rows.iter().map(|row| row.support).sum();
+        let cell = |row: &Row| {
+            let recall = (row.support > 0).then_some(row.metrics.recall * 100.0);
+            json!({"name": row.name, "gold": share(row.support, gold), "recall": figure(recall)})
+        };
+        let cells: Vec<Value> = table.rows.iter().map(cell).collect();
+        Some(json!({"name": short_name(&set.name), "cells": cells}))
+    });
+    tables.collect()
 }
 
 /// The most frequent mistakes of one label for another.

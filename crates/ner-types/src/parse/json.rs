@@ -9,6 +9,19 @@ use std::borrow::Cow;
 /// Python's default limit of recursion, which bounds the nesting that its reader accepts.
 const MAX_DEPTH: usize = 1_000;
 
+/// Whether a byte ends a run of characters of a string that stand for themselves: a quote, a backslash or a control.
+const ENDS_RUN: [bool; 256] = {
+    let mut ends = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        ends[byte] = true;
+        byte += 1;
+    }
+    ends[b'"' as usize] = true;
+    ends[b'\\' as usize] = true;
+    ends
+};
+
 /// Why the text is not JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -231,26 +244,32 @@ impl<'a> Reader<'a> {
             return Err(Fault::Invalid);
         }
         self.at += 1;
-        let mut read = Cow::Borrowed("");
+        let mut read = Cow::Borrowed(self.run()?);
         loop {
-            let len = self
-                .rest()
-                .iter()
-                .position(|&b| matches!(b, b'"' | b'\\' | 0..0x20));
-            let Some(len) = len else {
-                self.at = self.text.len();
-                return Err(Fault::Truncated);
-            };
-            read += &self.text[self.at..self.at + len];
-            self.at += len;
             match self.rest()[0] {
                 b'"' => break,
-                b'\\' => read.to_mut().push(self.escape()?),
+                b'\\' => {
+                    let character = self.escape()?;
+                    read.to_mut().push(character);
+                }
                 _ => return Err(Fault::Invalid),
             }
+            read += self.run()?;
         }
         self.at += 1;
         Ok(read)
+    }
+
+    /// Characters of a string that stand for themselves, up to one that does not.
+    fn run(&mut self) -> Result<&'a str, Fault> {
+        let ends = |&b: &u8| ENDS_RUN[usize::from(b)];
+        let Some(len) = self.rest().iter().position(ends) else {
+            self.at = self.text.len();
+            return Err(Fault::Truncated);
+        };
+        let run = &self.text[self.at..self.at + len];
+        self.at += len;
+        Ok(run)
     }
 
     fn escape(&mut self) -> Result<char, Fault> {
@@ -289,13 +308,15 @@ impl<'a> Reader<'a> {
     }
 
     /// The next byte that is not white space.
+    #[inline]
     fn peek(&mut self) -> Result<u8, Fault> {
-        let rest = self.rest();
-        let len = rest
-            .iter()
-            .position(|b| !matches!(b, b' ' | b'\t' | b'\n' | b'\r'));
-        self.at += len.unwrap_or(rest.len());
-        self.rest().first().copied().ok_or(Fault::Truncated)
+        for &byte in self.rest() {
+            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return Ok(byte);
+            }
+            self.at += 1;
+        }
+        Err(Fault::Truncated)
     }
 
     fn take(&mut self, byte: u8) -> Result<(), Fault> {

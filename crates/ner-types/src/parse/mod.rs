@@ -4,10 +4,14 @@ mod check;
 mod groups;
 mod json;
 mod problem;
+mod reply;
 mod salvage;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
+use memchr::{memchr, memchr_iter};
 use serde::{Deserialize, Serialize};
 
 use self::groups::Document;
@@ -16,6 +20,7 @@ use crate::example::Entity;
 use crate::normalize::trim;
 
 pub use self::problem::Problem;
+pub use self::reply::parse_type_reply;
 
 const OPEN: &str = "<think>";
 const CLOSE: &str = "</think>";
@@ -66,13 +71,48 @@ pub enum ReadMode {
 /// An `<answer>` inside of an answer block belongs to its text, which then is
 /// not JSON.
 pub fn parse(text: &str) -> Completion {
-    let mut completion = Completion::default();
-    let body = take_reasoning(text, &mut completion);
-    match take_answer(&body, &mut completion.problems).map(trim) {
-        None | Some("") => completion.problems.push(Problem::NoJson),
-        Some(answer) => read_answer(answer, &mut completion),
+    let head = Head::read(text);
+    let answer = Answer::read(&head);
+    let mut entities = Vec::with_capacity(answer.document.groups.n_texts());
+    answer.visit(|label, text| entities.push(Entity::new(text, label)));
+    Completion {
+        entities,
+        is_json: answer.is_json,
+        problems: answer.problems,
+        reasoning: head.reasoning.map(Into::into),
+        salvaged: false,
     }
-    completion
+}
+
+/// Hands the entities of a completion to `each`, as label and text, without building a [`Completion`]: the fast path of
+/// those who only count. Gives whether the answer is what [`Completion::is_json`] calls JSON.
+///
+/// Labels, texts and their order are those of [`Completion::entities`] as [`parse_with`] reads them in the same mode;
+/// what stands in the completion unescaped is not copied.
+///
+/// ```
+/// use ner_types::{ReadMode, visit_entities};
+///
+/// let mut found = Vec::new();
+/// let completion = r#"{"entities": {"city": [" Port Halvek ", "Brel"]}}"#;
+/// let is_json = visit_entities(completion, ReadMode::Reference, |label, text| {
+///     found.push(format!("{label}: {text}"));
+/// });
+/// assert!(is_json);
+/// assert_eq!(found, ["city: Port Halvek", "city: Brel"]);
+/// ```
+pub fn visit_entities(text: &str, mode: ReadMode, mut each: impl FnMut(&str, &str)) -> bool {
+    let head = Head::read(text);
+    let answer = Answer::read(&head);
+    if mode == ReadMode::Tolerant && !answer.problems.is_empty() {
+        let completion = parse_with(text, mode);
+        for entity in &completion.entities {
+            each(&entity.label, &entity.text);
+        }
+    } else {
+        answer.visit(each);
+    }
+    answer.is_json
 }
 
 /// Reads a completion in one of the two modes.
@@ -108,41 +148,67 @@ pub fn parse_bytes(bytes: &[u8], mode: ReadMode) -> Completion {
     completion
 }
 
-/// Removes the reasoning and returns the rest.
-fn take_reasoning(text: &str, completion: &mut Completion) -> String {
-    let mut body = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(open) = rest.find(OPEN) {
-        let inner = &rest[open + OPEN.len()..];
-        let Some(close) = inner.find(CLOSE) else {
-            completion.problems.push(Problem::UnclosedThink);
-            break;
+/// A completion cut into its reasoning and the rest.
+struct Head<'a> {
+    /// The first closed reasoning block, trimmed.
+    reasoning: Option<&'a str>,
+    /// What remains without reasoning and tags; borrowed if that is one piece, as in every ordinary completion.
+    body: Cow<'a, str>,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Head<'a> {
+    fn read(text: &'a str) -> Self {
+        let mut head = Head {
+            reasoning: None,
+            body: Cow::Borrowed(""),
+            problems: Vec::new(),
         };
-        body.push_str(&rest[..open]);
-        if completion.reasoning.is_none() {
-            completion.reasoning = Some(trim(&inner[..close]).into());
+        let mut rest = text;
+        while let Some(open) = find(rest, OPEN) {
+            let inner = &rest[open + OPEN.len()..];
+            let Some(close) = find(inner, CLOSE) else {
+                head.problems.push(Problem::UnclosedThink);
+                break;
+            };
+            head.body += &rest[..open];
+            head.reasoning = head.reasoning.or_else(|| Some(trim(&inner[..close])));
+            rest = &inner[close + CLOSE.len()..];
         }
-        rest = &inner[close + CLOSE.len()..];
+        head.body += rest;
+        if memchr(b'<', head.body.as_bytes()).is_some() {
+            if find(&head.body, CLOSE).is_some() {
+                head.problems.push(Problem::StrayThink);
+            }
+            head.body = without_tags(head.body);
+        }
+        head
     }
-    body.push_str(rest);
-    if body.contains(CLOSE) {
-        completion.problems.push(Problem::StrayThink);
-    }
-    without_tags(&body)
 }
 
 /// Removes think tags, the opening ones first, as the paper's code does.
-fn without_tags(text: &str) -> String {
-    text.replace(OPEN, "").replace(CLOSE, "")
+fn without_tags(mut text: Cow<'_, str>) -> Cow<'_, str> {
+    for tag in [OPEN, CLOSE] {
+        if find(&text, tag).is_some() {
+            text = Cow::Owned(text.replace(tag, ""));
+        }
+    }
+    text
+}
+
+/// The first place of a tag. Its first byte is rare in completions, so that looking for it alone is the fastest way.
+fn find(text: &str, tag: &str) -> Option<usize> {
+    let (text, tag) = (text.as_bytes(), tag.as_bytes());
+    memchr_iter(tag[0], text).find(|&at| text[at..].starts_with(tag))
 }
 
 /// Cuts out the first answer block, and in it or else in the whole the first JSON fence, where they are opened. `None`
 /// if one is not closed.
 fn take_answer<'a>(mut body: &'a str, problems: &mut Vec<Problem>) -> Option<&'a str> {
     for (open, close) in [("<answer>", "</answer>"), ("```json", "```")] {
-        let Some(at) = body.find(open) else { continue };
+        let Some(at) = find(body, open) else { continue };
         let inner = &body[at + open.len()..];
-        let Some(end) = inner.find(close) else {
+        let Some(end) = find(inner, close) else {
             problems.push(Problem::UnclosedAnswer);
             return None;
         };
@@ -151,31 +217,54 @@ fn take_answer<'a>(mut body: &'a str, problems: &mut Vec<Problem>) -> Option<&'a
     Some(body)
 }
 
-fn read_answer(answer: &str, completion: &mut Completion) {
-    let mut document = Document::default();
-    match document.read(answer) {
-        Ok(()) => take_entities(&document, completion),
-        Err(fault) => completion.problems.push(fault.into()),
-    }
+/// What the rest of a completion says.
+struct Answer<'a> {
+    document: Document<'a>,
+    is_json: bool,
+    /// Those of the whole completion.
+    problems: Vec<Problem>,
 }
 
-fn take_entities(document: &Document, completion: &mut Completion) {
-    let problems = &mut completion.problems;
-    match document.entities {
-        Some(Kind::Object) => {
-            problems.extend(document.groups.problems());
-            let entities = document.groups.reference_entities();
-            completion.is_json = entities.is_some();
-            completion.entities = entities.unwrap_or_default();
+impl<'a> Answer<'a> {
+    fn read(head: &'a Head<'_>) -> Self {
+        let mut answer = Answer {
+            document: Document::default(),
+            is_json: false,
+            problems: head.problems.clone(),
+        };
+        match take_answer(&head.body, &mut answer.problems).map(trim) {
+            None | Some("") => answer.problems.push(Problem::NoJson),
+            Some(text) => match answer.document.read(text) {
+                Ok(()) => answer.judge(),
+                Err(fault) => answer.problems.push(fault.into()),
+            },
         }
-        Some(kind) => {
-            let what = format!("\"entities\" is {}, not an object", kind.name());
-            problems.push(Problem::WrongShape(what));
+        answer
+    }
+
+    /// Says of a JSON value whether it is what was asked for.
+    fn judge(&mut self) {
+        match self.document.entities {
+            Some(Kind::Object) => {
+                self.problems.extend(self.document.groups.problems());
+                self.is_json = self.document.groups.is_readable();
+            }
+            Some(kind) => {
+                let what = format!("\"entities\" is {}, not an object", kind.name());
+                self.problems.push(Problem::WrongShape(what));
+            }
+            None => {
+                let what = "there is no object with the key \"entities\"".into();
+                self.problems.push(Problem::WrongShape(what));
+                self.is_json = true;
+            }
         }
-        None => {
-            let what = "there is no object with the key \"entities\"".into();
-            problems.push(Problem::WrongShape(what));
-            completion.is_json = true;
+    }
+
+    /// The entities as label and text; none unless the answer is JSON.
+    fn visit(&self, each: impl FnMut(&str, &str)) {
+        if self.is_json {
+            self.document.groups.visit_reference(each);
         }
     }
 }

@@ -7,6 +7,7 @@
 use super::groups::Groups;
 use super::json::{Kind, Reader};
 use super::{CLOSE, Completion, OPEN, Problem, without_tags};
+use crate::example::Entity;
 use crate::normalize::trim;
 
 const KEY: &str = "\"entities\"";
@@ -21,7 +22,9 @@ pub(super) fn salvage(text: &str, completion: &mut Completion) {
         take_reasoning(reasoning, completion);
     }
     let Some(candidate) = candidate else { return };
-    let entities = candidate.groups.meant_entities();
+    let mut entities = Vec::new();
+    let groups = &candidate.groups;
+    groups.visit_meant(|label, text| entities.push(Entity::new(text, label)));
     if entities != completion.entities {
         completion.salvaged = true;
         completion.problems.push(Problem::Salvaged(entities.len()));
@@ -54,36 +57,36 @@ impl Body {
             before.push_str(&rest[..open]);
             let inner = &rest[open + OPEN.len()..];
             let Some(close) = inner.find(CLOSE) else {
-                let before = without_tags(&before);
+                let before = without_tags(before.into()).into_owned();
                 return Body {
                     reasoning_start: Some(before.len()),
-                    text: before + &without_tags(inner),
+                    text: before + &without_tags(inner.into()),
                 };
             };
             rest = &inner[close + CLOSE.len()..];
         }
         Body {
-            text: without_tags(&(before + rest)),
+            text: without_tags((before + rest).into()).into_owned(),
             reasoning_start: None,
         }
     }
 }
 
-struct Candidate {
+struct Candidate<'a> {
     /// Where its object begins.
     start: usize,
-    groups: Groups,
+    groups: Groups<'a>,
     is_complete: bool,
 }
 
-impl Candidate {
+impl Candidate<'_> {
     fn rank(&self) -> (bool, bool) {
         (!self.groups.is_empty(), self.is_complete)
     }
 }
 
-fn best_candidate(text: &str) -> Option<Candidate> {
-    let mut best: Option<Candidate> = None;
+fn best_candidate(text: &str) -> Option<Candidate<'_>> {
+    let mut best: Option<Candidate<'_>> = None;
     let mut at = 0;
     while let Some(found) = text[at..].find(KEY) {
         let start = at + found;
@@ -101,7 +104,7 @@ fn best_candidate(text: &str) -> Option<Candidate> {
 }
 
 /// Reads `: {…}` behind the key; `None` if something else follows.
-fn read_candidate(text: &str, key: usize, reader: &mut Reader<'_>) -> Option<Candidate> {
+fn read_candidate<'a>(text: &str, key: usize, reader: &mut Reader<'a>) -> Option<Candidate<'a>> {
     reader.colon().ok()?;
     if reader.kind() != Ok(Kind::Object) {
         return None;

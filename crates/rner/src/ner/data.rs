@@ -6,11 +6,14 @@ mod inputs;
 mod report;
 mod sample;
 
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use ner_datasets::{FaultKind, Format, Policy};
+
+pub(super) use inputs::files;
 
 /// The arguments of `rner data`.
 #[derive(Clone, Debug, Args)]
@@ -149,8 +152,11 @@ struct BenchArgs {
     /// Files, or folders that are searched for files of a known format.
     #[arg(required = true)]
     paths: Vec<PathBuf>,
+    /// Threads that read, each a file at a time; all cores if left out.
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZero<usize>>,
     /// Passes over all files that are measured.
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
     passes: u32,
     /// Print JSON.
     #[arg(long)]

@@ -32,7 +32,7 @@ pub(crate) fn run(args: &EvalArgs) -> Result<()> {
         (Some(model), None, None) => of_model(args, &recipe, model, out),
         (None, Some(file), None) => {
             let (data, options) = (Path::new(&args.data), options(&recipe));
-            eval_predictions::run(&args.suite, data, file, options, out)
+            eval_predictions::run(&args.suite, &args.train, data, file, options, out)
         }
         (None, None, Some(_)) => of_server(args, &recipe, out),
         _ => Err(usage(
@@ -69,6 +69,7 @@ fn of_server(args: &EvalArgs, recipe: &Recipe, out: &Path) -> Result<()> {
     let progress = Progress::start("eval", loaded.suite.sentences(), "sentences");
     UrlEval {
         suite: &args.suite,
+        train: &args.train,
         url: &args.url,
         loaded,
         template: &template,
@@ -97,9 +98,9 @@ fn of_model(args: &EvalArgs, recipe: &Recipe, model: &Path, out: &Path) -> Resul
         return Ok(());
     };
     let result = complete(args, recipe, model, &loaded.suite, out)?;
-    let settings = args
-        .suite
-        .settings(name, Some(prompting(args)), options(recipe));
+    let settings =
+        args.suite
+            .settings(&args.train, name, Some(prompting(args)), options(recipe))?;
     let report = RunReport::new(
         &loaded,
         result.predictions,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use ner_eval::{EvalOptions, RunScores, SCORES_FILE, compare_runs, read_predictions_for};
 
@@ -32,6 +32,9 @@ pub(crate) struct CompareArgs {
     /// Also write the comparison as JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// Also write the comparison as a page.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
 }
 
 /// Compares the two runs and prints the table.
@@ -44,12 +47,21 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     };
     let gains = compare_runs(&first?, &second?, &options, args.suite.faults.into())?;
     let name = |path: &Path| path.display().to_string();
-    print!("{}", gains.to_text(&name(&args.first), &name(&args.second)));
+    let (first, second) = (name(&args.first), name(&args.second));
+    print!("{}", gains.to_text(&first, &second));
     if let Some(path) = &args.json {
-        let text = serde_json::to_string_pretty(&gains)? + "\n";
-        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        println!("{}", path.display());
+        write(path, &(serde_json::to_string_pretty(&gains)? + "\n"))?;
     }
+    if let Some(path) = &args.html {
+        write(path, &gains.to_html(&first, &second)?)?;
+    }
+    Ok(())
+}
+
+/// Writes a file, so that it appears only when complete, and says where it is.
+fn write(path: &Path, text: &str) -> Result<()> {
+    ner_datasets::write_atomic(path, |out| out.write_all(text.as_bytes()))?;
+    println!("{}", path.display());
     Ok(())
 }
 

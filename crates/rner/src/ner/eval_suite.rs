@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use ner_eval::{
-    EvalOptions, LoadedSuite, OnFault, Prompting, ReportSettings, ResultTable, RunReport, SuiteSpec,
+    EvalOptions, LoadedSuite, OnFault, Prompting, ReportSettings, ResultTable, RunReport,
+    SuiteSpec, TrainingData,
 };
 use ner_score::Scorer;
 
@@ -47,13 +48,19 @@ pub(crate) struct SuiteArgs {
     pub(crate) faults: FaultPolicy,
 }
 
+/// What the system was trained on.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct TrainArgs {
+    /// Data that the system was trained on, files or folders: adds a table of entities that it has seen and that it
+    /// has not. May be repeated.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) train: Vec<PathBuf>,
+}
+
 impl SuiteArgs {
     /// The suite with its data.
     pub(crate) fn load(&self, data: &Path) -> Result<LoadedSuite> {
-        let spec = SuiteSpec::find(&self.suite).map_err(|error| match error {
-            ner_eval::Error::UnknownSuite { .. } => usage(format!("--suite: {error}")),
-            error => error.into(),
-        })?;
+        let spec = self.spec()?;
         if !data.is_dir() {
             return Err(usage(format!(
                 "--data {}: there is no such directory",
@@ -63,19 +70,38 @@ impl SuiteArgs {
         Ok(spec.load_data(data, self.absent.into())?)
     }
 
+    fn spec(&self) -> Result<SuiteSpec> {
+        SuiteSpec::find(&self.suite).map_err(|error| match error {
+            ner_eval::Error::UnknownSuite { .. } => usage(format!("--suite: {error}")),
+            error => error.into(),
+        })
+    }
+
+    /// The data that the system was trained on, if they are named.
+    fn training(&self, train: &TrainArgs) -> Result<Option<TrainingData>> {
+        if train.train.is_empty() {
+            return Ok(None);
+        }
+        let files = super::data::files(&train.train, None)?;
+        let files: Vec<PathBuf> = files.into_iter().map(|(path, _)| path).collect();
+        Ok(Some(self.spec()?.read_training(&files)?))
+    }
+
     /// What the report needs to know.
     pub(crate) fn settings(
         &self,
+        train: &TrainArgs,
         system: String,
         prompting: Option<Prompting>,
         options: EvalOptions,
-    ) -> ReportSettings {
-        ReportSettings {
+    ) -> Result<ReportSettings> {
+        Ok(ReportSettings {
             system,
             scorer: self.scorer,
             prompting,
             options,
-        }
+            training: self.training(train)?,
+        })
     }
 }
 

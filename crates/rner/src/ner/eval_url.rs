@@ -11,7 +11,7 @@ use ner_eval::{
 };
 use ner_types::PromptTemplate;
 
-use super::eval_suite::{SuiteArgs, finish};
+use super::eval_suite::{SuiteArgs, TrainArgs, finish};
 use crate::exit::usage;
 use crate::interrupt::{self, Interrupted};
 
@@ -67,6 +67,8 @@ impl UrlArgs {
 pub(crate) struct UrlEval<'a> {
     /// Benchmark and scorer.
     pub(crate) suite: &'a SuiteArgs,
+    /// What the model was trained on.
+    pub(crate) train: &'a TrainArgs,
     /// Server.
     pub(crate) url: &'a UrlArgs,
     /// The suite with its data, from [`SuiteArgs::load`].
@@ -124,9 +126,9 @@ impl UrlEval<'_> {
     }
 
     fn report(&self, source: String, result: EvalResult, log: PredictionLog) -> Result<()> {
-        let settings = self
-            .suite
-            .settings(source, Some(self.prompting), self.options);
+        let settings =
+            self.suite
+                .settings(self.train, source, Some(self.prompting), self.options)?;
         let EvalResult {
             predictions,
             failures,

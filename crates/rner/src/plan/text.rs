@@ -5,7 +5,7 @@ use super::memory::{self, Memory};
 use super::teacher::{self, PRICES, Price};
 use super::words::{count, gib, join, lower, millions, thousands};
 use super::work;
-use crate::recipe::{Cot, DataSource, LossType, Method, Recipe};
+use crate::recipe::{Cot, DataSource, Grpo, LossType, Method, Recipe};
 use std::fmt::{Result, Write};
 
 /// The whole plan of a recipe; `dims` are those of its base model, if they are known.
@@ -252,19 +252,34 @@ fn grpo(out: &mut String, recipe: &Recipe) -> Result {
     )?;
     writeln!(
         out,
-        "  loss     {}, clip {} / {}, KL {}, rewards scaled by: {}; reward {}·F1 + {}·schema",
+        "  loss     {}, clip {} / {}, KL {}, rewards scaled by: {}; reward {}",
         loss_name(g.loss_type),
         g.epsilon,
         g.epsilon_high,
         g.beta,
         lower(g.scale_rewards),
-        g.reward_f1,
-        g.reward_schema
+        rewards(g)
     )?;
     let Some(prompts) = work::grpo_prompts(recipe) else {
         return writeln!(out, "  steps    known once the data has been read");
     };
     grpo_work(out, recipe, prompts)
+}
+
+/// The weighted sum of the rewards that count.
+fn rewards(g: &Grpo) -> String {
+    let weights = [
+        (g.reward_f1, "F1"),
+        (g.reward_schema, "schema"),
+        (g.reward_length, "length"),
+        (g.reward_format, "format"),
+        (g.reward_grounding, "grounding"),
+    ];
+    let terms = weights.iter().filter(|(weight, _)| *weight != 0.0);
+    let terms: Vec<String> = terms
+        .map(|(weight, name)| format!("{weight}·{name}"))
+        .collect();
+    terms.join(" + ")
 }
 
 fn loss_name(loss: LossType) -> &'static str {

@@ -337,6 +337,21 @@ pub(crate) struct Grpo {
     pub(crate) reward_f1: f64,
     /// Weight of the schema reward.
     pub(crate) reward_schema: f64,
+    /// Weight of the punishment of long completions, which is in [-1, 0]. Not in the paper, like the next two; 0 is off.
+    #[serde(default)]
+    pub(crate) reward_length: f64,
+    /// Characters of a completion that are not punished.
+    #[serde(default = "length_free")]
+    pub(crate) reward_length_free: usize,
+    /// Characters at which the punishment is complete.
+    #[serde(default = "length_max")]
+    pub(crate) reward_length_max: usize,
+    /// Weight of the reward for one closed reasoning block followed by the JSON alone.
+    #[serde(default)]
+    pub(crate) reward_format: f64,
+    /// Weight of the share of the predicted texts that stand in the sentence.
+    #[serde(default)]
+    pub(crate) reward_grounding: f64,
     /// Passes over the prompts.
     pub(crate) epochs: f64,
     /// Rollout batches, each followed by `iterations` updates; 0 means as many as the epochs give.
@@ -369,6 +384,15 @@ pub(crate) struct Grpo {
     pub(crate) save_every: usize,
     /// Keeps this many checkpoints, the newest; 0 means all.
     pub(crate) save_total_limit: usize,
+}
+
+/// Recipes from before the length reward do not have its limits.
+fn length_free() -> usize {
+    ner_rewards::LengthLimit::default().free
+}
+
+fn length_max() -> usize {
+    ner_rewards::LengthLimit::default().max
 }
 
 /// The normaliser of the GRPO loss, named as in TRL.

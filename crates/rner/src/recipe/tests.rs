@@ -91,6 +91,12 @@ fn a_value_without_sense_is_refused() {
     );
     assert!(refused("sft.lr=nan").contains("finite"));
     assert!(refused("grpo.group_size=1").contains("at least 2"));
+    assert!(
+        refused("grpo.reward_format=-1")
+            .contains("grpo.reward_format: expected a finite number, 0 or above")
+    );
+    assert!(refused("grpo.reward_length_max=9").contains("more than grpo.reward_length_free"));
+    assert!(refused("grpo.reward_lenght=1").contains("did you mean grpo.reward_length"));
 }
 
 #[test]

@@ -1,19 +1,19 @@
 //! Reasoning enhancement: GRPO with the NER rewards.
 
+mod reward;
+
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
-use lm_grpo::{
-    BuiltinEngine, Environment, GrpoConfig, Prompt, Reward, RewardItem, RewardValue, train_grpo,
-};
+use lm_grpo::{BuiltinEngine, Environment, GrpoConfig, Prompt, train_grpo};
 use lm_kernels::LmOps;
 use lm_model::ChatTokenizer;
 use lm_train::{RunFiles, latest_checkpoint};
-use ner_rewards::{RewardWeights, Target};
 use ner_types::{Example, PromptTemplate};
 
+use self::reward::NerReward;
 use super::{ModelDir, Watch, sft};
 use crate::backend::{Device, Inner, Task};
 use crate::interrupt::Interrupted;
@@ -97,7 +97,7 @@ impl GrpoJob<'_> {
     /// The prompts that are short enough, and the reward that knows their gold.
     fn tasks(&self, tokenizer: &ChatTokenizer) -> Result<(Vec<Prompt>, NerReward)> {
         let mut prompts = Vec::new();
-        let mut targets = Vec::new();
+        let mut reward = NerReward::new(self.config);
         for example in self.examples {
             let example = example.normalized();
             let ids =
@@ -106,39 +106,14 @@ impl GrpoJob<'_> {
                 continue;
             }
             prompts.push(Prompt { ids });
-            targets.push(Target::new(&example.schema, &example.entities));
+            reward.add(&example);
         }
         ensure!(
             !prompts.is_empty(),
             "no prompt has at most {} tokens (grpo.max_prompt_length)",
             self.config.max_prompt_length
         );
-        let weights = RewardWeights {
-            f1: self.config.reward_f1,
-            schema: self.config.reward_schema,
-        };
-        Ok((prompts, NerReward { targets, weights }))
-    }
-}
-
-/// The paper's reward, 10·F1 + 1·schema by default, for the trainer.
-struct NerReward {
-    targets: Vec<Target>,
-    weights: RewardWeights,
-}
-
-impl Reward for NerReward {
-    fn score(&self, items: &[RewardItem<'_>]) -> Vec<RewardValue> {
-        items
-            .iter()
-            .map(|item| {
-                let score = self.targets[item.prompt_index].score(item.completion, &self.weights);
-                RewardValue {
-                    total: score.total,
-                    parts: vec![("f1".into(), score.f1), ("schema".into(), score.schema)],
-                }
-            })
-            .collect()
+        Ok((prompts, reward))
     }
 }
 

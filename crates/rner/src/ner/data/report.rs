@@ -163,7 +163,11 @@ struct Bench {
 /// Measures how fast files are read.
 pub(super) fn bench(args: &BenchArgs) -> Result<()> {
     let files = files(&args.paths, None)?;
-    let measured = measure_reading(&files, args.passes as usize)?;
+    let threads = match args.threads {
+        Some(threads) => threads,
+        None => std::thread::available_parallelism()?,
+    };
+    let measured = measure_reading(&files, args.passes as usize, threads)?;
     let bench = Bench {
         files: files.len(),
         megabytes_per_second: measured.megabytes_per_second(),
@@ -179,8 +183,8 @@ pub(super) fn bench(args: &BenchArgs) -> Result<()> {
     } = bench;
     let megabytes = measured.bytes as f64 / 1e6;
     println!(
-        "{files} files, {megabytes:.1} MB, {} rows: {megabytes_per_second:.0} MB/s on one thread, median of {} passes",
-        measured.rows, args.passes
+        "{files} files, {megabytes:.1} MB, {} rows: {megabytes_per_second:.0} MB/s on {} threads, median of {} passes",
+        measured.rows, measured.threads, args.passes
     );
     Ok(())
 }

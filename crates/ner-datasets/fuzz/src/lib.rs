@@ -1,0 +1,5 @@
+//! The bodies of the fuzz targets.
+
+mod checks;
+
+pub use checks::{check_bio, check_json};

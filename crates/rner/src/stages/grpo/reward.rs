@@ -1,0 +1,128 @@
+//! The NER rewards for the trainer: what a completion earns, and the parts that the metrics show.
+
+use lm_grpo::{Reward, RewardItem, RewardValue};
+use ner_rewards::{Breakdown, ExtraWeights, LengthLimit, RewardOptions, RewardWeights, Target};
+use ner_types::Example;
+
+use crate::recipe::Grpo;
+
+/// 10·F1 + 1·schema as in the paper, plus what the recipe switches on.
+pub(super) struct NerReward {
+    targets: Vec<Target>,
+    options: RewardOptions,
+}
+
+impl NerReward {
+    /// The rewards that a recipe asks for, of no prompt yet.
+    pub(super) fn new(recipe: &Grpo) -> Self {
+        NerReward {
+            targets: Vec::new(),
+            options: options(recipe),
+        }
+    }
+
+    /// Adds the next prompt's sentence, labels normalised.
+    pub(super) fn add(&mut self, example: &Example) {
+        let target = Target::new(&example.schema, &example.entities);
+        self.targets.push(target.in_sentence(&example.sentence));
+    }
+
+    fn value(&self, item: &RewardItem<'_>) -> RewardValue {
+        let score = self.targets[item.prompt_index].score_with(item.completion, &self.options);
+        RewardValue {
+            total: score.total,
+            parts: self.parts(&score),
+        }
+    }
+
+    /// The paper's rewards, and those that count.
+    fn parts(&self, score: &Breakdown) -> Vec<(String, f64)> {
+        let extra = &self.options.extra;
+        let parts = [
+            ("f1", 1.0, score.f1),
+            ("schema", 1.0, score.schema),
+            ("length", extra.length, score.length),
+            ("format", extra.format, score.format),
+            ("grounding", extra.grounding, score.grounding),
+        ];
+        let shown = parts.into_iter().filter(|(_, weight, _)| *weight != 0.0);
+        shown.map(|(name, _, value)| (name.into(), value)).collect()
+    }
+}
+
+impl Reward for NerReward {
+    fn score(&self, items: &[RewardItem<'_>]) -> Vec<RewardValue> {
+        items.iter().map(|item| self.value(item)).collect()
+    }
+}
+
+fn options(recipe: &Grpo) -> RewardOptions {
+    RewardOptions {
+        weights: RewardWeights {
+            f1: recipe.reward_f1,
+            schema: recipe.reward_schema,
+        },
+        extra: ExtraWeights {
+            length: recipe.reward_length,
+            format: recipe.reward_format,
+            grounding: recipe.reward_grounding,
+        },
+        length_limit: LengthLimit {
+            free: recipe.reward_length_free,
+            max: recipe.reward_length_max,
+        },
+        ..RewardOptions::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ner_types::Entity;
+
+    use super::*;
+    use crate::recipe::Recipe;
+
+    const ANSWER: &str =
+        "<think>\nA port.\n</think>\n{\"entities\": {\"city\": [\"Brel\", \"Osk\"]}}";
+
+    #[track_caller]
+    fn check(sets: &[&str], total: f64, names: &[&str]) {
+        let sets: Vec<String> = sets.iter().map(ToString::to_string).collect();
+        let recipe = Recipe::resolve("tiny", &sets).expect("a recipe");
+        let mut reward = NerReward::new(&recipe.grpo);
+        reward.add(&Example {
+            sentence: "Brel sleeps .".into(),
+            schema: vec!["city".into()],
+            entities: vec![Entity::new("Brel", "city")],
+            ..Example::default()
+        });
+        let item = RewardItem {
+            prompt_index: 0,
+            completion: ANSWER,
+        };
+        let value = &reward.score(&[item])[0];
+        assert!((value.total - total).abs() < 1e-12, "{value:?}");
+        let found: Vec<&str> = value.parts.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(found, names);
+    }
+
+    /// One of two predictions is right: F1 2/3, schema 1, format 1, and one text in two stands in the sentence.
+    #[test]
+    fn the_papers_rewards_and_those_that_are_switched_on() {
+        let paper = 20.0 / 3.0 + 1.0;
+        check(&[], paper, &["f1", "schema"]);
+        check(
+            &["grpo.reward_format=0.5", "grpo.reward_grounding=2"],
+            paper + 0.5 + 1.0,
+            &["f1", "schema", "format", "grounding"],
+        );
+        let length = ANSWER.chars().count();
+        let free = format!("grpo.reward_length_free={}", length - 10);
+        let max = format!("grpo.reward_length_max={}", length + 10);
+        check(
+            &["grpo.reward_length=4", &free, &max],
+            paper - 2.0,
+            &["f1", "schema", "length"],
+        );
+    }
+}
