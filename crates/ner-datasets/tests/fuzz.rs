@@ -2,6 +2,10 @@
 //! tests, although less long.
 
 #[path = "../fuzz/src/checks.rs"]
+#[allow(
+    unreachable_pub,
+    reason = "public for the fuzz targets, which are another package"
+)]
 mod checks;
 #[path = "../../ner-types/tests/mutate/mod.rs"]
 mod mutate;

@@ -87,14 +87,14 @@ fn value() -> impl Strategy<Value = serde_json::Value> {
     use serde_json::{Map, Number, Value};
     let key = proptest::sample::select(vec!["entities", "a", "b", " A ", "é", "\""]);
     let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::Bool),
-        any::<i32>().prop_map(|n| Value::Number(Number::from(n))),
+        1 => Just(Value::Null),
+        1 => any::<bool>().prop_map(Value::Bool),
+        1 => any::<i32>().prop_map(|n| Value::Number(Number::from(n))),
         4 => "[ a-c\"\\\\é\u{1c}\n]{0,6}".prop_map(Value::String),
     ];
     leaf.prop_recursive(4, 40, 5, move |inner| {
         prop_oneof![
-            vec(inner.clone(), 0..5).prop_map(Value::Array),
+            1 => vec(inner.clone(), 0..5).prop_map(Value::Array),
             2 => vec((key.clone(), inner), 0..5)
                 .prop_map(|pairs| Value::Object(pairs.into_iter().map(|(k, v)| (k.into(), v)).collect::<Map<_, _>>())),
         ]

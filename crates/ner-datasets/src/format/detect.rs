@@ -150,7 +150,8 @@ mod tests {
 
     #[test]
     fn what_is_of_no_format_is_described() {
-        check("a", "", Err("neither JSON"));
+        check("a", "", Err("an empty one"));
+        check("a", "word", Err("neither JSON"));
         check("a", "[]", Err("an empty array"));
         check("a", "[1]", Err("no object"));
         check("a", "{\"x\": 1, \"y\": 2}", Err("the keys x, y"));

@@ -5,7 +5,7 @@ use proptest::sample::Index;
 
 /// One change of some bytes.
 #[derive(Clone, Debug)]
-pub enum Edit {
+pub(crate) enum Edit {
     /// Cuts the rest off.
     Cut(Index),
     /// Takes a stretch out.
@@ -56,7 +56,7 @@ impl Edit {
 }
 
 /// A seed, or pieces of two seeds, with up to eight edits.
-pub fn mutated(seeds: &'static [&'static [u8]]) -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn mutated(seeds: &'static [&'static [u8]]) -> impl Strategy<Value = Vec<u8>> {
     let seed = || prop::sample::select(seeds);
     let start = (seed(), seed(), any::<Index>(), any::<bool>());
     let edits = prop::collection::vec(edit(), 0..8);

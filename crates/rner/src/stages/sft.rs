@@ -181,7 +181,7 @@ fn trainer_config(sft: &Sft, hardware: &Hardware, seed: u64) -> SftConfig {
         early_stopping_threshold: sft.early_stopping_threshold,
         load_best_model_at_end: sft.load_best,
         peak_flops: (hardware.peak_tflops > 0.0)
-            .then(|| hardware.peak_tflops * 1e12 * hardware.gpus as f64),
+            .then_some(hardware.peak_tflops * 1e12 * hardware.gpus as f64),
     }
 }
 

@@ -285,7 +285,7 @@ fn the_parts_of_a_few_shot_suite_lie_inside_each_other() -> TestResult {
     write(&suite, SUITE.replace("[[set]]\nname = \"north\"\n", ""))?;
     let printed = succeeds(&args)?;
     assert!(printed.contains("5 of 10 sentences"), "{printed}");
-    let lines = |name: &str| Ok::<_, std::io::Error>(fs::read_to_string(out.join(name))?);
+    let lines = |name: &str| fs::read_to_string(out.join(name));
     let (one, five) = (lines("south-10pct.jsonl")?, lines("south-50pct.jsonl")?);
     assert_eq!((one.lines().count(), five.lines().count()), (1, 5));
     assert!(five.contains(one.trim_end()));
