@@ -320,6 +320,9 @@ pub(crate) struct PretrainArgs {
     /// Tokens of the second phase, which has general sentence shapes.
     #[arg(long, default_value_t = 12_000_000)]
     pub(crate) varied_tokens: usize,
+    /// Workers that share every batch.
+    #[arg(long, default_value = "1")]
+    pub(crate) workers: std::num::NonZero<usize>,
     /// Tokens of the third phase, which has exercises that are thought about.
     #[arg(long, default_value_t = 3_000_000)]
     pub(crate) thinking_tokens: usize,

@@ -233,6 +233,7 @@ pub(crate) fn pretrain(args: PretrainArgs) -> Result<()> {
         seed: args.seed,
         tokens: args.tokens,
         varied_tokens: args.varied_tokens,
+        workers: args.workers.get(),
         thinking_tokens: args.thinking_tokens,
         batch_tokens: args.batch_tokens,
         lr: args.lr,

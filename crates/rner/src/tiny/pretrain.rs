@@ -9,7 +9,8 @@ use lm_kernels::LmOps;
 use lm_model::checkpoint::{self, SaveDtype};
 use lm_model::{ChatTokenizer, Pieces, Qwen3, Qwen3Config};
 use lm_train::{
-    Monitor, Outcome, OverLength, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics, train_sft,
+    Monitor, Outcome, OverLength, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics,
+    train_sft_on,
 };
 use ner_datasets::synthetic::pretraining::{Document, Documents};
 use serde::Serialize;
@@ -45,6 +46,8 @@ pub(crate) struct PretrainConfig {
     pub(crate) hidden: usize,
     /// Layers.
     pub(crate) layers: usize,
+    /// Workers that share every batch. How many there are changes the rounding, and with it the weights.
+    pub(crate) workers: usize,
 }
 
 /// The pretraining as a task for any backend.
@@ -191,7 +194,8 @@ impl Pretrain {
             ..training(&self.config)
         };
         let files = files(&self.work.join(phase.name))?;
-        let outcome = train_sft(model, &phase.samples, &config, &files, watch)?;
+        let workers = vec![model.device(); self.config.workers];
+        let outcome = train_sft_on(&workers, model, &phase.samples, &config, &files, watch)?;
         phase.add_seconds(&self.work, begun.elapsed().as_secs_f64())?;
         match outcome.stopped {
             true => Err(Interrupted.into()),
