@@ -3,6 +3,7 @@
 mod convert;
 mod fetch;
 mod inputs;
+mod lengths;
 mod report;
 mod sample;
 
@@ -39,6 +40,8 @@ enum DataCommand {
     Validate(ValidateArgs),
     /// Measure how fast files are read.
     Bench(BenchArgs),
+    /// Count the tokens of a benchmark's prompts and answers.
+    Lengths(LengthsArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -225,6 +228,25 @@ impl FaultArgs {
     }
 }
 
+#[derive(Clone, Debug, Args)]
+struct LengthsArgs {
+    /// Benchmark: crossner-mit, in-domain, few-shot, cross-lingual, or the path of a suite file (TOML).
+    #[arg(long, value_name = "NAME", default_value = "crossner-mit")]
+    suite: String,
+    /// Folder with the benchmark's data.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Folder with `tokenizer.json`.
+    #[arg(long, value_name = "DIR")]
+    tokenizer: PathBuf,
+    /// Prompt template; the paper's if left out.
+    #[arg(long, value_name = "FILE")]
+    prompt: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
 /// Runs `rner data`.
 ///
 /// # Errors
@@ -239,6 +261,7 @@ pub(crate) fn run(args: &DataArgs) -> Result<()> {
         DataCommand::Sample(args) => sample::run(args),
         DataCommand::Validate(args) => report::validate(args),
         DataCommand::Bench(args) => report::bench(args),
+        DataCommand::Lengths(args) => lengths::run(args),
     }
 }
 

@@ -57,24 +57,33 @@ pub(crate) struct TrainArgs {
     pub(crate) train: Vec<PathBuf>,
 }
 
+/// The suite of this name with its data.
+pub(crate) fn load(suite: &str, data: &Path, absent: FaultPolicy) -> Result<LoadedSuite> {
+    let spec = spec(suite)?;
+    if !data.is_dir() {
+        return Err(usage(format!(
+            "--data {}: there is no such directory",
+            data.display()
+        )));
+    }
+    Ok(spec.load_data(data, absent.into())?)
+}
+
+fn spec(suite: &str) -> Result<SuiteSpec> {
+    SuiteSpec::find(suite).map_err(|error| match error {
+        ner_eval::Error::UnknownSuite { .. } => usage(format!("--suite: {error}")),
+        error => error.into(),
+    })
+}
+
 impl SuiteArgs {
     /// The suite with its data.
     pub(crate) fn load(&self, data: &Path) -> Result<LoadedSuite> {
-        let spec = self.spec()?;
-        if !data.is_dir() {
-            return Err(usage(format!(
-                "--data {}: there is no such directory",
-                data.display()
-            )));
-        }
-        Ok(spec.load_data(data, self.absent.into())?)
+        load(&self.suite, data, self.absent)
     }
 
     fn spec(&self) -> Result<SuiteSpec> {
-        SuiteSpec::find(&self.suite).map_err(|error| match error {
-            ner_eval::Error::UnknownSuite { .. } => usage(format!("--suite: {error}")),
-            error => error.into(),
-        })
+        spec(&self.suite)
     }
 
     /// The data that the system was trained on, if they are named.

@@ -288,3 +288,43 @@ fn reading_is_measured() -> TestResult {
     assert_eq!(measured["seconds"].as_array().map(Vec::len), Some(2));
     Ok(())
 }
+
+#[test]
+fn prompts_of_a_benchmark_are_counted_in_tokens() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let suite = dir.path().join("own.toml");
+    write(
+        &suite,
+        "name = \"own\"\ntitle = \"Own\"\n[[set]]\nname = \"towns\"\n",
+    )?;
+    let row = r#"{"sentence": "Ardela left Brel", "entities": [{"name": "Brel", "pos": [12, 16], "type": "city"}]}"#;
+    write(
+        &dir.path().join("towns/test.json"),
+        &format!("[{row}, {row}]"),
+    )?;
+    write(
+        &dir.path().join("towns/labels.json"),
+        r#"["city", "person"]"#,
+    )?;
+    let tokenizer = super::support::root().join("fixtures/tiny-base");
+    let found = json(&[
+        "data",
+        "lengths",
+        "--json",
+        "--suite",
+        text(&suite),
+        "--data",
+        text(dir.path()),
+        "--tokenizer",
+        text(&tokenizer),
+    ])?;
+    let [set, all] = found.as_array().map(Vec::as_slice).unwrap_or_default() else {
+        return Err(format!("{found}").into());
+    };
+    assert_eq!(set["sentences"], 2);
+    assert_eq!(set["prompt"], all["prompt"]);
+    let prompt = set["prompt"]["max"].as_u64().ok_or("a number")?;
+    let answer = set["answer"]["max"].as_u64().ok_or("a number")?;
+    assert!(prompt > answer && answer > 5, "{found}");
+    Ok(())
+}
