@@ -300,7 +300,7 @@ fn prompts_of_a_benchmark_are_counted_in_tokens() -> TestResult {
     let row = r#"{"sentence": "Ardela left Brel", "entities": [{"name": "Brel", "pos": [12, 16], "type": "city"}]}"#;
     write(
         &dir.path().join("towns/test.json"),
-        &format!("[{row}, {row}]"),
+        format!("[{row}, {row}]"),
     )?;
     write(
         &dir.path().join("towns/labels.json"),
