@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Parity and then benchmarks on a machine with an NVIDIA GPU, given only the program and the folder of reference values:
+# Parity on a machine with an NVIDIA GPU, and then the benchmark that exists so far (the scorer, which runs on the
+# CPU), given only the program and the folder of reference values:
 #
 #     scripts/cuda_check.sh path/to/rner path/to/parity [OUT]
 #
@@ -9,7 +10,7 @@
 set -euo pipefail
 
 if [ $# -lt 2 ] || [ $# -gt 3 ]; then
-    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
 rner=$1 parity=$2 out=${3:-cuda-check}
@@ -26,6 +27,5 @@ fi
 code=0
 "$rner" parity "$parity" --backend cuda || code=$?
 "$rner" parity "$parity" --backend cuda --json >"$out/parity.json" || true
-# Everything that `rner bench` can measure on this backend; what a build cannot do says so.
 "$rner" bench score >"$out/bench-score.json" || echo "warning: bench score failed" >&2
 exit "$code"

@@ -110,13 +110,8 @@ where
     B::InnerBackend: LmOps,
 {
     let dir = AtomicDir::create(&root.join(format!("{PREFIX}{:06}", state.global_step)))?;
-    lm_model::checkpoint::save_trained(model, dir.path())?;
     optimizer.save(&model.named_parameters(), &dir.path().join(OPTIMIZER_FILE))?;
-    state.write(dir.path())?;
-    for file in attach {
-        copy_into(file, dir.path())?;
-    }
-    dir.commit()
+    complete(dir, model, state, attach)
 }
 
 /// Writes the model alone into `root/best`, in place of an earlier one.
@@ -130,7 +125,16 @@ where
     B: AutodiffBackend + LmOps,
     B::InnerBackend: LmOps,
 {
-    let dir = AtomicDir::create(&best_dir(root))?;
+    complete(AtomicDir::create(&best_dir(root))?, model, state, attach)
+}
+
+/// Adds what every checkpoint has, and gives the directory its name.
+fn complete<B: LmOps>(
+    dir: AtomicDir,
+    model: &Qwen3<B>,
+    state: &TrainState,
+    attach: &[PathBuf],
+) -> Result<PathBuf, Error> {
     lm_model::checkpoint::save_trained(model, dir.path())?;
     state.write(dir.path())?;
     for file in attach {

@@ -240,7 +240,8 @@ impl<'r, 'a> SeedRun<'r, 'a> {
         let recipe = self.run.recipe;
         let mut inputs = input("dataset", dataset)?;
         inputs.extend(input("base", &self.base.path)?);
-        let pending = self.pending(name, inputs, &["model", "lora", "sft"]);
+        // The number of devices is a factor of the batch.
+        let pending = self.pending(name, inputs, &["model", "lora", "sft", "hardware"]);
         let (seed, base, log) = (self.seed, self.base.clone(), self.log()?);
         let root = self.run.dir.root().to_owned();
         self.stage(&pending, &[MODEL], |stage| {

@@ -177,9 +177,7 @@ mod tests {
     fn the_checksum_is_that_of_the_format() {
         // CRC-32C of "123456789" is e3069283 (RFC 3720, appendix B.4 uses the same polynomial).
         assert_eq!(crc32c::crc32c(b"123456789"), 0xe306_9283);
-        assert_eq!(
-            masked_crc(b"123456789"),
-            0xe306_9283_u32.rotate_right(15).wrapping_add(0xa282_ead8)
-        );
+        // Masked by hand.
+        assert_eq!(masked_crc(b"123456789"), 0xc78a_b0e5);
     }
 }

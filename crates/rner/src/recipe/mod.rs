@@ -39,7 +39,7 @@ pub(crate) struct Recipe {
     pub(crate) grpo: Grpo,
     /// Stage 4: the benchmark.
     pub(crate) eval: Eval,
-    /// The devices the plan computes for.
+    /// The devices that fine-tuning uses and the plan computes for.
     pub(crate) hardware: Hardware,
     /// Assumptions of the plan; no stage reads them.
     pub(crate) plan: Plan,

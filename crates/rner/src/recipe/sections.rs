@@ -431,7 +431,7 @@ pub(crate) struct Eval {
     pub(crate) bootstrap_resamples: usize,
 }
 
-/// `[hardware]`: the devices the plan computes for.
+/// `[hardware]`: the devices that fine-tuning uses and the plan computes for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Hardware {
