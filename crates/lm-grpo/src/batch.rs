@@ -1,6 +1,5 @@
 //! A rollout batch: the completions of one step with everything that its passes need.
 
-use lm_train::{BatchLimits, EpochPlan};
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::{PassStats, RolloutStats};
@@ -26,6 +25,13 @@ pub(crate) struct Trajectory {
     pub(crate) old: Vec<f32>,
 }
 
+impl Trajectory {
+    /// The tokens of the completion that something is predicted from: all but the last.
+    pub(crate) fn inputs(&self) -> &[u32] {
+        &self.completion[..self.completion.len() - 1]
+    }
+}
+
 /// The completions of one step, and how far the training on them has come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Batch {
@@ -36,32 +42,36 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Cuts the trajectories that count into micro-batches, as indices.
+    /// Cuts the trajectories that count into micro-batches, as indices in order.
     ///
     /// `prompt_lengths` are those of all prompts; `tokens` is the budget of
-    /// [`GrpoConfig::micro_batch_tokens`](crate::GrpoConfig::micro_batch_tokens).
+    /// [`GrpoConfig::micro_batch_tokens`](crate::GrpoConfig::micro_batch_tokens). The prompt of neighbours counts once,
+    /// because it is computed once.
     pub(crate) fn micro_batches(&self, prompt_lengths: &[usize], tokens: usize) -> Vec<Vec<usize>> {
-        let counted: Vec<usize> = (0..self.trajectories.len())
-            .filter(|&i| !self.trajectories[i].masked)
-            .collect();
-        let length = |t: &Trajectory| prompt_lengths[t.prompt] + t.completion.len();
-        let lengths: Vec<usize> = counted
-            .iter()
-            .map(|&i| length(&self.trajectories[i]))
-            .collect();
-        let limits = BatchLimits {
-            tokens,
-            sequences: usize::MAX,
-        };
-        let plan = EpochPlan::new(&lengths, limits, 1, None, 0);
-        let step = |step| {
-            plan.step(step)
-                .concat()
-                .into_iter()
-                .map(|i| counted[i])
-                .collect()
-        };
-        (0..plan.steps()).map(step).collect()
+        let mut batches: Vec<Vec<usize>> = Vec::new();
+        let (mut used, mut prompt) = (0, None);
+        for (i, trajectory) in self.trajectories.iter().enumerate() {
+            if trajectory.masked {
+                continue;
+            }
+            let alone = prompt_lengths[trajectory.prompt] + trajectory.inputs().len();
+            let added = match prompt == Some(trajectory.prompt) {
+                true => trajectory.inputs().len(),
+                false => alone,
+            };
+            match batches.last_mut() {
+                Some(batch) if used + added <= tokens => {
+                    used += added;
+                    batch.push(i);
+                }
+                _ => {
+                    used = alone;
+                    batches.push(vec![i]);
+                }
+            }
+            prompt = Some(trajectory.prompt);
+        }
+        batches
     }
 
     /// Number of tokens that the loss is taken on.

@@ -6,6 +6,7 @@ use std::time::Instant;
 use lm_generate::{Finish, Generated, Progress, Request, Sampling};
 use lm_kernels::LmOps;
 use lm_model::Qwen3;
+use lm_train::Recompute;
 
 use crate::batch::{Batch, Trajectory};
 use crate::metrics::{CompletionRow, RolloutStats, Seconds, rollout_metrics};
@@ -16,6 +17,9 @@ use crate::{
     Advantages, Environment, Error, GrpoConfig, Monitor, Objective, RewardItem, RewardValue,
     advantages,
 };
+
+/// Size below which an advantage is that of a group with equal rewards, up to rounding.
+const UNIFORM: f64 = 1e-9;
 
 /// What rollouts need besides the policy.
 pub(crate) struct Collector<'a, B: LmOps> {
@@ -180,16 +184,27 @@ impl<B: LmOps> Collector<'_, B> {
 
     fn trajectories(&self, sampled: Vec<Sampled>, advantages: &Advantages) -> Vec<Trajectory> {
         let config = self.config;
-        let masked = |s: &Sampled| config.mask_truncated && s.truncated();
-        let counted = |s: &Sampled| if masked(s) { 0 } else { s.generated.ids.len() };
-        let lengths: Vec<usize> = sampled.iter().map(counted).collect();
+        let masked: Vec<bool> = sampled
+            .iter()
+            .zip(&advantages.values)
+            .map(|(s, advantage)| {
+                let teaches_nothing = config.mask_uniform && advantage.abs() < UNIFORM;
+                teaches_nothing || (config.mask_truncated && s.truncated())
+            })
+            .collect();
+        let lengths: Vec<usize> = sampled
+            .iter()
+            .zip(&masked)
+            .map(|(s, masked)| if *masked { 0 } else { s.generated.ids.len() })
+            .collect();
         let weights = config
             .loss_type
             .weights(&lengths, config.max_completion_length);
-        let scored = sampled.into_iter().zip(&advantages.values).zip(weights);
-        let trajectory = |((s, advantage), weight): ((Sampled, &f64), f64)| Trajectory {
+        let scored = sampled.into_iter().zip(&advantages.values);
+        let scored = scored.zip(weights.into_iter().zip(masked));
+        let trajectory = |((s, advantage), (weight, masked)): ((Sampled, &f64), _)| Trajectory {
             prompt: s.prompt,
-            masked: masked(&s),
+            masked,
             completion: s.generated.ids,
             sampled: s.generated.log_probs,
             advantage: *advantage,
@@ -210,6 +225,7 @@ impl<B: LmOps> Collector<'_, B> {
             prompts,
             objective: Objective::from(self.config),
             temperature: self.config.temperature,
+            recompute: Recompute::every(self.config.recompute_layers),
         };
         let lengths: Vec<usize> = prompts.iter().map(|prompt| prompt.ids.len()).collect();
         for micro_batch in batch.micro_batches(&lengths, self.config.micro_batch_tokens) {

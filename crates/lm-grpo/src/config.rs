@@ -64,6 +64,9 @@ pub struct GrpoConfig {
     /// Whether completions that ran into that limit are left out of the loss. They keep their reward and count in the
     /// normalisers that count completions.
     pub mask_truncated: bool,
+    /// Whether completions without an advantage, such as all of a group with equal rewards, are left out of the loss. All
+    /// that they could add is the KL penalty, for as much work as the others take.
+    pub mask_uniform: bool,
     /// Peak learning rate.
     pub lr: f64,
     /// Decay of the learning rate after the warm-up, over all updates.
@@ -83,9 +86,14 @@ pub struct GrpoConfig {
     pub eps: f64,
     /// Largest global gradient norm; larger gradients are scaled down to it. 0 means no clipping.
     pub max_grad_norm: f64,
+    /// For a model in BF16: whether the optimizer keeps its weights in single precision too (see
+    /// [`AdamWConfig::master_weights`]).
+    pub master_weights: bool,
     /// Most tokens of one forward and backward pass, prompts included; a longer sequence is a micro-batch of its own.
     /// This bounds memory and, up to rounding, changes nothing else.
     pub micro_batch_tokens: usize,
+    /// Layers whose activations are computed again for the backward pass instead of being kept, at a time; 0 keeps all.
+    pub recompute_layers: usize,
     /// Seed of the order of prompts and of the samples.
     pub seed: u64,
     /// Write a checkpoint every n steps, besides the one at the end.
@@ -109,6 +117,7 @@ impl Default for GrpoConfig {
             temperature: 0.9,
             max_completion_length: 4096,
             mask_truncated: false,
+            mask_uniform: false,
             lr: 1e-6,
             schedule: ScheduleKind::Cosine,
             warmup_ratio: 0.1,
@@ -118,7 +127,9 @@ impl Default for GrpoConfig {
             betas: [0.9, 0.999],
             eps: 1e-8,
             max_grad_norm: 1.0,
+            master_weights: true,
             micro_batch_tokens: 4096,
+            recompute_layers: 0,
             seed: 42,
             save_every: None,
             save_total_limit: None,
@@ -251,6 +262,7 @@ impl GrpoConfig {
             eps: self.eps,
             weight_decay: self.weight_decay,
             max_grad_norm: self.max_grad_norm,
+            master_weights: self.master_weights,
         }
     }
 

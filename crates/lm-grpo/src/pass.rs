@@ -4,8 +4,8 @@ use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Int, Tensor, TensorData};
 use lm_kernels::LmOps;
 use lm_kernels::ops::TokenLogProbs;
-use lm_model::Qwen3;
-use lm_train::{GradientAccumulator, ParamGradients};
+use lm_model::{Packed, Prefixed, Qwen3};
+use lm_train::{GradientAccumulator, ParamGradients, Recompute, Scoring, backpropagate};
 
 use crate::batch::{Batch, Trajectory};
 use crate::metrics::PassStats;
@@ -17,6 +17,7 @@ pub(crate) struct PassContext<'a> {
     pub(crate) prompts: &'a [Prompt],
     pub(crate) objective: Objective,
     pub(crate) temperature: f64,
+    pub(crate) recompute: Recompute,
 }
 
 /// How a pass ended.
@@ -37,37 +38,63 @@ struct Evaluation {
     gradients: Vec<f32>,
 }
 
-/// Log-probabilities and entropies of the tokens of `trajectories`, end to end.
+/// What is to be scored: the tokens of `trajectories`, end to end.
 ///
-/// The last token of a completion predicts nothing that counts, so it is not an input.
+/// The last token of a completion predicts nothing that counts, so it is not an input. Neighbours with the same prompt
+/// share its rows.
+pub(crate) fn scoring<B: AutodiffBackend + LmOps>(
+    model: &Qwen3<B>,
+    trajectories: &[&Trajectory],
+    context: PassContext<'_>,
+) -> Scoring<B> {
+    let (batch, rows, targets) = inputs(model, trajectories, context);
+    Scoring {
+        batch,
+        rows,
+        targets,
+        temperature: context.temperature,
+    }
+}
+
+/// Log-probabilities and entropies of the tokens of `trajectories`, end to end.
 pub(crate) fn forward<B: LmOps>(
     model: &Qwen3<B>,
     trajectories: &[&Trajectory],
     context: PassContext<'_>,
 ) -> TokenLogProbs<B> {
-    let (mut sequences, mut rows, mut targets) = (Vec::new(), Vec::new(), Vec::new());
-    let mut start = 0;
-    for trajectory in trajectories {
-        let prompt = &context.prompts[trajectory.prompt].ids;
-        let completion = &trajectory.completion;
-        let inputs = [prompt, &completion[..completion.len() - 1]].concat();
-        rows.extend((start + prompt.len() - 1..start + inputs.len()).map(|row| row as i64));
-        targets.extend(completion.iter().map(|id| i64::from(*id)));
-        start += inputs.len();
-        sequences.push(inputs);
+    let (batch, rows, targets) = inputs(model, trajectories, context);
+    model.log_probs(&batch, rows, targets, context.temperature)
+}
+
+/// The batch, the rows that predict the targets, and the targets.
+fn inputs<B: LmOps>(
+    model: &Qwen3<B>,
+    trajectories: &[&Trajectory],
+    context: PassContext<'_>,
+) -> (Packed<B>, Tensor<B, 1, Int>, Tensor<B, 1, Int>) {
+    let (mut groups, mut rows, mut targets) = (Vec::new(), Vec::new(), Vec::new());
+    let mut end = 0;
+    for same in trajectories.chunk_by(|a, b| a.prompt == b.prompt) {
+        let prefix: &[u32] = &context.prompts[same[0].prompt].ids;
+        end += prefix.len();
+        let last_of_prompt = end - 1;
+        let mut rest = Vec::with_capacity(same.len());
+        for trajectory in same {
+            let inputs = trajectory.inputs();
+            rows.push(last_of_prompt as i64);
+            rows.extend((end..end + inputs.len()).map(|row| row as i64));
+            targets.extend(trajectory.completion.iter().map(|id| i64::from(*id)));
+            end += inputs.len();
+            rest.push(inputs);
+        }
+        groups.push(Prefixed { prefix, rest });
     }
-    let sequences: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
     let device = model.device();
     let ints = |values: Vec<i64>| {
         let shape = [values.len()];
         Tensor::<B, 1, Int>::from_data(TensorData::new(values, shape), &device)
     };
-    model.log_probs(
-        &model.pack(&sequences),
-        ints(rows),
-        ints(targets),
-        context.temperature,
-    )
+    (model.pack_prefixed(&groups), ints(rows), ints(targets))
 }
 
 /// Forward and backward passes over all micro-batches, given as indices of trajectories. The first pass over a batch also
@@ -85,6 +112,7 @@ where
 {
     let mut gradients = GradientAccumulator::<B>::new();
     let mut sums = PassStats::default();
+    let device = model.device();
     for micro_batch in micro_batches {
         if monitor.should_stop() {
             return PassEnd::Stopped;
@@ -93,32 +121,27 @@ where
             .iter()
             .map(|&i| &batch.trajectories[i])
             .collect();
-        let scored = forward(model, &trajectories, context);
-        let log_probs = read(scored.log_probs.clone().inner());
-        let mut evaluation = evaluate(context.objective, &trajectories, &log_probs);
-        if !evaluation.sums.loss.is_finite() {
+        let (mut evaluation, mut log_probs) = (Evaluation::default(), Vec::new());
+        let upstream = |scored: TokenLogProbs<B::InnerBackend>| {
+            log_probs = read(scored.log_probs);
+            evaluation = evaluate(context.objective, &trajectories, &log_probs);
+            if !evaluation.sums.loss.is_finite() {
+                return None;
+            }
+            evaluation.sums.entropy = total(&read(scored.entropy));
+            let gradients = std::mem::take(&mut evaluation.gradients);
+            let shape = [gradients.len()];
+            let data = TensorData::new(gradients, shape);
+            Some(Tensor::from_data(data, &device))
+        };
+        let scoring = scoring(model, &trajectories, context);
+        if !backpropagate(model, scoring, context.recompute, upstream, &mut gradients) {
             return PassEnd::NonFinite(evaluation.sums.loss);
         }
-        evaluation.sums.entropy = read(scored.entropy.inner())
-            .iter()
-            .copied()
-            .map(f64::from)
-            .sum();
         sums = sums.plus(evaluation.sums);
-        gradients.add(
-            model,
-            seed(scored.log_probs, evaluation.gradients).backward(),
-        );
         record_old(batch, micro_batch, &log_probs);
     }
     PassEnd::Complete(gradients.finish(), sums.per_token(batch.counted_tokens()))
-}
-
-/// A scalar whose derivative with respect to `log_probs` is `gradients`.
-fn seed<B: AutodiffBackend>(log_probs: Tensor<B, 1>, gradients: Vec<f32>) -> Tensor<B, 1> {
-    let device = log_probs.device();
-    let shape = [gradients.len()];
-    (log_probs * Tensor::from_data(TensorData::new(gradients, shape), &device)).sum()
 }
 
 /// The loss of the trajectories' tokens, whose log-probabilities under the policy lie end to end in `log_probs`.
@@ -222,6 +245,10 @@ fn split(batch: &Batch, micro_batch: &[usize], values: &[f32]) -> Vec<(usize, Ve
         (i, own)
     };
     micro_batch.iter().map(part).collect()
+}
+
+fn total(values: &[f32]) -> f64 {
+    values.iter().copied().map(f64::from).sum()
 }
 
 /// Brings a tensor to the host; waits for the device.

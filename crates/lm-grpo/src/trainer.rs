@@ -7,7 +7,7 @@ use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use lm_kernels::LmOps;
 use lm_model::Qwen3;
-use lm_train::{Optimizer, RunFiles, Schedule};
+use lm_train::{Optimizer, Recompute, RunFiles, Schedule};
 
 use crate::batch::Batch;
 use crate::checkpoint::{self, Saved, Snapshot, State};
@@ -76,6 +76,13 @@ where
     B::InnerBackend: LmOps,
 {
     config.validate()?;
+    if config.recompute_layers > 0 && policy.has_dropout() {
+        return Err(Error::Config {
+            field: "recompute_layers",
+            expected: "0 for a model with dropout",
+            found: config.recompute_layers.to_string(),
+        });
+    }
     if environment.prompts.is_empty() {
         return Err(Error::NoPrompts);
     }
@@ -248,6 +255,7 @@ where
             prompts: self.collector.environment.prompts,
             objective: Objective::from(self.config),
             temperature: self.config.temperature,
+            recompute: Recompute::every(self.config.recompute_layers),
         }
     }
 

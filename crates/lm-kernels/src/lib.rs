@@ -45,5 +45,5 @@ mod lm_ops;
 pub mod ops;
 pub mod reference;
 
-pub use bounds::SeqBounds;
+pub use bounds::{SeqBounds, Span};
 pub use lm_ops::{LmOps, Needs};

@@ -1,6 +1,7 @@
 //! The trait that a backend implements to run a language model.
 
 use burn::tensor::{
+    DType,
     backend::Backend,
     ops::{FloatTensor, IntTensor},
 };
@@ -32,6 +33,12 @@ pub struct Needs {
 ///
 /// An empty implementation is complete and correct.
 pub trait LmOps: Backend {
+    /// The type of hidden states that suits weights of type `weights` best: the same, as in PyTorch, unless the
+    /// backend computes faster in another.
+    fn lm_activations(weights: DType) -> DType {
+        weights
+    }
+
     /// See [`ops::rms_norm`](crate::ops::rms_norm).
     fn lm_rms_norm(x: FloatTensor<Self>, weight: FloatTensor<Self>, eps: f64) -> FloatTensor<Self> {
         primitive(reference::rms_norm::<Self>(tensor(x), tensor(weight), eps))
@@ -104,7 +111,9 @@ pub trait LmOps: Backend {
 
     /// Gradient of the input of [`LmOps::lm_linear`]: `grad [T,Out] · weight [Out,In]`.
     fn lm_linear_bwd_x(weight: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
-        primitive(tensor::<Self, 2>(grad).matmul(tensor(weight)))
+        let grad = tensor::<Self, 2>(grad);
+        let weight = tensor::<Self, 2>(weight).cast(grad.dtype());
+        primitive(grad.matmul(weight))
     }
 
     /// Gradient of the weight of [`LmOps::lm_linear`]: `gradᵀ [Out,T] · x [T,In]`.

@@ -79,7 +79,7 @@ pub fn swiglu<B: LmOps>(gate: Tensor<B, 2>, up: Tensor<B, 2>) -> Tensor<B, 2> {
     tensor(B::lm_swiglu(primitive(gate), primitive(up)))
 }
 
-/// The product `x · weightᵀ`.
+/// The product `x · weightᵀ`, in the type of `x`; the weight may be narrower.
 ///
 /// # Shapes
 /// `x [T, In]`, `weight [Out, In]` → `[T, Out]`
@@ -97,10 +97,12 @@ pub fn embedding<B: LmOps>(weight: Tensor<B, 2>, ids: Tensor<B, 1, Int>) -> Tens
 }
 
 /// Causal softmax attention inside every packed sequence, with grouped queries
-/// ([Ainslie et al., 2023](https://arxiv.org/abs/2305.13245)).
+/// ([Ainslie et al., 2023](https://arxiv.org/abs/2305.13245)). A sequence with a context has keys
+/// before its first query, which all its queries see.
 ///
 /// # Shapes
-/// `q [T, Hq, D]`, `k` and `v` `[T, Hkv, D]` → `[T, Hq, D]`; `bounds.total()` is `T`.
+/// `q [T, Hq, D]`, `k` and `v` `[S, Hkv, D]` → `[T, Hq, D]`; `bounds.total()` is `T` and
+/// `bounds.total_keys()` is `S`, which is `T` without contexts.
 pub fn attention<B: LmOps>(
     q: Tensor<B, 3>,
     k: Tensor<B, 3>,
@@ -110,6 +112,12 @@ pub fn attention<B: LmOps>(
 ) -> Tensor<B, 3> {
     check_heads("attention", &q, &k, &v);
     check_eq("attention", "total of bounds", bounds.total(), q.dims()[0]);
+    check_eq(
+        "attention",
+        "keys of bounds",
+        bounds.total_keys(),
+        k.dims()[0],
+    );
     let (q, k, v) = (primitive(q), primitive(k), primitive(v));
     tensor(B::lm_attention(q, k, v, bounds, scale).0)
 }
@@ -240,6 +248,7 @@ pub fn cached_attention<B: LmOps>(
     scale: f64,
 ) -> (Tensor<B, 3>, KvCache<B>) {
     check_heads("cached_attention", &q, &k, &v);
+    check_eq("cached_attention", "tokens of k", k.dims()[0], q.dims()[0]);
     check_rows(rows, q.dims()[0], cache.k.dims());
     let qkv = [primitive(q), primitive(k), primitive(v)];
     let halves = [primitive(cache.k), primitive(cache.v)];
@@ -283,9 +292,9 @@ fn check_eq<T: PartialEq + std::fmt::Debug>(op: &str, what: &str, found: T, expe
 }
 
 fn check_heads<B: Backend>(op: &str, q: &Tensor<B, 3>, k: &Tensor<B, 3>, v: &Tensor<B, 3>) {
-    let ([tokens, queries, dim], [_, groups, _]) = (q.dims(), k.dims());
-    check_eq(op, "shape of k", k.dims(), [tokens, groups, dim]);
-    check_eq(op, "shape of v", v.dims(), [tokens, groups, dim]);
+    let ([_, queries, dim], [keys, groups, _]) = (q.dims(), k.dims());
+    check_eq(op, "shape of k", k.dims(), [keys, groups, dim]);
+    check_eq(op, "shape of v", v.dims(), [keys, groups, dim]);
     assert!(
         groups > 0 && queries % groups == 0,
         "{op}: expected the query heads to be a multiple of the {groups} key-value heads, \

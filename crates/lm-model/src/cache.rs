@@ -43,8 +43,8 @@ impl<B: LmOps> Qwen3<B> {
         ];
         let device = self.device();
         let layer = |_| KvCache {
-            k: Tensor::zeros(shape, &device),
-            v: Tensor::zeros(shape, &device),
+            k: Tensor::zeros(shape, (&device, self.activations)),
+            v: Tensor::zeros(shape, (&device, self.activations)),
         };
         ModelCache {
             layers: (0..self.config.num_hidden_layers).map(layer).collect(),
@@ -69,7 +69,7 @@ impl<B: LmOps> Qwen3<B> {
         let positions = rows.iter().flat_map(|row| row.start..row.start + row.len);
         let (cos, sin) = self.angle_tensors(self.rope().at(positions));
         let context = self.context(cos, sin);
-        let mut x = ops::embedding(self.model.embed_tokens.weight.val(), self.id_tensor(ids));
+        let mut x = self.embed_ids(self.id_tensor(ids));
         let cached = std::mem::take(&mut cache.layers);
         for (layer, kv) in self.model.layers.iter().zip(cached) {
             x = layer.forward(x, &context, |q, k, v| {

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 
 use burn::module::Param;
 use burn::prelude::*;
+use burn::tensor::DType;
 use lm_kernels::LmOps;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -23,8 +24,9 @@ impl Qwen3Config {
     /// To train the model, make it on an autodiff backend: Burn takes the parameters of a plain
     /// one for frozen when it turns it into a trainable one.
     pub fn init<B: LmOps>(&self, device: &B::Device, seed: u64) -> Qwen3<B> {
-        let values = |index: usize, spec: &ParameterSpec| -> Result<Vec<f32>, Infallible> {
-            Ok(draw(spec, self.initializer_range, seed, index as u64))
+        let values = |index: usize, spec: &ParameterSpec| -> Result<TensorData, Infallible> {
+            let values = draw(spec, self.initializer_range, seed, index as u64);
+            Ok(TensorData::new(values, spec.shape.clone()))
         };
         match assemble(self, device, values) {
             Ok(model) => model,
@@ -50,11 +52,11 @@ fn draw(spec: &ParameterSpec, deviation: f64, seed: u64, stream: u64) -> Vec<f32
 }
 
 /// Builds a model, asking `values` for each of its parameters once, by its place in
-/// [`Qwen3Config::parameters`] and its specification.
+/// [`Qwen3Config::parameters`] and its specification. The weights have the type of the values.
 pub(crate) fn assemble<B: LmOps, E>(
     config: &Qwen3Config,
     device: &B::Device,
-    values: impl FnMut(usize, &ParameterSpec) -> Result<Vec<f32>, E>,
+    values: impl FnMut(usize, &ParameterSpec) -> Result<TensorData, E>,
 ) -> Result<Qwen3<B>, E> {
     let numbered = config.parameters().into_iter().enumerate();
     let mut builder = Builder::<B, _> {
@@ -63,6 +65,7 @@ pub(crate) fn assemble<B: LmOps, E>(
             .collect(),
         device: device.clone(),
         values,
+        dtype: DType::F32,
     };
     builder.model(config)
 }
@@ -72,19 +75,23 @@ struct Builder<B: Backend, F> {
     specs: HashMap<String, (usize, ParameterSpec)>,
     device: B::Device,
     values: F,
+    /// The type of the values so far.
+    dtype: DType,
 }
 
 impl<B, E, F> Builder<B, F>
 where
-    B: Backend,
-    F: FnMut(usize, &ParameterSpec) -> Result<Vec<f32>, E>,
+    B: LmOps,
+    F: FnMut(usize, &ParameterSpec) -> Result<TensorData, E>,
 {
     /// The parameter `{module}.weight`. Asking for one that [`Qwen3Config::parameters`] does not
     /// list would be a mistake in this file, not in anybody's input.
     fn param<const D: usize>(&mut self, module: &str) -> Result<Param<Tensor<B, D>>, E> {
         let (index, spec) = &self.specs[&format!("{module}.weight")];
-        let data = TensorData::new((self.values)(*index, spec)?, spec.shape.clone());
-        Ok(Param::from_tensor(Tensor::from_data(data, &self.device)))
+        let data = (self.values)(*index, spec)?;
+        self.dtype = data.dtype;
+        let options = (&self.device, data.dtype);
+        Ok(Param::from_tensor(Tensor::from_data(data, options)))
     }
 
     fn linear(&mut self, module: &str) -> Result<Linear<B>, E> {
@@ -119,6 +126,7 @@ where
             config: config.clone(),
             lora: None,
             bf16_rotary: false,
+            activations: B::lm_activations(self.dtype),
         })
     }
 

@@ -23,6 +23,8 @@ pub mod hub;
 mod init;
 mod lora;
 mod model;
+mod packed;
+mod precision;
 mod rope;
 mod tokenizer;
 
@@ -30,5 +32,7 @@ pub use cache::ModelCache;
 pub use config::{ParameterSpec, Qwen3Config, RopeScaling, WeightDtype, Yarn};
 pub use error::{Error, Result};
 pub use lora::{LoraConfig, TARGET_MODULES};
-pub use model::{Packed, Qwen3};
+pub use model::Qwen3;
+pub use packed::{Packed, Prefixed};
+pub use precision::Precision;
 pub use tokenizer::{ChatTokenizer, Detokenizer, Pieces, StopMatcher, TextStream};

@@ -4,9 +4,11 @@
 //! `B [out, r]` trained. `B A` is never formed while training, so a step costs about two thirds of a
 //! full one and keeps optimizer state for the adapter alone.
 
-use burn::module::{Module, ModuleMapper, Param};
+use std::collections::HashSet;
+
+use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::prelude::*;
-use burn::tensor::Distribution;
+use burn::tensor::{DType, Distribution};
 use lm_kernels::{LmOps, ops};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -243,11 +245,26 @@ impl<B: LmOps> Qwen3<B> {
         model.for_each_projection(|_, linear| {
             if let Some(adapter) = linear.adapter.take() {
                 let weight = linear.weight.clone();
-                linear.weight = weight.map(|weight| (weight.detach() + adapter.delta()).detach());
+                linear.weight = weight.map(|weight| {
+                    let dtype = weight.dtype();
+                    let sum = weight.detach().cast(DType::F32) + adapter.delta();
+                    sum.cast(dtype).detach()
+                });
             }
         });
         model.lora = None;
         model.map(&mut Thaw)
+    }
+
+    /// The parameters of the adapter.
+    pub(crate) fn adapter_ids(&self) -> HashSet<ParamId> {
+        let mut ids = HashSet::new();
+        self.clone().for_each_projection(|_, linear| {
+            if let Some(adapter) = &linear.adapter {
+                ids.extend([adapter.lora_a.id, adapter.lora_b.id]);
+            }
+        });
+        ids
     }
 
     /// Visits the projections of all layers with their full names, in the order of the forward pass.

@@ -5,13 +5,17 @@
 //! modules carry the names of Hugging Face's implementation, so the path of a parameter in the
 //! module tree is its name in a checkpoint.
 
+use std::ops::Range;
+
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::prelude::*;
+use burn::tensor::DType;
 use burn::tensor::backend::AutodiffBackend;
-use lm_kernels::{LmOps, SeqBounds, ops};
+use lm_kernels::{LmOps, ops};
 
 use crate::config::Qwen3Config;
 use crate::lora::{Adapter, LoraConfig};
+use crate::packed::Packed;
 use crate::rope::{Angles, Rope};
 
 /// A Qwen3 model with its language-model head.
@@ -30,19 +34,9 @@ pub struct Qwen3<B: Backend> {
     /// Whether the rotary frequencies have the precision of BF16.
     #[module(skip)]
     pub(crate) bf16_rotary: bool,
-}
-
-/// A batch of sequences laid end to end, with what their positions imply.
-#[derive(Clone, Debug)]
-pub struct Packed<B: Backend> {
-    /// Token ids, `[T]`.
-    pub ids: Tensor<B, 1, Int>,
-    /// Cosines of the rotary angles, `[T, D/2]`.
-    pub cos: Tensor<B, 2>,
-    /// Sines of the rotary angles, `[T, D/2]`.
-    pub sin: Tensor<B, 2>,
-    /// Where each sequence begins and ends.
-    pub bounds: SeqBounds,
+    /// The type of hidden states.
+    #[module(skip)]
+    pub(crate) activations: DType,
 }
 
 /// Embedding, layers and final norm: everything but the head.
@@ -137,32 +131,40 @@ impl<B: LmOps> Qwen3<B> {
         self
     }
 
-    /// Lays sequences of token ids end to end. Positions count from 0 in each of them.
-    ///
-    /// Every id must be below [`Qwen3Config::vocab_size`]; what happens otherwise is up to the
-    /// backend.
-    pub fn pack(&self, sequences: &[&[u32]]) -> Packed<B> {
-        let lengths: Vec<usize> = sequences.iter().map(|ids| ids.len()).collect();
-        let angles = self.rope().packed(&lengths);
-        let (cos, sin) = self.angle_tensors(angles);
-        Packed {
-            ids: self.id_tensor(&sequences.concat()),
-            cos,
-            sin,
-            bounds: SeqBounds::from_lengths(&lengths),
+    /// Number of decoder layers.
+    pub fn num_layers(&self) -> usize {
+        self.model.layers.len()
+    }
+
+    /// What goes into the first layer, `[T, H]`.
+    pub fn embed(&self, batch: &Packed<B>) -> Tensor<B, 2> {
+        self.embed_ids(batch.ids.clone())
+    }
+
+    /// Runs some of the layers on hidden states `x [T, H]` of the batch.
+    pub fn layers(&self, range: Range<usize>, x: Tensor<B, 2>, batch: &Packed<B>) -> Tensor<B, 2> {
+        let context = self.context(batch.cos.clone(), batch.sin.clone());
+        self.model.layers[range].iter().fold(x, |x, layer| {
+            layer.forward(x, &context, |q, k, v| {
+                let (k, v) = batch.keys(k, v);
+                ops::attention(q, k, v, &batch.bounds, context.scale())
+            })
+        })
+    }
+
+    /// The embeddings of tokens, `[T, H]`.
+    pub(crate) fn embed_ids(&self, ids: Tensor<B, 1, Int>) -> Tensor<B, 2> {
+        let x = ops::embedding(self.model.embed_tokens.weight.val(), ids);
+        match x.dtype() == self.activations {
+            true => x,
+            false => x.cast(self.activations),
         }
     }
 
     /// Hidden states after the final norm, `[T, H]`.
     pub fn hidden(&self, batch: &Packed<B>) -> Tensor<B, 2> {
-        let context = self.context(batch.cos.clone(), batch.sin.clone());
-        let mut x = ops::embedding(self.model.embed_tokens.weight.val(), batch.ids.clone());
-        for layer in &self.model.layers {
-            x = layer.forward(x, &context, |q, k, v| {
-                ops::attention(q, k, v, &batch.bounds, context.scale())
-            });
-        }
-        self.model.norm.forward(x, context.eps)
+        let x = self.layers(0..self.num_layers(), self.embed(batch), batch);
+        self.model.norm.forward(x, self.config.rms_norm_eps)
     }
 
     /// The output head, `[V, H]`: `lm_head`, or the embedding when they are tied.
@@ -183,8 +185,20 @@ impl<B: LmOps> Qwen3<B> {
         targets: Tensor<B, 1, Int>,
         temperature: f64,
     ) -> ops::TokenLogProbs<B> {
-        let hidden = self.hidden(batch).select(0, rows);
-        ops::linear_log_probs(hidden, self.head(), targets, temperature)
+        let x = self.layers(0..self.num_layers(), self.embed(batch), batch);
+        self.score(x, rows, targets, temperature)
+    }
+
+    /// [`Qwen3::log_probs`] from the output `x [T, H]` of the last layer.
+    pub fn score(
+        &self,
+        x: Tensor<B, 2>,
+        rows: Tensor<B, 1, Int>,
+        targets: Tensor<B, 1, Int>,
+        temperature: f64,
+    ) -> ops::TokenLogProbs<B> {
+        let hidden = self.model.norm.forward(x, self.config.rms_norm_eps);
+        ops::linear_log_probs(hidden.select(0, rows), self.head(), targets, temperature)
     }
 
     /// Logits of every position, `[T, V]`. For tests and small models: training and generation
@@ -238,6 +252,11 @@ impl<B: Backend> Qwen3<B> {
 }
 
 impl<B: AutodiffBackend> Qwen3<B> {
+    /// Whether the token embedding is trained.
+    pub fn trains_embedding(&self) -> bool {
+        self.model.embed_tokens.weight.val().is_require_grad()
+    }
+
     /// Number of values that training changes: those of parameters that are not frozen.
     pub fn num_trainable(&self) -> usize {
         let mut count = Trainable(0);

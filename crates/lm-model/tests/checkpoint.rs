@@ -9,7 +9,7 @@ use burn::module::Module;
 use common::{Cpu, parity, tiny, values};
 use half::bf16;
 use lm_model::checkpoint::{self, SaveDtype};
-use lm_model::{Error, Qwen3, Qwen3Config, WeightDtype};
+use lm_model::{Error, Precision, Qwen3, Qwen3Config, WeightDtype};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -40,6 +40,27 @@ fn refused(dir: &Path) -> (Error, String) {
     let error = load(dir).expect_err("must be refused");
     let text = error.to_string();
     (error, text)
+}
+
+#[test]
+fn weights_stay_in_bf16_when_asked_and_say_the_same() {
+    for tied in [true, false] {
+        let (dir, _) = saved(tied, SaveDtype::Bf16);
+        let wide = load(dir.path()).unwrap();
+        let narrow: Qwen3<Cpu> =
+            checkpoint::load_as(dir.path(), &Default::default(), Precision::Bf16).unwrap();
+        assert_eq!(wide.precision(), Precision::F32);
+        assert_eq!(narrow.precision(), Precision::Bf16);
+        // The same numbers in another type, multiplied in single precision.
+        let (found, expected) = (logits(&narrow), logits(&wide));
+        let distance = found.iter().zip(&expected).map(|(a, b)| (a - b).abs());
+        assert!(distance.fold(0.0, f32::max) <= 1e-5);
+
+        let again = tempfile::tempdir().unwrap();
+        checkpoint::save_trained(&narrow, again.path()).unwrap();
+        let [old, new] = [dir.path(), again.path()].map(|dir| fs::read(dir.join(WEIGHTS)).unwrap());
+        assert_eq!(old, new);
+    }
 }
 
 /// Rewrites the header of a safetensors file; the data stays as it is.

@@ -5,7 +5,7 @@ mod common;
 use burn::prelude::*;
 use common::{Cpu, distance, tiny, values};
 use lm_kernels::ops::CacheRow;
-use lm_model::{Qwen3, Qwen3Config};
+use lm_model::{Prefixed, Qwen3, Qwen3Config};
 
 fn model(seed: u64) -> Qwen3<Cpu> {
     // Wider weights than usual, so that attention is not almost uniform.
@@ -91,6 +91,33 @@ fn packed_sequences_do_not_see_each_other() {
     let together = values(model.logits(&model.pack(&[a, b])));
     let apart = [full(&model, a), full(&model, b)].concat().concat();
     assert!(distance(&together, &apart) <= 1e-5);
+}
+
+#[test]
+fn a_shared_prefix_is_computed_once_and_changes_nothing() {
+    let model = model(8);
+    let (prefix, a, b, other): (&[u32], &[u32], &[u32], &[u32]) =
+        (&[9, 8, 7, 6], &[50, 51], &[52], &[3, 4]);
+    let groups = [
+        Prefixed {
+            prefix,
+            rest: vec![a, &[], b],
+        },
+        Prefixed {
+            prefix: other,
+            rest: vec![a],
+        },
+    ];
+    let batch = model.pack_prefixed(&groups);
+    assert_eq!(batch.ids.dims(), [4 + 2 + 1 + 2 + 2]);
+    let found = values(model.logits(&batch));
+    let whole = |prefix: &[u32], rest: &[u32]| full(&model, &[prefix, rest].concat());
+    let expected = [
+        whole(prefix, a),
+        whole(prefix, b).split_off(4),
+        whole(other, a),
+    ];
+    assert!(distance(&found, &expected.concat().concat()) <= 1e-5);
 }
 
 #[test]

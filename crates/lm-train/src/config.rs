@@ -47,6 +47,9 @@ pub struct SftConfig {
     pub batch_size: Option<usize>,
     /// How the sequences of a micro-batch are laid out.
     pub layout: BatchLayout,
+    /// Layers whose activations are computed again for the backward pass instead of being kept, at a time; 0 keeps all.
+    /// Memory falls to the hidden states in front of every such group and the activations of one.
+    pub recompute_layers: usize,
     /// Micro-batches per optimizer step; the last step of an epoch takes what is left.
     pub grad_accumulation: usize,
     /// Whether each epoch has its own random order (from `seed`) or all have the given order.
@@ -70,6 +73,9 @@ pub struct SftConfig {
     pub eps: f64,
     /// Largest global gradient norm; larger gradients are scaled down to it. 0 means no clipping.
     pub max_grad_norm: f64,
+    /// For a model in BF16: whether the optimizer keeps its weights in single precision too (see
+    /// [`AdamWConfig::master_weights`]).
+    pub master_weights: bool,
     /// Most tokens of a sample.
     pub max_length: usize,
     /// What happens to longer samples.
@@ -103,6 +109,7 @@ impl Default for SftConfig {
             max_steps: None,
             batch_tokens: None,
             batch_size: None,
+            recompute_layers: 0,
             grad_accumulation: 1,
             shuffle: true,
             lr: 2e-5,
@@ -114,6 +121,7 @@ impl Default for SftConfig {
             betas: [0.9, 0.999],
             eps: 1e-8,
             max_grad_norm: 1.0,
+            master_weights: true,
             max_length: 8192,
             over_length: OverLength::KeepLast,
             seed: 42,
@@ -260,6 +268,7 @@ impl SftConfig {
             eps: self.eps,
             weight_decay: self.weight_decay,
             max_grad_norm: self.max_grad_norm,
+            master_weights: self.master_weights,
         }
     }
 

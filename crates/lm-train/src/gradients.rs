@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use burn::module::{AutodiffModule, ModuleVisitor, Param, ParamId};
-use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::{DType, Tensor};
 
 /// Gradients by parameter id, in the order in which the module visits its parameters.
 ///
@@ -73,7 +73,7 @@ impl<B: Backend> ParamGradients<B> {
     pub fn square_norms(&self) -> Option<Tensor<B, 1>> {
         let squares: Vec<_> = self
             .iter()
-            .map(|(_, tensor)| tensor.clone().square().sum())
+            .map(|(_, tensor)| tensor.clone().cast(DType::F32).square().sum())
             .collect();
         (!squares.is_empty()).then(|| Tensor::cat(squares, 0))
     }

@@ -28,6 +28,7 @@
 //! after its first.
 
 mod atomic;
+mod backprop;
 mod batching;
 mod checkpoint;
 mod clock;
@@ -48,6 +49,7 @@ mod team;
 mod trainer;
 
 pub use atomic::AtomicDir;
+pub use backprop::{Recompute, Scoring, backpropagate};
 pub use batching::{BatchLimits, EpochPlan};
 pub use checkpoint::{BestEvaluation, TrainState, latest_checkpoint, prune_checkpoints};
 pub use config::{BatchLayout, OverLength, SftConfig};

@@ -6,7 +6,7 @@ use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Int, Tensor};
 use lm_kernels::LmOps;
 use lm_kernels::ops::TokenLogProbs;
-use lm_model::Qwen3;
+use lm_model::{Packed, Qwen3};
 
 use crate::{BatchLayout, Sequence};
 
@@ -45,6 +45,16 @@ pub(crate) fn target_log_probs<B: LmOps>(
     sequences: &[Sequence<'_>],
     layout: BatchLayout,
 ) -> TokenLogProbs<B> {
+    let (batch, rows, targets) = inputs(model, sequences, layout);
+    model.log_probs(&batch, rows, targets, 1.0)
+}
+
+/// The batch, the rows that predict the targets, and the targets.
+pub(crate) fn inputs<B: LmOps>(
+    model: &Qwen3<B>,
+    sequences: &[Sequence<'_>],
+    layout: BatchLayout,
+) -> (Packed<B>, Tensor<B, 1, Int>, Tensor<B, 1, Int>) {
     let lengths = row_lengths(sequences, layout);
     let (rows, targets) = rows_and_targets(sequences, &lengths);
     let ids: Vec<Cow<'_, [u32]>> = sequences
@@ -57,7 +67,7 @@ pub(crate) fn target_log_probs<B: LmOps>(
     let device = batch.ids.device();
     let rows = Tensor::<B, 1, Int>::from_ints(rows.as_slice(), &device);
     let targets = Tensor::<B, 1, Int>::from_ints(targets.as_slice(), &device);
-    model.log_probs(&batch, rows, targets, 1.0)
+    (batch, rows, targets)
 }
 
 /// Rows of the batch that each sequence takes.

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use burn::module::{AutodiffModule, ModuleMapper, Param, ParamId};
-use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::{DType, Tensor};
 use lm_kernels::LmOps;
 use lm_kernels::ops::{self, AdamW};
 
@@ -23,6 +23,10 @@ pub struct AdamWConfig {
     pub weight_decay: f64,
     /// Largest global gradient norm; 0 means no clipping.
     pub max_grad_norm: f64,
+    /// Whether parameters of less than 32 bits have a copy in single precision, which is what is updated and then
+    /// rounded, with moments in single precision. Without it an update below half the distance to the next
+    /// number is lost, and the moments are as narrow as the parameter.
+    pub master_weights: bool,
 }
 
 impl Default for AdamWConfig {
@@ -34,6 +38,7 @@ impl Default for AdamWConfig {
             eps: 1e-8,
             weight_decay: 0.0,
             max_grad_norm: 1.0,
+            master_weights: true,
         }
     }
 }
@@ -43,6 +48,22 @@ impl Default for AdamWConfig {
 pub(crate) struct Moments<B: Backend> {
     pub(crate) first: Tensor<B, 1>,
     pub(crate) second: Tensor<B, 1>,
+    /// The parameter in single precision, if it is kept narrower.
+    pub(crate) master: Option<Tensor<B, 1>>,
+}
+
+impl<B: Backend> Moments<B> {
+    /// Those of a parameter that was never updated.
+    fn new(param: &Tensor<B, 1>, master_weights: bool) -> Self {
+        let narrow = param.dtype() != DType::F32;
+        let master = (narrow && master_weights).then(|| param.clone().cast(DType::F32));
+        let zeros = master.as_ref().unwrap_or(param).zeros_like();
+        Self {
+            first: zeros.clone(),
+            second: zeros.zeros_like(),
+            master,
+        }
+    }
 }
 
 /// AdamW (Loshchilov and Hutter, 2019) as `torch.optim.AdamW` computes it.
@@ -120,6 +141,7 @@ where
             beta2,
             eps,
             weight_decay,
+            master_weights,
             ..
         } = self.config;
         let hyper = AdamW {
@@ -135,6 +157,7 @@ where
             hyper,
             gradients,
             moments: &mut self.moments,
+            master_weights,
         })
     }
 }
@@ -143,6 +166,7 @@ struct Update<'a, B: AutodiffBackend> {
     hyper: AdamW,
     gradients: ParamGradients<B::InnerBackend>,
     moments: &'a mut HashMap<ParamId, Moments<B::InnerBackend>>,
+    master_weights: bool,
 }
 
 impl<B: AutodiffBackend> Update<'_, B>
@@ -156,12 +180,25 @@ where
         param: Tensor<B::InnerBackend, 1>,
         grad: Tensor<B::InnerBackend, 1>,
     ) -> Tensor<B::InnerBackend, 1> {
-        let Moments { first, second } = self.moments.remove(&id).unwrap_or_else(|| Moments {
-            first: param.zeros_like(),
-            second: param.zeros_like(),
-        });
-        let [param, first, second] = ops::adamw(param, grad, first, second, &self.hyper);
-        self.moments.insert(id, Moments { first, second });
+        let state = self.moments.remove(&id);
+        let Moments {
+            first,
+            second,
+            master,
+        } = state.unwrap_or_else(|| Moments::new(&param, self.master_weights));
+        let (dtype, has_master) = (param.dtype(), master.is_some());
+        let [param, first, second] =
+            ops::adamw(master.unwrap_or(param), grad, first, second, &self.hyper);
+        let (param, master) = match has_master {
+            true => (param.clone().cast(dtype), Some(param)),
+            false => (param, None),
+        };
+        let moments = Moments {
+            first,
+            second,
+            master,
+        };
+        self.moments.insert(id, moments);
         param
     }
 }

@@ -1,7 +1,7 @@
 //! The optimizer's state on disk: one safetensors file, keyed by parameter name.
 //!
-//! Tensors are `<name>.exp_avg` and `<name>.exp_avg_sq` (PyTorch's names) in float32, flat; the number of
-//! updates is in the file's metadata. Names and not ids are stored, because a model gets new ids each time
+//! Tensors are `<name>.exp_avg` and `<name>.exp_avg_sq` (PyTorch's names), flat and in the type they are kept
+//! in, and `<name>.master` where a narrow parameter has a copy in single precision; the number of updates is in the file's metadata. Names and not ids are stored, because a model gets new ids each time
 //! it is loaded.
 
 use std::borrow::Cow;
@@ -11,7 +11,8 @@ use std::path::Path;
 
 use burn::module::ParamId;
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
+use half::bf16;
 use lm_kernels::LmOps;
 use memmap2::Mmap;
 use safetensors::tensor::{Dtype, SafeTensors, View};
@@ -21,6 +22,7 @@ use crate::{AdamWConfig, Error, Optimizer};
 
 const FIRST: &str = "exp_avg";
 const SECOND: &str = "exp_avg_sq";
+const MASTER: &str = "master";
 /// Metadata key of the number of updates applied.
 const STEPS: &str = "steps";
 
@@ -35,17 +37,21 @@ where
     /// [`Error::Corrupt`] if the file cannot be written or a parameter with moments has no name.
     pub fn save(&self, names: &[(String, ParamId)], path: &Path) -> Result<(), Error> {
         let mut tensors = Vec::with_capacity(2 * names.len());
+        let mut named = 0;
         for (name, id) in names {
-            if let Some(Moments { first, second }) = self.moments.get(id) {
-                tensors.push((format!("{name}.{FIRST}"), Stored::new(first)));
-                tensors.push((format!("{name}.{SECOND}"), Stored::new(second)));
-            }
+            let Some(moments) = self.moments.get(id) else {
+                continue;
+            };
+            named += 1;
+            tensors.push((format!("{name}.{FIRST}"), Stored::new(&moments.first)));
+            tensors.push((format!("{name}.{SECOND}"), Stored::new(&moments.second)));
+            let master = moments.master.iter();
+            tensors.extend(master.map(|x| (format!("{name}.{MASTER}"), Stored::new(x))));
         }
-        if tensors.len() != 2 * self.moments.len() {
+        if named != self.moments.len() {
             let problem = format!(
-                "expected a name for each of {} parameters, found {}",
+                "expected a name for each of {} parameters, found {named}",
                 self.moments.len(),
-                tensors.len() / 2
             );
             return Err(Error::corrupt(path, problem));
         }
@@ -73,7 +79,8 @@ where
             SafeTensors::deserialize(&bytes).map_err(|error| corrupt(error.to_string()))?;
         let steps = steps(&bytes).map_err(corrupt)?;
         let moments = read_moments(&stored, names, device).map_err(corrupt)?;
-        if 2 * moments.len() != stored.len() {
+        let masters = moments.values().filter(|m| m.master.is_some()).count();
+        if 2 * moments.len() + masters != stored.len() {
             return Err(corrupt(format!(
                 "expected moments of {} parameters of this model, found {} tensors",
                 moments.len(),
@@ -103,12 +110,21 @@ fn read_moments<B: Backend>(
 ) -> Result<HashMap<ParamId, Moments<B>>, String> {
     let mut moments = HashMap::with_capacity(names.len());
     for (name, id) in names {
-        let (first, second) = (format!("{name}.{FIRST}"), format!("{name}.{SECOND}"));
+        let [first, second, master] = [FIRST, SECOND, MASTER].map(|kind| format!("{name}.{kind}"));
         // A parameter that never had a gradient has no moments.
         if stored.tensor(&first).is_ok() {
             let first = read_flat(stored, &first, device)?;
             let second = read_flat(stored, &second, device)?;
-            moments.insert(*id, Moments { first, second });
+            let master = match stored.tensor(&master) {
+                Ok(_) => Some(read_flat(stored, &master, device)?),
+                Err(_) => None,
+            };
+            let of_parameter = Moments {
+                first,
+                second,
+                master,
+            };
+            moments.insert(*id, of_parameter);
         }
     }
     Ok(moments)
@@ -120,24 +136,25 @@ fn read_flat<B: Backend>(
     device: &B::Device,
 ) -> Result<Tensor<B, 1>, String> {
     let view = stored.tensor(name).map_err(|error| error.to_string())?;
-    if view.dtype() != Dtype::F32 {
-        return Err(format!(
-            "tensor {name}: expected F32, found {:?}",
-            view.dtype()
-        ));
-    }
-    let values: Vec<f32> = view
-        .data()
-        .as_chunks::<4>()
-        .0
-        .iter()
-        .map(|bytes| f32::from_le_bytes(*bytes))
-        .collect();
+    let (dtype, values): (_, Vec<f32>) = match view.dtype() {
+        Dtype::F32 => {
+            let words = view.data().as_chunks::<4>().0.iter();
+            (DType::F32, words.map(|x| f32::from_le_bytes(*x)).collect())
+        }
+        Dtype::BF16 => {
+            let halves = view.data().as_chunks::<2>().0.iter();
+            let wide = halves.map(|x| bf16::from_le_bytes(*x).to_f32());
+            (DType::BF16, wide.collect())
+        }
+        other => {
+            return Err(format!(
+                "tensor {name}: expected F32 or BF16, found {other:?}"
+            ));
+        }
+    };
     let elements = values.len();
-    Ok(Tensor::from_data(
-        TensorData::new(values, [elements]),
-        device,
-    ))
+    let data = TensorData::new(values, [elements]).convert_dtype(dtype);
+    Ok(Tensor::from_data(data, (device, dtype)))
 }
 
 /// A tensor that is brought to the host when its turn to be written comes.
@@ -157,7 +174,10 @@ impl<'a, B: Backend> Stored<'a, B> {
 
 impl<B: Backend> View for Stored<'_, B> {
     fn dtype(&self) -> Dtype {
-        Dtype::F32
+        match self.tensor.dtype() {
+            DType::BF16 => Dtype::BF16,
+            _ => Dtype::F32,
+        }
     }
 
     fn shape(&self) -> &[usize] {
@@ -166,10 +186,20 @@ impl<B: Backend> View for Stored<'_, B> {
 
     fn data(&self) -> Cow<'_, [u8]> {
         let data = self.tensor.to_data();
-        Cow::Owned(data.iter::<f32>().flat_map(f32::to_le_bytes).collect())
+        let values = data.iter::<f32>();
+        Cow::Owned(match self.dtype() {
+            Dtype::BF16 => values
+                .flat_map(|x| bf16::from_f32(x).to_le_bytes())
+                .collect(),
+            _ => values.flat_map(f32::to_le_bytes).collect(),
+        })
     }
 
     fn data_len(&self) -> usize {
-        self.shape[0] * size_of::<f32>()
+        let size = match self.dtype() {
+            Dtype::BF16 => size_of::<bf16>(),
+            _ => size_of::<f32>(),
+        };
+        self.shape[0] * size
     }
 }

@@ -13,8 +13,8 @@ use crate::step::{Measured, StepBatches, accumulate};
 use crate::team::Team;
 use crate::trainer::{Outcome, RunFiles};
 use crate::{
-    EpochPlan, Error, Monitor, Optimizer, Schedule, Sequence, SftConfig, SftData, StepMetrics,
-    TrainState, checkpoint, peak_memory_bytes, prepare, training_flops,
+    EpochPlan, Error, Monitor, Optimizer, Recompute, Schedule, Sequence, SftConfig, SftData,
+    StepMetrics, TrainState, checkpoint, peak_memory_bytes, prepare, training_flops,
 };
 
 mod evaluation;
@@ -57,6 +57,13 @@ where
     ) -> Result<(Self, Qwen3<B>), Error> {
         config.validate()?;
         check_evaluation(config, files, data.eval, team)?;
+        if config.recompute_layers > 0 && model.has_dropout() {
+            return Err(Error::Config {
+                field: "recompute_layers",
+                expected: "0 for a model with dropout",
+                found: config.recompute_layers.to_string(),
+            });
+        }
         let vocab_size = model.config().vocab_size;
         let fit = |samples| prepare(samples, vocab_size, config.max_length, config.over_length);
         let sequences = fit(data.train)?;
@@ -176,6 +183,7 @@ where
         StepBatches {
             micro_batches: batches.into_iter().map(sequences).collect(),
             layout: self.config.layout,
+            recompute: Recompute::every(self.config.recompute_layers),
         }
     }
 

@@ -3,12 +3,14 @@
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
 use lm_kernels::LmOps;
+use lm_kernels::ops::TokenLogProbs;
 use lm_model::Qwen3;
 
 use crate::gradients::read_scalars;
+use crate::loss::inputs;
 use crate::team::Team;
 use crate::{
-    BatchLayout, GradientAccumulator, LossTerms, ParamGradients, Sequence, completion_loss,
+    BatchLayout, GradientAccumulator, ParamGradients, Recompute, Scoring, Sequence, backpropagate,
 };
 
 /// One optimizer step, ready to be applied.
@@ -33,6 +35,7 @@ pub(crate) struct Measured {
 pub(crate) struct StepBatches<'a> {
     pub(crate) micro_batches: Vec<Vec<Sequence<'a>>>,
     pub(crate) layout: BatchLayout,
+    pub(crate) recompute: Recompute,
 }
 
 impl StepBatches<'_> {
@@ -64,8 +67,9 @@ pub(crate) fn accumulate<B>(
 ) -> Option<Accumulated<B>>
 where
     B: AutodiffBackend + LmOps,
+    B::InnerBackend: LmOps,
 {
-    let targets = batches.targets() as f64;
+    let share_of_target = -1.0 / batches.targets() as f64;
     let tokens: usize = batches.lengths().iter().sum();
     let mut gradients = GradientAccumulator::<B>::new();
     let (mut losses, mut entropies) = (Vec::new(), Vec::new());
@@ -77,11 +81,21 @@ where
         if share.is_empty() {
             continue;
         }
-        let LossTerms { loss, entropy } = completion_loss(model, &share, batches.layout);
-        let loss = loss.div_scalar(targets);
-        gradients.add(model, loss.backward());
-        losses.push(loss.inner());
-        entropies.push(entropy.div_scalar(targets));
+        let (batch, rows, targets) = inputs(model, &share, batches.layout);
+        let scoring = Scoring {
+            batch,
+            rows,
+            targets,
+            temperature: 1.0,
+        };
+        // The loss of a target is minus its log-probability.
+        let upstream = |scored: TokenLogProbs<B::InnerBackend>| {
+            let gradient = scored.log_probs.full_like(share_of_target);
+            losses.push(scored.log_probs.sum().mul_scalar(share_of_target));
+            entropies.push(scored.entropy.sum().mul_scalar(-share_of_target));
+            Some(gradient)
+        };
+        backpropagate(model, scoring, batches.recompute, upstream, &mut gradients);
     }
     Some(Accumulated {
         gradients: gradients.finish(),

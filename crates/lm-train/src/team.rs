@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::module::{AutodiffModule, ModuleVisitor, Param};
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use burn::tensor::{Tensor, TensorPrimitive};
+use burn::tensor::{DType, Tensor, TensorPrimitive};
 use burn_collective::{
     CollectiveConfig, PeerId, ReduceOperation, all_reduce, finish_collective, register,
     reset_collective,
@@ -182,7 +182,8 @@ impl<B: AutodiffBackend> ModuleVisitor<B> for Summing<B> {
             let elements = value.shape().num_elements();
             Tensor::zeros([elements], &value.device())
         });
-        match self.team.sum(own) {
+        // Workers may hold gradients of different types: one without a share has zeros.
+        match self.team.sum(own.cast(DType::F32)) {
             Ok(sum) => sums.add(param.id, sum),
             Err(error) => self.sums = Err(error),
         }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::bench_load::BenchLoadArgs;
 use crate::extract::ExtractArgs;
 use crate::ner::bench_score::BenchScoreArgs;
 use crate::ner::data::DataArgs;
@@ -64,6 +65,8 @@ pub(crate) enum Command {
 pub(crate) enum BenchCommand {
     /// Sentences a second of the default scorer, with the reading of the answers.
     Score(BenchScoreArgs),
+    /// Time and memory of loading a checkpoint, beside reading its files.
+    Load(BenchLoadArgs),
 }
 
 /// Where hyperparameters come from.
@@ -315,7 +318,7 @@ pub(crate) struct PretrainArgs {
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
     /// Tokens to train on.
-    #[arg(long, default_value_t = 24_000_000)]
+    #[arg(long, default_value_t = 20_000_000)]
     pub(crate) tokens: usize,
     /// Tokens of the second phase, which has general sentence shapes.
     #[arg(long, default_value_t = 12_000_000)]
@@ -339,7 +342,7 @@ pub(crate) struct PretrainArgs {
     #[arg(long, default_value_t = 4)]
     pub(crate) layers: usize,
     /// Entries of the vocabulary.
-    #[arg(long, default_value_t = 2048)]
+    #[arg(long, default_value_t = 4096)]
     pub(crate) vocabulary: usize,
     /// Burn backend.
     #[arg(long, value_enum, default_value = "flex")]

@@ -85,6 +85,7 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<()> {
     let stops = StopMatcher::new(args.sampling.stops.iter().cloned());
     let job = ExtractJob {
         model: ModelDir::find(&args.model)?,
+        dtype: recipe.model.dtype,
         template: prompt_template(&recipe.model, args.prompt.as_deref())?,
         types: types(&args.types)?,
         sentence: &args.sentence,
@@ -150,6 +151,7 @@ fn print_entities(completion: &Completion, after_reasoning: bool) {
 /// One sentence through a model.
 struct ExtractJob<'a> {
     model: ModelDir,
+    dtype: crate::recipe::Dtype,
     template: PromptTemplate,
     types: Vec<String>,
     sentence: &'a str,
@@ -175,7 +177,9 @@ impl Task for ExtractJob<'_> {
         B: AutodiffBackend + LmOps,
         Inner<B>: LmOps,
     {
-        let model = self.model.load::<Inner<B>>(device)?;
+        let model = self
+            .model
+            .load::<Inner<B>>(device, self.dtype.precision())?;
         let tokenizer = self.model.tokenizer()?;
         let request = self.request(&tokenizer, model.config().max_positions())?;
         let mut live = Live {

@@ -1,6 +1,7 @@
 //! The `rner` command line.
 
 mod backend;
+mod bench_load;
 mod cli;
 mod commands;
 mod exit;
@@ -45,6 +46,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Data(args) => ner::data::run(&args),
         Command::Score(args) => ner::score::run(&args),
         Command::Bench(BenchCommand::Score(args)) => ner::bench_score::run(&args),
+        Command::Bench(BenchCommand::Load(args)) => bench_load::run(&args),
         Command::Parity(args) => commands::parity(&args),
         Command::Report { run } => commands::report(&run),
         Command::Extract(args) => extract::run(&args),

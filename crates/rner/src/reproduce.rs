@@ -317,6 +317,7 @@ impl<'r, 'a> SeedRun<'r, 'a> {
                 label: name.to_owned(),
                 model: model.clone(),
                 suite,
+                dtype: recipe.model.dtype,
                 template: match prompting {
                     Prompting::Direct => template,
                     Prompting::StepByStep => template.step_by_step(),

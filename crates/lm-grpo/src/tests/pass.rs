@@ -3,7 +3,7 @@
 use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
 use lm_model::Qwen3;
-use lm_train::{GradientAccumulator, ParamGradients};
+use lm_train::{GradientAccumulator, ParamGradients, Recompute};
 
 use super::{Train, VOCAB, policy, prompts};
 use crate::batch::{Batch, Trajectory};
@@ -30,7 +30,8 @@ fn batch(loss_type: LossType) -> Batch {
         .collect();
     let weights = loss_type.weights(&counted, 16);
     let trajectory = |(i, &length): (usize, &usize)| Trajectory {
-        prompt: i % 5,
+        // Neighbours share a prompt, so the cuts of a batch fall inside groups and between them.
+        prompt: i / 3,
         completion: (0..length)
             .map(|t| ((i * 5 + t * 3 + 1) % VOCAB) as u32)
             .collect(),
@@ -54,6 +55,7 @@ fn context(prompts: &[Prompt]) -> PassContext<'_> {
         prompts,
         objective: OBJECTIVE,
         temperature: 0.9,
+        recompute: Recompute::Nothing,
     }
 }
 
@@ -136,6 +138,33 @@ fn splitting_micro_batches_changes_nothing() {
 }
 
 #[test]
+fn layers_that_are_computed_again_change_nothing() {
+    let model = policy();
+    let run = |recompute| {
+        let mut batch = off_policy(&model, LossType::DrGrpo);
+        let micro_batches = micro_batches(&batch, 25);
+        let prompts = prompts();
+        let context = PassContext {
+            recompute,
+            ..context(&prompts)
+        };
+        match accumulate(&model, &mut batch, &micro_batches, context, &()) {
+            PassEnd::Complete(gradients, stats) => (gradients, stats),
+            _ => panic!("expected a complete pass"),
+        }
+    };
+    let (kept, stats) = run(Recompute::Nothing);
+    let (again, other) = run(Recompute::Segments(1));
+    assert_eq!(again.len(), kept.len());
+    for (id, expected) in kept.iter() {
+        let found = again.get(id).expect("a gradient of every parameter");
+        let values = |x: &Tensor<_, 1>| x.to_data().iter::<f32>().collect::<Vec<_>>();
+        all_close(&values(found), &values(expected));
+    }
+    assert_eq!(other.loss, stats.loss);
+}
+
+#[test]
 fn the_first_pass_is_on_policy() {
     let model = policy();
     let mut batch = batch(LossType::DrGrpo);
@@ -213,12 +242,17 @@ fn composed_loss(log_probs: Tensor<Train, 1>, trajectories: &[Trajectory]) -> Te
 fn micro_batches_respect_the_budget_and_leave_out_the_masked() {
     let batch = batch(LossType::Bnpo);
     let found = micro_batches(&batch, 20);
-    let length = |i: &usize| prompts()[i % 5].ids.len() + batch.trajectories[*i].completion.len();
-    assert!(
-        found
+    let rows = |micro_batch: &[usize]| -> usize {
+        let members: Vec<&Trajectory> = micro_batch
             .iter()
-            .all(|m| m.len() == 1 || m.iter().map(length).sum::<usize>() <= 20)
-    );
+            .map(|&i| &batch.trajectories[i])
+            .collect();
+        let shared = members.chunk_by(|a, b| a.prompt == b.prompt);
+        let of_prompts: usize = shared.map(|same| prompts()[same[0].prompt].ids.len()).sum();
+        of_prompts + members.iter().map(|t| t.inputs().len()).sum::<usize>()
+    };
+    assert!(found.iter().all(|m| m.len() == 1 || rows(m) <= 20));
+    assert!(found.iter().any(|m| m.len() > 1));
     assert_eq!(found.concat(), [0, 1, 2, 3, 5, 6, 7, 8, 9, 10]);
     assert_eq!(batch.counted_tokens(), 49);
 }

@@ -15,6 +15,7 @@ use burn::{
         autodiff::{NodeId, checkpoint::strategy::CheckpointStrategy, grads::Gradients},
     },
     tensor::{
+        DType,
         backend::{AutodiffBackend, Backend},
         ops::{FloatTensor, IntTensor},
     },
@@ -26,6 +27,10 @@ use crate::{
 };
 
 impl<B: LmOps, C: CheckpointStrategy> LmOps for Autodiff<B, C> {
+    fn lm_activations(weights: DType) -> DType {
+        B::lm_activations(weights)
+    }
+
     fn lm_rms_norm(x: FloatTensor<Self>, weight: FloatTensor<Self>, eps: f64) -> FloatTensor<Self> {
         pointwise::rms_norm::<B, C>(x, weight, eps)
     }

@@ -1,5 +1,7 @@
 //! Linear layers and the embedding table.
 
+use std::mem::MaybeUninit;
+
 use burn::tensor::Shape;
 use burn_flex::FlexTensor;
 
@@ -7,6 +9,7 @@ use super::{
     buffer::{Input, Output, cast, integers, tensor, with_scratch},
     matrix::{Mat, MatMut, Threads, multiply},
     parallel::for_chunks,
+    weight::Weight,
 };
 
 /// Outputs below which the gemm crate sums in another order than above.
@@ -16,21 +19,14 @@ const ROWS: usize = 256;
 
 pub(super) fn linear(x: FlexTensor, weight: FlexTensor) -> FlexTensor {
     let dtype = x.dtype();
-    let (x, weight) = (Input::new(x), Input::new(weight));
-    let (rows, outputs) = (x.dim(0), weight.dim(0));
+    let (x, weight) = (Input::new(x), Weight::new(weight));
+    let (rows, outputs) = (x.dim(0), weight.rows());
     let mut out = Output::new(rows * outputs);
     if rows < padded_rows(outputs) {
-        few_rows(&x, &weight, out.slots(rows * outputs), rows, outputs);
+        few_rows(&x, &weight, out.slots(rows * outputs), rows);
     } else {
         let product = MatMut::unwritten(out.slots(rows * outputs), rows, outputs);
-        let weight = Mat::new(&weight, outputs, weight.dim(1));
-        multiply(
-            product,
-            Mat::new(&x, rows, x.dim(1)),
-            weight.t(),
-            1.0,
-            Threads::Auto,
-        );
+        weight.project(product, Mat::new(&x, rows, x.dim(1)), 1.0);
     }
     // SAFETY: both branches write every element.
     cast(unsafe { out.finish(Shape::new([rows, outputs])) }, dtype)
@@ -44,46 +40,30 @@ fn padded_rows(outputs: usize) -> usize {
 /// A product of few rows, done on more: the gemm crate has other kernels for
 /// small products, whose sums round differently, and a sequence that is being
 /// generated must not depend on how many others are generated beside it.
-fn few_rows(
-    x: &[f32],
-    weight: &[f32],
-    out: &mut [std::mem::MaybeUninit<f32>],
-    rows: usize,
-    outputs: usize,
-) {
+fn few_rows(x: &[f32], weight: &Weight, out: &mut [MaybeUninit<f32>], rows: usize) {
     if out.is_empty() {
         return;
     }
-    let (inputs, padded) = (x.len() / rows, padded_rows(outputs));
+    let (inputs, outputs) = (weight.cols(), weight.rows());
+    let padded = padded_rows(outputs);
     with_scratch(padded * (inputs + outputs), |scratch| {
         let (padded_x, padded_out) = scratch.split_at_mut(padded * inputs);
-        padded_x[..x.len()].copy_from_slice(x);
-        padded_x[x.len()..].fill(0.0);
+        padded_x[..rows * inputs].copy_from_slice(x);
+        padded_x[rows * inputs..].fill(0.0);
         let product = MatMut::new(padded_out, padded, outputs);
-        let weight = Mat::new(weight, outputs, inputs).t();
-        multiply(
-            product,
-            Mat::new(padded_x, padded, inputs),
-            weight,
-            1.0,
-            Threads::Auto,
-        );
+        weight.project(product, Mat::new(padded_x, padded, inputs), 1.0);
         out.write_copy_of_slice(&padded_out[..out.len()]);
     });
 }
 
 pub(super) fn linear_bwd_x(weight: FlexTensor, grad: FlexTensor) -> FlexTensor {
     let dtype = grad.dtype();
-    let (weight, grad) = (Input::new(weight), Input::new(grad));
-    let (rows, outputs, inputs) = (grad.dim(0), weight.dim(0), weight.dim(1));
+    let (weight, grad) = (Weight::new(weight), Input::new(grad));
+    let (rows, inputs) = (grad.dim(0), weight.cols());
     let mut out = Output::new(rows * inputs);
     let product = MatMut::unwritten(out.slots(rows * inputs), rows, inputs);
-    let (grad, weight) = (
-        Mat::new(&grad, rows, outputs),
-        Mat::new(&weight, outputs, inputs),
-    );
-    multiply(product, grad, weight, 1.0, Threads::Auto);
-    // SAFETY: `multiply` writes every element.
+    weight.project_back(product, Mat::new(&grad, rows, weight.rows()));
+    // SAFETY: `project_back` writes every element.
     cast(unsafe { out.finish(Shape::new([rows, inputs])) }, dtype)
 }
 
@@ -101,17 +81,16 @@ pub(super) fn linear_bwd_weight(x: FlexTensor, grad: FlexTensor) -> FlexTensor {
 
 pub(super) fn embedding(weight: FlexTensor, ids: FlexTensor) -> FlexTensor {
     let dtype = weight.dtype();
-    let (weight, ids) = (Input::new(weight), integers(ids));
-    let dim = weight.dim(1);
-    let len = ids.len() * dim;
-    let mut out = Output::new(len);
-    for_chunks(out.slots(len), ROWS * dim, len, |task, out| {
+    let (weight, ids) = (Weight::new(weight), integers(ids));
+    let dim = weight.cols();
+    let mut out = vec![0.0; ids.len() * dim];
+    let work = out.len();
+    for_chunks(&mut out, ROWS * dim, work, |task, out| {
         for (id, out) in ids[task * ROWS..].iter().zip(out.chunks_exact_mut(dim)) {
-            out.write_copy_of_slice(&weight[id * dim..][..dim]);
+            weight.read_row(*id, out);
         }
     });
-    // SAFETY: the tasks write every row.
-    cast(unsafe { out.finish(Shape::new([ids.len(), dim])) }, dtype)
+    cast(tensor(out, Shape::new([ids.len(), dim])), dtype)
 }
 
 pub(super) fn embedding_bwd(ids: FlexTensor, vocab: usize, grad: FlexTensor) -> FlexTensor {

@@ -5,9 +5,10 @@ use burn_flex::FlexTensor;
 
 use super::{
     buffer::{Input, Output, cast, integers, tensor, with_scratch},
-    matrix::{Mat, MatMut, Threads, multiply, multiply_add},
+    matrix::{Mat, MatMut, Threads, multiply_add},
     parallel::for_chunks,
     simd::{LANES, exp, max, total, vectorised},
+    weight::Weight,
 };
 use crate::Needs;
 
@@ -21,15 +22,15 @@ const TASK: usize = 16;
 /// The activations, the output matrix and the targets, checked once.
 struct Problem {
     x: Input,
-    weight: Input,
+    weight: Weight,
     targets: Vec<usize>,
     inverse_temperature: f32,
 }
 
 impl Problem {
     fn new(x: FlexTensor, weight: FlexTensor, targets: FlexTensor, temperature: f64) -> Self {
-        let (x, weight, targets) = (Input::new(x), Input::new(weight), integers(targets));
-        let vocab = weight.dim(0);
+        let (x, weight, targets) = (Input::new(x), Weight::new(weight), integers(targets));
+        let vocab = weight.rows();
         if let Some(target) = targets.iter().find(|&&target| target >= vocab) {
             panic!("linear_log_probs: target {target}, expected one below {vocab}");
         }
@@ -42,15 +43,11 @@ impl Problem {
     }
 
     fn vocab(&self) -> usize {
-        self.weight.dim(0)
+        self.weight.rows()
     }
 
     fn dim(&self) -> usize {
-        self.weight.dim(1)
-    }
-
-    fn weight(&self) -> Mat<'_> {
-        Mat::new(&self.weight, self.vocab(), self.dim())
+        self.weight.cols()
     }
 
     fn rows(&self, (start, len): (usize, usize)) -> Mat<'_> {
@@ -64,14 +61,8 @@ impl Problem {
             let chunk = (start, most.min(self.targets.len() - start));
             with_scratch(chunk.1 * self.vocab(), |logits| {
                 let product = MatMut::new(logits, chunk.1, self.vocab());
-                let weight = self.weight().t();
-                multiply(
-                    product,
-                    self.rows(chunk),
-                    weight,
-                    self.inverse_temperature,
-                    Threads::Auto,
-                );
+                let scale = self.inverse_temperature;
+                self.weight.project(product, self.rows(chunk), scale);
                 f(chunk, logits);
             });
         }
@@ -142,7 +133,7 @@ pub(super) fn backward(
     let (dtype, weight_dtype) = (x.dtype(), weight.dtype());
     let problem = Problem::new(x, weight, targets, temperature);
     let (lse, grad) = (Input::new(upstream.lse), Input::new(upstream.grad));
-    let (x_len, weight_len) = (problem.x.len(), problem.weight.len());
+    let (x_len, weight_len) = (problem.x.len(), problem.vocab() * problem.dim());
     let mut dx = Output::new(if needs.x { x_len } else { 0 });
     let mut dweight = vec![0.0; if needs.weight { weight_len } else { 0 }];
     problem.for_logits(|chunk, logits| {
@@ -152,14 +143,14 @@ pub(super) fn backward(
         if needs.x {
             let rows = &mut dx.slots(x_len)[start * problem.dim()..];
             let product = MatMut::unwritten(rows, len, problem.dim());
-            multiply(product, dlogits, problem.weight(), 1.0, Threads::Auto);
+            problem.weight.project_back(product, dlogits);
         }
         if needs.weight {
             let sum = MatMut::new(&mut dweight, problem.vocab(), problem.dim());
             multiply_add(sum, dlogits.t(), problem.rows(chunk), Threads::Auto);
         }
     });
-    // SAFETY: the chunks cover all rows, and `multiply` writes each whole.
+    // SAFETY: the chunks cover all rows, and `project_back` writes each whole.
     let dx = needs
         .x
         .then(|| unsafe { dx.finish(problem.x.shape().clone()) });

@@ -48,6 +48,21 @@ impl<'a> Mat<'a> {
         }
     }
 
+    /// Number of rows.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// `len` columns from `start` on.
+    pub(super) fn columns(self, start: usize, len: usize) -> Self {
+        assert!(start + len <= self.cols, "matrix: columns out of range");
+        Self {
+            data: &self.data[(start * self.col_step).min(self.data.len())..],
+            cols: len,
+            ..self
+        }
+    }
+
     /// The transpose.
     pub(super) fn t(self) -> Self {
         Self {
@@ -91,6 +106,30 @@ impl<'a> MatMut<'a> {
         unsafe { Self::from_raw(data.as_mut_ptr().cast(), rows, cols, cols) }
     }
 
+    /// The same matrix for a shorter time.
+    pub(super) fn reborrow(&mut self) -> MatMut<'_> {
+        // SAFETY: the view stays the only one while the borrow lasts.
+        unsafe { MatMut::from_raw(self.data, self.rows, self.cols, self.row_step) }
+    }
+
+    /// The matrix cut into columns: a view for each `(start, len)`, which must not overlap.
+    pub(super) fn column_pieces(
+        self,
+        pieces: impl Iterator<Item = (usize, usize)>,
+    ) -> impl Iterator<Item = MatMut<'a>> {
+        let mut end = 0;
+        pieces.map(move |(start, len)| {
+            assert!(
+                end <= start && start + len <= self.cols,
+                "matrix: pieces overlap"
+            );
+            end = start + len;
+            // SAFETY: the columns lie inside the view and belong to this piece alone, because pieces
+            // only go forward.
+            unsafe { MatMut::from_raw(self.data.add(start), self.rows, len, self.row_step) }
+        })
+    }
+
     /// A strided matrix.
     ///
     /// # Safety
@@ -111,6 +150,9 @@ impl<'a> MatMut<'a> {
         }
     }
 }
+
+// SAFETY: a view is exclusive, so it can be used from another thread as a slice could.
+unsafe impl Send for MatMut<'_> {}
 
 /// Whether a product runs on the calling thread only.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -12,8 +12,10 @@ mod optim;
 mod parallel;
 mod pointwise;
 mod simd;
+mod weight;
 
 use burn::backend::Flex;
+use burn::tensor::DType;
 use burn_flex::FlexTensor;
 
 use crate::{
@@ -22,6 +24,11 @@ use crate::{
 };
 
 impl LmOps for Flex {
+    /// CPUs without instructions for narrow numbers would convert at every operation.
+    fn lm_activations(_: DType) -> DType {
+        DType::F32
+    }
+
     fn lm_rms_norm(x: FlexTensor, weight: FlexTensor, eps: f64) -> FlexTensor {
         pointwise::rms_norm(x, weight, eps)
     }

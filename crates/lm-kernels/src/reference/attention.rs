@@ -1,11 +1,14 @@
 //! Causal attention over packed sequences, padded to the longest one.
 //!
-//! Padding comes after every real token of its sequence, so the plain causal
+//! Padding comes after every real key of its sequence, so the plain causal
 //! mask hides it from all of them, and no mask per sequence is needed. Queries
+//! stand where their keys do: a context has padding in place of queries. Queries
 //! are taken in blocks, each against the prefix of the keys that it can see,
 //! which bounds the scores that are held at once.
 //!
 //! Dimensions: `N` sequences, `L` the longest, `G = Hq / Hkv`.
+
+use std::ops::Range;
 
 use burn::tensor::{Tensor, backend::Backend};
 
@@ -30,8 +33,8 @@ pub fn attention<B: Backend>(
         let lse = Tensor::zeros([0, q.dims()[1]], &q.device());
         return (q, lse);
     }
-    let padding = Padding::new(bounds, k.dims()[1]);
-    let (q, k, v) = (padding.pad(q), padding.pad(k), padding.pad(v));
+    let (padding, of_keys) = Padding::both(bounds, k.dims()[1]);
+    let (q, k, v) = (padding.pad(q), of_keys.pad(k), of_keys.pad(v));
     let (mut outs, mut lses) = (Vec::new(), Vec::new());
     for block in Block::cover(padding.longest) {
         let queries = q.clone().narrow(2, block.start, block.len);
@@ -73,14 +76,14 @@ pub fn attention_bwd<B: Backend>(
         lse,
     } = saved;
     if bounds.total() == 0 {
-        return [q, k, v];
+        return [q, k.zeros_like(), v.zeros_like()];
     }
-    let padding = Padding::new(bounds, k.dims()[1]);
+    let (padding, of_keys) = Padding::both(bounds, k.dims()[1]);
     let delta = (full(grad.clone()) * full(out)).sum_dim(2);
     let (q, k, v, grad) = (
         padding.pad(q),
-        padding.pad(k),
-        padding.pad(v),
+        of_keys.pad(k),
+        of_keys.pad(v),
         padding.pad(grad),
     );
     let (lse, delta) = (padding.pad(lse.unsqueeze_dim(2)), padding.pad(delta));
@@ -101,8 +104,8 @@ pub fn attention_bwd<B: Backend>(
     }
     [
         padding.unpad(Tensor::cat(dq, 2)),
-        padding.unpad(dk),
-        padding.unpad(dv),
+        of_keys.unpad(dk),
+        of_keys.unpad(dv),
     ]
 }
 
@@ -121,14 +124,30 @@ struct Padding {
 }
 
 impl Padding {
-    fn new(bounds: &SeqBounds, groups: usize) -> Self {
-        let (sequences, longest) = (bounds.len(), bounds.max_len());
+    /// The padding of queries and that of keys.
+    fn both(bounds: &SeqBounds, groups: usize) -> (Self, Self) {
+        let queries = bounds.spans().map(|span| (span.context(), span.queries));
+        let keys = bounds.spans().map(|span| (0, span.keys));
+        let longest = bounds.max_len();
+        (
+            Self::new(queries, longest, groups),
+            Self::new(keys, longest, groups),
+        )
+    }
+
+    /// Padding of sequences given by the position of their first token and their packed rows.
+    fn new(
+        rows: impl ExactSizeIterator<Item = (usize, Range<usize>)>,
+        longest: usize,
+        groups: usize,
+    ) -> Self {
+        let sequences = rows.len();
         let mut packed = vec![0; sequences * longest];
         let mut real = vec![0.0; sequences * longest];
-        let mut padded = Vec::with_capacity(bounds.total());
-        for (n, (start, end)) in bounds.iter().enumerate() {
-            for token in start..end {
-                let row = n * longest + token - start;
+        let mut padded = Vec::new();
+        for (n, (position, tokens)) in rows.enumerate() {
+            for (i, token) in tokens.enumerate() {
+                let row = n * longest + position + i;
                 packed[row] = token;
                 real[row] = 1.0;
                 padded.push(row);

@@ -9,7 +9,8 @@ const CHUNK: usize = 512;
 
 /// See [`ops::linear`](crate::ops::linear).
 pub fn linear<B: Backend>(x: Tensor<B, 2>, weight: Tensor<B, 2>) -> Tensor<B, 2> {
-    x.matmul(weight.transpose())
+    let dtype = x.dtype();
+    x.matmul(weight.cast(dtype).transpose())
 }
 
 /// See [`ops::embedding`](crate::ops::embedding).
@@ -79,7 +80,9 @@ pub fn linear_log_probs_bwd<B: Backend>(
         lse,
     } = saved;
     let mut dx = Vec::new();
-    let mut dweight = needs.weight.then(|| weight.zeros_like());
+    let weight_dtype = weight.dtype();
+    let mut dweight = needs.weight.then(|| full(weight.zeros_like()));
+    let weight = weight.cast(x.dtype());
     for (start, len) in chunks(x.dims()[0]) {
         let rows = x.clone().narrow(0, start, len);
         let logits = scaled_logits(rows.clone(), weight.clone(), temperature);
@@ -92,12 +95,12 @@ pub fn linear_log_probs_bwd<B: Backend>(
         if needs.x {
             dx.push(dlogits.clone().matmul(weight.clone()));
         }
-        dweight = dweight.map(|sum| sum + dlogits.transpose().matmul(rows));
+        dweight = dweight.map(|sum| sum + full(dlogits.transpose().matmul(rows)));
     }
     let dx = needs
         .x
         .then(|| if dx.is_empty() { x } else { Tensor::cat(dx, 0) });
-    (dx, dweight)
+    (dx, dweight.map(|sum| sum.cast(weight_dtype)))
 }
 
 fn chunks(total: usize) -> impl Iterator<Item = (usize, usize)> {

@@ -129,3 +129,86 @@ fn bounds_must_cover_the_tokens() {
     let x = random(1, [2, 1, 2]);
     ops::attention(x.clone(), x.clone(), x, &SeqBounds::from_lengths(&[3]), 1.0);
 }
+
+/// Sequences with `(context, length)`: attention from the last `length` tokens only.
+const CONTEXTS: &[(&[(usize, usize)], usize, usize, usize)] = &[
+    (&[(1, 1)], 1, 1, 2),
+    (&[(0, 3), (3, 2), (3, 1)], 2, 1, 4),
+    (&[(5, 0), (0, 2), (2, 0), (70, 3)], 4, 2, 8),
+    (&[(0, 130), (130, 65), (130, 1), (1, 300)], 4, 2, 16),
+];
+
+#[test]
+fn a_context_is_seen_by_all_queries_and_asks_nothing() {
+    for &(sequences, hq, hkv, dim) in CONTEXTS {
+        let lengths: Vec<usize> = sequences.iter().map(|(c, n)| c + n).collect();
+        let (whole, part) = (
+            SeqBounds::from_lengths(&lengths),
+            SeqBounds::with_context(sequences),
+        );
+        let total = whole.total();
+        let (q, k, v) = (
+            random(21, [total, hq, dim]) * 2.0,
+            random(22, [total, hkv, dim]) * 2.0,
+            random(23, [total, hkv, dim]),
+        );
+        let rows: Vec<i64> = whole
+            .iter()
+            .zip(sequences)
+            .flat_map(|((start, end), (context, _))| start + context..end)
+            .map(|row| row as i64)
+            .collect();
+        let what = format!("attention {sequences:?} {hq}/{hkv} {dim}");
+
+        let (a, b, c) = (leaf(&q), leaf(&k), leaf(&v));
+        let rows = burn::tensor::Tensor::<_, 1, burn::tensor::Int>::from_ints(
+            rows.as_slice(),
+            &q.device(),
+        );
+        let out =
+            ops::attention(a.clone(), b.clone(), c.clone(), &whole, 0.4).select(0, rows.clone());
+        let expected_out = read(&out.clone().inner());
+        let expected = gradients(out, &[&a, &b, &c]);
+
+        // The gradient of all queries is that of the chosen ones, so they are chosen before it is asked for.
+        let (a, b, c) = (leaf(&q), leaf(&k), leaf(&v));
+        let out = ops::attention(
+            a.clone().select(0, rows.clone()),
+            b.clone(),
+            c.clone(),
+            &part,
+            0.4,
+        );
+        close_values(&what, &read(&out.clone().inner()), &expected_out);
+        close_gradients(&what, &gradients(out, &[&a, &b, &c]), &expected);
+
+        let (a, b, c) = (leaf(&q), leaf(&k), leaf(&v));
+        let queries = a.clone().select(0, rows.clone());
+        let (out, lse) = reference::attention(queries, b.clone(), c.clone(), &part, 0.4);
+        let (saved_out, saved_lse) = (out.clone().inner(), lse.inner());
+        close_values(
+            &format!("default body of {what}"),
+            &read(&saved_out),
+            &expected_out,
+        );
+        close_gradients(
+            &format!("default body of {what}"),
+            &gradients(out, &[&a, &b, &c]),
+            &expected,
+        );
+
+        let grad = random(99, [part.total(), hq, dim]);
+        let saved = reference::SavedAttention {
+            qkv: [q.select(0, rows.inner()), k, v],
+            out: saved_out,
+            lse: saved_lse,
+        };
+        let body = reference::attention_bwd(saved, &part, 0.4, grad);
+        let body: Vec<_> = body[1..].iter().map(|x| Some(read(x))).collect();
+        close_gradients(
+            &format!("default backward body of {what}"),
+            &body,
+            &expected[1..],
+        );
+    }
+}

@@ -1,6 +1,6 @@
 //! Linear layers, embeddings and log-probabilities.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use lm_kernels::{Needs, ops, reference};
 
 use crate::util::{
@@ -41,6 +41,60 @@ fn a_frozen_weight_gets_no_gradient_and_the_input_still_does() {
     let (x, w) = (frozen(&random(1, [4, 3])), leaf(&random(2, [5, 3])));
     let found = gradients(ops::linear(x.clone(), w.clone()), &[&x, &w]);
     assert!(found[0].is_none() && found[1].is_some());
+}
+
+#[test]
+fn a_narrow_weight_gives_what_its_widened_values_give() {
+    for [rows, inputs, outputs] in [[1, 7, 3], [2, 16, 700], [3, 33, 256], [140, 64, 1029]] {
+        let (x, w) = (random(5, [rows, inputs]), random(6, [outputs, inputs]));
+        let narrow = w.cast(DType::BF16);
+        let wide = narrow.clone().cast(DType::F32);
+        let what = format!("narrow weight [{rows}, {inputs}] -> {outputs}");
+        for linear in [ops::linear::<Grad>, reference::linear::<Grad>] {
+            let (a, b) = (leaf(&x), frozen(&narrow));
+            let out = linear(a.clone(), b.clone());
+            let expected_out = ops::linear(x.clone(), wide.clone());
+            close(&what, &out.clone().inner(), &expected_out);
+            let found = gradients(out, &[&a]);
+            let c = leaf(&x);
+            let expected = gradients(ops::linear(c.clone(), frozen(&wide)), &[&c]);
+            close_gradients(&what, &found, &expected);
+        }
+        let ids = tokens(7, 5, outputs);
+        close(
+            &what,
+            &ops::embedding(narrow.clone(), int_tensor(&ids)).cast(DType::F32),
+            &ops::embedding(wide.clone(), int_tensor(&ids)),
+        );
+        let targets = tokens(8, rows, outputs);
+        let log_probs = |weight: &Tensor<Fast, 2>| {
+            let a = leaf(&x);
+            let scored =
+                ops::linear_log_probs(a.clone(), frozen(weight), int_tensor(&targets), 0.7);
+            let values = read(&scored.log_probs.clone().inner());
+            (values, gradients(scored.log_probs, &[&a]))
+        };
+        let (found, expected) = (log_probs(&narrow), log_probs(&wide));
+        close_values(&what, &found.0, &expected.0);
+        close_gradients(&what, &found.1, &expected.1);
+    }
+}
+
+#[test]
+fn a_row_does_not_depend_on_its_neighbours_with_a_narrow_weight() {
+    let x = random(3, [150, 128]);
+    for outputs in [3, 130, 600] {
+        let w = random(4, [outputs, 128]).cast(DType::BF16);
+        let all = read(&ops::linear(x.clone(), w.clone()));
+        for rows in [1, 2, 5, 65] {
+            let some = read(&ops::linear(x.clone().narrow(0, 0, rows), w.clone()));
+            assert_eq!(
+                some,
+                all[..rows * outputs],
+                "{rows} rows, {outputs} outputs"
+            );
+        }
+    }
 }
 
 #[test]

@@ -109,7 +109,7 @@ pub fn load_adapter<B: LmOps>(model: Qwen3<B>, dir: &Path) -> Result<Qwen3<B>> {
     let model = model.adapt(&config, |module, [out, input]| {
         let mut read = |matrix: &str, shape: [usize; 2]| {
             let name = format!("{PREFIX}{module}.{matrix}.weight");
-            let values = shard.values(&name, &shape);
+            let values = shard.wide(&name, &shape);
             used.insert(name);
             values
         };

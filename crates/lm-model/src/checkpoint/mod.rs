@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::model::Qwen3;
 
 pub use adapter::{adapter_base, is_adapter, load_adapter, save_adapter};
-pub use read::load;
+pub use read::{load, load_as};
 pub use write::{SHARD_BYTES, SaveDtype, save, save_sharded};
 
 /// The weights when they are in one file.
@@ -35,7 +35,7 @@ const INDEX: &str = "model.safetensors.index.json";
 pub fn save_trained<B: LmOps>(model: &Qwen3<B>, dir: &Path) -> Result<()> {
     match model.lora() {
         Some(_) => save_adapter(model, dir),
-        None => save(model, model.config(), dir, SaveDtype::F32),
+        None => save(model, model.config(), dir, model.precision().into()),
     }
 }
 
@@ -46,9 +46,11 @@ pub fn save_trained<B: LmOps>(model: &Qwen3<B>, dir: &Path) -> Result<()> {
 /// Those of [`load_adapter`] and [`load`], and [`Error::OtherAdapter`].
 pub fn load_trained<B: LmOps>(model: Qwen3<B>, dir: &Path) -> Result<Qwen3<B>> {
     let Some(expected) = model.lora().cloned() else {
-        let device = model.device();
+        let (device, precision, activations) =
+            (model.device(), model.precision(), model.activations);
         drop(model);
-        return load(dir, &device);
+        let model = load_as(dir, &device, precision)?;
+        return Ok(model.with_activations(activations));
     };
     let model = load_adapter(model.without_adapter(), dir)?;
     match model.lora() == Some(&expected) {

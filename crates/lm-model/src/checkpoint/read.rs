@@ -12,12 +12,22 @@ use crate::config::Qwen3Config;
 use crate::error::{Error, Result};
 use crate::init::assemble;
 use crate::model::Qwen3;
+use crate::precision::Precision;
 
 const HEAD: &str = "lm_head.weight";
 const EMBEDDING: &str = "model.embed_tokens.weight";
 
+/// Reads a checkpoint directory in single precision: [`load_as`] with [`Precision::F32`].
+///
+/// # Errors
+/// Those of [`load_as`].
+pub fn load<B: LmOps>(dir: &Path, device: &B::Device) -> Result<Qwen3<B>> {
+    load_as(dir, device, Precision::F32)
+}
+
 /// Reads a checkpoint directory: `config.json` with `model.safetensors`, or with
-/// `model.safetensors.index.json` and its shards. Weights in F16 and BF16 are widened.
+/// `model.safetensors.index.json` and its shards. Weights are converted to `precision` while they
+/// are read, so that no more than the model and one tensor is in memory at any time.
 ///
 /// To train the model, load it on an autodiff backend, see [`Qwen3Config::init`].
 ///
@@ -25,12 +35,13 @@ const EMBEDDING: &str = "model.embed_tokens.weight";
 /// When a file is absent, malformed or unsupported, or its tensors are not exactly those that the
 /// configuration implies. One surplus is tolerated, because published tied checkpoints have it: a
 /// `lm_head.weight` that equals the embedding.
-pub fn load<B: LmOps>(dir: &Path, device: &B::Device) -> Result<Qwen3<B>> {
+pub fn load_as<B: LmOps>(dir: &Path, device: &B::Device, precision: Precision) -> Result<Qwen3<B>> {
     let config = Qwen3Config::load(dir)?;
     let weights = Weights::open(dir)?;
     weights.check_names(&config)?;
     assemble(&config, device, |_, spec| {
-        weights.shard(&spec.name)?.values(&spec.name, &spec.shape)
+        let shard = weights.shard(&spec.name)?;
+        shard.values(&spec.name, &spec.shape, precision)
     })
 }
 

@@ -6,12 +6,16 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use burn::tensor::TensorData;
 use half::{bf16, f16};
 use memmap2::Mmap;
+#[cfg(unix)]
+use memmap2::UncheckedAdvice;
 use safetensors::tensor::{Dtype, Metadata};
 use safetensors::{SafeTensorError, SafeTensors};
 
 use crate::error::{Error, Result};
+use crate::precision::Precision;
 
 /// Length of the field that holds the length of the header.
 const PREFIX: u64 = 8;
@@ -68,8 +72,37 @@ impl Shard {
         })
     }
 
+    /// The values of a tensor in the given precision.
+    pub(super) fn values(
+        &self,
+        name: &str,
+        shape: &[usize],
+        precision: Precision,
+    ) -> Result<TensorData> {
+        match precision {
+            Precision::F32 => {
+                let values = self.converted(name, shape, widen)?;
+                Ok(TensorData::new(values, shape))
+            }
+            Precision::Bf16 => {
+                let values = self.converted(name, shape, narrow)?;
+                Ok(TensorData::new(values, shape))
+            }
+        }
+    }
+
     /// The values of a tensor, widened to single precision.
-    pub(super) fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+    pub(super) fn wide(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        self.converted(name, shape, widen)
+    }
+
+    /// The values of a tensor by `convert`, which knows the three formats.
+    fn converted<T>(
+        &self,
+        name: &str,
+        shape: &[usize],
+        convert: impl Fn(Dtype, &[u8]) -> Option<Vec<T>>,
+    ) -> Result<Vec<T>> {
         let Some(entry) = self.entry(name) else {
             return Err(Error::MissingTensors {
                 path: self.path.clone(),
@@ -84,12 +117,31 @@ impl Shard {
                 found: entry.shape.to_vec(),
             });
         }
-        widen(entry.dtype, entry.bytes).ok_or_else(|| Error::WrongDtype {
+        let converted = convert(entry.dtype, entry.bytes);
+        self.release(entry.bytes);
+        converted.ok_or_else(|| Error::WrongDtype {
             path: self.path.clone(),
             name: name.to_owned(),
             found: entry.dtype.to_string(),
         })
     }
+
+    /// Gives back the memory of bytes that will not be read again. They would be read from the file anew.
+    #[cfg(unix)]
+    fn release(&self, bytes: &[u8]) {
+        let offset = bytes.as_ptr() as usize - self.map.as_ptr() as usize;
+        // SAFETY: the map is a read-only view of a file, so dropping its pages changes no byte of it. Failure only
+        // means that the memory is kept.
+        let released = unsafe {
+            self.map
+                .unchecked_advise_range(UncheckedAdvice::DontNeed, offset, bytes.len())
+        };
+        drop(released);
+    }
+
+    /// Other systems take the memory back when they need it.
+    #[cfg(not(unix))]
+    fn release(&self, _: &[u8]) {}
 }
 
 /// Little-endian numbers as single precision, or nothing for other formats than the three.
@@ -107,6 +159,17 @@ fn widen(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
         Dtype::F16 => Some(halves().map(|&x| f16::from_le_bytes(x).to_f32()).collect()),
         Dtype::BF16 => Some(halves().map(|&x| bf16::from_le_bytes(x).to_f32()).collect()),
         _ => None,
+    }
+}
+
+/// Little-endian numbers as BF16, rounded to the nearest, or nothing for other formats than the three.
+fn narrow(dtype: Dtype, bytes: &[u8]) -> Option<Vec<bf16>> {
+    match dtype {
+        Dtype::BF16 => {
+            let halves = bytes.as_chunks::<2>().0.iter();
+            Some(halves.map(|&x| bf16::from_le_bytes(x)).collect())
+        }
+        _ => widen(dtype, bytes).map(|wide| wide.into_iter().map(bf16::from_f32).collect()),
     }
 }
 

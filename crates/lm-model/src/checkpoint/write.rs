@@ -16,6 +16,7 @@ use crate::config::{Qwen3Config, WeightDtype};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model::Qwen3;
+use crate::precision::Precision;
 
 /// The number format in which weights are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +26,16 @@ pub enum SaveDtype {
     F32,
     /// Rounded to nearest, ties to even, two bytes per value.
     Bf16,
+}
+
+impl From<Precision> for SaveDtype {
+    /// The format that holds such weights exactly.
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => Self::F32,
+            Precision::Bf16 => Self::Bf16,
+        }
+    }
 }
 
 /// Most bytes of tensors in one file, unless a single tensor has more: 5 GB, for long the default of

@@ -1,8 +1,9 @@
 //! How a step is split into micro-batches, and how samples are packed, changes only the rounding.
 
+use lm_model::{LoraConfig, Qwen3};
 use lm_train::{BatchLayout, RunFiles, SftConfig, train_sft};
 
-use crate::support::{Recorder, quick, samples, tiny_model};
+use crate::support::{Cpu, Recorder, bits, quick, samples, tiny_model, weights};
 
 /// TRL's invariants: the largest difference of the losses, and their mean drift, which a wrong weight
 /// of a micro-batch would move.
@@ -73,4 +74,48 @@ fn padding_changes_nothing() {
         ..quick(20)
     };
     check_same_trajectory(config(BatchLayout::Packed), config(BatchLayout::Padded));
+}
+
+#[test]
+fn layers_that_are_computed_again_change_no_bit() {
+    let lora = LoraConfig {
+        rank: 2,
+        ..LoraConfig::default()
+    };
+    let adapted = || tiny_model().with_lora(&lora, 3).unwrap();
+    let frozen = || tiny_model().freeze_embeddings();
+    let models: [&dyn Fn() -> Qwen3<Cpu>; 3] = [&tiny_model, &adapted, &frozen];
+    for model in models {
+        let run = |recompute_layers| {
+            let config = SftConfig {
+                recompute_layers,
+                ..quick(6)
+            };
+            let mut recorder = Recorder::default();
+            let files = RunFiles::default();
+            let outcome = train_sft(model(), &samples(12), &config, &files, &mut recorder).unwrap();
+            (recorder.trajectory(), bits(&weights(&outcome.model)))
+        };
+        let kept = run(0);
+        for layers in [1, 2, 5] {
+            assert_eq!(run(layers), kept, "{layers} layers at a time");
+        }
+    }
+}
+
+#[test]
+fn dropout_cannot_be_computed_again() {
+    let lora = LoraConfig {
+        dropout: 0.1,
+        ..LoraConfig::default()
+    };
+    let model = tiny_model().with_lora(&lora, 3).unwrap();
+    let config = SftConfig {
+        recompute_layers: 1,
+        ..quick(1)
+    };
+    let (files, samples) = (RunFiles::default(), samples(3));
+    let error = train_sft(model, &samples, &config, &files, &mut Recorder::default());
+    let text = error.expect_err("must be refused").to_string();
+    assert!(text.contains("recompute_layers"), "{text}");
 }

@@ -1,8 +1,8 @@
 //! The optimizer against a plain transcription of PyTorch's in float64.
 
 use burn::module::{Module, Param, ParamId};
-use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use burn::tensor::{DType, Tensor};
 use lm_train::{AdamWConfig, GradientAccumulator, Optimizer};
 
 use crate::support::{Cpu, bits, weights};
@@ -20,6 +20,7 @@ const CONFIG: AdamWConfig = AdamWConfig {
     eps: 1e-8,
     weight_decay: 0.1,
     max_grad_norm: 1.0,
+    master_weights: true,
 };
 
 fn pair() -> Pair<Cpu> {
@@ -59,6 +60,7 @@ fn reference_step(state: &mut [[f64; 3]], gradient: impl Fn(usize, f64) -> f64, 
         eps,
         weight_decay,
         max_grad_norm,
+        ..
     } = CONFIG;
     let gradients: Vec<f64> = state
         .iter()
@@ -104,6 +106,41 @@ fn the_updates_are_those_of_pytorch() {
         }
     }
     assert_eq!(optimizer.steps(), 20);
+}
+
+/// A parameter of 1.0 in BF16, whose next lower number is 0.996, after steps of 0.0005.
+fn narrow_after(steps: usize, master_weights: bool) -> f32 {
+    let device = Default::default();
+    let config = AdamWConfig {
+        weight_decay: 0.0,
+        master_weights,
+        ..CONFIG
+    };
+    let narrow = |pair: Pair<Cpu>| Pair {
+        matrix: pair.matrix,
+        vector: pair.vector.map(|_| {
+            let one = Tensor::from_data([1.0_f32], (&device, DType::BF16));
+            one.require_grad()
+        }),
+    };
+    let mut pair = narrow(pair());
+    let mut optimizer = Optimizer::new(config);
+    for _ in 0..steps {
+        let loss = pair.vector.val().cast(DType::F32).sum();
+        let mut gradients = GradientAccumulator::new();
+        gradients.add(&pair, loss.backward());
+        (pair, _) = optimizer.step(pair, gradients.finish(), 0.0005);
+    }
+    assert_eq!(pair.vector.val().dtype(), DType::BF16);
+    pair.vector.val().into_data().iter::<f32>().next().unwrap()
+}
+
+#[test]
+fn master_weights_add_up_what_narrow_ones_lose() {
+    assert_eq!(narrow_after(20, false), 1.0);
+    let with_master = narrow_after(20, true);
+    // Twenty steps of 0.0005, rounded to eight bits.
+    assert!((with_master - 0.99).abs() < 0.003, "{with_master}");
 }
 
 #[test]

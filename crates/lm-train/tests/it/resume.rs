@@ -1,6 +1,6 @@
 //! Stopping and resuming must not show in the trajectory.
 
-use lm_model::{LoraConfig, Qwen3};
+use lm_model::{LoraConfig, Precision, Qwen3};
 use lm_train::{Error, RunFiles, Sample, SftConfig, TrainState, latest_checkpoint, train_sft};
 use tempfile::TempDir;
 
@@ -33,12 +33,17 @@ fn check_stop(question: usize) {
 
 #[track_caller]
 fn check_stop_of(tiny_model: impl Fn() -> Qwen3<Cpu>, question: usize) {
-    let (samples, config) = (samples(17), config());
+    check_stop_with(&config(), tiny_model, question);
+}
+
+#[track_caller]
+fn check_stop_with(config: &SftConfig, tiny_model: impl Fn() -> Qwen3<Cpu>, question: usize) {
+    let samples = samples(17);
     let mut alone = Recorder::default();
     let expected = train_sft(
         tiny_model(),
         &samples,
-        &config,
+        config,
         &RunFiles::default(),
         &mut alone,
     )
@@ -46,7 +51,7 @@ fn check_stop_of(tiny_model: impl Fn() -> Qwen3<Cpu>, question: usize) {
 
     let root = tempfile::tempdir().unwrap();
     let mut first = Recorder::stopping_at(question);
-    let stopped = train_sft(tiny_model(), &samples, &config, &files(&root), &mut first).unwrap();
+    let stopped = train_sft(tiny_model(), &samples, config, &files(&root), &mut first).unwrap();
     assert!(stopped.stopped && stopped.steps < expected.steps);
     assert_eq!(stopped.checkpoint, latest_checkpoint(root.path()).unwrap());
 
@@ -55,7 +60,7 @@ fn check_stop_of(tiny_model: impl Fn() -> Qwen3<Cpu>, question: usize) {
         resume: stopped.checkpoint,
         ..files(&root)
     };
-    let finished = train_sft(tiny_model(), &samples, &config, &resumed, &mut second).unwrap();
+    let finished = train_sft(tiny_model(), &samples, config, &resumed, &mut second).unwrap();
     assert!(!finished.stopped);
     assert_eq!(finished.steps, expected.steps);
     assert_eq!(
@@ -76,6 +81,18 @@ fn before_the_first_step() {
 #[test]
 fn between_two_steps() {
     check_stop(5);
+}
+
+#[test]
+fn between_two_steps_in_bf16_with_and_without_master_weights() {
+    let narrow = || tiny_model().in_precision(Precision::Bf16);
+    for master_weights in [true, false] {
+        let config = SftConfig {
+            master_weights,
+            ..config()
+        };
+        check_stop_with(&config, narrow, 5);
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! shapes are put together from word lists, so that where a name ends and which
 //! word introduces it must be read from the sentence.
 
+use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
 
 use rand::Rng;
@@ -11,7 +12,9 @@ use rand::seq::{IndexedRandom, index};
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
-use super::domain::{Domain, Style};
+use super::domain::{Domain, Style, domains};
+
+const LISTS: &str = include_str!("phrases.toml");
 
 /// The word lists; each is explained in `phrases.toml`.
 #[derive(Deserialize)]
@@ -28,23 +31,60 @@ struct Phrases {
     amounts: Vec<String>,
     states: Vec<String>,
     times: Vec<String>,
+    adjectives: Vec<String>,
+    adverbs: Vec<String>,
+    participles: Vec<String>,
+    counts: Vec<String>,
+    plurals: Vec<String>,
 }
 
 fn phrases() -> &'static Phrases {
     static PHRASES: LazyLock<Phrases> = LazyLock::new(|| {
-        toml::from_str(include_str!("phrases.toml"))
-            .expect("the compiled-in phrases.toml is valid, as a test checks")
+        toml::from_str(LISTS).expect("the compiled-in phrases.toml is valid, as a test checks")
     });
     &PHRASES
 }
 
-/// A shape for some types of the domain, in the domain's style.
+/// A shape for some types of the domain, in the domain's style. It is none of the shapes
+/// that are held out for the evaluation.
 pub(super) fn shape(domain: &Domain, rng: &mut ChaCha8Rng) -> String {
-    let mut words = Words::new(domain, rng);
-    match domain.style {
-        Style::Prose => words.prose(),
-        Style::Query => words.query(),
+    loop {
+        let mut words = Words::new(domain, rng);
+        let shape = match domain.style {
+            Style::Prose => words.prose(),
+            Style::Query => words.query(),
+        };
+        if !held_out().contains(&skeleton(&shape)) {
+            return shape;
+        }
     }
+}
+
+/// The held-out shapes of all domains, with `_` for every slot.
+fn held_out() -> &'static HashSet<String> {
+    static SHAPES: LazyLock<HashSet<String>> = LazyLock::new(|| {
+        let all = domains();
+        let shapes = all.iter().flat_map(|domain| &domain.heldout);
+        shapes.map(|shape| skeleton(shape)).collect()
+    });
+    &SHAPES
+}
+
+/// A shape with `_` for every slot.
+fn skeleton(shape: &str) -> String {
+    let parts = shape.split(['[', ']']).enumerate();
+    parts
+        .map(|(i, part)| if i % 2 == 0 { part } else { "_" })
+        .collect()
+}
+
+/// Every word of the lists, with repetitions.
+pub(super) fn ordinary_words() -> Vec<String> {
+    let lists: BTreeMap<String, Vec<String>> =
+        toml::from_str(LISTS).expect("the compiled-in phrases.toml is valid, as a test checks");
+    let entries = lists.into_values().flatten();
+    let words = entries.flat_map(|entry| entry.split(' ').map(str::to_owned).collect::<Vec<_>>());
+    words.collect()
 }
 
 /// Draws words and slots for one shape; no type occurs twice in it.
@@ -70,7 +110,7 @@ impl<'a> Words<'a> {
 
     fn prose(&mut self) -> String {
         let (a, b) = (self.slot(), self.slot());
-        match self.rng.random_range(0..12) {
+        match self.rng.random_range(0..16) {
             0 | 1 => format!("{a} {} {b}{}", self.past(), self.more()),
             2 | 3 => format!(
                 "the {} {a} {} {b}{}",
@@ -90,6 +130,15 @@ impl<'a> Words<'a> {
                 self.noun()
             ),
             10 => format!("{a}, which {} {b}, {}", self.past(), self.ending()),
+            11 => format!("{a}, {} {b}, {}", self.participle(), self.ending()),
+            12 => format!("{} {} {a}{}", self.many(), self.past(), self.more()),
+            13 => format!("{} {} {b} {} {a}", self.many(), self.link(), self.past()),
+            14 => format!(
+                "{a} {} the {}{}",
+                self.past(),
+                self.described_noun(),
+                self.more()
+            ),
             _ => format!(
                 "the {} {} {a} because {b} {}",
                 self.noun(),
@@ -101,7 +150,7 @@ impl<'a> Words<'a> {
 
     fn query(&mut self) -> String {
         let (a, b) = (self.slot(), self.slot());
-        match self.rng.random_range(0..10) {
+        match self.rng.random_range(0..12) {
             0 | 1 => format!(
                 "{} {a} {} {b}{}",
                 self.auxiliary(),
@@ -124,6 +173,20 @@ impl<'a> Words<'a> {
                 self.when()
             ),
             7 => format!("{} {a} {} {b}{}", self.request(), self.link(), self.when()),
+            10 => format!(
+                "{} {} {} {} {a}{}",
+                self.request(),
+                self.amount(),
+                self.described_noun(),
+                self.participle(),
+                self.when()
+            ),
+            11 => format!(
+                "how many {} {} {a}{}",
+                self.plural(),
+                self.past(),
+                self.when()
+            ),
             8 => format!(
                 "what {} {} {a} {} {b}",
                 self.noun(),
@@ -159,15 +222,33 @@ impl<'a> Words<'a> {
     }
 
     fn linked(&mut self) -> String {
-        format!("{} {}", self.noun(), self.link())
+        format!("{} {}", self.described_noun(), self.link())
+    }
+
+    /// A common noun, one in three with an adjective.
+    fn described_noun(&mut self) -> String {
+        match self.rng.random_ratio(1, 3) {
+            true => format!("{} {}", self.adjective(), self.noun()),
+            false => self.noun().to_owned(),
+        }
+    }
+
+    /// A number of people or things.
+    fn many(&mut self) -> String {
+        format!("{} {}", pick(&self.phrases.counts, self.rng), self.plural())
     }
 
     fn base(&mut self) -> String {
         forms(pick(&self.phrases.verbs, self.rng)).0
     }
 
+    /// A past form, one in five with an adverb.
     fn past(&mut self) -> String {
-        forms(pick(&self.phrases.verbs, self.rng)).1
+        let past = forms(pick(&self.phrases.verbs, self.rng)).1;
+        match self.rng.random_ratio(1, 5) {
+            true => format!("{} {past}", pick(&self.phrases.adverbs, self.rng)),
+            false => past,
+        }
     }
 
     fn ending(&mut self) -> &'static str {
@@ -180,6 +261,18 @@ impl<'a> Words<'a> {
 
     fn noun(&mut self) -> &'static str {
         pick(&self.phrases.nouns, self.rng)
+    }
+
+    fn adjective(&mut self) -> &'static str {
+        pick(&self.phrases.adjectives, self.rng)
+    }
+
+    fn participle(&mut self) -> &'static str {
+        pick(&self.phrases.participles, self.rng)
+    }
+
+    fn plural(&mut self) -> &'static str {
+        pick(&self.phrases.plurals, self.rng)
     }
 
     fn link(&mut self) -> &'static str {
@@ -223,7 +316,7 @@ mod tests {
     use rand::SeedableRng;
 
     use super::*;
-    use crate::synthetic::domain::{DomainSplit, domains};
+    use crate::synthetic::domain::DomainSplit;
 
     #[test]
     fn verbs_have_two_forms() {
@@ -235,28 +328,15 @@ mod tests {
         }
     }
 
-    /// A shape with `_` for every slot.
-    fn skeleton(shape: &str) -> String {
-        let parts = shape.split(['[', ']']).enumerate();
-        parts
-            .map(|(i, part)| if i % 2 == 0 { part } else { "_" })
-            .collect()
-    }
-
     #[test]
     fn no_general_shape_is_a_held_out_one() {
         let mut rng = ChaCha8Rng::seed_from_u64(11);
         let all = domains();
-        let heldout: Vec<String> = all
-            .iter()
-            .flat_map(|domain| &domain.heldout)
-            .map(|shape| skeleton(shape))
-            .collect();
         for domain in all.iter().filter(|d| d.split == DomainSplit::Train) {
             for _ in 0..2_000 {
                 let text = skeleton(&shape(domain, &mut rng));
                 assert!(text.contains('_'), "{text}");
-                assert!(!heldout.contains(&text), "{text}");
+                assert!(!held_out().contains(&text), "{text}");
             }
         }
     }

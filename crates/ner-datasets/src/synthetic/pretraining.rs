@@ -16,8 +16,9 @@
 //!   or as both. They stand for the instructions that a base model meets in its
 //!   pretraining.
 //!
-//! A second phase has most sentences in general shapes, which are put together from
-//! lists of words. A third, shorter one goes on with them and mixes in exercises that are
+//! Many sentences have general shapes, which are put together from lists of ordinary
+//! words: every ordinary word of the evaluation is among what the base model has read, as it would be
+//! for one that has read the web. In a second phase most sentences do. A third, shorter one goes on with them and mixes in exercises that are
 //! thought about first, between the markers `<think>` and `</think>`, which occur
 //! nowhere before.
 //!
@@ -26,6 +27,8 @@
 //! passages and what these say of their names, among near-synonyms, as keys of
 //! lists that are rewritten and in facts that are recalled.
 
+use std::collections::BTreeSet;
+
 use rand::Rng;
 use rand::SeedableRng;
 use rand::seq::{IndexedRandom, SliceRandom};
@@ -33,6 +36,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value};
 
 use super::domain::{Domain, DomainSplit, EntityType, NameKind, domains, lexicon};
+use super::general::ordinary_words;
 use super::grammar::{Draft, article, general_sentence, sentence};
 use super::names::{Pool, capitalize, name};
 use super::renamed;
@@ -41,6 +45,9 @@ mod exercises;
 
 /// Shares of passages, in percent, whose types are coined or rare words.
 const PASSAGES: [u32; 2] = [25, 20];
+
+/// Shares of sentences, in percent, that have general shapes: in the first phase and after it.
+const GENERAL: [u32; 2] = [40, 70];
 
 /// A document of the base model's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +61,22 @@ pub enum Document {
         /// What the assistant answers.
         assistant: String,
     },
+}
+
+/// The words that the base model's text is made of, names apart: ordinary words, those of
+/// the sentence shapes, labels and their near-synonyms. Sorted, each once.
+///
+/// For training a tokenizer that has a token for each.
+pub fn vocabulary() -> Vec<String> {
+    let mut words: BTreeSet<String> = ordinary_words().into_iter().collect();
+    for domain in domains() {
+        let shapes = domain.shapes.iter().flat_map(|shape| shape.split(' '));
+        let plain = shapes.map(|word| word.trim_end_matches(','));
+        words.extend(plain.filter(|w| !w.contains('[')).map(str::to_owned));
+        words.extend(domain.types.into_iter().flat_map(|kind| kind.cues));
+    }
+    words.extend(lexicon().iter().flatten().cloned());
+    words.into_iter().collect()
 }
 
 /// An endless, seeded stream of documents.
@@ -77,7 +100,7 @@ impl Documents {
             domains,
             training,
             rng: ChaCha8Rng::seed_from_u64(seed),
-            general: 0,
+            general: GENERAL[0],
             thinking: false,
         }
     }
@@ -87,7 +110,7 @@ impl Documents {
     pub fn varied(seed: u64) -> Self {
         let mut documents = Self::new(seed);
         documents.rng.set_stream(2);
-        documents.general = 60;
+        documents.general = GENERAL[1];
         documents
     }
 
@@ -352,9 +375,9 @@ impl Iterator for Documents {
         }
         Some(match self.rng.random_range(0..100) {
             0..24 => self.restated_passage(),
-            24..70 => self.exercise(),
-            70..74 => self.question(),
-            74..82 => self.synonyms(),
+            24..68 => self.exercise(),
+            68..71 => self.question(),
+            71..82 => self.synonyms(),
             82..87 => self.lists_to_json(),
             87..92 => self.group_by_kind(),
             92..97 => self.copying(),
@@ -433,6 +456,16 @@ mod tests {
         }
         // Half of the documents are exercises or questions, with several kinds each.
         assert!(turns > 1700 && words > 4 * turns / 2, "{turns} {words}");
+    }
+
+    #[test]
+    fn the_base_has_read_every_ordinary_word_of_the_evaluation() {
+        let known: HashSet<String> = vocabulary().into_iter().collect();
+        let domains = domains();
+        let shapes = domains.iter().flat_map(|domain| &domain.heldout);
+        let words = shapes.flat_map(|shape| shape.split(' ').filter(|w| !w.contains('[')));
+        let unknown: Vec<&str> = words.filter(|&word| !known.contains(word)).collect();
+        assert_eq!(unknown, Vec::<&str>::new());
     }
 
     #[test]

@@ -143,6 +143,7 @@ fn complete(
         label: "eval".into(),
         model: ModelDir::find(model)?,
         suite,
+        dtype: recipe.model.dtype,
         template: asked(args, template),
         config: &recipe.eval,
         seed: recipe.run.seed,

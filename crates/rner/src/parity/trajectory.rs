@@ -139,6 +139,8 @@ struct Way {
     layout: BatchLayout,
     /// Workers that share a micro-batch.
     workers: usize,
+    /// Layers that are computed again for the backward pass, at a time.
+    recompute_layers: usize,
 }
 
 impl Way {
@@ -148,10 +150,11 @@ impl Way {
         at_once: SEQUENCES,
         layout: BatchLayout::Packed,
         workers: 1,
+        recompute_layers: 0,
     };
 
     /// The other ways.
-    const OTHERS: [Self; 3] = [
+    const OTHERS: [Self; 4] = [
         Self {
             words: "one by one",
             at_once: 1,
@@ -165,6 +168,11 @@ impl Way {
         Self {
             words: "two workers",
             workers: 2,
+            ..Self::WHOLE
+        },
+        Self {
+            words: "layers computed again",
+            recompute_layers: 1,
             ..Self::WHOLE
         },
     ];
@@ -186,6 +194,7 @@ where
         batch_size: Some(way.at_once),
         grad_accumulation: SEQUENCES / way.at_once,
         layout: way.layout,
+        recompute_layers: way.recompute_layers,
         ..expected.config()?
     };
     let samples = batches.in_turn(config.max_steps.unwrap_or(0) * SEQUENCES);

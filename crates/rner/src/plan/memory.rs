@@ -110,6 +110,7 @@ fn trained_bytes(dtype: Dtype) -> u64 {
     let optimizer = match dtype {
         Dtype::F32 => 8,
         Dtype::Bf16 => 12,
+        Dtype::Bf16Pure => 4,
     };
     2 * dtype.bytes() + optimizer
 }

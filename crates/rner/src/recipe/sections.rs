@@ -1,5 +1,6 @@
 //! The sections of a recipe, key by key.
 
+use lm_model::Precision;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -157,7 +158,7 @@ impl Cot {
 pub(crate) struct Model {
     /// Directory of a Hugging Face checkpoint, or the id of one.
     pub(crate) base: String,
-    /// Type of the weights while training.
+    /// Type of the weights in memory, while training and after.
     pub(crate) dtype: Dtype,
     /// The prompt's wording: `paper`, `tiny` or the path of a template.
     pub(crate) prompt: String,
@@ -165,12 +166,14 @@ pub(crate) struct Model {
 
 /// Type of the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Dtype {
     /// 32-bit floating point.
     F32,
-    /// bfloat16.
+    /// bfloat16, with a copy in 32 bits and moments in 32 bits in the optimizer.
     Bf16,
+    /// bfloat16, and the optimizer's moments too.
+    Bf16Pure,
 }
 
 impl Dtype {
@@ -178,8 +181,21 @@ impl Dtype {
     pub(crate) fn bytes(self) -> u64 {
         match self {
             Dtype::F32 => 4,
-            Dtype::Bf16 => 2,
+            Dtype::Bf16 | Dtype::Bf16Pure => 2,
         }
+    }
+
+    /// The type of the model's weights.
+    pub(crate) fn precision(self) -> Precision {
+        match self {
+            Dtype::F32 => Precision::F32,
+            Dtype::Bf16 | Dtype::Bf16Pure => Precision::Bf16,
+        }
+    }
+
+    /// Whether the optimizer keeps narrow weights in 32 bits too.
+    pub(crate) fn master_weights(self) -> bool {
+        self != Dtype::Bf16Pure
     }
 }
 
@@ -247,6 +263,8 @@ pub(crate) struct Sft {
     pub(crate) save_total_limit: usize,
     /// How the sequences of a micro-batch are laid out.
     pub(crate) layout: Layout,
+    /// Layers that are computed again for the backward pass, at a time; 0 keeps all activations.
+    pub(crate) recompute_layers: usize,
     /// Share of the examples that is held out to evaluate on, from 0 up to 1.
     pub(crate) eval_share: f64,
     /// Steps between two evaluations; 0 means none.
@@ -333,6 +351,8 @@ pub(crate) struct Grpo {
     pub(crate) max_completion_length: usize,
     /// Leaves completions cut by the limit out of the loss.
     pub(crate) mask_truncated: bool,
+    /// Leaves completions without an advantage out of the loss, such as all of a group with equal rewards.
+    pub(crate) mask_uniform: bool,
     /// Weight of the F1 reward.
     pub(crate) reward_f1: f64,
     /// Weight of the schema reward.
@@ -360,6 +380,8 @@ pub(crate) struct Grpo {
     pub(crate) rollout_batch: usize,
     /// Most tokens of one micro-batch of the update.
     pub(crate) micro_batch_tokens: usize,
+    /// Layers that are computed again for the backward pass, at a time; 0 keeps all activations.
+    pub(crate) recompute_layers: usize,
     /// Peak learning rate.
     pub(crate) lr: f64,
     /// How the learning rate falls after the warm-up.

@@ -18,7 +18,7 @@ use super::ModelDir;
 use crate::backend::{Device, Inner, Task};
 use crate::interrupt::{self, Interrupted};
 use crate::progress::Progress;
-use crate::recipe::Eval;
+use crate::recipe::{Dtype, Eval};
 use crate::run_dir::write_json;
 
 /// Full batches between two additions to the file of predictions: enough that
@@ -33,6 +33,8 @@ pub(crate) struct EvalJob<'a> {
     pub(crate) model: ModelDir,
     /// The benchmark.
     pub(crate) suite: &'a Suite,
+    /// Type of the weights in memory.
+    pub(crate) dtype: Dtype,
     /// The prompt.
     pub(crate) template: PromptTemplate,
     /// Batch, length and bootstrap.
@@ -54,7 +56,9 @@ impl Task for EvalJob<'_> {
         std::fs::create_dir_all(&self.out)
             .with_context(|| format!("cannot create {}", self.out.display()))?;
         let tokenizer = self.model.tokenizer()?;
-        let model = self.model.load::<Inner<B>>(device)?;
+        let model = self
+            .model
+            .load::<Inner<B>>(device, self.dtype.precision())?;
         let mut completer = LmCompleter::new(
             &model,
             tokenizer,

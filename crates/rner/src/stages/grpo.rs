@@ -54,8 +54,11 @@ impl Task for GrpoJob<'_> {
     {
         let tokenizer = self.base.tokenizer()?;
         let (prompts, reward) = self.tasks(&tokenizer)?;
-        let config = trainer_config(self.config, prompts.len(), self.seed);
-        let policy = self.base.load::<B>(device)?;
+        let config = GrpoConfig {
+            master_weights: self.dtype.master_weights(),
+            ..trainer_config(self.config, prompts.len(), self.seed)
+        };
+        let policy = self.base.load::<B>(device, self.dtype.precision())?;
         // The reference shares the weights of the policy: with LoRA for good, because these never
         // change, else until the first update.
         let reference = (config.beta > 0.0).then(|| policy.valid());
@@ -85,8 +88,7 @@ impl Task for GrpoJob<'_> {
         if outcome.stopped {
             return Err(Interrupted.into());
         }
-        self.base
-            .save_trained(&outcome.model, self.dtype, &self.out)?;
+        self.base.save_trained(&outcome.model, &self.out)?;
         // The model is complete; the optimizer's state is only for going on.
         std::fs::remove_dir_all(&checkpoints).ok();
         Ok(summary)
@@ -156,6 +158,7 @@ fn trainer_config(grpo: &Grpo, prompts: usize, seed: u64) -> GrpoConfig {
         temperature: grpo.temperature,
         max_completion_length: grpo.max_completion_length,
         mask_truncated: grpo.mask_truncated,
+        mask_uniform: grpo.mask_uniform,
         lr: grpo.lr,
         schedule: sft::schedule(grpo.schedule),
         warmup_ratio: grpo.warmup_ratio,
@@ -166,8 +169,10 @@ fn trainer_config(grpo: &Grpo, prompts: usize, seed: u64) -> GrpoConfig {
         eps: grpo.eps,
         max_grad_norm: grpo.max_grad_norm,
         micro_batch_tokens: grpo.micro_batch_tokens,
+        recompute_layers: grpo.recompute_layers,
         seed,
         save_every: (grpo.save_every > 0).then_some(grpo.save_every),
         save_total_limit: (grpo.save_total_limit > 0).then_some(grpo.save_total_limit),
+        ..GrpoConfig::default()
     }
 }

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use lm_kernels::LmOps;
-use lm_model::checkpoint::{self, SaveDtype};
+use lm_model::checkpoint;
 use lm_model::hub::HubModel;
-use lm_model::{ChatTokenizer, LoraConfig, Qwen3, TARGET_MODULES};
+use lm_model::{ChatTokenizer, LoraConfig, Precision, Qwen3, TARGET_MODULES};
 use ner_types::PromptTemplate;
 
 use crate::backend::Device;
 use crate::progress::Progress;
-use crate::recipe::{Dtype, Lora, Model};
+use crate::recipe::{Lora, Model};
 
 /// Name of the final model inside a training stage's folder.
 pub(crate) const MODEL: &str = "model";
@@ -99,8 +99,12 @@ impl ModelDir {
     }
 
     /// The weights, on a device; those of an adapter merged into its base.
-    pub(crate) fn load<B: LmOps>(&self, device: &Device<B>) -> Result<Qwen3<B>> {
-        let model = checkpoint::load::<B>(&self.base()?, device)?;
+    pub(crate) fn load<B: LmOps>(
+        &self,
+        device: &Device<B>,
+        precision: Precision,
+    ) -> Result<Qwen3<B>> {
+        let model = checkpoint::load_as::<B>(&self.base()?, device, precision)?;
         if !checkpoint::is_adapter(&self.path) {
             return Ok(model);
         }
@@ -131,19 +135,14 @@ impl ModelDir {
 
     /// Writes what a stage trained below `out`: the whole model as `model/`, and with LoRA the
     /// adapter in PEFT's format as `adapter/` too.
-    pub(crate) fn save_trained<B: LmOps>(
-        &self,
-        model: &Qwen3<B>,
-        dtype: Dtype,
-        out: &Path,
-    ) -> Result<()> {
+    pub(crate) fn save_trained<B: LmOps>(&self, model: &Qwen3<B>, out: &Path) -> Result<()> {
         if model.lora().is_none() {
-            return self.save_beside(model, dtype, &out.join(MODEL));
+            return self.save_beside(model, &out.join(MODEL));
         }
         let adapter = out.join(ADAPTER);
         checkpoint::save_adapter(model, &adapter)?;
         self.copy_tokenizer(&adapter)?;
-        self.save_beside(&model.merged(), dtype, &out.join(MODEL))
+        self.save_beside(&model.merged(), &out.join(MODEL))
     }
 
     /// Files that make a checkpoint of weights a usable model.
@@ -157,13 +156,10 @@ impl ModelDir {
     }
 
     /// Writes a model with this folder's tokenizer to `out`.
-    fn save_beside<B: LmOps>(&self, model: &Qwen3<B>, dtype: Dtype, out: &Path) -> Result<()> {
-        let dtype = match dtype {
-            Dtype::F32 => SaveDtype::F32,
-            Dtype::Bf16 => SaveDtype::Bf16,
-        };
+    fn save_beside<B: LmOps>(&self, model: &Qwen3<B>, out: &Path) -> Result<()> {
         std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
         self.copy_tokenizer(out)?;
+        let dtype = model.precision().into();
         Ok(checkpoint::save(model, model.config(), out, dtype)?)
     }
 

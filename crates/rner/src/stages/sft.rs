@@ -37,7 +37,7 @@ pub(crate) struct SftJob<'a> {
     pub(crate) hardware: &'a Hardware,
     /// Examples to evaluate on; without any, `sft.eval_share` of the examples is held out.
     pub(crate) held_out: &'a [Example],
-    /// Type of the saved weights.
+    /// Type of the weights.
     pub(crate) dtype: Dtype,
     /// Seed of the order of examples.
     pub(crate) seed: u64,
@@ -55,7 +55,10 @@ impl Task for SftJob<'_> {
         B: AutodiffBackend + LmOps,
         Inner<B>: LmOps,
     {
-        let config = trainer_config(self.config, self.hardware, self.seed);
+        let config = SftConfig {
+            master_weights: self.dtype.master_weights(),
+            ..trainer_config(self.config, self.hardware, self.seed)
+        };
         let devices = backend::devices::<B>(device, self.hardware.gpus)?;
         let tokenizer = self.base.tokenizer()?;
         let tokenise = |examples| samples(&tokenizer, &self.template, examples, self.with_cot);
@@ -65,7 +68,7 @@ impl Task for SftJob<'_> {
             given => tokenise(given),
         };
         ensure!(!train.is_empty(), "there is no example to train on");
-        let model = self.base.load::<B>(device)?;
+        let model = self.base.load::<B>(device, self.dtype.precision())?;
         let model = match self.config.method {
             Method::Full => model,
             Method::Lora => self.base.adapt(model, self.lora, self.seed)?,
@@ -86,8 +89,7 @@ impl Task for SftJob<'_> {
         if outcome.stopped {
             return Err(Interrupted.into());
         }
-        self.base
-            .save_trained(&outcome.model, self.dtype, &self.out)?;
+        self.base.save_trained(&outcome.model, &self.out)?;
         // The model is complete; the optimizer's state is only for going on.
         std::fs::remove_dir_all(&checkpoints).ok();
         Ok(summary)
@@ -151,6 +153,7 @@ fn trainer_config(sft: &Sft, hardware: &Hardware, seed: u64) -> SftConfig {
         batch_tokens: None,
         // The recipe counts per device, the trainer all of them together.
         batch_size: Some(sft.batch_size * hardware.gpus),
+        recompute_layers: sft.recompute_layers,
         layout: match sft.layout {
             Layout::Packed => BatchLayout::Packed,
             Layout::Padded => BatchLayout::Padded,
@@ -182,6 +185,7 @@ fn trainer_config(sft: &Sft, hardware: &Hardware, seed: u64) -> SftConfig {
         load_best_model_at_end: sft.load_best,
         peak_flops: (hardware.peak_tflops > 0.0)
             .then_some(hardware.peak_tflops * 1e12 * hardware.gpus as f64),
+        ..SftConfig::default()
     }
 }
 

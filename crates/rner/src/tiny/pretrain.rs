@@ -12,7 +12,7 @@ use lm_train::{
     Monitor, Outcome, OverLength, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics,
     train_sft_on,
 };
-use ner_datasets::synthetic::pretraining::{Document, Documents};
+use ner_datasets::synthetic::pretraining::{Document, Documents, vocabulary};
 use serde::Serialize;
 
 use crate::backend::{Device, Inner, Task};
@@ -212,8 +212,10 @@ fn train_tokenizer(config: &PretrainConfig) -> Result<ChatTokenizer> {
             Document::Turn { user, assistant } => format!("{user}\n{assistant}"),
         })
         .collect();
-    // The words of the prompt get tokens of their own, as they would from any large corpus.
+    // Words get tokens of their own, as they would from any large corpus: those of the prompt,
+    // and all that are not names. Pieces are for names.
     texts.extend(std::iter::repeat_n(super::PROMPT.to_owned(), 500));
+    texts.extend(std::iter::repeat_n(vocabulary().join(" "), 400));
     ChatTokenizer::train_bpe_within(&texts, config.vocabulary, Pieces::Words)
         .context("training the tokenizer")
 }

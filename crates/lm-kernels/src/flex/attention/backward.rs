@@ -9,7 +9,7 @@ use burn_flex::FlexTensor;
 
 use super::{Block, Heads};
 use crate::{
-    SeqBounds,
+    SeqBounds, Span,
     flex::{
         buffer::{Input, Output, cast, with_scratch},
         matrix::{Mat, MatMut, Threads, multiply, multiply_add},
@@ -52,8 +52,7 @@ impl<'a> Shared<'a> {
 /// One key-value head of one sequence. No two tasks of a call are equal, so
 /// the rows of different tasks do not overlap.
 struct Task {
-    start: usize,
-    end: usize,
+    span: Span,
     group: usize,
 }
 
@@ -90,12 +89,15 @@ pub(in crate::flex) fn attention_bwd(
         dv: Shared::new(dv.slots(k_len)),
     };
     let work = bounds
-        .iter()
-        .map(|(start, end)| (end - start).pow(2))
+        .spans()
+        .map(|span| span.queries.len() * span.keys.len())
         .sum::<usize>();
-    let tasks = bounds
-        .iter()
-        .flat_map(|(start, end)| (0..heads.groups).map(move |group| Task { start, end, group }));
+    let tasks = bounds.spans().flat_map(|span| {
+        (0..heads.groups).map(move |group| Task {
+            span: span.clone(),
+            group,
+        })
+    });
     for_tasks(tasks.collect(), work * heads.query_step() / 4, |task| {
         task.run(heads, &saved, grads);
     });
@@ -115,8 +117,11 @@ impl Task {
     /// From the last block to the first: the last one sees all keys, so it
     /// writes all rows of `dk` and `dv`, and the others add to a prefix.
     fn run(&self, heads: Heads, saved: &Saved, grads: Grads<'_>) {
-        let blocks = Block::cover(self.start, self.end - self.start, 0, self.start);
-        for block in blocks.rev() {
+        if self.span.queries.is_empty() {
+            self.no_gradients(heads, grads.dk);
+            self.no_gradients(heads, grads.dv);
+        }
+        for block in Block::of(&self.span).rev() {
             let rows = block.len * heads.per_group();
             let (dim, keys) = (heads.dim, block.keys());
             with_scratch(rows * (2 * keys + 2 * dim + 2), |scratch| {
@@ -139,6 +144,15 @@ impl Task {
                 self.to_keys(heads, block, grads.dk, dscores.t(), queries);
                 self.to_queries(heads, saved, block, grads.dq, dscores);
             });
+        }
+    }
+
+    /// Writes zeros for all keys of the task, which no query sees.
+    fn no_gradients(&self, heads: Heads, target: Shared<'_>) {
+        for key in self.span.keys.clone() {
+            let offset = key * heads.key_step() + self.group * heads.dim;
+            // SAFETY: `dim` floats of this task's head of one of its keys, which no other task touches.
+            unsafe { std::ptr::write_bytes(target.data.add(offset), 0, heads.dim) };
         }
     }
 
@@ -178,8 +192,9 @@ impl Task {
         stats: &[f32],
     ) {
         let (keys, rows) = (block.keys(), stats.len() / 2);
-        let key = heads.keys(&saved.k, self.start, self.group, keys);
-        let value = heads.keys(&saved.v, self.start, self.group, keys);
+        let first = self.span.keys.start;
+        let key = heads.keys(&saved.k, first, self.group, keys);
+        let value = heads.keys(&saved.v, first, self.group, keys);
         let product = MatMut::new(&mut *probs, rows, keys);
         multiply(product, queries, key.t(), heads.scale, Threads::One);
         let product = MatMut::new(&mut *dscores, rows, keys);
@@ -197,7 +212,8 @@ impl Task {
         weights: Mat<'_>,
         rows: Mat<'_>,
     ) {
-        let offset = self.start * heads.key_step() + self.group * heads.dim;
+        let first = self.span.keys.start;
+        let offset = first * heads.key_step() + self.group * heads.dim;
         // SAFETY: the view covers this task's head of its sequence's first
         // keys, which no other task touches; the last block, which comes
         // first, sees all of them and writes without reading.
@@ -205,7 +221,7 @@ impl Task {
             let data = target.data.add(offset);
             MatMut::from_raw(data, block.keys(), heads.dim, heads.key_step())
         };
-        match self.start + block.keys() == self.end {
+        match block.keys() == self.span.keys.len() {
             true => multiply(view, weights, rows, 1.0, Threads::One),
             false => multiply_add(view, weights, rows, Threads::One),
         }
@@ -221,7 +237,7 @@ impl Task {
         dscores: Mat<'_>,
     ) {
         let keys = block.keys();
-        let key = heads.keys(&saved.k, self.start, self.group, keys);
+        let key = heads.keys(&saved.k, self.span.keys.start, self.group, keys);
         let width = heads.per_group();
         // The rows of one query head are evenly spaced; those of a group are not.
         for g in 0..width {

@@ -19,7 +19,7 @@ use super::{
     buffer::{Input, Output, cast},
     matrix::Mat,
 };
-use crate::SeqBounds;
+use crate::{SeqBounds, Span};
 
 /// Queries per block.
 const BLOCK: usize = 64;
@@ -102,6 +102,12 @@ impl Block {
         })
     }
 
+    /// The blocks of a sequence.
+    fn of(span: &Span) -> impl DoubleEndedIterator<Item = Self> + use<> {
+        let (token, len) = (span.queries.start, span.queries.len());
+        Self::cover(token, len, span.context(), span.keys.start)
+    }
+
     /// Keys that the last query sees.
     fn keys(&self) -> usize {
         self.position + self.len
@@ -116,8 +122,7 @@ pub(super) fn attention(
     let dtype = qkv[0].dtype();
     let [q, k, v] = qkv.map(Input::new);
     let heads = Heads::new(&q, k.dim(1), scale);
-    let sequences = bounds.iter();
-    let blocks = sequences.flat_map(|(start, end)| Block::cover(start, end - start, 0, start));
+    let blocks = bounds.spans().flat_map(|span| Block::of(&span));
     let tokens = q.dim(0);
     let (mut out, mut lse) = (Output::new(q.len()), Output::new(tokens * heads.queries));
     let outputs = (out.slots(q.len()), lse.slots(tokens * heads.queries));

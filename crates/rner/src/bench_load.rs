@@ -1,0 +1,192 @@
+//! `rner bench load`: what loading a checkpoint costs, beside reading its files.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use burn::tensor::backend::AutodiffBackend;
+use clap::Args;
+use lm_kernels::LmOps;
+use lm_model::{Precision, checkpoint};
+use serde::Serialize;
+
+use crate::backend::{Device, Inner, Task, dispatch};
+use crate::exit::usage;
+use crate::recipe::Backend;
+
+/// What the ratios compare, for the report.
+const TIMED: &str = "load: map, check and convert all tensors into a model on the device; read: all weight files into fresh \
+                     memory, one after the other; alternating, the files in the page cache";
+
+/// Flags of `rner bench load`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BenchLoadArgs {
+    /// Folder with config.json and safetensors files.
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// Type of the weights in memory.
+    #[arg(long, value_enum, default_value = "bf16")]
+    dtype: LoadDtype,
+    /// Burn backend.
+    #[arg(long, value_enum, default_value = "flex")]
+    backend: Backend,
+    /// Timed repetitions, after one that is not timed.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    repetitions: usize,
+}
+
+/// The types that a model can be held in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+enum LoadDtype {
+    /// 32-bit floating point.
+    F32,
+    /// bfloat16.
+    Bf16,
+}
+
+/// What the command prints.
+#[derive(Debug, Serialize)]
+struct Output {
+    bench: &'static str,
+    timed: &'static str,
+    model: PathBuf,
+    dtype: LoadDtype,
+    backend: Backend,
+    repetitions: usize,
+    file_bytes: u64,
+    read_seconds: f64,
+    load_seconds: f64,
+    /// Load over read, both medians.
+    time_ratio: f64,
+    /// The most memory that was held while loading, above what was held before; null where the system does not say.
+    peak_bytes: Option<u64>,
+    /// That over the size of the files.
+    memory_ratio: Option<f64>,
+}
+
+/// `rner bench load`.
+pub(crate) fn run(args: &BenchLoadArgs) -> Result<()> {
+    if args.repetitions == 0 {
+        return Err(usage("a measurement needs --repetitions of 1 or more"));
+    }
+    let output = dispatch(args.backend, Load(args))?;
+    println!("{}", serde_json::to_string_pretty(&output)?);
+    Ok(())
+}
+
+struct Load<'a>(&'a BenchLoadArgs);
+
+impl Task for Load<'_> {
+    type Output = Output;
+
+    fn run<B>(self, device: &Device<B>) -> Result<Output>
+    where
+        B: AutodiffBackend + LmOps,
+        Inner<B>: LmOps,
+    {
+        let Self(args) = self;
+        let precision = match args.dtype {
+            LoadDtype::F32 => Precision::F32,
+            LoadDtype::Bf16 => Precision::Bf16,
+        };
+        let files = weight_files(&args.model)?;
+        let mut output = Output {
+            bench: "load",
+            timed: TIMED,
+            model: args.model.clone(),
+            dtype: args.dtype,
+            backend: args.backend,
+            repetitions: args.repetitions,
+            file_bytes: read(&files)?,
+            read_seconds: 0.0,
+            load_seconds: 0.0,
+            time_ratio: 0.0,
+            peak_bytes: None,
+            memory_ratio: None,
+        };
+        let (mut reads, mut loads, mut peaks) = (Vec::new(), Vec::new(), Vec::new());
+        for i in 0..=args.repetitions {
+            let begun = Instant::now();
+            read(&files)?;
+            let read_seconds = begun.elapsed().as_secs_f64();
+            let before = Memory::restart();
+            let begun = Instant::now();
+            let model = checkpoint::load_as::<Inner<B>>(&args.model, device, precision)?;
+            let load_seconds = begun.elapsed().as_secs_f64();
+            if i > 0 {
+                reads.push(read_seconds);
+                loads.push(load_seconds);
+                peaks.extend(before.and_then(Memory::growth));
+            }
+            drop(model);
+        }
+        output.read_seconds = median(reads);
+        output.load_seconds = median(loads);
+        output.time_ratio = output.load_seconds / output.read_seconds;
+        output.peak_bytes = peaks.into_iter().max();
+        output.memory_ratio = output
+            .peak_bytes
+            .map(|peak| peak as f64 / output.file_bytes as f64);
+        Ok(output)
+    }
+}
+
+/// The safetensors files of a folder, in order.
+fn weight_files(dir: &Path) -> Result<Vec<PathBuf>> {
+    let context = || format!("cannot list {}", dir.display());
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).with_context(context)? {
+        let path = entry.with_context(context)?.path();
+        files.extend((path.extension().is_some_and(|e| e == "safetensors")).then_some(path));
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Reads the files into memory that is given back at once, and says how many bytes they have.
+fn read(files: &[PathBuf]) -> Result<u64> {
+    let mut total = 0;
+    for file in files {
+        let bytes =
+            std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        total += std::hint::black_box(bytes).len() as u64;
+    }
+    Ok(total)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Memory held when a measurement began.
+#[derive(Clone, Copy)]
+struct Memory(u64);
+
+impl Memory {
+    /// Forgets the peak so far. `None` where the system is not Linux or does not allow it.
+    fn restart() -> Option<Self> {
+        std::fs::write("/proc/self/clear_refs", "5").ok()?;
+        lm_train::peak_memory_bytes().map(Self)
+    }
+
+    fn growth(self) -> Option<u64> {
+        Some(lm_train::peak_memory_bytes()?.saturating_sub(self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peak_counts_from_the_start_of_the_measurement() {
+        let Some(before) = Memory::restart() else {
+            return eprintln!("skipped: this system does not say how much memory is held");
+        };
+        let block = std::hint::black_box(vec![1_u8; 64 << 20]);
+        let growth = before.growth().unwrap_or_default();
+        assert!(growth >= 60 << 20, "{growth} for {} bytes", block.len());
+    }
+}
