@@ -130,8 +130,10 @@ fn bounds_must_cover_the_tokens() {
     ops::attention(x.clone(), x.clone(), x, &SeqBounds::from_lengths(&[3]), 1.0);
 }
 
+type Sequences = &'static [(usize, usize)];
+
 /// Sequences with `(context, length)`: attention from the last `length` tokens only.
-const CONTEXTS: &[(&[(usize, usize)], usize, usize, usize)] = &[
+const CONTEXTS: &[(Sequences, usize, usize, usize)] = &[
     (&[(1, 1)], 1, 1, 2),
     (&[(0, 3), (3, 2), (3, 1)], 2, 1, 4),
     (&[(5, 0), (0, 2), (2, 0), (70, 3)], 4, 2, 8),
