@@ -91,6 +91,8 @@ impl Task for Load<'_> {
             LoadDtype::Bf16 => Precision::Bf16,
         };
         let files = weight_files(&args.model)?;
+        // Counted from before the first load: an allocator may keep what a model gave back.
+        let before = Memory::restart();
         let mut output = Output {
             bench: "load",
             timed: TIMED,
@@ -110,7 +112,8 @@ impl Task for Load<'_> {
             let begun = Instant::now();
             read(&files)?;
             let read_seconds = begun.elapsed().as_secs_f64();
-            let before = Memory::restart();
+            // The reading's own peak is over.
+            Memory::restart();
             let begun = Instant::now();
             let model = checkpoint::load_as::<Inner<B>>(&args.model, device, precision)?;
             let load_seconds = begun.elapsed().as_secs_f64();
