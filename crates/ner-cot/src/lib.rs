@@ -39,7 +39,6 @@
 //! ```
 
 mod agree;
-mod client;
 mod error;
 mod journal;
 mod judge;
@@ -48,11 +47,11 @@ mod pipeline;
 mod prompts;
 mod report;
 mod row;
-mod stop;
 mod validate;
 
-pub use client::{
-    ChatAnswer, ChatClient, ChatRequest, Endpoint, Finish, Message, Retry, Role, Sampling, Usage,
+pub use chat_client::{
+    ChatAnswer, ChatClient, ChatRequest, Endpoint, Finish, Message, Retry, Role, Sampling, Stop,
+    Usage,
 };
 pub use error::Error;
 pub use journal::{Journal, Key, Part};
@@ -60,5 +59,5 @@ pub use output::{DATASET_FILE, FUNNEL_FILE, write_dataset};
 pub use pipeline::{Outcome, Pipeline, PipelineConfig, Progress};
 pub use prompts::{Prompts, Template};
 pub use report::{Funnel, Provenance, Rejection, Spent, THRESHOLDS};
-pub use stop::Stop;
+
 pub use validate::{Annotation, Finding, Rule, Rules, validate};

@@ -9,14 +9,13 @@ use ner_types::Example;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::client::{ChatClient, Sampling};
 use crate::error::Error;
 use crate::journal::Journal;
 use crate::prompts::Prompts;
 use crate::report::{Funnel, Provenance, Reason};
 use crate::row::{RowResult, Shared};
-use crate::stop::Stop;
 use crate::validate::{Annotation, Rules};
+use chat_client::{ChatClient, Sampling, Stop};
 
 /// Rows in a row that a server may fail before the run ends with its error.
 const MAX_FAILED_ROWS: usize = 8;
@@ -312,7 +311,7 @@ impl<'a> Run<'a> {
                 self.progress.accepted += rows * usize::from(result.accepted.is_some());
                 self.results[number] = Some(result);
             }
-            Err(Error::Stopped) => {}
+            Err(Error::Client(chat_client::Error::Stopped)) => {}
             Err(error) => self.fail(error),
         }
     }
@@ -321,7 +320,7 @@ impl<'a> Run<'a> {
     /// a server that refuses, or that fails row after row, ends this one.
     fn fail(&mut self, error: Error) {
         self.failed_in_a_row += 1;
-        let passing = matches!(error, Error::GaveUp { .. });
+        let passing = matches!(error, Error::Client(chat_client::Error::GaveUp { .. }));
         if passing && self.failed_in_a_row < MAX_FAILED_ROWS {
             tracing::warn!(%error, "a row is left for the next run");
             return;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::client::Usage;
 use crate::validate::{Finding, Rule};
+use chat_client::Usage;
 
 /// Thresholds that the report compares, because the paper does not say how
 /// much its choice of 9 matters.

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use ner_types::{Example, render_answer};
 
-use crate::client::{ChatAnswer, ChatClient, ChatRequest, Message, Sampling};
 use crate::error::Error;
 use crate::journal::{Journal, Key, Part};
 use crate::judge;
 use crate::pipeline::PipelineConfig;
 use crate::report::{Attempt, Reason, Spent};
-use crate::stop::Stop;
 use crate::validate::{Annotation, validate};
+use chat_client::{Archive, ChatAnswer, ChatClient, ChatRequest, Message, Sampling, Stop};
 
 /// How often a judge is asked until its score can be read.
 const JUDGE_TRIES: u32 = 3;
@@ -113,15 +112,46 @@ impl Shared {
         let request = request(client, sampling, prompt, number);
         let key = Key::new(part, version, &request, number);
         if let Some(body) = self.journal.get(&key)?
-            && let Ok(answer) = crate::client::parse_body(&body)
+            && let Ok(answer) = chat_client::parse_body(&body)
         {
             return Ok(answer);
         }
-        let keep = |body: &str| {
-            self.journal
-                .append(&key, part, &request, version, number, body)
+        let entry = Entry {
+            journal: &self.journal,
+            key: &key,
+            part,
+            request: &request,
+            version,
+            number,
         };
-        client.chat(&request, &self.halt, &keep).await
+        client.chat(&request, &self.halt, &entry).await
+    }
+}
+
+/// The place of one answer in the journal.
+struct Entry<'a> {
+    journal: &'a Journal,
+    key: &'a Key,
+    part: Part,
+    request: &'a ChatRequest,
+    version: &'a str,
+    number: u32,
+}
+
+impl Archive for Entry<'_> {
+    type Error = Error;
+
+    async fn store(&self, body: &str) -> Result<(), Error> {
+        let Self {
+            key,
+            part,
+            request,
+            version,
+            number,
+            ..
+        } = *self;
+        self.journal
+            .append(key, part, request, version, number, body)
     }
 }
 

@@ -7,7 +7,7 @@ use ner_types::{Entity, normalize_label};
 use serde::{Deserialize, Serialize};
 
 use crate::agree::contradiction;
-use crate::client::{ChatAnswer, Finish};
+use chat_client::{ChatAnswer, Finish};
 
 /// A named structural rule. The order is that of checking: the first broken
 /// rule is the one an answer is counted under.
@@ -218,7 +218,7 @@ impl Check<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::Usage;
+    use chat_client::Usage;
 
     const SENTENCE: &str = "Ann of Brel sings.";
 

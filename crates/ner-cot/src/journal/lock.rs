@@ -4,7 +4,8 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::Path;
 
-use crate::error::{Error, excerpt};
+use crate::error::Error;
+use chat_client::excerpt;
 
 /// Takes the lock that lives as long as the returned file.
 pub(super) fn take(path: &Path) -> Result<File, Error> {

@@ -15,8 +15,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::client::ChatRequest;
-use crate::error::{Error, excerpt};
+use crate::error::Error;
+use chat_client::ChatRequest;
+use chat_client::excerpt;
 
 const VERSION: u32 = 1;
 const FILE: &str = "journal.jsonl";

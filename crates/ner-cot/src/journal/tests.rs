@@ -1,7 +1,7 @@
 //! Crashes, damage, full disks and second owners.
 
 use super::*;
-use crate::client::{Message, Sampling};
+use chat_client::{Message, Sampling};
 
 fn request(text: &str) -> ChatRequest {
     ChatRequest {

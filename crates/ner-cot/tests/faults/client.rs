@@ -79,7 +79,10 @@ async fn a_refused_connection_names_the_address() {
         .await
         .expect_err("nobody listens");
     assert!(
-        matches!(error, Error::Unreachable { tries: 3, .. }),
+        matches!(
+            error,
+            Error::Client(chat_client::Error::Unreachable { tries: 3, .. })
+        ),
         "{error}"
     );
     let error = error.to_string();
@@ -121,7 +124,7 @@ fn settings_out_of_range_are_refused() {
     endpoint.concurrency = 0;
     assert!(matches!(
         ChatClient::new(endpoint),
-        Err(Error::Setting {
+        Err(chat_client::Error::Setting {
             field: "concurrency",
             ..
         })

@@ -137,7 +137,10 @@ async fn a_server_that_always_fails_ends_the_run() {
         .await
         .expect_err("fails");
     assert!(error.to_string().contains("no upstream"), "{error}");
-    assert!(matches!(error, Error::GaveUp { .. }), "{error}");
+    assert!(
+        matches!(error, Error::Client(chat_client::Error::GaveUp { .. })),
+        "{error}"
+    );
 }
 
 #[tokio::test]

@@ -2,15 +2,15 @@
 
 use serde_json::Value;
 
-use super::message::{ChatAnswer, Finish, Usage};
 use crate::error::excerpt;
+use crate::message::{ChatAnswer, Finish, Usage};
 
 const OPEN: &str = "<think>";
 const CLOSE: &str = "</think>";
 
 /// Why a 200 body is not an answer.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum BodyProblem {
+pub enum BodyProblem {
     /// Empty, cut off, or an error in disguise: worth another try.
     Transient(String),
     /// Not JSON at all, for instance HTML.
@@ -20,7 +20,10 @@ pub(crate) enum BodyProblem {
 }
 
 /// Reads a chat completion.
-pub(crate) fn parse(body: &str) -> Result<ChatAnswer, BodyProblem> {
+///
+/// # Errors
+/// If the body is none; the problem says whether another try may help.
+pub fn parse_body(body: &str) -> Result<ChatAnswer, BodyProblem> {
     let text = skip_comments(body);
     if text.is_empty() {
         return Err(BodyProblem::Transient("200 with an empty body".into()));
@@ -132,7 +135,7 @@ mod tests {
 
     fn read(message: Value) -> (Option<String>, String) {
         let body = json!({"choices": [{"message": message}]}).to_string();
-        let answer = parse(&body).expect("a chat completion");
+        let answer = parse_body(&body).expect("a chat completion");
         (answer.reasoning, answer.content)
     }
 
@@ -164,7 +167,7 @@ mod tests {
     fn usage_and_the_reason_to_stop_are_read() {
         let body = "\n: keep-alive\n\n{\"choices\":[{\"message\":{},\"finish_reason\":\"length\"}],\
                     \"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}";
-        let answer = parse(body).expect("a chat completion");
+        let answer = parse_body(body).expect("a chat completion");
         assert_eq!(answer.finish, Finish::Length);
         let expected = Usage {
             prompt_tokens: 3,
@@ -175,19 +178,19 @@ mod tests {
 
     #[test]
     fn bodies_that_are_no_answers_are_told_apart() {
-        let transient = |body| matches!(parse(body), Err(BodyProblem::Transient(_)));
+        let transient = |body| matches!(parse_body(body), Err(BodyProblem::Transient(_)));
         assert!(transient(""));
         assert!(transient(": keep-alive"));
         assert!(transient("{\"choices\": [{\"mess"));
         assert!(transient("{\"error\": {\"message\": \"overloaded\"}}"));
-        assert!(matches!(parse("<html>"), Err(BodyProblem::NotJson(_))));
-        assert!(matches!(parse("hello"), Err(BodyProblem::NotJson(_))));
+        assert!(matches!(parse_body("<html>"), Err(BodyProblem::NotJson(_))));
+        assert!(matches!(parse_body("hello"), Err(BodyProblem::NotJson(_))));
         assert!(matches!(
-            parse("{\"ok\": true}"),
+            parse_body("{\"ok\": true}"),
             Err(BodyProblem::WrongShape(_))
         ));
         assert!(matches!(
-            parse("{\"choices\": []}"),
+            parse_body("{\"choices\": []}"),
             Err(BodyProblem::WrongShape(_))
         ));
     }

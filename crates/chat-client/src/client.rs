@@ -1,13 +1,4 @@
-//! A client for OpenAI-compatible chat completions.
-//!
-//! Every 200 body goes to a caller's `keep` function before anything looks into
-//! it, so that an answer that was paid for is on disk even if it cannot be read.
-//! Waiting between tries never holds one of the client's slots.
-
-mod address;
-mod backoff;
-mod body;
-mod message;
+//! Sending requests: slots, tries, and what every status means.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,13 +8,12 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{StatusCode, Url};
 use tokio::sync::Semaphore;
 
-pub use backoff::Retry;
-pub use message::{ChatAnswer, ChatRequest, Finish, Message, Role, Sampling, Usage};
-
+use crate::address;
+use crate::backoff::{self, Retry};
+use crate::body::{self, BodyProblem};
 use crate::error::{Error, excerpt};
+use crate::message::{ChatAnswer, ChatRequest};
 use crate::stop::Stop;
-use body::BodyProblem;
-pub(crate) use body::parse as parse_body;
 
 /// Where a model is served, and how patiently to ask it.
 #[derive(Clone, Debug)]
@@ -81,10 +71,34 @@ impl fmt::Debug for ChatClient {
     }
 }
 
+/// Where answers are kept before anything looks into them.
+pub trait Archive: Sync {
+    /// What ends a call: an error of the archive, or of this crate.
+    type Error: From<Error> + Send;
+
+    /// Keeps the body of a 200 answer. The answer is read only after this has succeeded.
+    ///
+    /// # Errors
+    /// If the body cannot be kept; the error ends the call.
+    fn store(&self, body: &str) -> impl Future<Output = Result<(), Self::Error>> + Send;
+}
+
+/// An archive that keeps nothing, for answers that cost nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoArchive;
+
+impl Archive for NoArchive {
+    type Error = Error;
+
+    async fn store(&self, _body: &str) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
 /// Why one try failed.
-enum Failure {
+enum Failure<E> {
     /// Trying again cannot help.
-    Fatal(Error),
+    Fatal(E),
     /// Trying again may help.
     Transient {
         cause: String,
@@ -95,7 +109,11 @@ enum Failure {
     },
 }
 
-impl Failure {
+impl<E: From<Error>> Failure<E> {
+    fn fatal(error: Error) -> Self {
+        Self::Fatal(error.into())
+    }
+
     fn transient(cause: impl Into<String>) -> Self {
         Self::Transient {
             cause: cause.into(),
@@ -154,22 +172,22 @@ impl ChatClient {
     /// Sends `request` until an answer comes, the tries are used up or `stop`
     /// is set.
     ///
-    /// `keep` receives every body of a 200 answer before it is parsed; its error
-    /// ends the call. A request in flight is not given up because of `stop`;
+    /// `archive` receives every body of a 200 answer before it is parsed; its
+    /// error ends the call. A request in flight is not given up because of `stop`;
     /// drop the future for that.
     ///
     /// # Errors
     /// See [`Error`]; the messages name the address and what was received.
-    pub async fn chat(
+    pub async fn chat<A: Archive>(
         &self,
         request: &ChatRequest,
         stop: &Stop,
-        keep: &(dyn Fn(&str) -> Result<(), Error> + Sync),
-    ) -> Result<ChatAnswer, Error> {
+        archive: &A,
+    ) -> Result<ChatAnswer, A::Error> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let (cause, after, refused) = match self.try_once(request, stop, keep).await {
+            let (cause, after, refused) = match self.try_once(request, stop, archive).await {
                 Ok(answer) => return Ok(answer),
                 Err(Failure::Fatal(error)) => return Err(error),
                 Err(Failure::Transient {
@@ -179,13 +197,13 @@ impl ChatClient {
                 }) => (cause, after, refused),
             };
             if tries >= self.allowed_tries(refused) {
-                return Err(self.exhausted(tries, cause, refused));
+                return Err(self.exhausted(tries, cause, refused).into());
             }
             let delay = self.endpoint.retry.delay(tries, after);
             tracing::warn!(url = %self.url, tries, ?delay, cause, "trying again");
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
-                () = stop.stopped() => return Err(Error::Stopped),
+                () = stop.stopped() => return Err(Error::Stopped.into()),
             }
         }
     }
@@ -210,24 +228,24 @@ impl ChatClient {
         }
     }
 
-    async fn try_once(
+    async fn try_once<A: Archive>(
         &self,
         request: &ChatRequest,
         stop: &Stop,
-        keep: &(dyn Fn(&str) -> Result<(), Error> + Sync),
-    ) -> Result<ChatAnswer, Failure> {
+        archive: &A,
+    ) -> Result<ChatAnswer, Failure<A::Error>> {
         let _slot = tokio::select! {
             biased;
-            () = stop.stopped() => return Err(Failure::Fatal(Error::Stopped)),
+            () = stop.stopped() => return Err(Failure::fatal(Error::Stopped)),
             slot = self.slots.acquire() => slot,
         };
         let body = self.send(request).await?;
-        keep(&body).map_err(Failure::Fatal)?;
-        body::parse(&body).map_err(|problem| self.body_failure(problem))
+        archive.store(&body).await.map_err(Failure::Fatal)?;
+        body::parse_body(&body).map_err(|problem| self.body_failure(problem))
     }
 
     /// Sends once and returns the body of a 200 answer.
-    async fn send(&self, request: &ChatRequest) -> Result<String, Failure> {
+    async fn send<E: From<Error>>(&self, request: &ChatRequest) -> Result<String, Failure<E>> {
         let mut headers = HeaderMap::new();
         if let Some(key) = &self.key {
             headers.insert(AUTHORIZATION, key.clone());
@@ -246,7 +264,12 @@ impl ChatClient {
         Err(self.status_failure(status, after, &body.unwrap_or_default()))
     }
 
-    fn status_failure(&self, status: StatusCode, after: Option<Duration>, body: &str) -> Failure {
+    fn status_failure<E: From<Error>>(
+        &self,
+        status: StatusCode,
+        after: Option<Duration>,
+        body: &str,
+    ) -> Failure<E> {
         let message = self.without_key(body::error_message(body));
         let transient =
             status.is_server_error() || matches!(status.as_u16(), 408 | 409 | 425 | 429);
@@ -257,7 +280,7 @@ impl ChatClient {
                 refused: false,
             };
         }
-        Failure::Fatal(Error::Refused {
+        Failure::fatal(Error::Refused {
             url: self.url.to_string(),
             status: status.as_u16(),
             model: self.endpoint.model.clone(),
@@ -275,13 +298,13 @@ impl ChatClient {
         }
     }
 
-    fn body_failure(&self, problem: BodyProblem) -> Failure {
+    fn body_failure<E: From<Error>>(&self, problem: BodyProblem) -> Failure<E> {
         let (expected, found) = match problem {
             BodyProblem::Transient(cause) => return Failure::transient(cause),
             BodyProblem::NotJson(found) => ("a JSON object", found),
             BodyProblem::WrongShape(found) => ("a JSON object with choices[0].message", found),
         };
-        Failure::Fatal(Error::NotOpenAi {
+        Failure::fatal(Error::NotOpenAi {
             url: self.url.to_string(),
             expected,
             found: excerpt(&found),
@@ -290,7 +313,7 @@ impl ChatClient {
 }
 
 /// A failure before the answer was complete. All are worth another try.
-fn transport(error: reqwest::Error) -> Failure {
+fn transport<E>(error: reqwest::Error) -> Failure<E> {
     let refused = error.is_connect();
     // The chain's lowest link says most ("connection refused").
     let error = error.without_url();
@@ -334,7 +357,7 @@ fn read_key(var: &str) -> Result<HeaderValue, Error> {
 
 fn http_client(endpoint: &Endpoint, url: &Url) -> Result<reqwest::Client, Error> {
     let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("ner-cot/", env!("CARGO_PKG_VERSION")))
+        .user_agent(concat!("chat-client/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(endpoint.connect_timeout)
         .timeout(endpoint.request_timeout)
         .redirect(reqwest::redirect::Policy::none());
@@ -358,10 +381,10 @@ mod tests {
     #[test]
     fn a_missing_key_names_its_variable_only() {
         let mut endpoint = Endpoint::new("http://h", "m");
-        endpoint.api_key_env = Some("NER_COT_TEST_KEY_THAT_IS_NOT_SET".into());
+        endpoint.api_key_env = Some("CHAT_CLIENT_TEST_KEY_THAT_IS_NOT_SET".into());
         let error = ChatClient::new(endpoint).expect_err("no key").to_string();
         assert!(
-            error.contains("NER_COT_TEST_KEY_THAT_IS_NOT_SET"),
+            error.contains("CHAT_CLIENT_TEST_KEY_THAT_IS_NOT_SET"),
             "{error}"
         );
     }

@@ -34,7 +34,7 @@ impl Retry {
     /// A random half of the exponential delay is taken off, and a random part
     /// of up to half of `first_delay` is added to a `Retry-After`, so that
     /// clients that failed together do not come back together.
-    pub(super) fn delay(&self, failures: u32, retry_after: Option<Duration>) -> Duration {
+    pub(crate) fn delay(&self, failures: u32, retry_after: Option<Duration>) -> Duration {
         let jitter = jitter();
         if let Some(wish) = retry_after {
             return wish.min(self.max_retry_after) + self.first_delay.mul_f64(jitter / 2.0);
@@ -55,7 +55,7 @@ fn jitter() -> f64 {
 }
 
 /// Reads `Retry-After`: seconds or an HTTP date. Anything else counts as absent.
-pub(super) fn parse_retry_after(value: &str) -> Option<Duration> {
+pub(crate) fn parse_retry_after(value: &str) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse::<f64>() {
         // Infinite and huge values fail here and are cut by the caller's limit.

@@ -5,7 +5,7 @@ use reqwest::Url;
 use crate::error::Error;
 
 /// Completes a base address to that of the chat-completions method.
-pub(super) fn completions(base: &str) -> Result<Url, Error> {
+pub(crate) fn completions(base: &str) -> Result<Url, Error> {
     let wrong = |why: String| Error::BaseUrl {
         url: base.into(),
         why,
@@ -34,7 +34,7 @@ pub(super) fn completions(base: &str) -> Result<Url, Error> {
 }
 
 /// Whether the address is on this machine, where no proxy belongs in between.
-pub(super) fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let ip: Result<std::net::IpAddr, _> = bare.parse();

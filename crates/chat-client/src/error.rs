@@ -1,0 +1,111 @@
+//! What can go wrong, with where it happened, what was expected and what was found.
+
+/// An error of this crate.
+///
+/// No message ever contains an API key: keys live in the environment, and only
+/// the variable's name is shown.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting is out of range.
+    #[error("setting {field}: expected {expected}, found {found}")]
+    Setting {
+        /// Name of the setting.
+        field: &'static str,
+        /// What is allowed.
+        expected: &'static str,
+        /// The value given.
+        found: String,
+    },
+    /// The address of a server cannot be used.
+    #[error("server address {url:?}: {why}")]
+    BaseUrl {
+        /// The address as given, or a placeholder when it contains a password.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The environment variable that should hold the key is absent or empty.
+    #[error("the environment variable {var} should hold the API key, but it is not set")]
+    MissingKey {
+        /// Name of the variable.
+        var: String,
+    },
+    /// The key cannot be sent in an HTTP header.
+    #[error(
+        "the API key in the environment variable {var} has characters that HTTP does not allow"
+    )]
+    InvalidKey {
+        /// Name of the variable.
+        var: String,
+    },
+    /// The HTTP client cannot be built.
+    #[error("cannot set up the HTTP client: {0}")]
+    HttpClient(String),
+    /// Nothing answers at the address.
+    #[error("cannot connect to {url} after {tries} tries: {cause}")]
+    Unreachable {
+        /// The address.
+        url: String,
+        /// How often it was tried.
+        tries: u32,
+        /// The last cause.
+        cause: String,
+    },
+    /// The server refuses the request, and trying again would not help.
+    #[error("{url} answered {status} to a request for model {model:?}: {message}{hint}")]
+    Refused {
+        /// The address.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// The model that was asked for.
+        model: String,
+        /// The server's own words, shortened.
+        message: String,
+        /// What to do about it, or nothing.
+        hint: &'static str,
+    },
+    /// The answer is not one of an OpenAI-compatible server.
+    #[error(
+        "{url} does not answer like an OpenAI chat-completions server: expected {expected}, received {found}"
+    )]
+    NotOpenAi {
+        /// The address.
+        url: String,
+        /// What was expected.
+        expected: &'static str,
+        /// What came, shortened.
+        found: String,
+    },
+    /// All tries failed with errors that are usually transient.
+    #[error("{url} failed {tries} times; the last time: {cause}")]
+    GaveUp {
+        /// The address.
+        url: String,
+        /// How often it was tried.
+        tries: u32,
+        /// The last cause.
+        cause: String,
+    },
+    /// The run was stopped before this request was sent.
+    #[error("stopped before the request was sent")]
+    Stopped,
+}
+
+/// The first characters of a text that came from outside, on one line.
+pub fn excerpt(text: &str) -> String {
+    const LIMIT: usize = 200;
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+        if line.chars().count() > LIMIT {
+            let cut: String = line.chars().take(LIMIT).collect();
+            return format!("{cut}…");
+        }
+    }
+    line
+}
