@@ -75,8 +75,38 @@ pub enum Error {
         /// Paid answers that could not be stored.
         unsaved: usize,
         /// The cause.
-        source: std::io::Error,
+        source: std::sync::Arc<std::io::Error>,
     },
+    /// A folder has answers that were asked for in another way.
+    #[error(
+        "{}: its {answers} answers were asked for with other settings, and would all be paid for again: \
+         {changes}; give this run its own directory, or allow the change",
+        path.display()
+    )]
+    OtherConfiguration {
+        /// The manifest.
+        path: PathBuf,
+        /// Answers in the journal.
+        answers: usize,
+        /// What is different.
+        changes: String,
+    },
+    /// The file in the manifest's place was not written by this program, or by a newer one.
+    #[error("{}: expected a manifest of version {expected}, found version {found}", path.display())]
+    NotAManifest {
+        /// The file.
+        path: PathBuf,
+        /// The version this program writes.
+        expected: u32,
+        /// The version that is there.
+        found: String,
+    },
+    /// The source cannot be read.
+    #[error(transparent)]
+    Source(#[from] ner_datasets::Error),
+    /// Something happened that cannot happen.
+    #[error("a defect of this program: {0}")]
+    Internal(&'static str),
     /// No row of the source can be annotated.
     #[error("none of the {rows} source rows has both a sentence and a schema")]
     NoUsableSource {

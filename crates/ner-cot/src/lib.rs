@@ -39,14 +39,19 @@
 //! ```
 
 mod agree;
+mod drive;
 mod error;
 mod journal;
 mod judge;
+mod manifest;
 mod output;
 mod pipeline;
+mod plan;
 mod prompts;
+mod replay;
 mod report;
 mod row;
+mod source;
 mod validate;
 
 pub use chat_client::{
@@ -54,10 +59,16 @@ pub use chat_client::{
     Usage,
 };
 pub use error::Error;
-pub use journal::{Journal, Key, Part};
+pub use journal::{
+    Compacted, Disk, Durability, Journal, JournalOptions, Key, Merged, Part, RealDisk, Record,
+    compact, merge,
+};
 pub use output::{DATASET_FILE, FUNNEL_FILE, write_dataset};
-pub use pipeline::{Outcome, Pipeline, PipelineConfig, Progress};
+pub use pipeline::{Outcome, Pipeline, Progress, RunOptions, Sent, StopCause};
+pub use plan::{PipelineConfig, Plan};
 pub use prompts::{Prompts, Template};
-pub use report::{Funnel, Provenance, Rejection, Spent, THRESHOLDS};
-
+pub use replay::{SettledRow, Visitor, replay};
+pub use report::{Attempt, Funnel, Provenance, Rejection, Spent, THRESHOLDS};
+pub use row::Question;
+pub use source::{FileSource, Selection, SelectionOptions, Shard, Source, SourceRows};
 pub use validate::{Annotation, Finding, Rule, Rules, validate};

@@ -43,15 +43,28 @@ impl Reason {
 
 /// One answer of the teacher and what was thought of it.
 #[derive(Clone, Debug)]
-pub(crate) struct Attempt {
-    pub(crate) findings: Vec<Finding>,
-    pub(crate) score: Option<f64>,
+pub struct Attempt {
+    /// The rules that it broke.
+    pub findings: Vec<Finding>,
+    /// The judge's score, 0 to 10, if it was asked and could be read.
+    pub score: Option<f64>,
     /// `None` if the answer is accepted.
     pub(crate) reason: Option<Reason>,
-    pub(crate) teacher: Spent,
-    pub(crate) judge: Spent,
+    /// The teacher's answer.
+    pub teacher: Spent,
+    /// The judge's answers.
+    pub judge: Spent,
+    /// The reasoning, trimmed; empty if there is none.
+    pub reasoning: String,
     /// The answer as the model wrote it.
-    pub(crate) content: String,
+    pub content: String,
+}
+
+impl Attempt {
+    /// Name of the reason for which the answer was rejected.
+    pub fn rejected_for(&self) -> Option<&'static str> {
+        self.reason.map(Reason::name)
+    }
 }
 
 /// Answers and tokens of one model, those read from the journal included.
@@ -165,21 +178,27 @@ impl Funnel {
         self.judge_scores.iter().sum()
     }
 
-    /// Counts a group of equal rows that ended as `attempts` say.
-    pub(crate) fn add_rows(&mut self, rows: &[usize], sentence: &str, attempts: &[Attempt]) {
-        for (number, attempt) in attempts.iter().enumerate() {
+    /// Counts a row that ended as `attempts` say; its answers only if no equal row came before.
+    pub(crate) fn add_row(
+        &mut self,
+        row: usize,
+        sentence: &str,
+        attempts: &[Attempt],
+        is_new: bool,
+    ) {
+        for (number, attempt) in attempts.iter().enumerate().filter(|_| is_new) {
             self.add_attempt(attempt);
             if let Some(reason) = attempt.reason {
-                self.add_sample(rows[0], number, reason, sentence, attempt);
+                self.add_sample(row, number, reason, sentence, attempt);
             }
         }
         match attempts.last().and_then(|last| last.reason) {
-            Some(reason) => self.reject(reason, rows.len()),
+            Some(reason) => self.reject(reason, 1),
             None => {
-                self.accepted += rows.len();
+                self.accepted += 1;
                 let number = attempts.len().saturating_sub(1);
                 if let Some(count) = self.accepted_at_attempt.get_mut(number) {
-                    *count += rows.len();
+                    *count += 1;
                 }
             }
         }

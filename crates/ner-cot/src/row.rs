@@ -1,169 +1,194 @@
-//! One row through teacher, rules and judge.
+//! One row on its way through teacher, rules and judge, as a machine without servers.
+//!
+//! It says what to ask next and takes the answer. Where answers come from (a server, the journal, a file of
+//! batch results) is the business of others, so that all of them decide alike.
 
-use std::sync::Arc;
-
+use chat_client::{ChatAnswer, ChatRequest, Message, Sampling};
 use ner_types::{Example, render_answer};
 
-use crate::error::Error;
-use crate::journal::{Journal, Key, Part};
+use crate::journal::{Key, Part};
 use crate::judge;
-use crate::pipeline::PipelineConfig;
+use crate::plan::Plan;
 use crate::report::{Attempt, Reason, Spent};
 use crate::validate::{Annotation, validate};
-use chat_client::{Archive, ChatAnswer, ChatClient, ChatRequest, Message, Sampling, Stop};
 
 /// How often a judge is asked until its score can be read.
 const JUDGE_TRIES: u32 = 3;
 
-/// What all rows of a run share.
-pub(crate) struct Shared {
-    pub(crate) teacher: Arc<ChatClient>,
-    pub(crate) judge: Arc<ChatClient>,
-    pub(crate) config: Arc<PipelineConfig>,
-    pub(crate) journal: Journal,
-    /// Set when no further request may be sent.
-    pub(crate) halt: Stop,
+/// A request with its identity.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// What it is for.
+    pub part: Part,
+    /// Number of the attempt, from 0; a judge counts its own.
+    pub attempt: u32,
+    /// What is sent.
+    pub request: ChatRequest,
+    /// Where the journal has the answer.
+    pub key: Key,
+}
+
+impl Question {
+    fn new(plan: &Plan, part: Part, prompt: String, attempt: u32) -> Self {
+        let config = &plan.config;
+        let (model, sampling) = match part {
+            Part::Teacher => (&plan.teacher_model, &config.teacher),
+            Part::Judge => (&plan.judge_model, &config.judge),
+        };
+        let seed = sampling.seed;
+        let request = ChatRequest {
+            model: model.clone(),
+            messages: vec![Message::user(prompt)],
+            sampling: Sampling {
+                seed: seed.map(|seed| seed.wrapping_add(attempt.into())),
+                ..sampling.clone()
+            },
+            stream: false,
+        };
+        Self {
+            key: Key::new(part, plan.version(part), &request, attempt),
+            part,
+            attempt,
+            request,
+        }
+    }
+}
+
+impl Plan {
+    /// Version of the prompt for a part.
+    pub(crate) fn version(&self, part: Part) -> &str {
+        let prompts = &self.config.prompts;
+        match part {
+            Part::Teacher => prompts.teacher.version(),
+            Part::Judge => prompts.judge.version(),
+        }
+    }
 }
 
 /// How a row ended.
+#[derive(Clone, Debug)]
 pub(crate) struct RowResult {
     pub(crate) attempts: Vec<Attempt>,
     /// The accepted annotation; belongs to the last attempt.
     pub(crate) accepted: Option<Annotation>,
 }
 
-impl Shared {
-    /// Asks until an answer is accepted or the attempts are used up.
-    pub(crate) async fn annotate(&self, row: &Example) -> Result<RowResult, Error> {
-        let mut attempts = Vec::new();
-        for number in 0..self.config.attempts {
-            let (attempt, annotation) = self.attempt(row, number).await?;
-            let accepted = attempt.reason.is_none();
-            attempts.push(attempt);
-            if accepted {
-                let accepted = Some(annotation);
-                return Ok(RowResult { attempts, accepted });
-            }
+/// What comes next.
+pub(crate) enum Step {
+    Ask(Box<Question>),
+    Done(RowResult),
+}
+
+enum Stage {
+    Teach,
+    /// A judge has been asked `tries` times about the annotation.
+    Judge {
+        annotation: Annotation,
+        tries: u32,
+    },
+    Done(Option<Annotation>),
+}
+
+/// A row in work.
+pub(crate) struct RowWork<'a> {
+    plan: &'a Plan,
+    row: &'a Example,
+    attempts: Vec<Attempt>,
+    stage: Stage,
+}
+
+impl<'a> RowWork<'a> {
+    /// Begins with a normalised row.
+    pub(crate) fn new(plan: &'a Plan, row: &'a Example) -> Self {
+        Self {
+            plan,
+            row,
+            attempts: Vec::new(),
+            stage: Stage::Teach,
         }
-        let accepted = None;
-        Ok(RowResult { attempts, accepted })
     }
 
-    async fn attempt(&self, row: &Example, number: u32) -> Result<(Attempt, Annotation), Error> {
-        let prompts = &self.config.prompts;
-        let prompt = prompts.render_teacher(&row.schema, &row.sentence);
-        let answer = self.ask(Part::Teacher, prompt, number).await?;
-        let rules = &self.config.rules;
+    /// What to ask, or how it ended. The same until [`RowWork::answer`] is called.
+    pub(crate) fn step(&mut self) -> Step {
+        let (row, prompts) = (self.row, &self.plan.config.prompts);
+        let question = match &mut self.stage {
+            Stage::Done(accepted) => {
+                return Step::Done(RowResult {
+                    attempts: std::mem::take(&mut self.attempts),
+                    accepted: accepted.take(),
+                });
+            }
+            Stage::Teach => {
+                let prompt = prompts.render_teacher(&row.schema, &row.sentence);
+                let number = self.attempts.len() as u32;
+                Question::new(self.plan, Part::Teacher, prompt, number)
+            }
+            Stage::Judge { annotation, tries } => {
+                let answer = render_answer(&annotation.entities);
+                let reasoning = &annotation.reasoning;
+                let prompt = prompts.render_judge(&row.schema, &row.sentence, reasoning, &answer);
+                let number = (self.attempts.len() as u32 - 1) * JUDGE_TRIES + *tries;
+                Question::new(self.plan, Part::Judge, prompt, number)
+            }
+        };
+        Step::Ask(Box::new(question))
+    }
+
+    /// Takes the answer to the last question.
+    pub(crate) fn answer(&mut self, answer: ChatAnswer) {
+        self.stage = match std::mem::replace(&mut self.stage, Stage::Teach) {
+            Stage::Teach => self.taught(answer),
+            Stage::Judge { annotation, tries } => self.judged(&answer, annotation, tries + 1),
+            done @ Stage::Done(_) => done,
+        };
+    }
+
+    fn taught(&mut self, answer: ChatAnswer) -> Stage {
+        let (row, rules) = (self.row, &self.plan.config.rules);
         let (annotation, findings) = validate(&answer, &row.schema, &row.sentence, rules);
+        let reason = findings.first().map(|finding| Reason::Rule(finding.rule));
         let mut attempt = Attempt {
-            reason: findings.first().map(|finding| Reason::Rule(finding.rule)),
+            reason,
             findings,
             score: None,
             teacher: Spent::default(),
             judge: Spent::default(),
+            reasoning: annotation.reasoning.clone(),
             content: answer.content,
         };
         attempt.teacher.add(answer.usage);
-        if attempt.reason.is_none() {
-            self.judge(row, number, &annotation, &mut attempt).await?;
+        self.attempts.push(attempt);
+        match reason {
+            Some(_) => self.again(),
+            None => Stage::Judge {
+                annotation,
+                tries: 0,
+            },
         }
-        Ok((attempt, annotation))
     }
 
-    async fn judge(
-        &self,
-        row: &Example,
-        number: u32,
-        annotation: &Annotation,
-        attempt: &mut Attempt,
-    ) -> Result<(), Error> {
-        let answer = render_answer(&annotation.entities);
-        let (schema, reasoning) = (&row.schema, &annotation.reasoning);
-        let prompts = &self.config.prompts;
-        let prompt = prompts.render_judge(schema, &row.sentence, reasoning, &answer);
-        for again in 0..JUDGE_TRIES {
-            let number = number * JUDGE_TRIES + again;
-            let verdict = self.ask(Part::Judge, prompt.clone(), number).await?;
-            attempt.judge.add(verdict.usage);
-            attempt.score = judge::score(&verdict.content);
-            if attempt.score.is_some() {
-                break;
-            }
-        }
+    fn judged(&mut self, verdict: &ChatAnswer, annotation: Annotation, tries: u32) -> Stage {
+        let threshold = self.plan.config.threshold;
+        let Some(attempt) = self.attempts.last_mut() else {
+            return Stage::Teach;
+        };
+        attempt.judge.add(verdict.usage);
+        attempt.score = judge::score(&verdict.content);
         attempt.reason = match attempt.score {
+            None if tries < JUDGE_TRIES => return Stage::Judge { annotation, tries },
             None => Some(Reason::JudgeUnreadable),
-            Some(score) if score < self.config.threshold => Some(Reason::LowScore),
-            Some(_) => None,
+            Some(score) if score < threshold => Some(Reason::LowScore),
+            Some(_) => return Stage::Done(Some(annotation)),
         };
-        Ok(())
+        self.again()
     }
 
-    /// An answer from the journal, or else from the server.
-    async fn ask(&self, part: Part, prompt: String, number: u32) -> Result<ChatAnswer, Error> {
-        let prompts = &self.config.prompts;
-        let (client, sampling, version) = match part {
-            Part::Teacher => (
-                &self.teacher,
-                &self.config.teacher,
-                prompts.teacher.version(),
-            ),
-            Part::Judge => (&self.judge, &self.config.judge, prompts.judge.version()),
-        };
-        let request = request(client, sampling, prompt, number);
-        let key = Key::new(part, version, &request, number);
-        if let Some(body) = self.journal.get(&key)?
-            && let Ok(answer) = chat_client::parse_body(&body)
-        {
-            return Ok(answer);
+    /// Another attempt, if there is one left.
+    fn again(&self) -> Stage {
+        if self.attempts.len() < self.plan.config.attempts as usize {
+            Stage::Teach
+        } else {
+            Stage::Done(None)
         }
-        let entry = Entry {
-            journal: &self.journal,
-            key: &key,
-            part,
-            request: &request,
-            version,
-            number,
-        };
-        client.chat(&request, &self.halt, &entry).await
-    }
-}
-
-/// The place of one answer in the journal.
-struct Entry<'a> {
-    journal: &'a Journal,
-    key: &'a Key,
-    part: Part,
-    request: &'a ChatRequest,
-    version: &'a str,
-    number: u32,
-}
-
-impl Archive for Entry<'_> {
-    type Error = Error;
-
-    async fn store(&self, body: &str) -> Result<(), Error> {
-        let Self {
-            key,
-            part,
-            request,
-            version,
-            number,
-            ..
-        } = *self;
-        self.journal
-            .append(key, part, request, version, number, body)
-    }
-}
-
-fn request(client: &ChatClient, sampling: &Sampling, prompt: String, number: u32) -> ChatRequest {
-    let seed = sampling.seed;
-    ChatRequest {
-        model: client.model().into(),
-        messages: vec![Message::user(prompt)],
-        sampling: Sampling {
-            seed: seed.map(|seed| seed.wrapping_add(number.into())),
-            ..sampling.clone()
-        },
-        stream: false,
     }
 }

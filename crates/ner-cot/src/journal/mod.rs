@@ -4,110 +4,67 @@
 //! the hash of everything that shapes the answer, so that a rerun, a changed
 //! rule or a changed threshold costs no request. A crash leaves at most one torn
 //! last line, which the next opening cuts off.
+//!
+//! In memory an answer takes about 50 bytes, those of its place in the index.
 
+mod compact;
+mod disk;
 mod lock;
+mod record;
+mod scan;
+mod writer;
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
-use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+pub use compact::{Compacted, Merged, compact, merge};
+pub(crate) use disk::sync_dir;
+pub use disk::{Disk, RealDisk};
+pub use record::{Key, Part, Record};
+use scan::{Slot, scan};
+pub use writer::Durability;
+use writer::{Index, Order, Orders, Unwritten, Writer};
 
 use crate::error::Error;
-use chat_client::ChatRequest;
-use chat_client::excerpt;
 
-const VERSION: u32 = 1;
 const FILE: &str = "journal.jsonl";
 const LOCK: &str = "journal.lock";
 
-/// Records between two `fsync` calls. A killed process loses nothing; only a
-/// power failure can lose up to this many.
-const SYNC_EVERY: usize = 64;
-
-/// The first line of a journal.
-#[derive(Serialize, Deserialize)]
-struct Header {
-    journal: String,
-    version: u32,
+/// How a journal is opened.
+#[derive(Clone, Debug)]
+pub struct JournalOptions {
+    /// When answers are forced to the disk.
+    pub durability: Durability,
+    /// How the disk is reached.
+    pub disk: Arc<dyn Disk>,
 }
 
-/// What a request is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Part {
-    /// An annotation with reasoning.
-    Teacher,
-    /// A score of an annotation.
-    Judge,
-}
-
-/// The identity of a request: BLAKE3 over all that shapes its answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key(blake3::Hash);
-
-impl Key {
-    /// Hashes part, model, prompt version, sampling, messages and the number of
-    /// the attempt. The server's address is not part of it: the same model
-    /// behind another address gives the same work.
-    pub fn new(part: Part, prompt: &str, request: &ChatRequest, attempt: u32) -> Self {
-        // JSON keeps the fields apart, whatever their texts contain.
-        let identity = serde_json::json!([part, prompt, request, attempt]);
-        Self(blake3::hash(identity.to_string().as_bytes()))
+impl Default for JournalOptions {
+    /// The default durability on the real disk.
+    fn default() -> Self {
+        Self {
+            durability: Durability::default(),
+            disk: Arc::new(RealDisk),
+        }
     }
 }
 
-/// One line of the journal.
-#[derive(Serialize, Deserialize)]
-struct Record {
-    key: String,
-    part: Part,
-    model: String,
-    prompt: String,
-    attempt: u32,
-    /// First 16 hexadecimal digits of the hash of key and body.
-    check: String,
-    /// The body of the answer, as received.
-    body: String,
-}
-
-impl Record {
-    fn is_sound(&self) -> bool {
-        self.check == checksum(&self.key, &self.body)
-    }
-}
-
-fn checksum(key: &str, body: &str) -> String {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(key.as_bytes()).update(body.as_bytes());
-    hasher.finalize().to_hex()[..16].into()
-}
-
-#[derive(Clone, Copy)]
-struct Slot {
-    offset: u64,
-    length: usize,
-}
-
-struct State {
-    file: File,
-    /// Length of the sound part of the file, in bytes.
-    end: u64,
-    index: HashMap<Key, Slot>,
-    /// Lines that could not be written, kept for a last try.
-    pending: Vec<(Key, String)>,
-    unsynced: usize,
-}
-
-/// An open journal. Only one process at a time can have one per directory.
+/// An open journal. Only one process at a time can write one per directory.
 pub struct Journal {
     path: PathBuf,
-    state: Mutex<State>,
+    index: Index,
+    reader: Mutex<File>,
     damaged: usize,
+    /// `None` if the journal is open for reading only.
+    orders: Option<Orders>,
+    writer: Option<std::thread::JoinHandle<()>>,
     /// Held for its lock, which the system drops with the process.
-    _lock: File,
+    _lock: Option<File>,
 }
 
 impl Journal {
@@ -117,38 +74,82 @@ impl Journal {
     /// If another process holds it, the files cannot be used, or `journal.jsonl`
     /// was written by something else.
     pub fn open(dir: &Path) -> Result<Self, Error> {
+        Self::open_with(dir, &JournalOptions::default())
+    }
+
+    /// As [`Journal::open`], with a choice of how careful it is.
+    ///
+    /// # Errors
+    /// Those of [`Journal::open`].
+    pub fn open_with(dir: &Path, options: &JournalOptions) -> Result<Self, Error> {
         std::fs::create_dir_all(dir)
             .map_err(|source| Error::io("create the directory", dir, source))?;
         let lock = lock::take(&dir.join(LOCK))?;
         let path = dir.join(FILE);
-        let file = OpenOptions::new()
+        let mut file = OpenOptions::new()
             .read(true)
             .append(true)
             .create(true)
             .open(&path)
             .map_err(|source| Error::io("open the journal", &path, source))?;
-        let mut state = State {
+        let (mut journal, end) = Self::load(&path)?;
+        let end = prepare(&mut file, end, &*options.disk)
+            .map_err(|source| Error::io("write the journal", &path, source))?;
+        sync_dir(dir);
+        let writer = Writer {
             file,
-            end: 0,
-            index: HashMap::new(),
-            pending: Vec::new(),
-            unsynced: 0,
+            end,
+            index: journal.index.clone(),
+            disk: options.disk.clone(),
+            durability: options.durability,
         };
-        let damaged = state.load(&path)?;
-        if damaged > 0 {
-            tracing::warn!(path = %path.display(), damaged, "damaged journal lines; their requests will be sent again");
+        let (orders, received) = mpsc::channel();
+        let thread = std::thread::Builder::new()
+            .name("journal".into())
+            .spawn(move || writer.run(&received))
+            .map_err(|source| Error::io("start the thread of the journal", &path, source))?;
+        journal.orders = Some(orders);
+        journal.writer = Some(thread);
+        journal._lock = Some(lock);
+        Ok(journal)
+    }
+
+    /// Opens a journal to look at it, also while another process writes to it. Answers that come later are not seen.
+    ///
+    /// # Errors
+    /// If there is none, or it was written by something else.
+    pub fn open_to_read(dir: &Path) -> Result<Self, Error> {
+        Ok(Self::load(&dir.join(FILE))?.0)
+    }
+
+    /// Reads what is there, and tells where its sound part ends.
+    fn load(path: &Path) -> Result<(Self, u64), Error> {
+        let open = || File::open(path).map_err(|e| Error::io("open the journal", path, e));
+        let mut index = HashMap::new();
+        let scanned = scan(path, open()?, |slot, key, _| {
+            // A request is sent again only if its answer could not be read, so the
+            // last record is the good one.
+            index.insert(key.short(), slot);
+            Ok(())
+        })?;
+        if scanned.damaged > 0 {
+            tracing::warn!(path = %path.display(), damaged = scanned.damaged, "damaged journal lines; their requests will be sent again");
         }
-        Ok(Self {
-            path,
-            state: Mutex::new(state),
-            damaged,
-            _lock: lock,
-        })
+        let journal = Self {
+            path: path.into(),
+            index: Arc::new(Mutex::new(index)),
+            reader: Mutex::new(open()?),
+            damaged: scanned.damaged,
+            orders: None,
+            writer: None,
+            _lock: None,
+        };
+        Ok((journal, scanned.end))
     }
 
     /// Number of different requests that have an answer here.
     pub fn len(&self) -> usize {
-        self.state().index.len()
+        self.index().len()
     }
 
     /// Whether no request has an answer here.
@@ -161,191 +162,137 @@ impl Journal {
         self.damaged
     }
 
+    /// Whether there is an answer to a request.
+    pub fn contains(&self, key: &Key) -> bool {
+        self.index().contains_key(&key.short())
+    }
+
     /// The body recorded for a request, if there is one.
     ///
     /// # Errors
     /// If the file cannot be read.
     pub fn get(&self, key: &Key) -> Result<Option<String>, Error> {
-        let mut state = self.state();
-        let Some(slot) = state.index.get(key).copied() else {
+        let Some(slot) = self.index().get(&key.short()).copied() else {
             return Ok(None);
         };
-        let line = state
-            .read(slot)
-            .map_err(|source| Error::io("read the journal", &self.path, source))?;
-        let record: Option<Record> = serde_json::from_slice(&line).ok();
-        Ok(record.map(|record| record.body))
+        let line = self.read(slot)?;
+        Ok(Record::read(&line).map(|(_, record)| record.body.into_owned()))
     }
 
-    /// Appends one answer and hands it to the operating system.
+    /// Calls `each` with all records in the order in which they came, those that a later one replaces included.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn for_each(&self, mut each: impl FnMut(&Record<'_>)) -> Result<(), Error> {
+        let open = File::open(&self.path);
+        let file = open.map_err(|source| Error::io("open the journal", &self.path, source))?;
+        scan(&self.path, file, |_, _, record| {
+            each(record);
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// Appends one answer, and returns when it is as safe as [`Durability`] says.
     ///
     /// # Errors
     /// If it cannot be written; the answer then stays in memory, and later calls
     /// and [`Journal::finish`] try to write it again.
-    pub fn append(
-        &self,
-        key: &Key,
-        part: Part,
-        request: &ChatRequest,
-        prompt: &str,
-        attempt: u32,
-        body: &str,
-    ) -> Result<(), Error> {
-        let hex = key.0.to_hex().to_string();
-        let record = Record {
-            check: checksum(&hex, body),
-            key: hex,
-            part,
-            model: request.model.clone(),
-            prompt: prompt.into(),
-            attempt,
-            body: body.into(),
-        };
-        let line = serde_json::json!(record).to_string() + "\n";
-        let mut state = self.state();
-        state.pending.push((*key, line));
-        self.written(&mut state, false)
+    pub async fn append(&self, key: &Key, record: &Record<'_>) -> Result<(), Error> {
+        let (done, written) = oneshot::channel();
+        self.order(key, record.line(), Some(done))?;
+        match written.await {
+            Ok(written) => written.map_err(|unwritten| self.unwritten(unwritten)),
+            Err(_) => Err(self.closed()),
+        }
     }
 
-    /// Writes what is still waiting and forces everything to the disk.
+    /// Hands one answer over without waiting for the disk; [`Journal::finish`] tells whether it got there.
+    ///
+    /// # Errors
+    /// If the journal is open for reading only.
+    pub fn append_later(&self, key: &Key, record: &Record<'_>) -> Result<(), Error> {
+        self.order(key, record.line(), None)
+    }
+
+    /// Writes what is still waiting and forces everything to the disk. Blocks until then.
     ///
     /// # Errors
     /// If that fails; the message says how many answers are lost with the process.
     pub fn finish(&self) -> Result<(), Error> {
-        self.written(&mut self.state(), true)
-    }
-
-    fn written(&self, state: &mut State, sync: bool) -> Result<(), Error> {
-        state.flush(sync).map_err(|source| Error::JournalWrite {
-            path: self.path.clone(),
-            unsaved: state.pending.len(),
-            source,
-        })
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Every change of the state is complete before anything can panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// Reads what is there, cuts off a torn end and returns the damaged lines.
-    fn load(&mut self, path: &Path) -> Result<usize, Error> {
-        let io = |source| Error::io("read the journal", path, source);
-        let handle = self.file.try_clone().map_err(io)?;
-        let length = handle.metadata().map_err(io)?.len();
-        let mut reader = BufReader::new(handle);
-        let mut line = Vec::new();
-        let mut damaged = 0;
-        while reader.read_until(b'\n', &mut line).map_err(io)? > 0 {
-            let torn = line.last() != Some(&b'\n');
-            if self.end == 0 {
-                check_header(path, &line, torn)?;
-            }
-            if torn {
-                break;
-            }
-            if self.end > 0 && !self.remember(&line) {
-                damaged += 1;
-            }
-            self.end += line.len() as u64;
-            line.clear();
-        }
-        self.prepare(length)
-            .map_err(|source| Error::io("write the journal", path, source))?;
-        Ok(damaged)
-    }
-
-    /// Makes the file end after its last sound line, the header at least.
-    fn prepare(&mut self, length: u64) -> std::io::Result<()> {
-        if length > self.end {
-            self.file.set_len(self.end)?;
-        }
-        if self.end == 0 {
-            let header = header_line();
-            self.file.write_all(header.as_bytes())?;
-            self.file.sync_all()?;
-            self.end = header.len() as u64;
-        }
-        Ok(())
-    }
-
-    /// Indexes one complete line; false if it is damaged.
-    fn remember(&mut self, line: &[u8]) -> bool {
-        let record: Option<Record> = serde_json::from_slice(line).ok();
-        let Some(record) = record.filter(Record::is_sound) else {
-            return false;
+        let Some(orders) = &self.orders else {
+            return Ok(());
         };
-        let Ok(hash) = blake3::Hash::from_hex(&record.key) else {
-            return false;
-        };
-        let slot = Slot {
-            offset: self.end,
-            length: line.len(),
-        };
-        // A request is sent again only if its answer could not be read, so the
-        // last record is the good one.
-        self.index.insert(Key(hash), slot);
-        true
+        let (done, finished) = mpsc::sync_channel(1);
+        let sent = orders.send(Order::Finish(done)).is_ok();
+        match finished.recv() {
+            Ok(written) if sent => written.map_err(|unwritten| self.unwritten(unwritten)),
+            _ => Err(self.closed()),
+        }
     }
 
-    fn read(&mut self, slot: Slot) -> std::io::Result<Vec<u8>> {
-        let mut line = vec![0; slot.length];
-        self.file.seek(SeekFrom::Start(slot.offset))?;
-        self.file.read_exact(&mut line)?;
+    fn order(
+        &self,
+        key: &Key,
+        line: Vec<u8>,
+        done: Option<oneshot::Sender<Result<(), Unwritten>>>,
+    ) -> Result<(), Error> {
+        let key = key.short();
+        let order = Order::Append { key, line, done };
+        let orders = self.orders.as_ref().ok_or_else(|| self.closed())?;
+        orders.send(order).map_err(|_| self.closed())
+    }
+
+    fn read(&self, slot: Slot) -> Result<Vec<u8>, Error> {
+        let mut line = vec![0; slot.length as usize];
+        let mut file = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = file.seek(SeekFrom::Start(slot.offset));
+        read.and_then(|_| file.read_exact(&mut line))
+            .map_err(|source| Error::io("read the journal", &self.path, source))?;
         Ok(line)
     }
 
-    fn flush(&mut self, sync: bool) -> std::io::Result<()> {
-        while let Some((key, line)) = self.pending.first() {
-            let slot = Slot {
-                offset: self.end,
-                length: line.len(),
-            };
-            if let Err(error) = self.file.write_all(line.as_bytes()) {
-                // Half a line must not stay in front of the next one. Should
-                // this fail too, the next opening sees the line as damaged.
-                let _ = self.file.set_len(self.end);
-                return Err(error);
-            }
-            self.end += slot.length as u64;
-            self.index.insert(*key, slot);
-            self.pending.remove(0);
-            self.unsynced += 1;
+    fn unwritten(&self, unwritten: Unwritten) -> Error {
+        Error::JournalWrite {
+            path: self.path.clone(),
+            unsaved: unwritten.unsaved,
+            source: unwritten.source,
         }
-        if self.unsynced >= SYNC_EVERY || (sync && self.unsynced > 0) {
-            self.file.sync_data()?;
-            self.unsynced = 0;
-        }
-        Ok(())
+    }
+
+    fn closed(&self) -> Error {
+        let closed = std::io::Error::other("it is not open for writing");
+        Error::io("write the journal", &self.path, closed)
+    }
+
+    fn index(&self) -> MutexGuard<'_, HashMap<u128, Slot>> {
+        // Every change of the index is complete before anything can panic.
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn header_line() -> String {
-    let header = Header {
-        journal: "ner-cot".into(),
-        version: VERSION,
-    };
-    serde_json::json!(header).to_string() + "\n"
+impl Drop for Journal {
+    fn drop(&mut self) {
+        // The thread ends when nothing can be ordered any more; the lock must not go before it.
+        drop(self.orders.take());
+        if let Some(thread) = self.writer.take() {
+            let _ = thread.join();
+        }
+    }
 }
 
-/// Refuses a file that is not a journal. A torn header is the start of ours.
-fn check_header(path: &Path, line: &[u8], torn: bool) -> Result<(), Error> {
-    if torn && header_line().as_bytes().starts_with(line) {
-        return Ok(());
+/// Makes the file end after its last sound line, the header at least; returns its length.
+fn prepare(file: &mut File, end: u64, disk: &dyn Disk) -> std::io::Result<u64> {
+    if file.metadata()?.len() > end {
+        disk.truncate(file, end)?;
     }
-    let header: Option<Header> = serde_json::from_slice(line).ok();
-    let found = match header {
-        Some(header) if header.journal == "ner-cot" && header.version == VERSION => return Ok(()),
-        Some(header) if header.journal == "ner-cot" => format!("version {}", header.version),
-        _ => format!("{:?}", excerpt(&String::from_utf8_lossy(line))),
-    };
-    Err(Error::NotAJournal {
-        path: path.into(),
-        expected: VERSION,
-        found,
-    })
+    if end > 0 {
+        return Ok(end);
+    }
+    let header = record::header_line();
+    disk.append(file, header.as_bytes())?;
+    disk.sync(file)?;
+    Ok(header.len() as u64)
 }
 
 #[cfg(test)]

@@ -1,0 +1,179 @@
+//! The loop that keeps rows in work until all are done.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chat_client::Stop;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::error::Error;
+use crate::pipeline::{Progress, Sent, Shared, StopCause};
+use crate::source::{OpenRow, SelectedRow, Selection};
+
+/// Rows in a row that a server may fail before the run ends with its error.
+const MAX_FAILED_ROWS: usize = 8;
+
+type Rows<'a> = Box<dyn Iterator<Item = Result<SelectedRow, Error>> + Send + 'a>;
+type Done = (u128, Result<bool, Error>);
+
+/// One run in progress.
+pub(crate) struct Drive<'a> {
+    shared: &'a Arc<Shared>,
+    rows: Rows<'a>,
+    target: usize,
+    window: usize,
+    tasks: JoinSet<Done>,
+    /// Rows that wait for the answers of a task, by what they ask: equal rows share them.
+    working: HashMap<u128, usize>,
+    /// Rows in work, equal ones counted apart.
+    open: usize,
+    failed_in_a_row: usize,
+    error: Option<Error>,
+    stopped: Option<StopCause>,
+    progress: Progress,
+}
+
+impl<'a> Drive<'a> {
+    pub(crate) fn new(
+        shared: &'a Arc<Shared>,
+        selection: &'a Selection<'_>,
+        target: Option<usize>,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            shared,
+            rows: Box::new(selection.iter()?),
+            target: target.unwrap_or(usize::MAX),
+            // More rows are in work than requests may be in flight, so that rows
+            // which wait before trying again leave no slot empty.
+            window: 2 * (shared.teacher.concurrency() + shared.judge.concurrency()),
+            tasks: JoinSet::new(),
+            working: HashMap::new(),
+            open: 0,
+            failed_in_a_row: 0,
+            error: None,
+            stopped: None,
+            progress: Progress {
+                rows: selection.rows(),
+                ..Progress::default()
+            },
+        })
+    }
+
+    /// Works until all rows are done or the run has to end.
+    pub(crate) async fn run(
+        &mut self,
+        stop: &Stop,
+        requests: &(dyn Fn() -> u64 + Sync),
+        progress: &mut (dyn FnMut(&Progress) + Send),
+    ) -> Result<Sent, Error> {
+        let mut deadline = None;
+        loop {
+            if stop.is_stopped() {
+                self.stopped.get_or_insert(StopCause::Asked);
+                self.shared.halt.stop();
+            }
+            let halted = self.shared.halt.is_stopped();
+            if halted {
+                deadline = deadline.or(Some(Instant::now() + self.shared.plan.config.grace));
+            } else {
+                self.fill()?;
+            }
+            tokio::select! {
+                biased;
+                () = wait(deadline), if halted => break,
+                () = stop.stopped(), if !halted => {}
+                joined = self.tasks.join_next() => match joined {
+                    None => break,
+                    Some(joined) => self.finish_row(joined),
+                },
+            }
+            self.progress.in_flight = self.tasks.len();
+            self.progress.requests = requests();
+            progress(&self.progress);
+        }
+        self.tasks.shutdown().await;
+        self.progress.in_flight = 0;
+        self.progress.requests = requests();
+        match self.error.take() {
+            Some(error) => Err(error),
+            None => Ok(Sent {
+                progress: self.progress,
+                stopped: self.stopped.take(),
+            }),
+        }
+    }
+
+    /// Starts rows in the order of the source.
+    ///
+    /// A row is started only if the target could not be reached without it, even if all rows in work were
+    /// accepted. So exactly the rows up to the one that completes the target are asked about, whatever the timing.
+    fn fill(&mut self) -> Result<(), Error> {
+        while self.tasks.len() < self.window && self.progress.accepted + self.open < self.target {
+            match self.rows.next().transpose()? {
+                None => break,
+                Some(SelectedRow::Skipped { .. }) => {
+                    self.progress.done += 1;
+                    self.progress.rejected += 1;
+                }
+                Some(SelectedRow::Open(row)) => self.start(row),
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, row: OpenRow) {
+        self.open += 1;
+        let waiting = self.working.entry(row.question).or_default();
+        *waiting += 1;
+        if *waiting == 1 {
+            let shared = self.shared.clone();
+            self.tasks
+                .spawn(async move { (row.question, shared.annotate(&row.asked).await) });
+        }
+    }
+
+    fn finish_row(&mut self, joined: Result<Done, tokio::task::JoinError>) {
+        let (question, result) = match joined {
+            Ok(done) => done,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => return,
+        };
+        let rows = self.working.remove(&question).unwrap_or(0);
+        self.open -= rows;
+        match result {
+            Ok(accepted) => {
+                self.failed_in_a_row = 0;
+                self.progress.done += rows;
+                match accepted {
+                    true => self.progress.accepted += rows,
+                    false => self.progress.rejected += rows,
+                }
+            }
+            Err(Error::Client(chat_client::Error::Stopped)) => {}
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// A row that a failing server could not answer stays open for the next run;
+    /// a server that refuses, or that fails row after row, ends this one.
+    fn fail(&mut self, error: Error) {
+        self.failed_in_a_row += 1;
+        let passing = matches!(error, Error::Client(chat_client::Error::GaveUp { .. }));
+        if passing && self.failed_in_a_row < MAX_FAILED_ROWS {
+            tracing::warn!(%error, "a row is left for the next run");
+            return;
+        }
+        self.shared.halt.stop();
+        // What ends the run first is its cause; the rest follows from it.
+        self.error.get_or_insert(error);
+    }
+}
+
+/// Sleeps until the deadline, or forever without one.
+async fn wait(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

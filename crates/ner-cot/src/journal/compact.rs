@@ -1,0 +1,104 @@
+//! Making a journal smaller, and several into one.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+
+use super::disk::Disk;
+use super::record::header_line;
+use super::scan::{Slot, scan};
+use super::{FILE, Journal, LOCK, lock, sync_dir};
+use crate::error::Error;
+
+/// What compaction did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compacted {
+    /// Length of the journal before, in bytes.
+    pub bytes_before: u64,
+    /// Length after.
+    pub bytes_after: u64,
+    /// Answers that are kept: the last one of every request.
+    pub answers: usize,
+}
+
+/// Rewrites the journal of `dir` without damaged lines and without answers that a later one to the same request
+/// replaces. Needs room for a second copy while it works.
+///
+/// # Errors
+/// If the journal is in use or a file cannot be written; then the journal is as it was.
+pub fn compact(dir: &Path, disk: &dyn Disk) -> Result<Compacted, Error> {
+    let _lock = lock::take(&dir.join(LOCK))?;
+    let path = dir.join(FILE);
+    let (journal, end) = Journal::load(&path)?;
+    let mut slots: Vec<Slot> = journal.index().values().copied().collect();
+    slots.sort_unstable_by_key(|slot| slot.offset);
+    let beside = dir.join(format!("{FILE}.partial"));
+    let written = copy(&journal, &slots, &beside, disk);
+    let bytes_after = written.inspect_err(|_| {
+        // The half-written copy is of no use to anybody.
+        let _ = std::fs::remove_file(&beside);
+    })?;
+    disk.rename(&beside, &path)
+        .map_err(|source| Error::io("replace the journal", &path, source))?;
+    sync_dir(dir);
+    Ok(Compacted {
+        bytes_before: end,
+        bytes_after,
+        answers: slots.len(),
+    })
+}
+
+/// Copies a header and the lines at `slots`; returns the length of the copy.
+fn copy(journal: &Journal, slots: &[Slot], to: &Path, disk: &dyn Disk) -> Result<u64, Error> {
+    let io = |source| Error::io("write", to, source);
+    let mut options = OpenOptions::new();
+    let options = options.create(true).write(true).truncate(true);
+    let mut file = options.open(to).map_err(io)?;
+    let mut length = 0;
+    let mut block = header_line().into_bytes();
+    for &slot in slots {
+        block.extend(journal.read(slot)?);
+        if block.len() >= 1 << 20 {
+            length += block.len() as u64;
+            disk.append(&mut file, &block).map_err(io)?;
+            block.clear();
+        }
+    }
+    length += block.len() as u64;
+    disk.append(&mut file, &block).map_err(io)?;
+    disk.sync(&file).map_err(io)?;
+    Ok(length)
+}
+
+/// What a merge did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Merged {
+    /// Answers taken over.
+    pub added: usize,
+    /// Answers that were there already.
+    pub known: usize,
+}
+
+/// Takes the answers of other journals over into that of `into`, which may be new.
+///
+/// # Errors
+/// If a journal cannot be read, or the target is in use or cannot be written.
+pub fn merge(from: &[PathBuf], into: &Path) -> Result<Merged, Error> {
+    let target = Journal::open(into)?;
+    let mut merged = Merged::default();
+    for dir in from {
+        let path = dir.join(FILE);
+        let open = File::open(&path);
+        let file = open.map_err(|source| Error::io("open the journal", &path, source))?;
+        scan(&path, file, |_, key, record| {
+            if target.contains(key) {
+                merged.known += 1;
+                return Ok(());
+            }
+            merged.added += 1;
+            target.append_later(key, record)
+        })?;
+        // The index knows the answers of this journal before those of the next are compared with it.
+        target.finish()?;
+    }
+    Ok(merged)
+}
