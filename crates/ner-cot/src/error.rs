@@ -101,6 +101,19 @@ pub enum Error {
         /// The version that is there.
         found: String,
     },
+    /// A line of a file of batch results is none.
+    #[error(
+        "{}, line {line}: expected a result of a batch service with a custom_id, found {found}",
+        path.display()
+    )]
+    BatchLine {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is there.
+        found: String,
+    },
     /// The source cannot be read.
     #[error(transparent)]
     Source(#[from] ner_datasets::Error),

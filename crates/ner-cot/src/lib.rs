@@ -39,6 +39,7 @@
 //! ```
 
 mod agree;
+mod batch;
 mod drive;
 mod error;
 mod journal;
@@ -54,6 +55,7 @@ mod row;
 mod source;
 mod validate;
 
+pub use batch::{BatchExport, BatchImport, BatchLimits, export_batch, import_batch};
 pub use chat_client::{
     ChatAnswer, ChatClient, ChatRequest, Endpoint, Finish, Message, Retry, Role, Sampling, Stop,
     Usage,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chat_client::Sampling;
 
 use crate::error::Error;
+use crate::journal::Part;
 use crate::prompts::Prompts;
 use crate::report::Provenance;
 use crate::validate::Rules;
@@ -93,6 +94,14 @@ impl Plan {
             judge_model: self.judge_model.clone(),
             teacher_prompt: prompts.teacher.version().into(),
             judge_prompt: prompts.judge.version().into(),
+        }
+    }
+
+    /// Name of the model for a part.
+    pub fn model(&self, part: Part) -> &str {
+        match part {
+            Part::Teacher => &self.teacher_model,
+            Part::Judge => &self.judge_model,
         }
     }
 

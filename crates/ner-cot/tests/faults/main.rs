@@ -1,8 +1,10 @@
 //! The pipeline against servers that fail in every way that was seen in the wild.
 
+mod batch;
 mod client;
 mod journal;
 mod server;
+mod target;
 
 use std::path::Path;
 use std::time::Duration;
