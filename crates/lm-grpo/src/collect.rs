@@ -6,7 +6,6 @@ use std::time::Instant;
 use lm_generate::{Finish, Generated, Progress, Request, Sampling};
 use lm_kernels::LmOps;
 use lm_model::Qwen3;
-use lm_train::Recompute;
 
 use crate::batch::{Batch, Trajectory};
 use crate::metrics::{CompletionRow, RolloutStats, Seconds, rollout_metrics};
@@ -14,8 +13,7 @@ use crate::pass::{PassContext, record_reference};
 use crate::plan::{prompts_of_step, sampling_seeds};
 use crate::reward::score;
 use crate::{
-    Advantages, Environment, Error, GrpoConfig, Monitor, Objective, RewardItem, RewardValue,
-    advantages,
+    Advantages, Environment, Error, GrpoConfig, Monitor, RewardItem, RewardValue, advantages,
 };
 
 /// Size below which an advantage is that of a group with equal rewards, up to rounding.
@@ -26,6 +24,8 @@ pub(crate) struct Collector<'a, B: LmOps> {
     pub(crate) environment: Environment<'a, B>,
     pub(crate) reference: Option<Qwen3<B>>,
     pub(crate) config: &'a GrpoConfig,
+    /// What the passes over the batch use too.
+    pub(crate) context: PassContext<'a>,
 }
 
 /// How the collection of a batch ended.
@@ -220,19 +220,13 @@ impl<B: LmOps> Collector<'_, B> {
         let Some(reference) = &self.reference else {
             return ControlFlow::Continue(());
         };
-        let prompts = self.environment.prompts;
-        let context = PassContext {
-            prompts,
-            objective: Objective::from(self.config),
-            temperature: self.config.temperature,
-            recompute: Recompute::every(self.config.recompute_layers),
-        };
-        let lengths: Vec<usize> = prompts.iter().map(|prompt| prompt.ids.len()).collect();
+        let prompts = self.context.prompts.iter();
+        let lengths: Vec<usize> = prompts.map(|prompt| prompt.ids.len()).collect();
         for micro_batch in batch.micro_batches(&lengths, self.config.micro_batch_tokens) {
             if monitor.should_stop() {
                 return ControlFlow::Break(());
             }
-            record_reference(reference, batch, &micro_batch, context);
+            record_reference(reference, batch, &micro_batch, self.context);
         }
         ControlFlow::Continue(())
     }

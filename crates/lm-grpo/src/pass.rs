@@ -4,12 +4,12 @@ use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Int, Tensor, TensorData};
 use lm_kernels::LmOps;
 use lm_kernels::ops::TokenLogProbs;
-use lm_model::{Packed, Prefixed, Qwen3};
+use lm_model::{Prefixed, Qwen3};
 use lm_train::{GradientAccumulator, ParamGradients, Recompute, Scoring, backpropagate};
 
 use crate::batch::{Batch, Trajectory};
 use crate::metrics::PassStats;
-use crate::{Clipped, Monitor, Objective, Prompt};
+use crate::{Clipped, Error, GrpoConfig, Monitor, Objective, Prompt};
 
 /// What stays the same from micro-batch to micro-batch.
 #[derive(Clone, Copy)]
@@ -18,6 +18,22 @@ pub(crate) struct PassContext<'a> {
     pub(crate) objective: Objective,
     pub(crate) temperature: f64,
     pub(crate) recompute: Recompute,
+}
+
+impl<'a> PassContext<'a> {
+    /// What `config` says about the passes of `policy`.
+    pub(crate) fn new<B: LmOps>(
+        policy: &Qwen3<B>,
+        prompts: &'a [Prompt],
+        config: &GrpoConfig,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            prompts,
+            objective: Objective::from(config),
+            temperature: config.temperature,
+            recompute: Recompute::for_model(config.recompute_layers, policy)?,
+        })
+    }
 }
 
 /// How a pass ended.
@@ -42,36 +58,11 @@ struct Evaluation {
 ///
 /// The last token of a completion predicts nothing that counts, so it is not an input. Neighbours with the same prompt
 /// share its rows.
-pub(crate) fn scoring<B: AutodiffBackend + LmOps>(
+pub(crate) fn scoring<B: LmOps>(
     model: &Qwen3<B>,
     trajectories: &[&Trajectory],
     context: PassContext<'_>,
 ) -> Scoring<B> {
-    let (batch, rows, targets) = inputs(model, trajectories, context);
-    Scoring {
-        batch,
-        rows,
-        targets,
-        temperature: context.temperature,
-    }
-}
-
-/// Log-probabilities and entropies of the tokens of `trajectories`, end to end.
-pub(crate) fn forward<B: LmOps>(
-    model: &Qwen3<B>,
-    trajectories: &[&Trajectory],
-    context: PassContext<'_>,
-) -> TokenLogProbs<B> {
-    let (batch, rows, targets) = inputs(model, trajectories, context);
-    model.log_probs(&batch, rows, targets, context.temperature)
-}
-
-/// The batch, the rows that predict the targets, and the targets.
-fn inputs<B: LmOps>(
-    model: &Qwen3<B>,
-    trajectories: &[&Trajectory],
-    context: PassContext<'_>,
-) -> (Packed<B>, Tensor<B, 1, Int>, Tensor<B, 1, Int>) {
     let (mut groups, mut rows, mut targets) = (Vec::new(), Vec::new(), Vec::new());
     let mut end = 0;
     for same in trajectories.chunk_by(|a, b| a.prompt == b.prompt) {
@@ -94,7 +85,12 @@ fn inputs<B: LmOps>(
         let shape = [values.len()];
         Tensor::<B, 1, Int>::from_data(TensorData::new(values, shape), &device)
     };
-    (model.pack_prefixed(&groups), ints(rows), ints(targets))
+    Scoring {
+        batch: model.pack_prefixed(&groups),
+        rows: ints(rows),
+        targets: ints(targets),
+        temperature: context.temperature,
+    }
 }
 
 /// Forward and backward passes over all micro-batches, given as indices of trajectories. The first pass over a batch also
@@ -229,7 +225,8 @@ pub(crate) fn record_reference<B: LmOps>(
         .iter()
         .map(|&i| &batch.trajectories[i])
         .collect();
-    let log_probs = read(forward(reference, &trajectories, context).log_probs);
+    let scored = scoring(reference, &trajectories, context).log_probs(reference);
+    let log_probs = read(scored.log_probs);
     for (i, own) in split(batch, micro_batch, &log_probs) {
         batch.trajectories[i].reference = own;
     }

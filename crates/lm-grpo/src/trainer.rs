@@ -7,14 +7,14 @@ use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use lm_kernels::LmOps;
 use lm_model::Qwen3;
-use lm_train::{Optimizer, Recompute, RunFiles, Schedule};
+use lm_train::{Optimizer, RunFiles, Schedule};
 
 use crate::batch::Batch;
 use crate::checkpoint::{self, Saved, Snapshot, State};
 use crate::collect::{Collected, Collector};
 use crate::metrics::{PassStats, StepFacts, step_metrics};
 use crate::pass::{PassContext, PassEnd, accumulate};
-use crate::{Error, GrpoConfig, Monitor, Objective, Reward, RolloutEngine, TextDecoder};
+use crate::{Error, GrpoConfig, Monitor, Reward, RolloutEngine, TextDecoder};
 
 /// A prompt to sample completions of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,11 +58,11 @@ pub struct Outcome<B: AutodiffBackend> {
 /// every [`GrpoConfig::save_every`] steps, at the end, when the monitor stops the run, and when an update fails.
 ///
 /// # Errors
-/// [`Error::Config`], [`Error::NoPrompts`] and [`Error::MissingReference`] before the first step;
-/// [`Error::ResumeMismatch`] and [`Error::Corrupt`] for a checkpoint that does not fit; [`Error::Rollout`],
-/// [`Error::RolloutShape`], [`Error::RewardCount`] and [`Error::RewardNotFinite`] when engine or reward fail;
-/// [`Error::NonFinite`] if the loss or the gradient norm is not finite; [`Error::Io`], [`Error::Model`] and
-/// [`Error::Train`] when files cannot be read or written.
+/// [`Error::Config`], [`Error::NoPrompts`] and [`Error::MissingReference`] before the first step, and [`Error::Train`] if
+/// layers of a model with dropout should be computed again; [`Error::ResumeMismatch`] and [`Error::Corrupt`] for a
+/// checkpoint that does not fit; [`Error::Rollout`], [`Error::RolloutShape`], [`Error::RewardCount`] and
+/// [`Error::RewardNotFinite`] when engine or reward fail; [`Error::NonFinite`] if the loss or the gradient norm is not
+/// finite; [`Error::Io`], [`Error::Model`] and [`Error::Train`] when files cannot be read or written.
 pub fn train_grpo<'a, B>(
     policy: Qwen3<B>,
     reference: Option<Qwen3<B::InnerBackend>>,
@@ -76,13 +76,6 @@ where
     B::InnerBackend: LmOps,
 {
     config.validate()?;
-    if config.recompute_layers > 0 && policy.has_dropout() {
-        return Err(Error::Config {
-            field: "recompute_layers",
-            expected: "0 for a model with dropout",
-            found: config.recompute_layers.to_string(),
-        });
-    }
     if environment.prompts.is_empty() {
         return Err(Error::NoPrompts);
     }
@@ -162,6 +155,7 @@ where
                 .map(|prompt| prompt.ids.len())
                 .collect(),
             collector: Collector {
+                context: PassContext::new(&model, environment.prompts, config)?,
                 environment,
                 reference,
                 config,
@@ -225,7 +219,8 @@ where
             batch.micro_batches(&self.prompt_lengths, self.config.micro_batch_tokens);
         while batch.passes.len() < self.config.iterations {
             let started = Instant::now();
-            let end = accumulate(&model, &mut batch, &micro_batches, self.context(), monitor);
+            let context = self.collector.context;
+            let end = accumulate(&model, &mut batch, &micro_batches, context, monitor);
             let (gradients, stats) = match end {
                 PassEnd::Complete(gradients, stats) => (gradients, stats),
                 PassEnd::Stopped => {
@@ -248,15 +243,6 @@ where
         }
         self.batch = Some(batch);
         Ok((model, Flow::Done))
-    }
-
-    fn context(&self) -> PassContext<'a> {
-        PassContext {
-            prompts: self.collector.environment.prompts,
-            objective: Objective::from(self.config),
-            temperature: self.config.temperature,
-            recompute: Recompute::every(self.config.recompute_layers),
-        }
     }
 
     /// Updates made so far.

@@ -161,9 +161,14 @@ impl<B: LmOps> Qwen3<B> {
         }
     }
 
+    /// The output of the last layer, before the final norm, `[T, H]`.
+    pub fn all_layers(&self, batch: &Packed<B>) -> Tensor<B, 2> {
+        self.layers(0..self.num_layers(), self.embed(batch), batch)
+    }
+
     /// Hidden states after the final norm, `[T, H]`.
     pub fn hidden(&self, batch: &Packed<B>) -> Tensor<B, 2> {
-        let x = self.layers(0..self.num_layers(), self.embed(batch), batch);
+        let x = self.all_layers(batch);
         self.model.norm.forward(x, self.config.rms_norm_eps)
     }
 
@@ -185,8 +190,7 @@ impl<B: LmOps> Qwen3<B> {
         targets: Tensor<B, 1, Int>,
         temperature: f64,
     ) -> ops::TokenLogProbs<B> {
-        let x = self.layers(0..self.num_layers(), self.embed(batch), batch);
-        self.score(x, rows, targets, temperature)
+        self.score(self.all_layers(batch), rows, targets, temperature)
     }
 
     /// [`Qwen3::log_probs`] from the output `x [T, H]` of the last layer.

@@ -9,17 +9,17 @@
 use std::ops::Range;
 
 use burn::module::AutodiffModule;
-use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Int, Tensor};
 use lm_kernels::LmOps;
 use lm_kernels::ops::TokenLogProbs;
 use lm_model::{Packed, Qwen3};
 
-use crate::GradientAccumulator;
+use crate::{Error, GradientAccumulator};
 
 /// Tokens whose log-probabilities are wanted.
 #[derive(Clone, Debug)]
-pub struct Scoring<B: AutodiffBackend> {
+pub struct Scoring<B: Backend> {
     /// The sequences.
     pub batch: Packed<B>,
     /// Rows of the batch that predict the targets, `[N]`.
@@ -28,6 +28,19 @@ pub struct Scoring<B: AutodiffBackend> {
     pub targets: Tensor<B, 1, Int>,
     /// What the logits are divided by.
     pub temperature: f64,
+}
+
+impl<B: LmOps> Scoring<B> {
+    /// Log-probability and entropy at every target under `model`, `[N]` each.
+    pub fn log_probs(&self, model: &Qwen3<B>) -> TokenLogProbs<B> {
+        self.after_layers(model, model.all_layers(&self.batch))
+    }
+
+    /// The same from the output `x [T, H]` of the last layer.
+    fn after_layers(&self, model: &Qwen3<B>, x: Tensor<B, 2>) -> TokenLogProbs<B> {
+        let (rows, targets) = (self.rows.clone(), self.targets.clone());
+        model.score(x, rows, targets, self.temperature)
+    }
 }
 
 /// Which activations a forward pass keeps for the backward pass.
@@ -42,10 +55,18 @@ pub enum Recompute {
 
 impl Recompute {
     /// Segments of `layers` layers, or nothing for 0.
-    pub fn every(layers: usize) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Config`] for segments of a model with dropout, which would draw another mask the second time.
+    pub fn for_model<B: LmOps>(layers: usize, model: &Qwen3<B>) -> Result<Self, Error> {
         match layers {
-            0 => Self::Nothing,
-            layers => Self::Segments(layers),
+            0 => Ok(Self::Nothing),
+            _ if model.has_dropout() => Err(Error::Config {
+                field: "recompute_layers",
+                expected: "0 for a model with dropout",
+                found: layers.to_string(),
+            }),
+            _ => Ok(Self::Segments(layers)),
         }
     }
 }
@@ -53,8 +74,8 @@ impl Recompute {
 /// Computes log-probabilities, asks `upstream` for the gradient of the loss with respect to each of them, `[N]`, and adds
 /// the gradients of the parameters to `gradients`.
 ///
-/// `false` if `upstream` gave none; then nothing was added. With recomputation a model must not have dropout, which would
-/// draw another mask the second time.
+/// `false` if `upstream` gave none; then nothing was added. With recomputation a model must not have dropout;
+/// [`Recompute::for_model`] sees to that.
 pub fn backpropagate<B>(
     model: &Qwen3<B>,
     scoring: Scoring<B>,
@@ -68,12 +89,8 @@ where
 {
     match recompute {
         Recompute::Nothing => {
-            let hidden = model.layers(
-                0..model.num_layers(),
-                model.embed(&scoring.batch),
-                &scoring.batch,
-            );
-            let Some(surrogate) = surrogate(model, hidden, &scoring, upstream) else {
+            let top = model.all_layers(&scoring.batch);
+            let Some(surrogate) = surrogate(model, top, &scoring, upstream) else {
                 return false;
             };
             gradients.add(model, surrogate.backward());
@@ -83,18 +100,18 @@ where
     }
 }
 
-/// A scalar whose derivative with respect to the log-probabilities is what `upstream` says.
+/// A scalar whose derivative with respect to the log-probabilities is what `upstream` says; `top` is the output of the
+/// last layer.
 fn surrogate<B>(
     model: &Qwen3<B>,
-    hidden: Tensor<B, 2>,
+    top: Tensor<B, 2>,
     scoring: &Scoring<B>,
     upstream: impl FnOnce(TokenLogProbs<B::InnerBackend>) -> Option<Tensor<B::InnerBackend, 1>>,
 ) -> Option<Tensor<B, 1>>
 where
     B: AutodiffBackend + LmOps,
 {
-    let (rows, targets) = (scoring.rows.clone(), scoring.targets.clone());
-    let scored = model.score(hidden, rows, targets, scoring.temperature);
+    let scored = scoring.after_layers(model, top);
     let gradient = upstream(TokenLogProbs {
         log_probs: scored.log_probs.clone().inner(),
         entropy: scored.entropy.inner(),
@@ -114,29 +131,36 @@ where
     B::InnerBackend: LmOps,
 {
     let segments = segments(model.num_layers(), layers);
-    let (mut inputs, top) = inputs_of(model, scoring, &segments);
+    let (inputs, top) = inputs_of(model, scoring, &segments);
     let top = Tensor::<B, 2>::from_inner(top).require_grad();
     let Some(surrogate) = surrogate(model, top.clone(), scoring, upstream) else {
         return false;
     };
     let mut found = surrogate.backward();
-    let mut grad = top.grad_remove(&mut found);
+    let mut gradient = gradient_of(&top, &mut found);
     gradients.add(model, found);
-    for segment in segments.into_iter().rev() {
-        let (Some(input), Some(of_output)) = (inputs.pop(), grad.take()) else {
-            return true;
-        };
+    for (segment, input) in segments.into_iter().zip(inputs).rev() {
         let input = Tensor::<B, 2>::from_inner(input).require_grad();
         let output = model.layers(segment, input.clone(), &scoring.batch);
-        let mut found = pull(output, of_output).backward();
-        grad = input.grad_remove(&mut found);
+        let mut found = pull(output, gradient).backward();
+        gradient = gradient_of(&input, &mut found);
         gradients.add(model, found);
     }
-    if let Some(grad) = grad.filter(|_| model.trains_embedding()) {
+    if model.trains_embedding() {
         let embedded = model.embed(&scoring.batch);
-        gradients.add(model, pull(embedded, grad).backward());
+        gradients.add(model, pull(embedded, gradient).backward());
     }
     true
+}
+
+/// Takes out the gradient of a segment's input. Without it the layers below would learn nothing and nobody would notice,
+/// so its absence, which can only be a mistake in this file, is a panic.
+fn gradient_of<B: AutodiffBackend>(
+    input: &Tensor<B, 2>,
+    found: &mut B::Gradients,
+) -> Tensor<B::InnerBackend, 2> {
+    let gradient = input.grad_remove(found);
+    gradient.expect("the scalar was computed from this input, which requires a gradient")
 }
 
 /// A scalar whose derivative with respect to `output` is `gradient`, exactly.

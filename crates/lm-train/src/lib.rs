@@ -57,7 +57,6 @@ pub use error::Error;
 pub use evaluation::SftData;
 pub use flops::training_flops;
 pub use gradients::{GradientAccumulator, ParamGradients};
-pub use loss::{LossTerms, completion_loss};
 pub use metrics::{EvalMetrics, Monitor, StepMetrics, peak_memory_bytes};
 pub use optimizer::{AdamWConfig, Optimizer};
 pub use sample::{Sample, Sequence, prepare};

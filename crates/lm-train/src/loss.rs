@@ -1,43 +1,13 @@
-//! The loss of one micro-batch: negative log-likelihood of the completion tokens.
+//! What the loss of a micro-batch is made of: the log-probabilities of the completion tokens.
 
 use std::borrow::Cow;
 
-use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Int, Tensor};
 use lm_kernels::LmOps;
 use lm_kernels::ops::TokenLogProbs;
-use lm_model::{Packed, Qwen3};
+use lm_model::Qwen3;
 
-use crate::{BatchLayout, Sequence};
-
-/// What a micro-batch contributes to its optimizer step. All parts stay on the device.
-#[derive(Debug)]
-pub struct LossTerms<B: AutodiffBackend> {
-    /// Sum of the targets' negative log-likelihoods, `[1]`, in nats; differentiable.
-    pub loss: Tensor<B, 1>,
-    /// Sum of the entropies of the predicted distributions, `[1]`, in nats; no gradient.
-    pub entropy: Tensor<B::InnerBackend, 1>,
-}
-
-/// Runs `model` over `sequences` and sums the loss over their targets.
-///
-/// The model attends inside each sequence only, and just the hidden states in front of a target are
-/// projected on the vocabulary. Divide by the number of targets of the whole optimizer step, not of this
-/// micro-batch, to get a token mean.
-pub fn completion_loss<B>(
-    model: &Qwen3<B>,
-    sequences: &[Sequence<'_>],
-    layout: BatchLayout,
-) -> LossTerms<B>
-where
-    B: AutodiffBackend + LmOps,
-{
-    let scored = target_log_probs(model, sequences, layout);
-    LossTerms {
-        loss: scored.log_probs.sum().neg(),
-        entropy: scored.entropy.inner().sum(),
-    }
-}
+use crate::{BatchLayout, Scoring, Sequence};
 
 /// Log-probability and entropy at every target, in the order of the sequences.
 pub(crate) fn target_log_probs<B: LmOps>(
@@ -45,16 +15,18 @@ pub(crate) fn target_log_probs<B: LmOps>(
     sequences: &[Sequence<'_>],
     layout: BatchLayout,
 ) -> TokenLogProbs<B> {
-    let (batch, rows, targets) = inputs(model, sequences, layout);
-    model.log_probs(&batch, rows, targets, 1.0)
+    scoring(model, sequences, layout).log_probs(model)
 }
 
-/// The batch, the rows that predict the targets, and the targets.
-pub(crate) fn inputs<B: LmOps>(
+/// The targets of the sequences as what is to be scored.
+///
+/// The model attends inside each sequence only, and just the hidden states in front of a target are projected on the
+/// vocabulary.
+pub(crate) fn scoring<B: LmOps>(
     model: &Qwen3<B>,
     sequences: &[Sequence<'_>],
     layout: BatchLayout,
-) -> (Packed<B>, Tensor<B, 1, Int>, Tensor<B, 1, Int>) {
+) -> Scoring<B> {
     let lengths = row_lengths(sequences, layout);
     let (rows, targets) = rows_and_targets(sequences, &lengths);
     let ids: Vec<Cow<'_, [u32]>> = sequences
@@ -65,9 +37,12 @@ pub(crate) fn inputs<B: LmOps>(
     let ids: Vec<&[u32]> = ids.iter().map(AsRef::as_ref).collect();
     let batch = model.pack(&ids);
     let device = batch.ids.device();
-    let rows = Tensor::<B, 1, Int>::from_ints(rows.as_slice(), &device);
-    let targets = Tensor::<B, 1, Int>::from_ints(targets.as_slice(), &device);
-    (batch, rows, targets)
+    Scoring {
+        batch,
+        rows: Tensor::<B, 1, Int>::from_ints(rows.as_slice(), &device),
+        targets: Tensor::<B, 1, Int>::from_ints(targets.as_slice(), &device),
+        temperature: 1.0,
+    }
 }
 
 /// Rows of the batch that each sequence takes.

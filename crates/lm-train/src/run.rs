@@ -32,6 +32,7 @@ pub(crate) struct Run<'a, B: AutodiffBackend> {
     lengths: Vec<usize>,
     /// Whether full weights are trained, not adapters on frozen ones.
     weights_trained: bool,
+    recompute: Recompute,
     /// The plan of `state.epoch`, which has at least one step left.
     plan: EpochPlan,
     schedule: Schedule,
@@ -57,13 +58,7 @@ where
     ) -> Result<(Self, Qwen3<B>), Error> {
         config.validate()?;
         check_evaluation(config, files, data.eval, team)?;
-        if config.recompute_layers > 0 && model.has_dropout() {
-            return Err(Error::Config {
-                field: "recompute_layers",
-                expected: "0 for a model with dropout",
-                found: config.recompute_layers.to_string(),
-            });
-        }
+        let recompute = Recompute::for_model(config.recompute_layers, &model)?;
         let vocab_size = model.config().vocab_size;
         let fit = |samples| prepare(samples, vocab_size, config.max_length, config.over_length);
         let sequences = fit(data.train)?;
@@ -84,6 +79,7 @@ where
             saved: files.resume.clone().map(|dir| (state.global_step, dir)),
             clock: Clock::default(),
             weights_trained: model.lora().is_none(),
+            recompute,
             team,
             config,
             files,
@@ -183,7 +179,7 @@ where
         StepBatches {
             micro_batches: batches.into_iter().map(sequences).collect(),
             layout: self.config.layout,
-            recompute: Recompute::every(self.config.recompute_layers),
+            recompute: self.recompute,
         }
     }
 

@@ -7,11 +7,9 @@ use lm_kernels::ops::TokenLogProbs;
 use lm_model::Qwen3;
 
 use crate::gradients::read_scalars;
-use crate::loss::inputs;
+use crate::loss::scoring;
 use crate::team::Team;
-use crate::{
-    BatchLayout, GradientAccumulator, ParamGradients, Recompute, Scoring, Sequence, backpropagate,
-};
+use crate::{BatchLayout, GradientAccumulator, ParamGradients, Recompute, Sequence, backpropagate};
 
 /// One optimizer step, ready to be applied.
 pub(crate) struct Accumulated<B: AutodiffBackend> {
@@ -81,13 +79,7 @@ where
         if share.is_empty() {
             continue;
         }
-        let (batch, rows, targets) = inputs(model, &share, batches.layout);
-        let scoring = Scoring {
-            batch,
-            rows,
-            targets,
-            temperature: 1.0,
-        };
+        let scoring = scoring(model, &share, batches.layout);
         // The loss of a target is minus its log-probability.
         let upstream = |scored: TokenLogProbs<B::InnerBackend>| {
             let gradient = scored.log_probs.full_like(share_of_target);

@@ -7,12 +7,12 @@ use anyhow::{Context, Result};
 use burn::tensor::backend::AutodiffBackend;
 use clap::Args;
 use lm_kernels::LmOps;
-use lm_model::{Precision, checkpoint};
+use lm_model::checkpoint;
 use serde::Serialize;
 
 use crate::backend::{Device, Inner, Task, dispatch};
 use crate::exit::usage;
-use crate::recipe::Backend;
+use crate::recipe::{Backend, Dtype};
 
 /// What the ratios compare, for the report.
 const TIMED: &str = "load: map, check and convert all tensors into a model on the device; read: all weight files into fresh \
@@ -26,7 +26,7 @@ pub(crate) struct BenchLoadArgs {
     model: PathBuf,
     /// Type of the weights in memory.
     #[arg(long, value_enum, default_value = "bf16")]
-    dtype: LoadDtype,
+    dtype: Dtype,
     /// Burn backend.
     #[arg(long, value_enum, default_value = "flex")]
     backend: Backend,
@@ -35,23 +35,13 @@ pub(crate) struct BenchLoadArgs {
     repetitions: usize,
 }
 
-/// The types that a model can be held in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-enum LoadDtype {
-    /// 32-bit floating point.
-    F32,
-    /// bfloat16.
-    Bf16,
-}
-
 /// What the command prints.
 #[derive(Debug, Serialize)]
 struct Output {
     bench: &'static str,
     timed: &'static str,
     model: PathBuf,
-    dtype: LoadDtype,
+    dtype: Dtype,
     backend: Backend,
     repetitions: usize,
     file_bytes: u64,
@@ -86,53 +76,71 @@ impl Task for Load<'_> {
         Inner<B>: LmOps,
     {
         let Self(args) = self;
-        let precision = match args.dtype {
-            LoadDtype::F32 => Precision::F32,
-            LoadDtype::Bf16 => Precision::Bf16,
-        };
         let files = weight_files(&args.model)?;
         // Counted from before the first load: an allocator may keep what a model gave back.
         let before = Memory::restart();
-        let mut output = Output {
+        let file_bytes = read(&files)?;
+        // One repetition more than is timed, the first.
+        let repetition = |_| repeat::<B>(args, device, &files, before);
+        let timed: Vec<Repetition> = (0..=args.repetitions)
+            .map(repetition)
+            .collect::<Result<_>>()?;
+        Ok(Output::new(args, file_bytes, &timed[1..]))
+    }
+}
+
+impl Output {
+    fn new(args: &BenchLoadArgs, file_bytes: u64, timed: &[Repetition]) -> Self {
+        let read_seconds = median(timed.iter().map(|x| x.read_seconds).collect());
+        let load_seconds = median(timed.iter().map(|x| x.load_seconds).collect());
+        let peak_bytes = timed.iter().filter_map(|x| x.peak_bytes).max();
+        Self {
             bench: "load",
             timed: TIMED,
             model: args.model.clone(),
             dtype: args.dtype,
             backend: args.backend,
             repetitions: args.repetitions,
-            file_bytes: read(&files)?,
-            read_seconds: 0.0,
-            load_seconds: 0.0,
-            time_ratio: 0.0,
-            peak_bytes: None,
-            memory_ratio: None,
-        };
-        let (mut reads, mut loads, mut peaks) = (Vec::new(), Vec::new(), Vec::new());
-        for i in 0..=args.repetitions {
-            let begun = Instant::now();
-            read(&files)?;
-            let read_seconds = begun.elapsed().as_secs_f64();
-            // The reading's own peak is over.
-            Memory::restart();
-            let begun = Instant::now();
-            let model = checkpoint::load_as::<Inner<B>>(&args.model, device, precision)?;
-            let load_seconds = begun.elapsed().as_secs_f64();
-            if i > 0 {
-                reads.push(read_seconds);
-                loads.push(load_seconds);
-                peaks.extend(before.and_then(Memory::growth));
-            }
-            drop(model);
+            file_bytes,
+            read_seconds,
+            load_seconds,
+            time_ratio: load_seconds / read_seconds,
+            peak_bytes,
+            memory_ratio: peak_bytes.map(|peak| peak as f64 / file_bytes as f64),
         }
-        output.read_seconds = median(reads);
-        output.load_seconds = median(loads);
-        output.time_ratio = output.load_seconds / output.read_seconds;
-        output.peak_bytes = peaks.into_iter().max();
-        output.memory_ratio = output
-            .peak_bytes
-            .map(|peak| peak as f64 / output.file_bytes as f64);
-        Ok(output)
     }
+}
+
+/// One reading and one loading.
+struct Repetition {
+    read_seconds: f64,
+    load_seconds: f64,
+    peak_bytes: Option<u64>,
+}
+
+/// Reads the files, then loads the model; memory is counted from `before`.
+fn repeat<B>(
+    args: &BenchLoadArgs,
+    device: &Device<B>,
+    files: &[PathBuf],
+    before: Option<Memory>,
+) -> Result<Repetition>
+where
+    B: AutodiffBackend + LmOps,
+    Inner<B>: LmOps,
+{
+    let begun = Instant::now();
+    read(files)?;
+    let read_seconds = begun.elapsed().as_secs_f64();
+    // The reading's own peak is over.
+    Memory::restart();
+    let begun = Instant::now();
+    let _model = checkpoint::load_as::<Inner<B>>(&args.model, device, args.dtype.precision())?;
+    Ok(Repetition {
+        read_seconds,
+        load_seconds: begun.elapsed().as_secs_f64(),
+        peak_bytes: before.and_then(Memory::growth),
+    })
 }
 
 /// The safetensors files of a folder, in order.

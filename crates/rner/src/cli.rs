@@ -320,7 +320,7 @@ pub(crate) struct PretrainArgs {
     /// Tokens to train on.
     #[arg(long, default_value_t = 20_000_000)]
     pub(crate) tokens: usize,
-    /// Tokens of the second phase, which has general sentence shapes.
+    /// Tokens of the second phase, which has more general sentence shapes than the first.
     #[arg(long, default_value_t = 12_000_000)]
     pub(crate) varied_tokens: usize,
     /// Workers that share every batch.

@@ -8,7 +8,7 @@ use lm_train::{GradientAccumulator, ParamGradients, Recompute};
 use super::{Train, VOCAB, policy, prompts};
 use crate::batch::{Batch, Trajectory};
 use crate::metrics::{PassStats, RolloutStats};
-use crate::pass::{PassContext, PassEnd, accumulate, forward, record_reference};
+use crate::pass::{PassContext, PassEnd, accumulate, record_reference, scoring};
 use crate::{LossType, Objective, Prompt};
 
 const OBJECTIVE: Objective = Objective {
@@ -201,7 +201,9 @@ fn gradients_equal_those_of_tensor_operations() {
         .cloned()
         .collect();
     let trajectories: Vec<&Trajectory> = counted.iter().collect();
-    let log_probs = forward(&model, &trajectories, context(&prompts())).log_probs;
+    let prompts = prompts();
+    let scoring = scoring(&model, &trajectories, context(&prompts));
+    let log_probs = scoring.log_probs(&model).log_probs;
     let mut accumulator = GradientAccumulator::<Train>::new();
     accumulator.add(&model, composed_loss(log_probs, &counted).backward());
     let (gradients, _) = pass(&model, &mut batch, 30);

@@ -154,6 +154,29 @@ fn masked_completions_teach_nothing() {
 }
 
 #[test]
+fn completions_without_an_advantage_teach_nothing_when_masked() {
+    let reward = Fixed(|n| vec![0.5; n]);
+    let before = values(&policy());
+    let weights_after = |mask_uniform| {
+        let config = GrpoConfig {
+            mask_uniform,
+            ..config()
+        };
+        let setup = Setup {
+            // Another model than the policy, or the penalty would begin with no gradient.
+            reference: Some(policy().config().init::<Flex>(&Default::default(), 6)),
+            reward: &reward,
+            ..Default::default()
+        };
+        let outcome = setup.run(&config, &RunFiles::default(), &mut ());
+        values(&outcome.expect("a run").model)
+    };
+    assert!(config().beta > 0.0);
+    assert!(weights_after(true) == before);
+    assert!(weights_after(false) != before);
+}
+
+#[test]
 fn equal_rewards_leave_the_policy_alone_without_a_penalty() {
     let config = GrpoConfig {
         beta: 0.0,

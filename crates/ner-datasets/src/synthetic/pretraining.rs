@@ -66,7 +66,7 @@ pub enum Document {
 /// The words that the base model's text is made of, names apart: ordinary words, those of
 /// the sentence shapes, labels and their near-synonyms. Sorted, each once.
 ///
-/// For training a tokenizer that has a token for each.
+/// For training a tokenizer that has a token for nearly each; whether for all depends on the size of its vocabulary.
 pub fn vocabulary() -> Vec<String> {
     let mut words: BTreeSet<String> = ordinary_words().into_iter().collect();
     for domain in domains() {

@@ -165,7 +165,7 @@ pub(crate) struct Model {
 }
 
 /// Type of the weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Dtype {
     /// 32-bit floating point.

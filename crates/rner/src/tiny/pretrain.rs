@@ -32,7 +32,7 @@ pub(crate) struct PretrainConfig {
     pub(crate) seed: u64,
     /// Tokens to train on.
     pub(crate) tokens: usize,
-    /// Tokens of the second phase, which has general sentence shapes.
+    /// Tokens of the second phase, which has more general sentence shapes than the first.
     pub(crate) varied_tokens: usize,
     /// Tokens of the third phase, which has exercises that are thought about.
     pub(crate) thinking_tokens: usize,
@@ -212,8 +212,8 @@ fn train_tokenizer(config: &PretrainConfig) -> Result<ChatTokenizer> {
             Document::Turn { user, assistant } => format!("{user}\n{assistant}"),
         })
         .collect();
-    // Words get tokens of their own, as they would from any large corpus: those of the prompt,
-    // and all that are not names. Pieces are for names.
+    // Nearly all words get tokens of their own, as they would from any large corpus: those of the prompt,
+    // and those that are not names. Pieces are for names, and for the words that the vocabulary has no room for.
     texts.extend(std::iter::repeat_n(super::PROMPT.to_owned(), 500));
     texts.extend(std::iter::repeat_n(vocabulary().join(" "), 400));
     ChatTokenizer::train_bpe_within(&texts, config.vocabulary, Pieces::Words)
