@@ -2,6 +2,7 @@
 
 mod batch;
 mod client;
+mod crash;
 mod journal;
 mod server;
 mod target;
