@@ -2,7 +2,6 @@
 
 mod batch;
 mod client;
-mod crash;
 mod journal;
 mod server;
 mod target;

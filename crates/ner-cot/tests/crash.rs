@@ -1,4 +1,11 @@
 //! A process that dies at each of its calls to the disk, and another one that goes on.
+//!
+//! A program of its own: between the fork and the start of a child, the child holds the locks of all journals that its
+//! parent has open, which other tests would meet.
+
+#[path = "faults/server.rs"]
+#[allow(dead_code, reason = "this program needs a part of the server only")]
+mod server;
 
 use std::fs::File;
 use std::io::Write;
@@ -13,8 +20,7 @@ use ner_cot::{
     Selection, SelectionOptions, Stop, replay,
 };
 use ner_types::Example;
-
-use crate::server::{Act, FaultServer};
+use server::{Act, FaultServer};
 
 const DIR: &str = "NER_COT_TEST_CRASH_DIR";
 const URL: &str = "NER_COT_TEST_CRASH_URL";
@@ -128,7 +134,7 @@ fn child() {
 fn child_lives(dir: &Path, url: &str, at: usize) -> bool {
     let program: PathBuf = std::env::current_exe().expect("this program");
     let status = Command::new(program)
-        .args(["--exact", "crash::child"])
+        .args(["--exact", "child"])
         .env(DIR, dir)
         .env(URL, url)
         .env(AT, at.to_string())
