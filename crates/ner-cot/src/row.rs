@@ -165,5 +165,6 @@ fn request(client: &ChatClient, sampling: &Sampling, prompt: String, number: u32
             ..sampling.clone()
         },
         stream: false,
+        format: None,
     }
 }
