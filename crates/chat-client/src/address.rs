@@ -33,6 +33,14 @@ pub(crate) fn completions(base: &str) -> Result<Url, Error> {
     Ok(url)
 }
 
+/// The address of the list of models, beside that of the chat completions.
+pub(crate) fn models(completions: &Url) -> Url {
+    let mut url = completions.clone();
+    let path = completions.path().trim_end_matches("/chat/completions");
+    url.set_path(&format!("{path}/models"));
+    url
+}
+
 /// Whether the address is on this machine, where no proxy belongs in between.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
@@ -57,6 +65,8 @@ mod tests {
         ] {
             assert_eq!(completions(base).expect("usable").as_str(), expected);
         }
+        let models = models(&completions("http://h/x/v1").expect("usable"));
+        assert_eq!(models.as_str(), "http://h/x/v1/models");
         for base in ["", "h:1", "ftp://h", "file:///x", "http://h/v1?key=1"] {
             assert!(completions(base).is_err(), "{base:?}");
         }

@@ -5,8 +5,11 @@ use std::time::{Duration, SystemTime};
 /// Exponential backoff with jitter; a server's `Retry-After` takes precedence.
 #[derive(Clone, Debug)]
 pub struct Retry {
-    /// Tries in all, the first included.
+    /// Tries that may fail, the first included.
     pub tries: u32,
+    /// Tries that may be refused because the server is busy, counted apart: being
+    /// asked to wait is no error.
+    pub throttled_tries: u32,
     /// Longest delay after the first failure; doubles with each further one.
     pub first_delay: Duration,
     /// Longest delay.
@@ -16,11 +19,12 @@ pub struct Retry {
 }
 
 impl Default for Retry {
-    /// Six tries, half a second doubling up to a minute, at most five minutes
+    /// Six tries, thirty of a busy server, half a second doubling up to a minute, at most five minutes
     /// at the server's wish.
     fn default() -> Self {
         Self {
             tries: 6,
+            throttled_tries: 30,
             first_delay: Duration::from_millis(500),
             max_delay: Duration::from_secs(60),
             max_retry_after: Duration::from_secs(300),

@@ -1,64 +1,37 @@
-//! Sending requests: slots, tries, and what every status means.
+//! Sending requests: limits, tries, and keeping what comes back.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::SystemTime;
 
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{StatusCode, Url};
-use tokio::sync::Semaphore;
+use serde::Serialize;
 
 use crate::address;
-use crate::backoff::{self, Retry};
-use crate::body::{self, BodyProblem};
-use crate::error::{Error, excerpt};
-use crate::message::{ChatAnswer, ChatRequest};
+use crate::aimd::Aimd;
+use crate::body;
+use crate::check::{self, ModelCheck};
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::failure::{Again, Failure, Kind, Tries, Whom};
+use crate::gate::{Gate, Slot};
+use crate::http::{Http, Reply};
+use crate::message::{ChatAnswer, ChatRequest, Usage};
+use crate::money::{Admission, Ledger, Price};
+use crate::rate::Rates;
+use crate::stats::{Counters, Stats};
 use crate::stop::Stop;
-
-/// Where a model is served, and how patiently to ask it.
-#[derive(Clone, Debug)]
-pub struct Endpoint {
-    /// `http://host:port`, `https://host/v1` or the full path of the method.
-    pub base_url: String,
-    /// The model's name on that server.
-    pub model: String,
-    /// Name of the environment variable that holds the API key, if one is needed.
-    pub api_key_env: Option<String>,
-    /// Requests in flight at once, at least 1.
-    pub concurrency: usize,
-    /// Longest time to establish a connection.
-    pub connect_timeout: Duration,
-    /// Longest time from sending a request to the last byte of its answer.
-    pub request_timeout: Duration,
-    /// How failures are tried again.
-    pub retry: Retry,
-}
-
-impl Endpoint {
-    /// An endpoint without a key, with 16 requests in flight, 10 seconds to
-    /// connect, 10 minutes for an answer and the default retries.
-    pub fn new(base_url: impl Into<String>, model: impl Into<String>) -> Self {
-        Self {
-            base_url: base_url.into(),
-            model: model.into(),
-            api_key_env: None,
-            concurrency: 16,
-            connect_timeout: Duration::from_secs(10),
-            request_timeout: Duration::from_secs(600),
-            retry: Retry::default(),
-        }
-    }
-}
 
 /// Sends chat requests to one model on one server.
 pub struct ChatClient {
-    http: reqwest::Client,
+    http: Http,
     url: Url,
     endpoint: Endpoint,
-    key: Option<HeaderValue>,
-    slots: Semaphore,
-    sent: AtomicU64,
-    reached: AtomicBool,
+    gate: Gate,
+    rates: Rates,
+    money: Option<(Arc<Ledger>, Price)>,
+    counters: Counters,
 }
 
 impl fmt::Debug for ChatClient {
@@ -66,7 +39,7 @@ impl fmt::Debug for ChatClient {
         f.debug_struct("ChatClient")
             .field("url", &self.url.as_str())
             .field("model", &self.endpoint.model)
-            .field("has_key", &self.key.is_some())
+            .field("has_key", &self.http.key.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -76,7 +49,8 @@ pub trait Archive: Sync {
     /// What ends a call: an error of the archive, or of this crate.
     type Error: From<Error> + Send;
 
-    /// Keeps the body of a 200 answer. The answer is read only after this has succeeded.
+    /// Keeps the body of a 200 answer; of a streamed one, the raw events. The
+    /// answer is read only after this has succeeded.
     ///
     /// # Errors
     /// If the body cannot be kept; the error ends the call.
@@ -95,58 +69,41 @@ impl Archive for NoArchive {
     }
 }
 
-/// Why one try failed.
-enum Failure<E> {
-    /// Trying again cannot help.
-    Fatal(E),
-    /// Trying again may help.
-    Transient {
-        cause: String,
-        /// The server's own wish for the delay.
-        after: Option<Duration>,
-        /// Whether no connection could be made.
-        refused: bool,
-    },
-}
-
-impl<E: From<Error>> Failure<E> {
-    fn fatal(error: Error) -> Self {
-        Self::Fatal(error.into())
-    }
-
-    fn transient(cause: impl Into<String>) -> Self {
-        Self::Transient {
-            cause: cause.into(),
-            after: None,
-            refused: false,
-        }
-    }
+/// A request that may leave now.
+struct Pass<'a> {
+    slot: Slot<'a>,
+    admission: Admission,
+    /// The tokens that it is expected to cost.
+    estimate: u64,
 }
 
 impl ChatClient {
-    /// Checks the endpoint and reads the key from the environment. Sends nothing.
+    /// Checks the endpoint and reads the key. Sends nothing.
     ///
     /// # Errors
     /// For an unusable address, a setting out of range, or a key that was asked
     /// for and is missing.
     pub fn new(endpoint: Endpoint) -> Result<Self, Error> {
         let url = address::completions(&endpoint.base_url)?;
-        if !(1..=Semaphore::MAX_PERMITS).contains(&endpoint.concurrency) {
-            return Err(Error::Setting {
-                field: "concurrency",
-                expected: "at least one request in flight",
-                found: endpoint.concurrency.to_string(),
-            });
-        }
+        endpoint.check()?;
+        let aimd = Aimd::new(endpoint.concurrency, endpoint.start, endpoint.adaptive);
         Ok(Self {
-            http: http_client(&endpoint, &url)?,
-            key: endpoint.api_key_env.as_deref().map(read_key).transpose()?,
-            slots: Semaphore::new(endpoint.concurrency),
-            sent: AtomicU64::new(0),
-            reached: AtomicBool::new(false),
+            http: Http::new(&endpoint, &url)?,
+            gate: Gate::new(aimd),
+            rates: Rates::new(endpoint.requests_per_minute, endpoint.tokens_per_minute),
+            money: None,
+            counters: Counters::default(),
             url,
             endpoint,
         })
+    }
+
+    /// Enters every answer into `ledger` and sends only what its budget covers.
+    /// Clients may share a ledger.
+    #[must_use]
+    pub fn with_ledger(mut self, ledger: Arc<Ledger>, price: Price) -> Self {
+        self.money = Some((ledger, price));
+        self
     }
 
     /// The model's name.
@@ -164,13 +121,50 @@ impl ChatClient {
         self.endpoint.concurrency
     }
 
-    /// HTTP requests sent so far, repeated ones included.
-    pub fn sent(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
+    /// Requests that may be in flight now.
+    pub fn limit(&self) -> usize {
+        self.gate.limit()
     }
 
-    /// Sends `request` until an answer comes, the tries are used up or `stop`
-    /// is set.
+    /// HTTP requests sent so far, repeated ones included.
+    pub fn sent(&self) -> u64 {
+        self.counters.sent.load(Ordering::Relaxed)
+    }
+
+    /// What the client has done so far.
+    pub fn stats(&self) -> Stats {
+        self.counters
+            .stats(self.gate.in_flight(), self.gate.limit())
+    }
+
+    /// Asks the server whether it has the model. That costs nothing.
+    ///
+    /// # Errors
+    /// If the key is refused, the account is empty, nothing answers, or `stop` is set.
+    pub async fn check(&self, stop: &Stop) -> Result<ModelCheck, Error> {
+        let url = address::models(&self.url);
+        let mut tries = Tries::default();
+        loop {
+            let failure: Failure<Error> = tokio::select! {
+                biased;
+                () = stop.stopped() => return Err(Error::Stopped),
+                reply = self.http.get(&url) => match reply {
+                    Err(broken) => broken.into(),
+                    Ok(reply) => match check::read(reply.status, &reply.body, self.model()) {
+                        Some(check) => return Ok(check),
+                        None => self.whom(url.as_str()).status(reply),
+                    },
+                },
+            };
+            match failure {
+                Failure::Fatal(error) => return Err(error),
+                Failure::Again(again) => self.wait(&mut tries, again, stop).await?,
+            }
+        }
+    }
+
+    /// Sends `request` until an answer comes, the tries are used up, the budget
+    /// is reached or `stop` is set.
     ///
     /// `archive` receives every body of a 200 answer before it is parsed; its
     /// error ends the call. A request in flight is not given up because of `stop`;
@@ -184,208 +178,165 @@ impl ChatClient {
         stop: &Stop,
         archive: &A,
     ) -> Result<ChatAnswer, A::Error> {
-        let mut tries = 0;
+        let wire = wire(request, self.endpoint.stream)?;
+        let mut tries = Tries::default();
         loop {
-            tries += 1;
-            let (cause, after, refused) = match self.try_once(request, stop, archive).await {
+            let pass = tokio::select! {
+                biased;
+                () = stop.stopped() => return Err(Error::Stopped.into()),
+                pass = self.enter(request, wire.len()) => pass?,
+            };
+            match self.try_once(pass, wire.clone(), archive).await {
                 Ok(answer) => return Ok(answer),
                 Err(Failure::Fatal(error)) => return Err(error),
-                Err(Failure::Transient {
-                    cause,
-                    after,
-                    refused,
-                }) => (cause, after, refused),
-            };
-            if tries >= self.allowed_tries(refused) {
-                return Err(self.exhausted(tries, cause, refused).into());
-            }
-            let delay = self.endpoint.retry.delay(tries, after);
-            tracing::warn!(url = %self.url, tries, ?delay, cause, "trying again");
-            tokio::select! {
-                () = tokio::time::sleep(delay) => {}
-                () = stop.stopped() => return Err(Error::Stopped.into()),
+                Err(Failure::Again(again)) => self.wait(&mut tries, again, stop).await?,
             }
         }
     }
 
-    /// A mistyped address should be reported at once, but a server that has
-    /// answered before may be restarting.
-    fn allowed_tries(&self, refused: bool) -> u32 {
-        let tries = self.endpoint.retry.tries.max(1);
-        if refused && !self.reached.load(Ordering::Relaxed) {
-            tries.min(3)
-        } else {
-            tries
+    /// Waits before the next try, without a slot.
+    async fn wait(&self, tries: &mut Tries, again: Again, stop: &Stop) -> Result<(), Error> {
+        let retry = &self.endpoint.retry;
+        let Some(delay) = tries.next(&again, retry, self.http.reached()) else {
+            return Err(tries.exhausted(self.url(), again));
+        };
+        Counters::count(&self.counters.retried);
+        tracing::warn!(url = %self.url, ?delay, cause = again.cause, "trying again");
+        tokio::select! {
+            () = tokio::time::sleep(delay) => Ok(()),
+            () = stop.stopped() => Err(Error::Stopped),
         }
     }
 
-    fn exhausted(&self, tries: u32, cause: String, refused: bool) -> Error {
-        let url = self.url.to_string();
-        if refused {
-            Error::Unreachable { url, tries, cause }
-        } else {
-            Error::GaveUp { url, tries, cause }
-        }
+    /// Waits until nothing speaks against sending.
+    async fn enter(&self, request: &ChatRequest, bytes: usize) -> Result<Pass<'_>, Error> {
+        let slot = self.gate.enter().await;
+        self.gate.opened().await;
+        let max_tokens = request.sampling.max_tokens;
+        let estimate = self.rates.reserve(bytes, max_tokens).await;
+        // A pause may have begun in the meantime.
+        self.gate.opened().await;
+        let admission = match &self.money {
+            Some((ledger, _)) => ledger.admit()?,
+            None => Admission::free(),
+        };
+        Ok(Pass {
+            slot,
+            admission,
+            estimate,
+        })
     }
 
     async fn try_once<A: Archive>(
         &self,
-        request: &ChatRequest,
-        stop: &Stop,
+        mut pass: Pass<'_>,
+        wire: Vec<u8>,
         archive: &A,
     ) -> Result<ChatAnswer, Failure<A::Error>> {
-        let _slot = tokio::select! {
-            biased;
-            () = stop.stopped() => return Err(Failure::fatal(Error::Stopped)),
-            slot = self.slots.acquire() => slot,
+        pass.slot.sent();
+        Counters::count(&self.counters.sent);
+        let reply = self.http.post(&self.url, wire).await.map_err(|broken| {
+            pass.slot.failed();
+            Failure::from(broken)
+        })?;
+        if reply.status != StatusCode::OK {
+            return Err(self.refused(&pass, reply));
+        }
+        archive.store(&reply.body).await.map_err(Failure::Fatal)?;
+        match body::parse_body(&reply.body) {
+            Ok(answer) => {
+                self.answered(pass, answer.usage);
+                Ok(answer)
+            }
+            Err(_) => {
+                pass.slot.failed();
+                Err(self.unreadable(reply.body))
+            }
+        }
+    }
+
+    fn answered(&self, pass: Pass<'_>, usage: Usage) {
+        pass.slot.answered();
+        self.rates
+            .correct(pass.estimate, usage.prompt_tokens, usage.completion_tokens);
+        self.counters.answered(usage);
+        let price = self.money.as_ref().map(|(_, price)| price);
+        let cost = price.map_or(0.0, |price| price.cost(&usage, SystemTime::now()));
+        pass.admission.settle(cost, usage);
+    }
+
+    /// A status other than 200.
+    fn refused<E: From<Error>>(&self, pass: &Pass<'_>, reply: Reply) -> Failure<E> {
+        self.rates.refund(pass.estimate);
+        let failure = self.whom(self.url()).status(reply);
+        match &failure {
+            Failure::Again(again) => {
+                if again.kind == Kind::Throttled {
+                    Counters::count(&self.counters.throttled);
+                    pass.slot.throttled();
+                } else {
+                    pass.slot.failed();
+                }
+                if let Some(pause) = again.after {
+                    // The others would only be refused as well.
+                    self.gate
+                        .pause(pause.min(self.endpoint.retry.max_retry_after));
+                }
+            }
+            Failure::Fatal(_) => pass.slot.failed(),
+        }
+        failure
+    }
+
+    /// A 200 answer that is none. It is read again without the key, so that no
+    /// message has a part of it.
+    fn unreadable<E: From<Error>>(&self, body: String) -> Failure<E> {
+        let masked = self.http.mask(body);
+        let problem = match body::parse_body(&masked) {
+            Err(problem) => problem,
+            Ok(_) => body::BodyProblem::Transient("the body was damaged by the key".into()),
         };
-        let body = self.send(request).await?;
-        archive.store(&body).await.map_err(Failure::Fatal)?;
-        body::parse_body(&body).map_err(|problem| self.body_failure(problem))
+        self.whom(self.url()).body(problem)
     }
 
-    /// Sends once and returns the body of a 200 answer.
-    async fn send<E: From<Error>>(&self, request: &ChatRequest) -> Result<String, Failure<E>> {
-        let mut headers = HeaderMap::new();
-        if let Some(key) = &self.key {
-            headers.insert(AUTHORIZATION, key.clone());
+    fn whom<'a>(&'a self, url: &'a str) -> Whom<'a> {
+        Whom {
+            url,
+            model: self.model(),
+            http: &self.http,
         }
-        self.sent.fetch_add(1, Ordering::Relaxed);
-        let call = self.http.post(self.url.clone()).headers(headers);
-        let response = call.json(request).send().await.map_err(transport)?;
-        self.reached.store(true, Ordering::Relaxed);
-        let status = response.status();
-        let after = retry_after(response.headers());
-        let body = response.bytes().await;
-        if status == StatusCode::OK {
-            return Ok(String::from_utf8_lossy(&body.map_err(transport)?).into_owned());
-        }
-        let body = body.map(|b| String::from_utf8_lossy(&b).into_owned());
-        Err(self.status_failure(status, after, &body.unwrap_or_default()))
     }
+}
 
-    fn status_failure<E: From<Error>>(
-        &self,
-        status: StatusCode,
-        after: Option<Duration>,
-        body: &str,
-    ) -> Failure<E> {
-        let message = self.without_key(body::error_message(body));
-        let transient =
-            status.is_server_error() || matches!(status.as_u16(), 408 | 409 | 425 | 429);
-        if transient {
-            return Failure::Transient {
-                cause: format!("{status}: {message}"),
-                after,
-                refused: false,
-            };
-        }
-        Failure::fatal(Error::Refused {
-            url: self.url.to_string(),
-            status: status.as_u16(),
-            model: self.endpoint.model.clone(),
-            message,
-            hint: hint(status.as_u16()),
+/// The body that is sent: the request, and whether the answer comes in pieces.
+fn wire(request: &ChatRequest, stream: bool) -> Result<Vec<u8>, Error> {
+    #[derive(Serialize)]
+    struct Streamed {
+        #[serde(flatten)]
+        request: ChatRequest,
+        stream_options: Options,
+    }
+    #[derive(Serialize)]
+    struct Options {
+        include_usage: bool,
+    }
+    let request = ChatRequest {
+        stream,
+        ..request.clone()
+    };
+    let body = if stream {
+        serde_json::to_vec(&Streamed {
+            request,
+            stream_options: Options {
+                include_usage: true,
+            },
         })
-    }
-
-    /// Some servers repeat a wrong key in their error message.
-    fn without_key(&self, message: String) -> String {
-        let header = self.key.as_ref().and_then(|key| key.to_str().ok());
-        match header.and_then(|header| header.strip_prefix("Bearer ")) {
-            Some(key) => message.replace(key, "(key)"),
-            None => message,
-        }
-    }
-
-    fn body_failure<E: From<Error>>(&self, problem: BodyProblem) -> Failure<E> {
-        let (expected, found) = match problem {
-            BodyProblem::Transient(cause) => return Failure::transient(cause),
-            BodyProblem::NotJson(found) => ("a JSON object", found),
-            BodyProblem::WrongShape(found) => ("a JSON object with choices[0].message", found),
-        };
-        Failure::fatal(Error::NotOpenAi {
-            url: self.url.to_string(),
-            expected,
-            found: excerpt(&found),
-        })
-    }
-}
-
-/// A failure before the answer was complete. All are worth another try.
-fn transport<E>(error: reqwest::Error) -> Failure<E> {
-    let refused = error.is_connect();
-    // The chain's lowest link says most ("connection refused").
-    let error = error.without_url();
-    let mut cause = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(link) = source {
-        cause = format!("{cause}: {link}");
-        source = link.source();
-    }
-    Failure::Transient {
-        cause,
-        after: None,
-        refused,
-    }
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    backoff::parse_retry_after(headers.get(RETRY_AFTER)?.to_str().ok()?)
-}
-
-fn hint(status: u16) -> &'static str {
-    match status {
-        300..=399 => " (redirects are not followed: give the final address)",
-        401 | 403 => " (is the right API key in the environment?)",
-        402 => " (the account is out of credit; what was answered so far is kept)",
-        404 => " (check the address and the model's name)",
-        _ => "",
-    }
-}
-
-fn read_key(var: &str) -> Result<HeaderValue, Error> {
-    let key = std::env::var(var).unwrap_or_default();
-    if key.trim().is_empty() {
-        return Err(Error::MissingKey { var: var.into() });
-    }
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", key.trim()))
-        .map_err(|_| Error::InvalidKey { var: var.into() })?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-fn http_client(endpoint: &Endpoint, url: &Url) -> Result<reqwest::Client, Error> {
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("chat-client/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(endpoint.connect_timeout)
-        .timeout(endpoint.request_timeout)
-        .redirect(reqwest::redirect::Policy::none());
-    if url.scheme() == "http" {
-        // Without this, a machine that has no certificates could not even talk
-        // to a server of its own.
-        builder = builder.tls_certs_only([]);
-    }
-    if address::is_loopback(url) {
-        builder = builder.no_proxy();
-    }
-    builder
-        .build()
-        .map_err(|error| Error::HttpClient(error.to_string()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_missing_key_names_its_variable_only() {
-        let mut endpoint = Endpoint::new("http://h", "m");
-        endpoint.api_key_env = Some("CHAT_CLIENT_TEST_KEY_THAT_IS_NOT_SET".into());
-        let error = ChatClient::new(endpoint).expect_err("no key").to_string();
-        assert!(
-            error.contains("CHAT_CLIENT_TEST_KEY_THAT_IS_NOT_SET"),
-            "{error}"
-        );
-    }
+    } else {
+        serde_json::to_vec(&request)
+    };
+    body.map_err(|error| Error::Setting {
+        field: "request",
+        expected: "what can be written as JSON",
+        found: error.to_string(),
+    })
 }

@@ -1,9 +1,10 @@
 //! What can go wrong, with where it happened, what was expected and what was found.
 
+use std::path::PathBuf;
+
 /// An error of this crate.
 ///
-/// No message ever contains an API key: keys live in the environment, and only
-/// the variable's name is shown.
+/// No message ever contains an API key: only the place where it is found is shown.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -31,13 +32,19 @@ pub enum Error {
         /// Name of the variable.
         var: String,
     },
+    /// The file that should hold the key cannot be read or is empty.
+    #[error("the file {} should hold the API key, but {why}", path.display())]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The key cannot be sent in an HTTP header.
-    #[error(
-        "the API key in the environment variable {var} has characters that HTTP does not allow"
-    )]
+    #[error("the API key in {place} has characters that HTTP does not allow")]
     InvalidKey {
-        /// Name of the variable.
-        var: String,
+        /// Where the key is found.
+        place: String,
     },
     /// The HTTP client cannot be built.
     #[error("cannot set up the HTTP client: {0}")]
@@ -87,6 +94,18 @@ pub enum Error {
         tries: u32,
         /// The last cause.
         cause: String,
+    },
+    /// The budget does not cover another request.
+    #[error(
+        "the budget of {budget} {what} is reached: {spent} spent, and with the requests in flight another one would exceed it"
+    )]
+    BudgetReached {
+        /// What has run out: `dollars` or `tokens`.
+        what: &'static str,
+        /// How much was spent.
+        spent: String,
+        /// How much may be spent.
+        budget: String,
     },
     /// The run was stopped before this request was sent.
     #[error("stopped before the request was sent")]

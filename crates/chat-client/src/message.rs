@@ -4,6 +4,8 @@ use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
+use crate::format::ResponseFormat;
+
 /// Who a message is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -63,8 +65,12 @@ pub struct ChatRequest {
     /// How to sample.
     #[serde(flatten)]
     pub sampling: Sampling,
-    /// Always `false`: answers are read whole.
+    /// Always `false`, as callers hash what is written here. Whether the answer
+    /// comes in pieces is the endpoint's choice and does not change the request.
     pub stream: bool,
+    /// Structured output, if it is asked for.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub format: Option<ResponseFormat>,
 }
 
 /// Why the model stopped writing.
@@ -87,12 +93,32 @@ pub struct Usage {
     /// Tokens of the answers, reasoning included.
     #[serde(default)]
     pub completion_tokens: u64,
+    /// Tokens of the prompts that the server found in its cache.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cached_tokens: u64,
+    /// Tokens of the answers that are reasoning.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reasoning_tokens: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl Usage {
+    /// Tokens of prompts and answers together.
+    pub fn total(&self) -> u64 {
+        self.prompt_tokens.saturating_add(self.completion_tokens)
+    }
 }
 
 impl AddAssign for Usage {
     fn add_assign(&mut self, other: Self) {
         self.prompt_tokens += other.prompt_tokens;
         self.completion_tokens += other.completion_tokens;
+        self.cached_tokens += other.cached_tokens;
+        self.reasoning_tokens += other.reasoning_tokens;
     }
 }
 

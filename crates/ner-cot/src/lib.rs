@@ -19,10 +19,10 @@
 //! about entities is neither sent nor compared.
 //!
 //! ```no_run
-//! use ner_cot::{ChatClient, Endpoint, Pipeline, PipelineConfig, Stop, write_dataset};
+//! use ner_cot::{ChatClient, Endpoint, KeySource, Pipeline, PipelineConfig, Stop, write_dataset};
 //! # async fn example(source: Vec<ner_types::Example>) -> Result<(), ner_cot::Error> {
 //! let mut teacher = Endpoint::new("https://api.deepseek.com/v1", "deepseek-v4-pro");
-//! teacher.api_key_env = Some("DEEPSEEK_API_KEY".into());
+//! teacher.key = KeySource::Env("DEEPSEEK_API_KEY".into());
 //! let judge = Endpoint::new("http://localhost:8000/v1", "Qwen/Qwen3-32B");
 //! let pipeline = Pipeline::new(
 //!     ChatClient::new(teacher)?,
@@ -57,8 +57,8 @@ mod validate;
 
 pub use batch::{BatchExport, BatchImport, BatchLimits, export_batch, import_batch};
 pub use chat_client::{
-    ChatAnswer, ChatClient, ChatRequest, Endpoint, Finish, Message, Retry, Role, Sampling, Stop,
-    Usage,
+    ChatAnswer, ChatClient, ChatRequest, Endpoint, Finish, KeySource, Message, Retry, Role,
+    Sampling, Stop, Usage,
 };
 pub use error::Error;
 pub use journal::{

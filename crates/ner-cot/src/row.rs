@@ -44,6 +44,7 @@ impl Question {
                 ..sampling.clone()
             },
             stream: false,
+            format: None,
         };
         Self {
             key: Key::new(part, plan.version(part), &request, attempt),

@@ -9,6 +9,7 @@ fn request(text: &str) -> ChatRequest {
         messages: vec![Message::user(text)],
         sampling: Sampling::default(),
         stream: false,
+        format: None,
     }
 }
 

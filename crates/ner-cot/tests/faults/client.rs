@@ -103,7 +103,7 @@ async fn the_key_is_sent_and_shown_nowhere() {
         Act::error("401 Unauthorized", &format!("wrong key {echo}"))
     });
     let mut endpoint = Endpoint::new(&server.url, "teacher");
-    endpoint.api_key_env = Some(var.into());
+    endpoint.key = ner_cot::KeySource::Env(var.into());
     let teacher = ChatClient::new(endpoint).expect("a client");
     assert!(!format!("{teacher:?}").contains(&key));
     let judge = ChatClient::new(Endpoint::new(&server.url, "judge")).expect("a client");

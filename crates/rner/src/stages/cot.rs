@@ -76,7 +76,7 @@ impl CotJob<'_> {
         let mut endpoint = Endpoint::new(url.unwrap_or_default(), model);
         endpoint.concurrency = self.config.concurrency;
         let key = &self.config.key_env;
-        endpoint.api_key_env = (!key.is_empty()).then(|| key.clone());
+        endpoint.key = (!key.is_empty()).then(|| key.clone()).into();
         Ok(ChatClient::new(endpoint)?)
     }
 

@@ -1,0 +1,116 @@
+//! Reading the body of an answer, whichever dialect the server speaks.
+
+mod problem;
+mod stream;
+mod think;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use serde::de::IgnoredAny;
+
+pub use problem::BodyProblem;
+pub(crate) use problem::{error_message, is_out_of_credit};
+pub(crate) use stream::is_done;
+
+use crate::message::{ChatAnswer, Finish, Usage};
+
+/// Reads a chat completion, whole or as a stream of events.
+///
+/// # Errors
+/// If the body is none; the problem says whether another try may help.
+pub fn parse_body(body: &str) -> Result<ChatAnswer, BodyProblem> {
+    let text = skip_comments(body);
+    if text.is_empty() {
+        return Err(BodyProblem::Transient("200 with an empty body".into()));
+    }
+    if stream::is_stream(text) {
+        return stream::read(text);
+    }
+    if stream::is_torn_start(text) {
+        return Err(BodyProblem::Transient("the stream ends early".into()));
+    }
+    whole(text)
+}
+
+fn whole(text: &str) -> Result<ChatAnswer, BodyProblem> {
+    let body = wire::read(text).map_err(|error| {
+        // A connection that closes early leaves the beginning of an object, and
+        // a damaged object is still one of the right server.
+        if text.starts_with('{') {
+            BodyProblem::Transient(format!("the body is damaged or ends early ({error})"))
+        } else {
+            BodyProblem::NotJson(text.into())
+        }
+    })?;
+    if let Some(problem) = body.error() {
+        return Err(problem);
+    }
+    let usage = body.usage();
+    let choice = body.choices.and_then(|choices| choices.into_iter().next());
+    let Some((choice, message)) = choice.and_then(|mut choice| {
+        let message = choice.message.take()?;
+        Some((choice, message))
+    }) else {
+        return Err(BodyProblem::WrongShape(text.into()));
+    };
+    let finish = choice.finish_reason.as_ref().map(wire::Text::as_str);
+    answer(message.reasoning(), message.content(), finish, usage)
+}
+
+/// DeepSeek sends blank lines and `: keep-alive` comments while it waits.
+fn skip_comments(body: &str) -> &str {
+    let mut text = body.trim_start_matches('\u{feff}').trim();
+    while text.starts_with(':') {
+        text = text
+            .split_once('\n')
+            .map_or("", |(_, rest)| rest.trim_start());
+    }
+    text
+}
+
+/// Puts an answer together from the fields of a message.
+fn answer(
+    reasoning: &str,
+    content: &str,
+    finish: Option<&str>,
+    usage: Usage,
+) -> Result<ChatAnswer, BodyProblem> {
+    if finish == Some("insufficient_system_resource") {
+        let cause = "the server ran out of resources while it wrote";
+        return Err(BodyProblem::Transient(cause.into()));
+    }
+    let (mut reasoning, mut content) = (reasoning.trim(), content);
+    if content.trim().is_empty() && is_object(reasoning) {
+        // With thinking off, vLLM's parser may take the whole answer for
+        // reasoning (vllm#19222).
+        (reasoning, content) = ("", reasoning);
+    }
+    let (inline, content) = think::split(content);
+    let inline = inline.unwrap_or_default().trim();
+    let reasoning = if reasoning.is_empty() {
+        inline
+    } else {
+        reasoning
+    };
+    Ok(ChatAnswer {
+        reasoning: (!reasoning.is_empty()).then(|| reasoning.into()),
+        content: content.trim().into(),
+        finish: finish_of(finish),
+        usage,
+    })
+}
+
+/// Whether a text is one complete JSON object and nothing else.
+fn is_object(text: &str) -> bool {
+    text.starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
+
+fn finish_of(reason: Option<&str>) -> Finish {
+    match reason {
+        None | Some("stop" | "") => Finish::Stop,
+        Some("length") => Finish::Length,
+        Some(other) => Finish::Other(other.into()),
+    }
+}
