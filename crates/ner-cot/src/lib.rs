@@ -42,12 +42,20 @@ mod agree;
 mod error;
 mod journal;
 mod judge;
+mod language;
+mod leak;
 mod output;
 mod pipeline;
 mod prompts;
+mod repetition;
 mod report;
 mod row;
+mod rule;
+mod shape;
+mod source;
 mod validate;
+mod verbatim;
+mod words;
 
 pub use chat_client::{
     ChatAnswer, ChatClient, ChatRequest, Endpoint, Finish, Message, Retry, Role, Sampling, Stop,
@@ -60,4 +68,5 @@ pub use pipeline::{Outcome, Pipeline, PipelineConfig, Progress};
 pub use prompts::{Prompts, Template};
 pub use report::{Funnel, Provenance, Rejection, Spent, THRESHOLDS};
 
-pub use validate::{Annotation, Finding, Rule, Rules, validate};
+pub use source::{SourceLimits, SourceProblem, check_row};
+pub use validate::{Annotation, Finding, Limits, Rule, Rules, validate};
