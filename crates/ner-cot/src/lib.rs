@@ -40,10 +40,13 @@
 
 mod agree;
 mod error;
+mod hashing;
 mod journal;
 mod judge;
 mod language;
 mod leak;
+mod leakage;
+mod near;
 mod output;
 mod pipeline;
 mod prompts;
@@ -63,6 +66,8 @@ pub use chat_client::{
 };
 pub use error::Error;
 pub use journal::{Journal, Key, Part};
+pub use leakage::{Leak, LeakKind, Leakage};
+pub use near::NearDuplicates;
 pub use output::{DATASET_FILE, FUNNEL_FILE, write_dataset};
 pub use pipeline::{Outcome, Pipeline, PipelineConfig, Progress};
 pub use prompts::{Prompts, Template};
