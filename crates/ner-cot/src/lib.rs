@@ -40,6 +40,7 @@
 
 mod agree;
 mod error;
+mod export;
 mod hashing;
 mod journal;
 mod judge;
@@ -65,6 +66,7 @@ pub use chat_client::{
     Usage,
 };
 pub use error::Error;
+pub use export::{CotRow, Format, RowProvenance, RowWriter};
 pub use journal::{Journal, Key, Part};
 pub use leakage::{Leak, LeakKind, Leakage};
 pub use near::NearDuplicates;
