@@ -39,6 +39,7 @@
 //! ```
 
 mod agree;
+mod card;
 mod error;
 mod export;
 mod hashing;
@@ -61,6 +62,7 @@ mod validate;
 mod verbatim;
 mod words;
 
+pub use card::{Card, CardModel, CardRemoved, dataset_card};
 pub use chat_client::{
     ChatAnswer, ChatClient, ChatRequest, Endpoint, Finish, Message, Retry, Role, Sampling, Stop,
     Usage,
