@@ -261,7 +261,7 @@ fn first_word(text: &str) -> &str {
 }
 
 /// Cuts at line ends and at full stops and semicolons outside of quotations.
-fn split_sentences(text: &str) -> Vec<&str> {
+pub(crate) fn split_sentences(text: &str) -> Vec<&str> {
     let mut sentences = Vec::new();
     for line in text.lines() {
         let (mut start, mut quoted, mut ended) = (0, false, false);
@@ -284,7 +284,7 @@ fn split_sentences(text: &str) -> Vec<&str> {
 }
 
 /// The texts between quotation marks, each once, in order.
-fn quoted_phrases(text: &str) -> Vec<&str> {
+pub(crate) fn quoted_phrases(text: &str) -> Vec<&str> {
     let mut phrases = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find(['"', '“', '`']) {

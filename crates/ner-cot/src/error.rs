@@ -22,6 +22,16 @@ pub enum Error {
         /// The value given.
         found: String,
     },
+    /// A name is not one of those that there are.
+    #[error("{what}: expected one of {expected}, found {found:?}")]
+    UnknownName {
+        /// What was to be named.
+        what: &'static str,
+        /// All names.
+        expected: String,
+        /// The name given.
+        found: String,
+    },
     /// A prompt template lacks a placeholder or has it twice.
     #[error("prompt template {name}: expected {placeholder} exactly once, found it {found} times")]
     Template {
@@ -129,6 +139,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// An [`Error::UnknownName`].
+    pub(crate) fn unknown(what: &'static str, names: &[&str], found: &str) -> Self {
+        Self::UnknownName {
+            what,
+            expected: names.join(", "),
+            found: found.into(),
+        }
+    }
+
     /// An [`Error::Io`] for `path`.
     pub(crate) fn io(action: &'static str, path: &std::path::Path, source: std::io::Error) -> Self {
         Self::Io {

@@ -40,31 +40,48 @@
 
 mod agree;
 mod batch;
+mod card;
 mod drive;
 mod error;
+mod export;
+mod hashing;
 mod journal;
 mod judge;
+mod language;
+mod leak;
+mod leakage;
 mod manifest;
+mod near;
 mod output;
 mod pipeline;
 mod plan;
 mod prompts;
+mod repetition;
 mod replay;
 mod report;
 mod row;
+mod row_check;
+mod rule;
+mod shape;
 mod source;
 mod validate;
+mod verbatim;
+mod words;
 
 pub use batch::{BatchExport, BatchImport, BatchLimits, export_batch, import_batch};
+pub use card::{Card, CardModel, CardRemoved, dataset_card};
 pub use chat_client::{
-    ChatAnswer, ChatClient, ChatRequest, Endpoint, Finish, KeySource, Message, Retry, Role,
-    Sampling, Stop, Usage,
+    Budget, ChatAnswer, ChatClient, ChatRequest, Endpoint, Finish, KeySource, Ledger, Message,
+    Peak, Price, Retry, Role, Sampling, Stop, Structured, Usage,
 };
 pub use error::Error;
+pub use export::{CotRow, Format, RowProvenance, RowWriter};
 pub use journal::{
     Compacted, Disk, Durability, Journal, JournalOptions, Key, Merged, Part, RealDisk, Record,
     compact, merge,
 };
+pub use leakage::{Leak, LeakKind, Leakage};
+pub use near::NearDuplicates;
 pub use output::{DATASET_FILE, FUNNEL_FILE, write_dataset};
 pub use pipeline::{Outcome, Pipeline, Progress, RunOptions, Sent, StopCause};
 pub use plan::{PipelineConfig, Plan};
@@ -72,5 +89,6 @@ pub use prompts::{Prompts, Template};
 pub use replay::{SettledRow, Visitor, replay};
 pub use report::{Attempt, Funnel, Provenance, Rejection, Spent, THRESHOLDS};
 pub use row::Question;
+pub use row_check::{SourceLimits, SourceProblem, check_row};
 pub use source::{FileSource, Selection, SelectionOptions, Shard, Source, SourceRows};
-pub use validate::{Annotation, Finding, Rule, Rules, validate};
+pub use validate::{Annotation, Finding, Limits, Rule, Rules, validate};

@@ -47,6 +47,11 @@ impl Template {
         &self.version
     }
 
+    /// The text with its placeholders.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     fn render(&self, values: &[(&str, &str)]) -> String {
         let mut out = String::with_capacity(self.text.len() + 1024);
         let mut rest = self.text.as_str();

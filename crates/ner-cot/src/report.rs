@@ -23,10 +23,12 @@ pub(crate) enum Reason {
     LowScore,
     /// The judge gave no score that can be read, several times.
     JudgeUnreadable,
-    /// The row has no sentence; no request was made.
-    EmptySentence,
-    /// The row has no schema; no request was made.
-    EmptySchema,
+    /// There is nothing that could be asked about the row, by the name of its problem.
+    Source(&'static str),
+    /// An earlier row is nearly the same.
+    NearDuplicate,
+    /// The sentence is in the evaluation data.
+    Leak,
 }
 
 impl Reason {
@@ -35,8 +37,9 @@ impl Reason {
             Self::Rule(rule) => rule.name(),
             Self::LowScore => "judge_score",
             Self::JudgeUnreadable => "judge_unreadable",
-            Self::EmptySentence => "empty_sentence",
-            Self::EmptySchema => "empty_schema",
+            Self::Source(problem) => problem,
+            Self::NearDuplicate => "near_duplicate",
+            Self::Leak => "in_evaluation_data",
         }
     }
 }

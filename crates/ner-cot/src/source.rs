@@ -1,13 +1,18 @@
 //! Where rows come from, and which of them are asked about.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use ner_datasets::{Format, ReadOptions};
 use ner_types::Example;
 
 use crate::error::Error;
+use crate::leakage::Leakage;
+use crate::near::NearDuplicates;
 use crate::report::Reason;
+use crate::row_check::{SourceLimits, check_row};
 
 /// Longest row of a source file that is read at all, in bytes; a longer one is a broken row.
 const MAX_ROW_BYTES: usize = 16 << 20;
@@ -134,6 +139,12 @@ pub struct SelectionOptions {
     pub limit: Option<usize>,
     /// Only one part.
     pub shard: Option<Shard>,
+    /// What a row may have at most.
+    pub limits: SourceLimits,
+    /// Leave out rows that are as similar as this to an earlier one; from 0 to 1.
+    pub near_duplicates: Option<f64>,
+    /// Leave out rows that are in evaluation data.
+    pub leakage: Option<Arc<Leakage>>,
 }
 
 /// A row of the selection.
@@ -160,6 +171,8 @@ pub(crate) struct OpenRow {
 pub struct Selection<'a> {
     source: Box<dyn Source + 'a>,
     options: SelectionOptions,
+    /// Rows that are left out because of what other rows or data are like.
+    excluded: HashMap<usize, Reason>,
     rows: usize,
     open: usize,
 }
@@ -173,9 +186,11 @@ impl<'a> Selection<'a> {
         let mut selection = Self {
             source: Box::new(source),
             options,
+            excluded: HashMap::new(),
             rows: 0,
             open: 0,
         };
+        selection.excluded = selection.exclude()?;
         let (mut rows, mut open) = (0, 0);
         for row in selection.iter()? {
             rows += 1;
@@ -186,6 +201,28 @@ impl<'a> Selection<'a> {
             return Err(Error::NoUsableSource { rows });
         }
         Ok(selection)
+    }
+
+    /// Compares the rows with each other and with evaluation data, those of other shards too, so that all shards
+    /// leave out the same.
+    fn exclude(&self) -> Result<HashMap<usize, Reason>, Error> {
+        let mut excluded = HashMap::new();
+        let leakage = self.options.leakage.as_deref();
+        let near = self.options.near_duplicates;
+        let mut near = near.map(NearDuplicates::new).transpose()?;
+        if near.is_none() && leakage.is_none() {
+            return Ok(excluded);
+        }
+        let rows = self.source.rows()?.enumerate();
+        for (number, row) in rows.take(self.options.limit.unwrap_or(usize::MAX)) {
+            let sentence = row?.sentence;
+            if leakage.is_some_and(|leakage| leakage.check(&sentence).is_some()) {
+                excluded.insert(number, Reason::Leak);
+            } else if near.as_mut().is_some_and(|n| n.insert(&sentence).is_some()) {
+                excluded.insert(number, Reason::NearDuplicate);
+            }
+        }
+        Ok(excluded)
     }
 
     /// Selected rows, those that nothing is asked about included.
@@ -217,13 +254,9 @@ impl<'a> Selection<'a> {
         if self.options.shard.is_some_and(|shard| !shard.has(question)) {
             return None;
         }
-        let reason = if asked.sentence.trim().is_empty() {
-            Some(Reason::EmptySentence)
-        } else if asked.schema.is_empty() {
-            Some(Reason::EmptySchema)
-        } else {
-            None
-        };
+        let problem = check_row(&asked, &self.options.limits).err();
+        let problem = problem.map(|problem| Reason::Source(problem.name()));
+        let reason = problem.or_else(|| self.excluded.get(&number).copied());
         Some(match reason {
             Some(reason) => SelectedRow::Skipped { reason },
             None => SelectedRow::Open(OpenRow {

@@ -1,102 +1,17 @@
 //! The structural rules that an answer of the teacher must pass.
 
-use std::collections::{BTreeSet, HashSet};
-use std::fmt;
+use std::collections::HashSet;
 
-use ner_types::{Entity, normalize_label};
-use serde::{Deserialize, Serialize};
+use ner_types::{Entity, Example, normalize_label};
 
 use crate::agree::contradiction;
+use crate::language::foreign_script;
+use crate::leak::leak;
+use crate::repetition::repeated;
+pub use crate::rule::{Finding, Limits, Rule, Rules};
+use crate::shape;
+use crate::verbatim::{Copied, copied};
 use chat_client::{ChatAnswer, Finish};
-
-/// A named structural rule. The order is that of checking: the first broken
-/// rule is the one an answer is counted under.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Rule {
-    /// The model finished on its own.
-    Truncated,
-    /// The answer is one complete JSON object of the right shape.
-    JsonComplete,
-    /// There is a reasoning text.
-    NoReasoning,
-    /// Every label is in the schema.
-    LabelsInSchema,
-    /// Every entity stands in the sentence, letter by letter.
-    EntityInSentence,
-    /// No entity is given twice under one label.
-    Duplicate,
-    /// The reasoning mentions every entity.
-    EntityInReasoning,
-    /// The reasoning does not contradict the answer.
-    ReasoningAnswerAgree,
-}
-
-impl Rule {
-    /// All rules in the order of checking.
-    pub const ALL: [Self; 8] = [
-        Self::Truncated,
-        Self::JsonComplete,
-        Self::NoReasoning,
-        Self::LabelsInSchema,
-        Self::EntityInSentence,
-        Self::Duplicate,
-        Self::EntityInReasoning,
-        Self::ReasoningAnswerAgree,
-    ];
-
-    /// The rule's name in settings and reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Truncated => "truncated",
-            Self::JsonComplete => "json_complete",
-            Self::NoReasoning => "no_reasoning",
-            Self::LabelsInSchema => "labels_in_schema",
-            Self::EntityInSentence => "entity_in_sentence",
-            Self::Duplicate => "duplicate",
-            Self::EntityInReasoning => "entity_in_reasoning",
-            Self::ReasoningAnswerAgree => "reasoning_answer_agree",
-        }
-    }
-}
-
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// The rules that are switched on; all of them by default.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rules(BTreeSet<Rule>);
-
-impl Default for Rules {
-    fn default() -> Self {
-        Self(Rule::ALL.into())
-    }
-}
-
-impl Rules {
-    /// These rules without `rule`.
-    pub fn without(mut self, rule: Rule) -> Self {
-        self.0.remove(&rule);
-        self
-    }
-
-    /// Whether `rule` is on.
-    pub fn contains(&self, rule: Rule) -> bool {
-        self.0.contains(&rule)
-    }
-}
-
-/// A broken rule, and what broke it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
-    /// The rule.
-    pub rule: Rule,
-    /// What was found, in words.
-    pub detail: String,
-}
 
 /// What a validated answer says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,10 +42,11 @@ pub fn validate(
     };
     let check = Check {
         answer,
-        problem: completion.problems.first().map(ToString::to_string),
+        problem: shape::fault(&answer.content, &completion),
         annotation: &annotation,
         schema,
         sentence,
+        limits: &rules.limits,
     };
     let on = Rule::ALL.into_iter().filter(|&rule| rules.contains(rule));
     let findings = on.filter_map(|rule| {
@@ -149,6 +65,7 @@ struct Check<'a> {
     annotation: &'a Annotation,
     schema: &'a [String],
     sentence: &'a str,
+    limits: &'a Limits,
 }
 
 impl Check<'_> {
@@ -159,17 +76,15 @@ impl Check<'_> {
             Rule::Truncated => self.truncated(),
             Rule::JsonComplete => self.problem.clone(),
             Rule::NoReasoning => reasoning.is_empty().then(|| "there is no reasoning".into()),
-            Rule::LabelsInSchema => self
-                .entity_where(|e| {
-                    !self
-                        .schema
-                        .iter()
-                        .any(|label| normalize_label(label) == e.label)
-                })
-                .map(|e| format!("label {:?} is not in the schema", e.label)),
-            Rule::EntityInSentence => self
-                .entity_where(|e| e.text.is_empty() || !self.sentence.contains(&e.text))
-                .map(|e| format!("{:?} does not stand in the sentence", e.text)),
+            Rule::ThinkTag => {
+                let tag = ["<think>", "</think>"]
+                    .into_iter()
+                    .find(|tag| reasoning.contains(tag));
+                tag.map(|tag| format!("{tag} stands inside the reasoning"))
+            }
+            Rule::LabelsInSchema => self.outside_schema(),
+            Rule::EntityInSentence => self.absent(),
+            Rule::EntityNotVerbatim => self.misspelt(),
             Rule::Duplicate => self.duplicate(),
             Rule::EntityInReasoning => self.unexplained(),
             Rule::ReasoningAnswerAgree => contradiction(
@@ -178,6 +93,22 @@ impl Check<'_> {
                 self.sentence,
                 &self.annotation.entities,
             ),
+            Rule::ReasoningLength => self.length(),
+            Rule::Loop => {
+                let limits = self.limits;
+                let n_entities = self.annotation.entities.len();
+                repeated(
+                    reasoning,
+                    limits.loop_repeats,
+                    limits.loop_words,
+                    n_entities,
+                )
+            }
+            Rule::Language => {
+                let limit = self.limits.max_foreign_share;
+                foreign_script(reasoning, self.schema, self.sentence, limit)
+            }
+            Rule::Leak => self.leak(),
         }
     }
 
@@ -191,6 +122,28 @@ impl Check<'_> {
             Finish::Length => Some("the answer ran out of tokens".into()),
             Finish::Other(reason) => Some(format!("the model stopped because of {reason:?}")),
         }
+    }
+
+    fn outside_schema(&self) -> Option<String> {
+        let in_schema =
+            |e: &Entity| (self.schema.iter()).any(|label| normalize_label(label) == e.label);
+        let entity = self.entity_where(|e| !in_schema(e));
+        entity.map(|e| format!("label {:?} is not in the schema", e.label))
+    }
+
+    fn absent(&self) -> Option<String> {
+        let entity = self.entity_where(|e| copied(&e.text, self.sentence) == Copied::Absent);
+        entity.map(|e| format!("{:?} does not stand in the sentence", e.text))
+    }
+
+    fn misspelt(&self) -> Option<String> {
+        let mut entities = self.annotation.entities.iter();
+        entities.find_map(|e| match copied(&e.text, self.sentence) {
+            Copied::Differs(way) => {
+                Some(format!("{:?} differs from the sentence by {way}", e.text))
+            }
+            Copied::Verbatim | Copied::Absent => None,
+        })
     }
 
     fn duplicate(&self) -> Option<String> {
@@ -213,108 +166,33 @@ impl Check<'_> {
         let entity = self.entity_where(|e| !reasoning.contains(&plain(&e.text)));
         entity.map(|e| format!("the reasoning does not mention {:?}", e.text))
     }
+
+    /// No reasoning at all is another rule's concern.
+    fn length(&self) -> Option<String> {
+        let Limits {
+            min_reasoning_chars: min,
+            max_reasoning_chars: max,
+            ..
+        } = *self.limits;
+        let n_chars = self.annotation.reasoning.chars().count();
+        let fits = n_chars == 0 || (min..=max).contains(&n_chars);
+        (!fits).then(|| format!("expected {min} to {max} characters of reasoning, found {n_chars}"))
+    }
+
+    fn leak(&self) -> Option<String> {
+        let source = Example {
+            sentence: self.sentence.into(),
+            schema: self.schema.into(),
+            ..Example::default()
+        };
+        let in_reasoning = leak(&self.annotation.reasoning, &source);
+        if let Some(phrase) = in_reasoning {
+            return Some(format!("the reasoning speaks of {phrase:?}"));
+        }
+        let phrase = leak(&self.answer.content, &source)?;
+        Some(format!("the answer speaks of {phrase:?}"))
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use chat_client::Usage;
-
-    const SENTENCE: &str = "Ann of Brel sings.";
-
-    fn broken(reasoning: &str, content: &str, finish: Finish) -> Vec<Rule> {
-        let answer = ChatAnswer {
-            reasoning: (!reasoning.is_empty()).then(|| reasoning.into()),
-            content: content.into(),
-            finish,
-            usage: Usage::default(),
-        };
-        let schema = ["city".into(), "person".into()];
-        let (_, findings) = validate(&answer, &schema, SENTENCE, &Rules::default());
-        findings.into_iter().map(|finding| finding.rule).collect()
-    }
-
-    #[test]
-    fn each_rule_fires_alone() {
-        let good = "{\"entities\": {\"Person\": [\"Ann\"]}}";
-        let why = "\"Ann\" is a person.";
-        for (reasoning, content, finish, expected) in [
-            (why, good, Finish::Stop, vec![]),
-            ("Nobody.", "{\"entities\": {}}", Finish::Stop, vec![]),
-            (why, good, Finish::Length, vec![Rule::Truncated]),
-            (
-                "Hm.",
-                "{\"entities\": {\"person\": [\"An",
-                Finish::Stop,
-                vec![Rule::JsonComplete],
-            ),
-            (
-                "Hm.",
-                "Sure! {\"entities\": {}}",
-                Finish::Stop,
-                vec![Rule::JsonComplete],
-            ),
-            ("Hm.", "[]", Finish::Stop, vec![Rule::JsonComplete]),
-            ("", good, Finish::Stop, vec![Rule::NoReasoning]),
-            (
-                "Ann",
-                "{\"entities\": {\"x\": [\"Ann\"]}}",
-                Finish::Stop,
-                vec![Rule::LabelsInSchema],
-            ),
-            (
-                "Bo",
-                "{\"entities\": {\"person\": [\"Bo\"]}}",
-                Finish::Stop,
-                vec![Rule::EntityInSentence],
-            ),
-            (
-                "Ann",
-                "{\"entities\": {\"person\": [\"Ann\", \"Ann\"]}}",
-                Finish::Stop,
-                vec![Rule::Duplicate],
-            ),
-            (
-                "Someone.",
-                good,
-                Finish::Stop,
-                vec![Rule::EntityInReasoning],
-            ),
-            (
-                "Ann is a city.",
-                good,
-                Finish::Stop,
-                vec![Rule::ReasoningAnswerAgree],
-            ),
-        ] {
-            assert_eq!(
-                broken(reasoning, content, finish),
-                expected,
-                "{reasoning:?} {content}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_rule_can_be_switched_off() {
-        let rules = Rules::default().without(Rule::NoReasoning);
-        let answer = ChatAnswer {
-            reasoning: None,
-            content: "{\"entities\": {}}".into(),
-            finish: Finish::Stop,
-            usage: Usage::default(),
-        };
-        assert!(
-            validate(&answer, &["city".into()], SENTENCE, &rules)
-                .1
-                .is_empty()
-        );
-    }
-
-    #[test]
-    fn names_are_those_of_the_serialised_form() {
-        for rule in Rule::ALL {
-            assert_eq!(serde_json::json!(rule), rule.name());
-        }
-    }
-}
+mod tests;

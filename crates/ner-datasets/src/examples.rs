@@ -7,7 +7,8 @@ use ner_types::Example;
 use crate::files::write_atomic;
 use crate::{Error, Format, ReadOptions};
 
-/// Reads a file of examples: a JSON array if its first character is `[`, else JSON lines.
+/// Reads a file of examples: Parquet if it is named `.parquet`, else a JSON array if its first character is `[`, else
+/// JSON lines.
 ///
 /// # Errors
 ///
@@ -17,7 +18,15 @@ pub fn read_examples(path: &Path) -> Result<Vec<Example>, Error> {
         max_row_bytes: usize::MAX,
         ..ReadOptions::default()
     };
-    let rows = crate::open(path, Format::NerCot, options)?;
+    let is_parquet = path
+        .extension()
+        .is_some_and(|extension| extension == "parquet");
+    let format = if is_parquet {
+        Format::Parquet
+    } else {
+        Format::NerCot
+    };
+    let rows = crate::open(path, format, options)?;
     rows.map(|row| row.map(|row| row.example)).collect()
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn good(seen: &Seen) -> Act {
         Act::answer("", "{\"score\": 9, \"reason\": \"fine\"}")
     } else {
         Act::answer(
-            "\"Brel\" is a city.",
+            "\"Brel\" is a city, where one sleeps.",
             "{\"entities\": {\"city\": [\"Brel\"]}}",
         )
     }
@@ -151,7 +151,10 @@ async fn rejected_answers_are_asked_for_again_and_counted() {
         if seen.is_judge() || !seen.prompt().contains("day 0.") || seen.repeat > 0 {
             return good(seen);
         }
-        Act::answer("\"Brel\" is a city.", "{\"entities\": {\"city\": [\"Brel\"")
+        Act::answer(
+            "\"Brel\" is a city, where one sleeps.",
+            "{\"entities\": {\"city\": [\"Brel\"",
+        )
     });
     let outcome = run(&server.url, &source(2), temp().path())
         .await
