@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use unicode_script::{Script, UnicodeScript};
 
-use crate::agree::quoted_phrases;
+use crate::agree::quotations;
 
 /// Names the foreign script if more than `limit` of the reasoning's letters are
 /// neither Latin nor of a script of the sentence or the schema.
@@ -51,11 +51,14 @@ fn scripts(text: &str) -> impl Iterator<Item = Script> + '_ {
 }
 
 fn without_quotations(reasoning: &str) -> String {
-    let mut text = reasoning.to_owned();
-    for phrase in quoted_phrases(reasoning) {
-        text = text.replace(phrase, " ");
+    let mut own_words = String::with_capacity(reasoning.len());
+    let mut from = 0;
+    for place in quotations(reasoning) {
+        own_words.push_str(&reasoning[from..place.start]);
+        from = place.end;
     }
-    text
+    own_words.push_str(&reasoning[from..]);
+    own_words
 }
 
 #[cfg(test)]
@@ -97,6 +100,12 @@ mod tests {
             "A city whose name is Брел.",
             "Brel sleeps in the sun.",
             None,
+        );
+        check("He writes \"город\", a city.", "Brel sleeps.", None);
+        check(
+            "\"Brel sleeps in the sun\" 是城市",
+            "Brel sleeps.",
+            Some("100 %"),
         );
         check("", "Brel sleeps.", None);
         check("…", "Brel sleeps.", None);

@@ -15,6 +15,10 @@
 //! The price is that the directory holds every answer ever received, rejected
 //! ones included.
 //!
+//! Around the pipeline stand [`check_row`] for rows that are not worth a request,
+//! [`NearDuplicates`] and [`Leakage`] for those that should not be in the dataset,
+//! [`RowWriter`] for its files and [`dataset_card`] for its description.
+//!
 //! The crate knows no tensors and no gold annotations: what the source says
 //! about entities is neither sent nor compared.
 //!

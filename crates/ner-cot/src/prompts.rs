@@ -152,6 +152,22 @@ mod tests {
     }
 
     #[test]
+    fn instructions_come_first_and_the_judge_has_no_place_for_gold() {
+        let Prompts { teacher, judge } = Prompts::default();
+        for template in [&teacher, &judge] {
+            let places = template.text().split_once("{{").expect("a place").1;
+            // Behind the first place there are headings only, so that the prefix is shared.
+            assert!(
+                places
+                    .lines()
+                    .all(|line| line.split_whitespace().count() < 2)
+            );
+            assert!(!template.text().to_lowercase().contains("gold"));
+        }
+        assert!(teacher.text().contains("Reason in English"));
+    }
+
+    #[test]
     fn a_placeholder_inside_a_sentence_is_text() {
         let prompt = Prompts::default().render_teacher(&["a \"b\"".into()], "x {{SCHEMA}} {{ y");
         assert!(prompt.ends_with("Schema:\n[\"a \\\"b\\\"\"]\n\nSentence:\nx {{SCHEMA}} {{ y"));

@@ -9,19 +9,19 @@ use crate::words::words;
 /// Sentences of fewer words, such as the lines `type: person` of a list, may be repeated.
 const MIN_SENTENCE_WORDS: usize = 4;
 
-/// Names the first sentence that stands in the reasoning `repeats` times, or
-/// else the first run of `run` words that does so `repeats + n_entities` times.
+/// Names the first sentence, or else the first run of `run` words, that stands
+/// in the reasoning `repeats + n_entities` times.
 ///
-/// Good reasoning explains each entity in much the same words, so every entity
-/// excuses one repetition of a run; equal sentences it does not excuse, because
-/// sentences about different entities differ.
+/// Good reasoning explains each entity in much the same words, such as a
+/// sentence "Its type is city." behind each, so every entity excuses one
+/// repetition. A model that loops goes on to its cap and is found all the same.
 pub(crate) fn repeated(
     reasoning: &str,
     repeats: usize,
     run: usize,
     n_entities: usize,
 ) -> Option<String> {
-    let repeats = repeats.max(2);
+    let repeats = repeats.max(2) + n_entities;
     let sentences = split_sentences(reasoning).into_iter().map(words);
     let sentences = sentences.filter(|words| words.len() >= MIN_SENTENCE_WORDS);
     let again = first_repeated(sentences, repeats);
@@ -32,7 +32,6 @@ pub(crate) fn repeated(
         ));
     }
     let words = words(reasoning);
-    let repeats = repeats + n_entities;
     let run = first_repeated(words.windows(run.max(1)), repeats)?.join(" ");
     Some(format!("the words {run:?} stand there {repeats} times"))
 }
@@ -63,10 +62,10 @@ mod tests {
     #[test]
     fn a_repeated_sentence_is_a_loop() {
         let text = "Wait, let me check Brel again. ".repeat(5);
-        let found = repeated(&text, 5, 8, 9).expect("a loop");
+        let found = repeated(&text, 5, 8, 0).expect("a loop");
         assert!(found.contains("wait let me check brel again"), "{found}");
         let text = "Wait, let me check Brel again. ".repeat(4);
-        assert_eq!(repeated(&text, 5, 8, 9), None);
+        assert_eq!(repeated(&text, 5, 80, 0), None);
     }
 
     #[test]
@@ -82,6 +81,9 @@ mod tests {
         let text: String = (0..6).map(step).collect();
         assert_eq!(repeated(&text, 5, 8, 6), None);
         assert!(repeated(&text, 5, 8, 0).is_some());
+        let text = "\"Brel\" is near. Its type is city.\n".repeat(6);
+        assert_eq!(repeated(&text, 5, 8, 6), None);
+        assert!(repeated(&text.repeat(2), 5, 8, 6).is_some());
         assert_eq!(repeated(&"type: person\n".repeat(9), 5, 80, 0), None);
         assert_eq!(repeated("", 5, 8, 0), None);
     }

@@ -125,8 +125,8 @@ pub struct Limits {
     /// nor the sentence's or the schema's.
     pub max_foreign_share: f64,
     /// How often a sentence of the reasoning, or a run of words, stands in it
-    /// when it counts as a loop; at least 2. Runs of words are allowed one more
-    /// for each entity of the answer.
+    /// when it counts as a loop; at least 2. For each entity of the answer one
+    /// more is allowed.
     pub loop_repeats: usize,
     /// Words of such a run; at least 1.
     pub loop_words: usize,

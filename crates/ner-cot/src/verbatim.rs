@@ -2,8 +2,11 @@
 
 use unicode_normalization::UnicodeNormalization;
 
+/// Takes a difference of spelling away.
+type Fold = fn(&str) -> String;
+
 /// The ways in which two spellings may differ, each with its folding.
-const WAYS: [(&str, fn(&str) -> String); 5] = [
+const WAYS: [(&str, Fold); 5] = [
     ("spaces", spaces),
     ("quotes", quotes),
     ("dashes", dashes),
@@ -43,7 +46,7 @@ pub(crate) fn copied(text: &str, sentence: &str) -> Copied {
     Copied::Absent
 }
 
-/// Normalisation first, since it makes new spaces and takes quotes apart no more.
+/// Normalisation first, because it turns other characters into spaces and dashes.
 fn fold_all(text: &str) -> String {
     let mut text = normal_form(text);
     for (_, fold) in &WAYS[..4] {

@@ -117,6 +117,8 @@ impl FromStr for Format {
 pub struct RowWriter {
     out: Out,
     n_rows: usize,
+    /// A write has failed, so that half a row may stand in the file.
+    is_broken: bool,
 }
 
 #[derive(Debug)]
@@ -124,6 +126,15 @@ enum Out {
     Jsonl(PartialFile),
     Json(PartialFile),
     Parquet(Box<ParquetFile>),
+}
+
+impl Out {
+    fn file(&self) -> &PartialFile {
+        match self {
+            Self::Jsonl(file) | Self::Json(file) => file,
+            Self::Parquet(file) => file.partial(),
+        }
+    }
 }
 
 impl RowWriter {
@@ -138,14 +149,25 @@ impl RowWriter {
             Format::Json => Out::Json(file),
             Format::Parquet => Out::Parquet(Box::new(ParquetFile::new(file)?)),
         };
-        Ok(Self { out, n_rows: 0 })
+        Ok(Self {
+            out,
+            n_rows: 0,
+            is_broken: false,
+        })
     }
 
     /// Writes a row.
     ///
     /// # Errors
-    /// If the file cannot be written. The file then cannot become whole any more.
+    /// If the file cannot be written. [`RowWriter::finish`] then fails as well.
     pub fn write(&mut self, row: &CotRow) -> Result<(), Error> {
+        let written = self.write_row(row);
+        self.is_broken |= written.is_err();
+        self.n_rows += usize::from(written.is_ok());
+        written
+    }
+
+    fn write_row(&mut self, row: &CotRow) -> Result<(), Error> {
         match &mut self.out {
             Out::Jsonl(file) => file.write(|out| {
                 serde_json::to_writer(&mut *out, row)?;
@@ -159,9 +181,7 @@ impl RowWriter {
                 })
             }
             Out::Parquet(file) => file.write(row),
-        }?;
-        self.n_rows += 1;
-        Ok(())
+        }
     }
 
     /// Rows written so far.
@@ -172,8 +192,12 @@ impl RowWriter {
     /// Completes the file, forces it to the disk and gives it its name.
     ///
     /// # Errors
-    /// If the file cannot be written or renamed.
+    /// If the file cannot be written or renamed, or a row could not be written.
     pub fn finish(self) -> Result<(), Error> {
+        if self.is_broken {
+            let source = std::io::Error::other("a row could not be written");
+            return Err(self.out.file().error(source));
+        }
         match self.out {
             Out::Jsonl(file) => file.commit(),
             Out::Json(mut file) => {

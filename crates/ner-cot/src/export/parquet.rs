@@ -74,6 +74,10 @@ impl ParquetFile {
         })
     }
 
+    pub(super) fn partial(&self) -> &PartialFile {
+        &self.file
+    }
+
     pub(super) fn write(&mut self, row: &CotRow) -> Result<(), Error> {
         self.group_bytes += text_bytes(row);
         self.group.push(row.clone());

@@ -143,6 +143,20 @@ fn an_unfinished_file_leaves_nothing_and_the_old_one_stays() {
 }
 
 #[test]
+fn a_file_with_half_a_row_gets_no_name() {
+    for format in Format::ALL {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("rows");
+        let mut writer = RowWriter::create(&path, format).expect("a writer");
+        writer.write(&row(1)).expect("written");
+        writer.is_broken = true;
+        let error = writer.finish().expect_err("half a row").to_string();
+        assert!(error.contains("a row could not be written"), "{error}");
+        assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 0);
+    }
+}
+
+#[test]
 fn names_and_folders_that_are_not_there_are_named() {
     for format in Format::ALL {
         assert_eq!(

@@ -224,7 +224,7 @@ fn reasoning_is_a_text_that_ends() {
     check("\"Ann\": person.", GOOD, &[Rule::ReasoningLength]);
     let long: String = (0..4000).map(|n| format!("Step {n}. ")).collect();
     check(&format!("{WHY} {long}"), GOOD, &[Rule::ReasoningLength]);
-    let looped = "But wait, is \"Ann\" the one who sings? ".repeat(5);
+    let looped = "But wait, is \"Ann\" the one who sings? ".repeat(6);
     check(&looped, GOOD, &[Rule::Loop]);
     check(
         "\"Ann\" 是一个人，因为她在唱歌，而不是一个城市的名字。",
