@@ -75,7 +75,7 @@ fn server() -> FaultServer {
             Act::answer("Nothing.", "{\"entities\": {\"town\": [\"Brel\"]}}")
         } else {
             Act::answer(
-                "\"Brel\" is a city.",
+                "\"Brel\" is a city that sleeps.",
                 "{\"entities\": {\"city\": [\"Brel\"]}}",
             )
         }

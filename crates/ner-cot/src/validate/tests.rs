@@ -68,7 +68,7 @@ fn think_tags_are_read_or_refused() {
         ),
         (
             format!("<think>{WHY}<think>So.</think></think>{GOOD}"),
-            Some(Rule::JsonComplete),
+            Some(Rule::ThinkTag),
         ),
         (
             format!("{GOOD}<think>{WHY}</think>"),
@@ -90,15 +90,15 @@ fn think_tags_are_read_or_refused() {
 fn fields_and_ends_are_read_or_refused() {
     for field in ["reasoning", "reasoning_content"] {
         check_message(&json!({field: WHY, "content": GOOD}), "stop", None);
-        // The parser of some servers puts the answer into the reasoning.
+        // The parser of some servers puts the answer into the reasoning; the client puts it back.
         check_message(
             &json!({field: GOOD, "content": ""}),
             "stop",
-            Some(Rule::JsonComplete),
+            Some(Rule::NoReasoning),
         );
     }
     let message = json!({"reasoning": WHY, "content": GOOD});
-    for finish in ["length", "content_filter", "insufficient_system_resource"] {
+    for finish in ["length", "content_filter"] {
         check_message(&message, finish, Some(Rule::Truncated));
     }
     let tagged = json!({"reasoning": format!("</think>{WHY}"), "content": GOOD});

@@ -22,7 +22,7 @@ fn answer(requests: &Path, results: &Path) {
         let judge = request["body"]["model"] == "judge";
         let body = match judge {
             true => completion("", "{\"score\": 9}"),
-            false => completion("\"Brel\" is a city.", "{\"entities\": {\"city\": [\"Brel\"]}}"),
+            false => completion("\"Brel\" is a city that sleeps.", "{\"entities\": {\"city\": [\"Brel\"]}}"),
         };
         let body: Value = serde_json::from_str(&body).expect("JSON");
         let id = &request["custom_id"];
