@@ -131,6 +131,11 @@ impl ChatClient {
         self.counters.sent.load(Ordering::Relaxed)
     }
 
+    /// Whether the server has ever answered, be it with an error.
+    pub fn reached(&self) -> bool {
+        self.http.reached()
+    }
+
     /// What the client has done so far.
     pub fn stats(&self) -> Stats {
         self.counters
