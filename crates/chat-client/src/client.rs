@@ -19,7 +19,7 @@ use crate::gate::{Gate, Slot};
 use crate::http::{Http, Reply};
 use crate::message::{ChatAnswer, ChatRequest, Usage};
 use crate::money::{Admission, Ledger, Price};
-use crate::rate::Rates;
+use crate::rate::{self, Rates};
 use crate::stats::{Counters, Stats};
 use crate::stop::Stop;
 
@@ -73,6 +73,8 @@ impl Archive for NoArchive {
 struct Pass<'a> {
     slot: Slot<'a>,
     admission: Admission,
+    /// The length of its body.
+    bytes: usize,
     /// The tokens that it is expected to cost.
     estimate: u64,
 }
@@ -228,6 +230,7 @@ impl ChatClient {
         Ok(Pass {
             slot,
             admission,
+            bytes,
             estimate,
         })
     }
@@ -250,21 +253,30 @@ impl ChatClient {
         archive.store(&reply.body).await.map_err(Failure::Fatal)?;
         match body::parse_body(&reply.body) {
             Ok(answer) => {
-                self.answered(pass, answer.usage);
+                pass.slot.answered();
+                self.counters.answered(answer.usage);
+                let guess = rate::guess(pass.bytes, reply.body.len());
+                // A server that reports nothing must not make a budget endless.
+                let silent = answer.usage.total() == 0;
+                self.charge(pass, if silent { guess } else { answer.usage });
                 Ok(answer)
             }
             Err(_) => {
                 pass.slot.failed();
+                // It may have been paid for nevertheless.
+                self.charge(pass, body::reported_usage(&reply.body));
                 Err(self.unreadable(reply.body))
             }
         }
     }
 
-    fn answered(&self, pass: Pass<'_>, usage: Usage) {
-        pass.slot.answered();
+    /// Replaces the estimates by what an answer cost.
+    fn charge(&self, pass: Pass<'_>, usage: Usage) {
         self.rates
             .correct(pass.estimate, usage.prompt_tokens, usage.completion_tokens);
-        self.counters.answered(usage);
+        if usage.total() == 0 {
+            return;
+        }
         let price = self.money.as_ref().map(|(_, price)| price);
         let cost = price.map_or(0.0, |price| price.cost(&usage, SystemTime::now()));
         pass.admission.settle(cost, usage);
