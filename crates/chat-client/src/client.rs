@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use reqwest::{StatusCode, Url};
-use serde::Serialize;
 
 use crate::address;
 use crate::aimd::Aimd;
@@ -17,7 +16,7 @@ use crate::error::Error;
 use crate::failure::{Again, Failure, Kind, Tries, Whom};
 use crate::gate::{Gate, Slot};
 use crate::http::{Http, Reply};
-use crate::message::{ChatAnswer, ChatRequest, Usage};
+use crate::message::{ChatAnswer, ChatRequest, Usage, wire};
 use crate::money::{Admission, Ledger, Price};
 use crate::rate::{self, Rates};
 use crate::stats::{Counters, Stats};
@@ -323,37 +322,4 @@ impl ChatClient {
             http: &self.http,
         }
     }
-}
-
-/// The body that is sent: the request, and whether the answer comes in pieces.
-fn wire(request: &ChatRequest, stream: bool) -> Result<Vec<u8>, Error> {
-    #[derive(Serialize)]
-    struct Streamed {
-        #[serde(flatten)]
-        request: ChatRequest,
-        stream_options: Options,
-    }
-    #[derive(Serialize)]
-    struct Options {
-        include_usage: bool,
-    }
-    let request = ChatRequest {
-        stream,
-        ..request.clone()
-    };
-    let body = if stream {
-        serde_json::to_vec(&Streamed {
-            request,
-            stream_options: Options {
-                include_usage: true,
-            },
-        })
-    } else {
-        serde_json::to_vec(&request)
-    };
-    body.map_err(|error| Error::Setting {
-        field: "request",
-        expected: "what can be written as JSON",
-        found: error.to_string(),
-    })
 }
