@@ -14,14 +14,14 @@ pub(crate) fn completions(base: &str) -> Result<Url, Error> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Error::BaseUrl {
             url: "(hidden)".into(),
-            why: "it contains a user or password; keys belong into the environment".into(),
+            why: "a user or password; keys belong into the environment".into(),
         });
     }
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(wrong("expected http://host or https://host".into()));
+        return Err(wrong("another scheme or no host".into()));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(wrong("expected no query and no fragment".into()));
+        return Err(wrong("a query or a fragment".into()));
     }
     let path = url.path().trim_end_matches('/').to_string();
     let path = match path.as_str() {

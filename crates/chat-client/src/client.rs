@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use reqwest::{StatusCode, Url};
-use serde::Serialize;
 
 use crate::address;
 use crate::aimd::Aimd;
@@ -17,9 +16,9 @@ use crate::error::Error;
 use crate::failure::{Again, Failure, Kind, Tries, Whom};
 use crate::gate::{Gate, Slot};
 use crate::http::{Http, Reply};
-use crate::message::{ChatAnswer, ChatRequest, Usage};
+use crate::message::{ChatAnswer, ChatRequest, Usage, wire};
 use crate::money::{Admission, Ledger, Price};
-use crate::rate::Rates;
+use crate::rate::{self, Rates};
 use crate::stats::{Counters, Stats};
 use crate::stop::Stop;
 
@@ -73,6 +72,8 @@ impl Archive for NoArchive {
 struct Pass<'a> {
     slot: Slot<'a>,
     admission: Admission,
+    /// The length of its body.
+    bytes: usize,
     /// The tokens that it is expected to cost.
     estimate: u64,
 }
@@ -129,6 +130,11 @@ impl ChatClient {
     /// HTTP requests sent so far, repeated ones included.
     pub fn sent(&self) -> u64 {
         self.counters.sent.load(Ordering::Relaxed)
+    }
+
+    /// Whether the server has ever answered, be it with an error.
+    pub fn reached(&self) -> bool {
+        self.http.reached()
     }
 
     /// What the client has done so far.
@@ -223,6 +229,7 @@ impl ChatClient {
         Ok(Pass {
             slot,
             admission,
+            bytes,
             estimate,
         })
     }
@@ -245,21 +252,30 @@ impl ChatClient {
         archive.store(&reply.body).await.map_err(Failure::Fatal)?;
         match body::parse_body(&reply.body) {
             Ok(answer) => {
-                self.answered(pass, answer.usage);
+                pass.slot.answered();
+                self.counters.answered(answer.usage);
+                let guess = rate::guess(pass.bytes, reply.body.len());
+                // A server that reports nothing must not make a budget endless.
+                let silent = answer.usage.total() == 0;
+                self.charge(pass, if silent { guess } else { answer.usage });
                 Ok(answer)
             }
             Err(_) => {
                 pass.slot.failed();
+                // It may have been paid for nevertheless.
+                self.charge(pass, body::reported_usage(&reply.body));
                 Err(self.unreadable(reply.body))
             }
         }
     }
 
-    fn answered(&self, pass: Pass<'_>, usage: Usage) {
-        pass.slot.answered();
+    /// Replaces the estimates by what an answer cost.
+    fn charge(&self, pass: Pass<'_>, usage: Usage) {
         self.rates
             .correct(pass.estimate, usage.prompt_tokens, usage.completion_tokens);
-        self.counters.answered(usage);
+        if usage.total() == 0 {
+            return;
+        }
         let price = self.money.as_ref().map(|(_, price)| price);
         let cost = price.map_or(0.0, |price| price.cost(&usage, SystemTime::now()));
         pass.admission.settle(cost, usage);
@@ -306,37 +322,4 @@ impl ChatClient {
             http: &self.http,
         }
     }
-}
-
-/// The body that is sent: the request, and whether the answer comes in pieces.
-fn wire(request: &ChatRequest, stream: bool) -> Result<Vec<u8>, Error> {
-    #[derive(Serialize)]
-    struct Streamed {
-        #[serde(flatten)]
-        request: ChatRequest,
-        stream_options: Options,
-    }
-    #[derive(Serialize)]
-    struct Options {
-        include_usage: bool,
-    }
-    let request = ChatRequest {
-        stream,
-        ..request.clone()
-    };
-    let body = if stream {
-        serde_json::to_vec(&Streamed {
-            request,
-            stream_options: Options {
-                include_usage: true,
-            },
-        })
-    } else {
-        serde_json::to_vec(&request)
-    };
-    body.map_err(|error| Error::Setting {
-        field: "request",
-        expected: "what can be written as JSON",
-        found: error.to_string(),
-    })
 }

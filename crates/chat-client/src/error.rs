@@ -19,11 +19,13 @@ pub enum Error {
         found: String,
     },
     /// The address of a server cannot be used.
-    #[error("server address {url:?}: {why}")]
+    #[error(
+        "server address {url:?}: expected http://host or https://host without user, query and fragment, found {why}"
+    )]
     BaseUrl {
         /// The address as given, or a placeholder when it contains a password.
         url: String,
-        /// What is wrong with it.
+        /// What stands there instead.
         why: String,
     },
     /// The environment variable that should hold the key is absent or empty.

@@ -4,6 +4,7 @@ use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
 use crate::format::ResponseFormat;
 
 /// Who a message is from.
@@ -71,6 +72,39 @@ pub struct ChatRequest {
     /// Structured output, if it is asked for.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub format: Option<ResponseFormat>,
+}
+
+/// The body that is sent: the request, and whether the answer comes in pieces.
+pub(crate) fn wire(request: &ChatRequest, stream: bool) -> Result<Vec<u8>, Error> {
+    #[derive(Serialize)]
+    struct Streamed {
+        #[serde(flatten)]
+        request: ChatRequest,
+        stream_options: Options,
+    }
+    #[derive(Serialize)]
+    struct Options {
+        include_usage: bool,
+    }
+    let request = ChatRequest {
+        stream,
+        ..request.clone()
+    };
+    let body = if stream {
+        serde_json::to_vec(&Streamed {
+            request,
+            stream_options: Options {
+                include_usage: true,
+            },
+        })
+    } else {
+        serde_json::to_vec(&request)
+    };
+    body.map_err(|error| Error::Setting {
+        field: "request",
+        expected: "what can be written as JSON",
+        found: error.to_string(),
+    })
 }
 
 /// Why the model stopped writing.

@@ -71,6 +71,9 @@ fn million(tokens: u64) -> f64 {
 }
 
 /// The most that may be spent. What is `None` has no limit.
+///
+/// Where a server does not report its tokens, they are guessed from the length of
+/// the texts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Budget {

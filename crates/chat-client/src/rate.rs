@@ -8,12 +8,25 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::message::Usage;
+
 /// Tokens of an answer of which nothing is known.
 const FIRST_GUESS: u64 = 1024;
 /// Bytes of text per token, roughly.
 const BYTES_PER_TOKEN: u64 = 4;
 /// Longest wait before a bucket is looked at again, as corrections may fill it.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What an exchange cost, if the server does not say: by the bytes of the
+/// request and of the answer.
+pub(crate) fn guess(request: usize, answer: usize) -> Usage {
+    let tokens = |bytes| u64::try_from(bytes).unwrap_or(u64::MAX) / BYTES_PER_TOKEN;
+    Usage {
+        prompt_tokens: tokens(request),
+        completion_tokens: tokens(answer),
+        ..Usage::default()
+    }
+}
 
 /// The rates of one client.
 pub(crate) struct Rates {

@@ -34,6 +34,12 @@ pub fn parse_body(body: &str) -> Result<ChatAnswer, BodyProblem> {
     whole(text)
 }
 
+/// What a body that is no answer reports to have cost; 0 where it does not.
+pub(crate) fn reported_usage(body: &str) -> Usage {
+    let body = wire::read(skip_comments(body));
+    body.map_or_else(|_| Usage::default(), |body| body.usage())
+}
+
 fn whole(text: &str) -> Result<ChatAnswer, BodyProblem> {
     let body = wire::read(text).map_err(|error| {
         // A connection that closes early leaves the beginning of an object, and

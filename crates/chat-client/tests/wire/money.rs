@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chat_client::{Budget, ChatClient, Error, Ledger, NoArchive, Price, Stop, Usage};
 
-use crate::server::{FaultServer, answer, error};
+use crate::server::{FaultServer, answer, error, send};
 use crate::{ask, endpoint, request};
 
 /// An answer of 10 and 5 tokens costs 20 dollars.
@@ -114,4 +114,31 @@ async fn the_first_requests_have_an_estimate() {
         "{error}"
     );
     assert!(server.seen().is_empty());
+}
+
+#[tokio::test]
+async fn what_a_server_does_not_report_is_guessed() {
+    let body = r#"{"choices": [{"message": {"content": "done"}}]}"#;
+    let server = FaultServer::start(move |_| send("200 OK", "", body));
+    let ledger = Arc::new(Ledger::new(Budget {
+        dollars: None,
+        tokens: Some(100),
+    }));
+    let client = client(&server.url, &ledger);
+    let mut answered = 0;
+    while ask(&client).await.is_ok() {
+        answered += 1;
+        assert!(answered < 10, "the budget ends this");
+    }
+    assert!(ledger.spent().1 > 20 && answered > 0);
+}
+
+#[tokio::test]
+async fn an_unreadable_answer_that_was_paid_for_counts() {
+    let half = r#"{"choices": [{"message": {"content": "ha"}, "finish_reason":
+        "insufficient_system_resource"}], "usage": {"prompt_tokens": 10, "completion_tokens": 5}}"#;
+    let server = FaultServer::scripted(vec![send("200 OK", "", half)]);
+    let ledger = dollars(100.0);
+    ask(&client(&server.url, &ledger)).await.expect("answered");
+    assert_eq!(ledger.spent(), (40.0, 30));
 }

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use reqwest::Url;
-use reqwest::header::HeaderValue;
+use chat_client::{ChatClient, ChatRequest, Endpoint, KeySource, Message, Sampling, Timeouts};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
 
 use super::Retry;
 
@@ -23,7 +21,7 @@ pub struct UrlConfig {
     pub max_tokens: u32,
     /// Softmax temperature; 0 is greedy, as the paper evaluates.
     pub temperature: f64,
-    /// Requests in flight at once, at least 1.
+    /// Most requests in flight at once, at least 1; a server that is busy gets fewer.
     pub concurrency: usize,
     /// Longest time from sending a request to the last byte of its answer, in seconds.
     pub timeout_seconds: u64,
@@ -53,16 +51,9 @@ impl Default for UrlConfig {
 /// Why a server cannot be asked, or no longer. A message never contains the key.
 #[derive(Debug, thiserror::Error)]
 pub enum UrlError {
-    /// The address is not one.
-    #[error(
-        "address {url:?}: expected http://host or https://host without user, query and fragment, found {found}"
-    )]
-    Address {
-        /// The address; hidden where it contains a password.
-        url: String,
-        /// What is wrong.
-        found: String,
-    },
+    /// The address, the key or a number cannot be used.
+    #[error(transparent)]
+    Endpoint(chat_client::Error),
     /// A setting is out of range.
     #[error("{field}: expected {expected}, found {found}")]
     Setting {
@@ -73,9 +64,6 @@ pub enum UrlError {
         /// What it is.
         found: String,
     },
-    /// The key is not in the environment.
-    #[error("environment variable {0}: expected an API key, found none that can be sent")]
-    Key(String),
     /// The client cannot be made.
     #[error("cannot set up the HTTP client: {0}")]
     Client(String),
@@ -119,8 +107,48 @@ pub enum UrlError {
     Task(String),
 }
 
+impl UrlConfig {
+    /// The client for these settings.
+    pub(super) fn client(&self) -> Result<ChatClient, UrlError> {
+        check_settings(self)?;
+        let timeout = Duration::from_secs(self.timeout_seconds.max(1));
+        let defaults = Timeouts::default();
+        let endpoint = Endpoint {
+            key: KeySource::from(self.api_key_env.clone()),
+            concurrency: self.concurrency,
+            timeouts: Timeouts {
+                first_byte: timeout,
+                idle: timeout,
+                total: timeout,
+                ..defaults
+            },
+            retry: self.retry.into(),
+            ..Endpoint::new(&self.url, &self.model)
+        };
+        ChatClient::new(endpoint).map_err(|error| match error {
+            chat_client::Error::HttpClient(why) => UrlError::Client(why),
+            error => UrlError::Endpoint(error),
+        })
+    }
+
+    /// The request for a prompt.
+    pub(super) fn request(&self, prompt: &str) -> ChatRequest {
+        ChatRequest {
+            model: self.model.clone(),
+            messages: vec![Message::user(prompt)],
+            sampling: Sampling {
+                temperature: Some(self.temperature),
+                max_tokens: Some(self.max_tokens),
+                ..Sampling::default()
+            },
+            stream: false,
+            format: None,
+        }
+    }
+}
+
 /// Refuses what cannot work.
-pub(super) fn check_settings(config: &UrlConfig) -> Result<(), UrlError> {
+fn check_settings(config: &UrlConfig) -> Result<(), UrlError> {
     let setting = |field, expected, found: String| UrlError::Setting {
         field,
         expected,
@@ -133,79 +161,9 @@ pub(super) fn check_settings(config: &UrlConfig) -> Result<(), UrlError> {
             "none".into(),
         ));
     }
-    if !(1..=Semaphore::MAX_PERMITS).contains(&config.concurrency) {
-        let found = config.concurrency.to_string();
-        return Err(setting(
-            "concurrency",
-            "at least one request in flight",
-            found,
-        ));
-    }
     if !(config.temperature >= 0.0 && config.temperature.is_finite()) {
         let found = config.temperature.to_string();
         return Err(setting("temperature", "0 or more", found));
     }
     Ok(())
-}
-
-/// Completes a base address to that of the method.
-pub(super) fn completions_url(base: &str) -> Result<Url, UrlError> {
-    let wrong = |found: &str| UrlError::Address {
-        url: base.into(),
-        found: found.into(),
-    };
-    let mut url = Url::parse(base.trim()).map_err(|error| wrong(&error.to_string()))?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(UrlError::Address {
-            url: "(hidden)".into(),
-            found: "a user or password; keys belong into the environment".into(),
-        });
-    }
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(wrong("another scheme or no host"));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(wrong("a query or a fragment"));
-    }
-    let path = match url.path().trim_end_matches('/') {
-        "" => "/v1/chat/completions".to_string(),
-        path if path.ends_with("/chat/completions") => path.to_string(),
-        path => format!("{path}/chat/completions"),
-    };
-    url.set_path(&path);
-    Ok(url)
-}
-
-/// The header with the key that is in the environment.
-pub(super) fn read_key(name: &str) -> Result<HeaderValue, UrlError> {
-    let missing = || UrlError::Key(name.into());
-    let key = std::env::var(name).map_err(|_| missing())?;
-    if key.trim().is_empty() {
-        return Err(missing());
-    }
-    let mut value =
-        HeaderValue::from_str(&format!("Bearer {}", key.trim())).map_err(|_| missing())?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-/// A client that does not follow redirects, and talks to this machine without a proxy.
-pub(super) fn http_client(config: &UrlConfig, url: &Url) -> Result<reqwest::Client, UrlError> {
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("ner-eval/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(Duration::from_secs(10))
-        .timeout(Duration::from_secs(config.timeout_seconds.max(1)))
-        .redirect(reqwest::redirect::Policy::none());
-    if url.scheme() == "http" {
-        // Without this, a machine that has no certificates could not even talk to a server of its own.
-        builder = builder.tls_certs_only([]);
-    }
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let ip: Result<std::net::IpAddr, _> = host.parse();
-    if host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback()) {
-        builder = builder.no_proxy();
-    }
-    builder
-        .build()
-        .map_err(|error| UrlError::Client(error.to_string()))
 }

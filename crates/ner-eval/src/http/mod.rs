@@ -1,23 +1,20 @@
 //! Answers of an OpenAI-compatible server: many requests at once, each tried again, none lost without a word.
 
-mod client;
+mod ask;
 mod config;
-mod reply;
 mod retry;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use chat_client::Stop;
 use tokio::runtime::{Handle, Runtime};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::{Answer, BoxError, Completer, Outcome};
-use client::{Client, End};
+use ask::{Asker, End};
 pub use config::{UrlConfig, UrlError};
-use config::{check_settings, completions_url, http_client, read_key};
 pub use retry::Retry;
 
 /// How often a waiting evaluation looks whether it should stop.
@@ -30,7 +27,7 @@ const STOP_POLL: Duration = Duration::from_millis(100);
 /// answers) ends the evaluation; answers that came before it are kept.
 pub struct UrlCompleter {
     runtime: Runtime,
-    client: Arc<Client>,
+    asker: Arc<Asker>,
     concurrency: usize,
     give_up_after: usize,
     failures_in_a_row: usize,
@@ -40,8 +37,8 @@ pub struct UrlCompleter {
 impl fmt::Debug for UrlCompleter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UrlCompleter")
-            .field("url", &self.client.url.as_str())
-            .field("model", &self.client.model)
+            .field("url", &self.url())
+            .field("model", &self.asker.client.model())
             .finish_non_exhaustive()
     }
 }
@@ -53,27 +50,18 @@ impl UrlCompleter {
     ///
     /// For an unusable address or setting, and for a key that is asked for and missing.
     pub fn new(config: &UrlConfig) -> Result<UrlCompleter, UrlError> {
-        let url = completions_url(&config.url)?;
-        check_settings(config)?;
+        let client = config.client()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| UrlError::Client(error.to_string()))?;
-        let client = Client {
-            http: http_client(config, &url)?,
-            key: config.api_key_env.as_deref().map(read_key).transpose()?,
-            model: config.model.clone(),
-            max_tokens: config.max_tokens,
-            temperature: config.temperature,
-            retry: config.retry,
-            slots: Semaphore::new(config.concurrency),
-            stopped: AtomicBool::new(false),
-            reached: AtomicBool::new(false),
-            url,
+        let asker = Asker {
+            client,
+            config: config.clone(),
         };
         Ok(UrlCompleter {
             runtime,
-            client: Arc::new(client),
+            asker: Arc::new(asker),
             concurrency: config.concurrency,
             give_up_after: config.give_up_after.max(1),
             failures_in_a_row: 0,
@@ -90,12 +78,12 @@ impl UrlCompleter {
 
     /// The address that requests go to.
     pub fn url(&self) -> &str {
-        self.client.url.as_str()
+        self.asker.client.url()
     }
 
     /// Model and address, to tell runs apart.
     pub fn source(&self) -> String {
-        format!("{} at {}", self.client.model, self.url())
+        format!("{} at {}", self.asker.client.model(), self.url())
     }
 
     /// A batch size that keeps all slots busy: batches end with their slowest request.
@@ -140,7 +128,7 @@ impl Completer for UrlCompleter {
         if Handle::try_current().is_ok() {
             return Err(UrlError::InsideRuntime.into());
         }
-        let asked = ask_all(&self.client, prompts, &*self.stop);
+        let asked = ask_all(&self.asker, prompts, &*self.stop);
         let outcomes = self.runtime.block_on(asked)?;
         // A batch with answers is handed on first; the count goes on with the next one.
         let has_answer = outcomes.iter().any(|o| matches!(o, Outcome::Answered(_)));
@@ -153,16 +141,19 @@ impl Completer for UrlCompleter {
 }
 
 async fn ask_all(
-    client: &Arc<Client>,
+    asker: &Arc<Asker>,
     prompts: &[String],
     stop: &(dyn Fn() -> bool + Send + Sync),
 ) -> Result<Vec<Outcome>, UrlError> {
     let mut outcomes = vec![Outcome::NotAsked; prompts.len()];
-    client.stopped.store(stop(), Ordering::Relaxed);
+    let halt = Stop::new();
+    if stop() {
+        halt.stop();
+    }
     let mut tasks = JoinSet::new();
     for (i, prompt) in prompts.iter().enumerate() {
-        let (client, prompt) = (Arc::clone(client), prompt.clone());
-        tasks.spawn(async move { (i, client.ask(&prompt).await) });
+        let (asker, prompt, halt) = (Arc::clone(asker), prompt.clone(), halt.clone());
+        tasks.spawn(async move { (i, asker.ask(&prompt, &halt).await) });
     }
     let mut fatal = None;
     loop {
@@ -171,7 +162,7 @@ async fn ask_all(
                 None => break,
                 Some(Ok((i, End::Outcome(outcome)))) => outcomes[i] = outcome,
                 Some(Ok((_, End::Fatal(error)))) => {
-                    client.stopped.store(true, Ordering::Relaxed);
+                    halt.stop();
                     fatal.get_or_insert(error);
                 }
                 Some(Err(error)) => return Err(UrlError::Task(error.to_string())),
@@ -179,7 +170,7 @@ async fn ask_all(
             () = tokio::time::sleep(STOP_POLL) => {
                 if stop() {
                     // What is being written at this moment is given up; the run asks again when it goes on.
-                    client.stopped.store(true, Ordering::Relaxed);
+                    halt.stop();
                     tasks.abort_all();
                     break;
                 }
