@@ -64,7 +64,7 @@ impl<'a> Drive<'a> {
     pub(crate) async fn run(
         &mut self,
         stop: &Stop,
-        requests: &(dyn Fn() -> u64 + Sync),
+        measure: &(dyn Fn(&mut Progress) + Sync),
         progress: &mut (dyn FnMut(&Progress) + Send),
     ) -> Result<Sent, Error> {
         let mut deadline = None;
@@ -89,12 +89,12 @@ impl<'a> Drive<'a> {
                 },
             }
             self.progress.in_flight = self.tasks.len();
-            self.progress.requests = requests();
+            measure(&mut self.progress);
             progress(&self.progress);
         }
         self.tasks.shutdown().await;
         self.progress.in_flight = 0;
-        self.progress.requests = requests();
+        measure(&mut self.progress);
         match self.error.take() {
             Some(error) => Err(error),
             None => Ok(Sent {
@@ -151,6 +151,12 @@ impl<'a> Drive<'a> {
                 }
             }
             Err(Error::Client(chat_client::Error::Stopped)) => {}
+            Err(Error::Client(error @ chat_client::Error::BudgetReached { .. })) => {
+                // The budget ends a run as a wish of its user does: what is in flight may come home.
+                self.stopped
+                    .get_or_insert(StopCause::Budget(error.to_string()));
+                self.shared.halt.stop();
+            }
             Err(error) => self.fail(error),
         }
     }

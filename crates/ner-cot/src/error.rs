@@ -124,6 +124,16 @@ pub enum Error {
         /// What is there.
         found: String,
     },
+    /// The server has other models.
+    #[error("{url} has no model {model:?}: {known}")]
+    UnknownModel {
+        /// The address.
+        url: String,
+        /// The model that was asked for.
+        model: String,
+        /// What it has.
+        known: String,
+    },
     /// The source cannot be read.
     #[error(transparent)]
     Source(#[from] ner_datasets::Error),

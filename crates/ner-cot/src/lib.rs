@@ -44,10 +44,13 @@
 
 mod agree;
 mod batch;
+mod bill;
 mod card;
 mod drive;
 mod error;
+mod estimate;
 mod export;
+mod generate;
 mod hashing;
 mod journal;
 mod judge;
@@ -73,13 +76,16 @@ mod verbatim;
 mod words;
 
 pub use batch::{BatchExport, BatchImport, BatchLimits, export_batch, import_batch};
+pub use bill::{Bill, Billed, Prices};
 pub use card::{Card, CardModel, CardRemoved, dataset_card};
 pub use chat_client::{
     Budget, ChatAnswer, ChatClient, ChatRequest, Endpoint, Finish, KeySource, Ledger, Message,
     Peak, Price, Retry, Role, Sampling, Stop, Structured, Usage,
 };
 pub use error::Error;
+pub use estimate::{Estimate, Interval, estimate};
 pub use export::{CotRow, Format, RowProvenance, RowWriter};
+pub use generate::{Generated, export_dataset};
 pub use journal::{
     Compacted, Disk, Durability, Journal, JournalOptions, Key, Merged, Part, RealDisk, Record,
     compact, merge,

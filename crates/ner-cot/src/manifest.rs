@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
-use chat_client::Sampling;
+use chat_client::{Sampling, Structured};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -25,6 +25,10 @@ pub(crate) struct Manifest {
     provenance: Provenance,
     teacher_sampling: Sampling,
     judge_sampling: Sampling,
+    #[serde(default)]
+    teacher_format: Structured,
+    #[serde(default)]
+    judge_format: Structured,
 }
 
 impl Manifest {
@@ -34,6 +38,8 @@ impl Manifest {
             provenance: plan.provenance(),
             teacher_sampling: plan.config.teacher.clone(),
             judge_sampling: plan.config.judge.clone(),
+            teacher_format: plan.config.teacher_format,
+            judge_format: plan.config.judge_format,
         }
     }
 

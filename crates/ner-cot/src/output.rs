@@ -9,6 +9,9 @@ use ner_types::Example;
 use crate::error::Error;
 use crate::report::Funnel;
 
+/// Name of the files with the accepted rows, without their ending.
+pub(crate) const DATASET_STEM: &str = "ner-cot";
+
 /// Name of the file with the accepted rows, one JSON object per line.
 pub const DATASET_FILE: &str = "ner-cot.jsonl";
 
@@ -37,12 +40,17 @@ pub fn write_dataset(
         }
         Ok(())
     })?;
+    Ok((dataset, write_funnel(dir, funnel)?))
+}
+
+/// Writes [`FUNNEL_FILE`] to `dir` and returns its path.
+pub(crate) fn write_funnel(dir: &Path, funnel: &Funnel) -> Result<PathBuf, Error> {
     let report = dir.join(FUNNEL_FILE);
     replace(&report, |out| {
         serde_json::to_writer_pretty(&mut *out, funnel)?;
         out.write_all(b"\n")
     })?;
-    Ok((dataset, report))
+    Ok(report)
 }
 
 fn replace(

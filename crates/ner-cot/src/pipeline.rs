@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chat_client::{Archive, ChatAnswer, ChatClient, Stop, parse_body};
+use chat_client::{Archive, ChatAnswer, ChatClient, Ledger, ModelCheck, Stop, parse_body};
 use ner_types::Example;
+use tokio::sync::OnceCell;
 
+use crate::bill::{Bill, Prices};
 use crate::drive::Drive;
 use crate::error::Error;
 use crate::journal::{Journal, JournalOptions, Part, Record};
@@ -31,6 +33,10 @@ pub struct Progress {
     pub in_flight: usize,
     /// HTTP requests that this run has sent, repeated ones included.
     pub requests: u64,
+    /// Tokens that this run's answers have, reasoning included.
+    pub completion_tokens: u64,
+    /// Dollars spent in this folder, earlier runs included; 0 without a ledger.
+    pub dollars: f64,
 }
 
 /// What a run with all its rows in memory ended with.
@@ -54,6 +60,10 @@ pub struct RunOptions {
     pub target: Option<usize>,
     /// How the journal is written.
     pub journal: JournalOptions,
+    /// The ledger that the clients share, and the prices by which answers of earlier runs are entered.
+    pub ledger: Option<(Arc<Ledger>, Prices)>,
+    /// Ask each server whether it has the model before the first question is sent to it.
+    pub check_models: bool,
     /// Go on in a folder whose answers were asked for with other models, prompts or sampling.
     pub allow_change: bool,
 }
@@ -92,6 +102,9 @@ pub(crate) struct Shared {
     pub(crate) journal: Journal,
     /// Set when no further request may be sent.
     pub(crate) halt: Stop,
+    /// Whether the servers have the models, teacher and judge, once it is known.
+    checked: [OnceCell<()>; 2],
+    check_models: bool,
 }
 
 impl Pipeline {
@@ -140,17 +153,28 @@ impl Pipeline {
     ) -> Result<(Journal, Sent), Error> {
         let journal = Journal::open_with(dir, &options.journal)?;
         Manifest::of(&self.plan).claim(dir, &journal, options.allow_change)?;
+        if let Some((ledger, prices)) = &options.ledger {
+            Bill::entered(&journal, prices, Some(ledger))?;
+        }
         let shared = Arc::new(Shared {
             teacher: self.teacher.clone(),
             judge: self.judge.clone(),
             plan: self.plan.clone(),
             journal,
             halt: Stop::new(),
+            checked: [OnceCell::new(), OnceCell::new()],
+            check_models: options.check_models,
         });
-        let before = self.sent();
+        let before = self.count();
         let mut drive = Drive::new(&shared, selection, options.target)?;
-        let requests = || self.sent() - before;
-        let sent = drive.run(stop, &requests, progress).await;
+        let measure = |progress: &mut Progress| {
+            let now = self.count();
+            progress.requests = now.0 - before.0;
+            progress.completion_tokens = now.1 - before.1;
+            let ledger = options.ledger.as_ref();
+            progress.dollars = ledger.map_or(0.0, |(ledger, _)| ledger.spent().0);
+        };
+        let sent = drive.run(stop, &measure, progress).await;
         drop(drive);
         // A journal that could not be written gets its last chance here.
         shared.journal.finish()?;
@@ -190,8 +214,11 @@ impl Pipeline {
         })
     }
 
-    fn sent(&self) -> u64 {
-        self.teacher.sent() + self.judge.sent()
+    /// Requests sent and tokens received by both clients, since they were made.
+    fn count(&self) -> (u64, u64) {
+        let (teacher, judge) = (self.teacher.stats(), self.judge.stats());
+        let tokens = teacher.usage.completion_tokens + judge.usage.completion_tokens;
+        (teacher.sent + judge.sent, tokens)
     }
 }
 
@@ -224,16 +251,34 @@ impl Shared {
         {
             return Ok(answer);
         }
-        let client = match question.part {
-            Part::Teacher => &self.teacher,
-            Part::Judge => &self.judge,
+        let (client, checked) = match question.part {
+            Part::Teacher => (&self.teacher, &self.checked[0]),
+            Part::Judge => (&self.judge, &self.checked[1]),
         };
+        if self.check_models {
+            let check = || self.check(client);
+            checked.get_or_try_init(check).await?;
+        }
         let entry = Entry {
             journal: &self.journal,
             version: self.plan.version(question.part),
             question,
         };
         client.chat(&question.request, &self.halt, &entry).await
+    }
+}
+
+impl Shared {
+    /// Refuses a model that the server says it has not.
+    async fn check(&self, client: &ChatClient) -> Result<(), Error> {
+        match client.check(&self.halt).await? {
+            ModelCheck::NotListed { known } => Err(Error::UnknownModel {
+                url: client.url().into(),
+                model: client.model().into(),
+                known: ModelCheck::NotListed { known }.to_string(),
+            }),
+            ModelCheck::Known | ModelCheck::Unsupported => Ok(()),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_client::Sampling;
+use chat_client::{Sampling, Structured};
 
 use crate::error::Error;
 use crate::journal::Part;
@@ -26,6 +26,10 @@ pub struct PipelineConfig {
     pub teacher: Sampling,
     /// How the judge samples.
     pub judge: Sampling,
+    /// How the teacher's server is asked to keep to the form of the answer.
+    pub teacher_format: Structured,
+    /// The same for the judge's.
+    pub judge_format: Structured,
     /// How long requests in flight may finish after a stop.
     pub grace: Duration,
 }
@@ -41,6 +45,8 @@ impl Default for PipelineConfig {
             prompts: Prompts::default(),
             teacher: Sampling::default(),
             judge: Sampling::default(),
+            teacher_format: Structured::None,
+            judge_format: Structured::None,
             grace: Duration::from_millis(1500),
         }
     }

@@ -3,8 +3,9 @@
 //! It says what to ask next and takes the answer. Where answers come from (a server, the journal, a file of
 //! batch results) is the business of others, so that all of them decide alike.
 
-use chat_client::{ChatAnswer, ChatRequest, Message, Sampling};
+use chat_client::{ChatAnswer, ChatRequest, Message, ResponseFormat, Sampling};
 use ner_types::{Example, render_answer};
+use serde_json::{Value, json};
 
 use crate::journal::{Key, Part};
 use crate::judge;
@@ -29,7 +30,7 @@ pub struct Question {
 }
 
 impl Question {
-    fn new(plan: &Plan, part: Part, prompt: String, attempt: u32) -> Self {
+    fn new(plan: &Plan, part: Part, prompt: String, attempt: u32, row: &Example) -> Self {
         let config = &plan.config;
         let (model, sampling) = match part {
             Part::Teacher => (&plan.teacher_model, &config.teacher),
@@ -44,7 +45,7 @@ impl Question {
                 ..sampling.clone()
             },
             stream: false,
-            format: None,
+            format: format(plan, part, row),
         };
         Self {
             key: Key::new(part, plan.version(part), &request, attempt),
@@ -53,6 +54,49 @@ impl Question {
             request,
         }
     }
+}
+
+/// What the server is told about the form of its answer.
+fn format(plan: &Plan, part: Part, row: &Example) -> Option<ResponseFormat> {
+    let config = &plan.config;
+    match part {
+        Part::Teacher => {
+            let texts = json!({"type": "array", "items": {"type": "string"}});
+            let labels = row
+                .schema
+                .iter()
+                .map(|label| (label.clone(), texts.clone()));
+            let labels: serde_json::Map<_, _> = labels.collect();
+            let entities = json!({
+                "type": "object",
+                "properties": labels,
+                "additionalProperties": false,
+            });
+            let schema = object(json!({"entities": entities}));
+            ResponseFormat::new(config.teacher_format, "entities", &schema)
+        }
+        Part::Judge => {
+            let score = json!({"type": "number", "minimum": 0, "maximum": 10});
+            let schema = object(json!({"score": score, "reason": {"type": "string"}}));
+            ResponseFormat::new(config.judge_format, "verdict", &schema)
+        }
+    }
+}
+
+/// JSON schema of an object that has these fields and no others.
+fn object(fields: Value) -> Value {
+    let names: Vec<&String> = fields
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|f| f.0)
+        .collect();
+    json!({
+        "type": "object",
+        "properties": fields,
+        "required": names,
+        "additionalProperties": false,
+    })
 }
 
 impl Plan {
@@ -122,14 +166,14 @@ impl<'a> RowWork<'a> {
             Stage::Teach => {
                 let prompt = prompts.render_teacher(&row.schema, &row.sentence);
                 let number = self.attempts.len() as u32;
-                Question::new(self.plan, Part::Teacher, prompt, number)
+                Question::new(self.plan, Part::Teacher, prompt, number, row)
             }
             Stage::Judge { annotation, tries } => {
                 let answer = render_answer(&annotation.entities);
                 let reasoning = &annotation.reasoning;
                 let prompt = prompts.render_judge(&row.schema, &row.sentence, reasoning, &answer);
                 let number = (self.attempts.len() as u32 - 1) * JUDGE_TRIES + *tries;
-                Question::new(self.plan, Part::Judge, prompt, number)
+                Question::new(self.plan, Part::Judge, prompt, number, row)
             }
         };
         Step::Ask(Box::new(question))
