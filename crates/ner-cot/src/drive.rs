@@ -122,7 +122,7 @@ impl<'a> Drive<'a> {
         Ok(())
     }
 
-    fn start(&mut self, row: OpenRow) {
+    fn start(&mut self, row: Box<OpenRow>) {
         self.open += 1;
         let waiting = self.working.entry(row.question).or_default();
         *waiting += 1;

@@ -87,7 +87,7 @@ pub fn replay(
                 Ok(result) => {
                     let is_new = seen.insert(row.question);
                     funnel.add_row(row.number, &row.asked.sentence, &result.attempts, is_new);
-                    visitor.settled(settled(row, result))?;
+                    visitor.settled(settled(*row, result))?;
                 }
             },
         }

@@ -152,7 +152,7 @@ pub(crate) enum SelectedRow {
     /// Nothing is asked about it.
     Skipped { reason: Reason },
     /// A row to ask about.
-    Open(OpenRow),
+    Open(Box<OpenRow>),
 }
 
 /// A row to ask about.
@@ -259,12 +259,12 @@ impl<'a> Selection<'a> {
         let reason = problem.or_else(|| self.excluded.get(&number).copied());
         Some(match reason {
             Some(reason) => SelectedRow::Skipped { reason },
-            None => SelectedRow::Open(OpenRow {
+            None => SelectedRow::Open(Box::new(OpenRow {
                 number,
                 source,
                 asked,
                 question,
-            }),
+            })),
         })
     }
 }
