@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::bench_load::BenchLoadArgs;
+use crate::cot::CotCommand;
 use crate::extract::ExtractArgs;
 use crate::ner::bench_score::BenchScoreArgs;
 use crate::ner::data::DataArgs;
@@ -30,7 +31,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run every stage of the paper and write a report.
     Reproduce(Box<ReproduceArgs>),
-    /// Chains of thought: generate a dataset, or serve the simulated teacher.
+    /// Chains of thought: generate a dataset, look at it, change what is accepted, serve the simulated teacher.
     #[command(subcommand)]
     Cot(CotCommand),
     /// Fine-tune a model on an NER-CoT dataset.
@@ -131,40 +132,6 @@ pub(crate) struct ReproduceArgs {
     /// Folder of the run; runs/NAME if left out.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-}
-
-/// `rner cot …`
-#[derive(Debug, Subcommand)]
-pub(crate) enum CotCommand {
-    /// Annotate sentences with reasoning and keep what passes.
-    Generate(Box<CotArgs>),
-    /// Serve the simulated teacher and judge until interrupted.
-    ServeTeacher {
-        /// Examples that it knows: a JSONL or JSON file in NER-CoT's format.
-        #[arg(long, value_name = "FILE")]
-        data: PathBuf,
-        /// Seed of its mistakes.
-        #[arg(long, default_value_t = 42)]
-        seed: u64,
-    },
-}
-
-/// Flags of `rner cot generate`.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct CotArgs {
-    #[command(flatten)]
-    pub(crate) recipe: RecipeArgs,
-    #[command(flatten)]
-    pub(crate) teacher: TeacherArgs,
-    /// Sentences with schemas: a JSONL or JSON file in NER-CoT's format.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) data: PathBuf,
-    /// Take this many sentences.
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<usize>,
-    /// Folder for ner-cot.jsonl, funnel.json and the journal.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
 }
 
 /// Flags of `rner sft`.

@@ -7,13 +7,13 @@ use ner_datasets::read_examples;
 
 use crate::backend::dispatch;
 use crate::cli::{
-    CotArgs, GrpoArgs, ParityArgs, PretrainArgs, RecipeArgs, ReproduceArgs, SftArgs, TeacherArgs,
+    GrpoArgs, ParityArgs, PretrainArgs, RecipeArgs, ReproduceArgs, SftArgs, TeacherArgs,
 };
 use crate::exit::usage;
 use crate::parity::{Layout, ParityJob};
 use crate::recipe::Recipe;
 use crate::run_dir::{MetricsLog, RunDir};
-use crate::stages::{CotJob, GrpoJob, ModelDir, SftJob, Watch, prompt_template};
+use crate::stages::{GrpoJob, ModelDir, SftJob, Watch, prompt_template};
 use crate::tiny::{self, Pretrain, PretrainConfig, TinyCorpus};
 use crate::{plan, report, reproduce};
 
@@ -36,7 +36,7 @@ fn quoted(key: &str, value: &str) -> String {
     format!("{key}={}", toml::Value::from(value))
 }
 
-fn teacher_sets(args: &TeacherArgs) -> Vec<String> {
+pub(crate) fn teacher_sets(args: &TeacherArgs) -> Vec<String> {
     let judge = args.judge_url.as_ref().or(args.teacher_url.as_ref());
     [
         ("cot.teacher_url", args.teacher_url.as_ref()),
@@ -101,25 +101,6 @@ fn existing_dir(path: &Path) -> Result<String> {
     path.to_str()
         .map(str::to_owned)
         .ok_or_else(|| usage(format!("--data {}: not a UTF-8 path", path.display())))
-}
-
-/// `rner cot generate`.
-pub(crate) fn cot(args: &CotArgs) -> Result<()> {
-    let recipe = resolve(&args.recipe, teacher_sets(&args.teacher))?;
-    let mut source = read_examples(&args.data)?;
-    if let Some(limit) = args.limit {
-        source.truncate(limit);
-    }
-    let job = CotJob {
-        source: &source,
-        config: &recipe.cot,
-        seed: recipe.run.seed,
-        out: args.out.clone(),
-    };
-    let funnel = job.run()?;
-    println!("{}", report::funnel_text(&funnel));
-    println!("{}", args.out.join(ner_cot::DATASET_FILE).display());
-    Ok(())
 }
 
 /// Opens the metrics log of a stage that runs by itself.

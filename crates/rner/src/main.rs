@@ -4,6 +4,7 @@ mod backend;
 mod bench_load;
 mod cli;
 mod commands;
+mod cot;
 mod exit;
 mod extract;
 mod interrupt;
@@ -26,7 +27,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 
-use cli::{BenchCommand, Cli, Command, CotCommand, TinyCommand};
+use cli::{BenchCommand, Cli, Command, TinyCommand};
 
 fn main() -> ExitCode {
     exit::end_quietly_without_reader();
@@ -38,8 +39,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Reproduce(args) => commands::reproduce(&args),
-        Command::Cot(CotCommand::Generate(args)) => commands::cot(&args),
-        Command::Cot(CotCommand::ServeTeacher { data, seed }) => stages::serve_teacher(&data, seed),
+        Command::Cot(command) => cot::run(command),
         Command::Sft(args) => commands::sft(&args),
         Command::Grpo(args) => commands::grpo(&args),
         Command::Eval(args) => ner::eval::run(&args),

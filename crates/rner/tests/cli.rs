@@ -3,6 +3,7 @@
 mod cli {
     mod bad_input;
     mod bench;
+    mod cot;
     mod data;
     mod eval;
     mod extract;

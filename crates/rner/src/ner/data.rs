@@ -2,7 +2,7 @@
 
 mod convert;
 mod fetch;
-mod inputs;
+pub(crate) mod inputs;
 mod lengths;
 mod report;
 mod sample;

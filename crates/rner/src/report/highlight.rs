@@ -9,13 +9,13 @@ use super::data::Sample;
 
 /// A stretch of text; an entity if it has a label.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Segment {
+pub(crate) struct Segment {
     /// The text.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// Label of the entity.
-    pub(super) label: Option<String>,
+    pub(crate) label: Option<String>,
     /// Whether the entity is right.
-    pub(super) matched: bool,
+    pub(crate) matched: bool,
 }
 
 /// What the page shows: every sentence once, with the answers of all models.
@@ -90,7 +90,7 @@ fn segment(entity: &Entity, text: &str, gold: &HashSet<Key>) -> Segment {
 /// The text in segments, and the entities that do not occur in it.
 ///
 /// Longer entities are placed first, each at its first place that is still free.
-pub(super) fn mark(
+pub(crate) fn mark(
     text: &str,
     entities: &[Entity],
     gold: &[Entity],

@@ -23,6 +23,7 @@ use chart::Chart;
 pub(crate) use curves::charts;
 pub(crate) use data::pick_samples;
 pub(crate) use data::{ModelResult, ReportData, Sample, StageTime};
+pub(crate) use highlight::mark;
 pub(crate) use machine::{Machine, Program, now_utc};
 pub(crate) use tables::{funnel_text, text_table};
 

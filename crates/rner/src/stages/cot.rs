@@ -1,18 +1,17 @@
-//! CoT generation: teacher, validation and judge.
+//! CoT generation as a stage: teacher, validation and judge, with the rows in memory.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
-use ner_cot::{ChatClient, Endpoint, Funnel, Pipeline, PipelineConfig, Sampling, Stop};
+use ner_cot::{Funnel, Pipeline, Stop};
 use ner_types::Example;
 use tokio::runtime::Runtime;
 
-use crate::interrupt::{self, Interrupted};
-use crate::progress::Progress;
+use crate::cot::{
+    FlowArgs, MoneyArgs, Servers, gold, pass_on_interrupts, pipeline_config, run_in_memory,
+};
 use crate::recipe::Cot;
-use crate::teacher::{self, GoldEntry, MistakeRates, RunningTeacher};
+use crate::teacher::{self, MistakeRates};
 
 /// A CoT generation run.
 pub(crate) struct CotJob<'a> {
@@ -32,94 +31,15 @@ impl CotJob<'_> {
         std::fs::create_dir_all(&self.out)
             .with_context(|| format!("cannot create {}", self.out.display()))?;
         let runtime = Runtime::new().context("starting the network runtime")?;
-        let simulated = self.simulated(&runtime)?;
-        let local = simulated.as_ref().map(|teacher| teacher.url.as_str());
-        let pipeline = Pipeline::new(
-            self.client(self.config.teacher().or(local), &self.config.teacher_model)?,
-            self.client(
-                self.config.judge().or(self.config.teacher()).or(local),
-                &self.config.judge_model,
-            )?,
-            self.pipeline_config(),
-        )?;
-        let stop = Stop::new();
-        let watcher = runtime.spawn(pass_on_interrupts(stop.clone()));
-        let progress = Progress::start("cot", self.source.len(), "sentences");
-        let outcome = runtime.block_on(pipeline.run(self.source, &self.out, &stop, &mut |p| {
-            progress.tick(p.done, &format!("{} accepted", p.accepted));
-        }));
-        watcher.abort();
-        let outcome = outcome?;
-        if outcome.stopped {
-            return Err(Interrupted.into());
-        }
-        ner_cot::write_dataset(&self.out, &outcome.accepted, &outcome.funnel)?;
-        progress.finish(&format!(
-            "{} of {} sentences accepted",
-            outcome.accepted.len(),
-            self.source.len()
-        ));
-        Ok(outcome.funnel)
+        let (flow, money) = (FlowArgs::default(), MoneyArgs::default());
+        let known = || Ok(gold(self.source));
+        let servers = Servers::start(self.config, self.seed, &flow, &money, known, &runtime)?;
+        // What is left of `servers` is the simulated one, which serves until the end.
+        let Servers { teacher, judge, .. } = servers;
+        let config = pipeline_config(self.config, self.seed);
+        let pipeline = Pipeline::new(teacher, judge, config)?;
+        run_in_memory(&pipeline, self.source, &self.out, &runtime)
     }
-
-    /// Starts the server inside the program if the teacher or the judge is simulated.
-    fn simulated(&self, runtime: &Runtime) -> Result<Option<RunningTeacher>> {
-        if self.config.teacher().is_some() {
-            return Ok(None);
-        }
-        let rates = MistakeRates::default();
-        let server = teacher::serve(gold(self.source), self.seed, rates, runtime.handle())?;
-        Ok(Some(server))
-    }
-
-    fn client(&self, url: Option<&str>, model: &str) -> Result<ChatClient> {
-        let mut endpoint = Endpoint::new(url.unwrap_or_default(), model);
-        endpoint.concurrency = self.config.concurrency;
-        let key = &self.config.key_env;
-        endpoint.key = (!key.is_empty()).then(|| key.clone()).into();
-        Ok(ChatClient::new(endpoint)?)
-    }
-
-    fn pipeline_config(&self) -> PipelineConfig {
-        let sampling = Sampling {
-            temperature: Some(self.config.temperature),
-            max_tokens: u32::try_from(self.config.max_tokens).ok(),
-            seed: Some(self.seed),
-            ..Sampling::default()
-        };
-        PipelineConfig {
-            attempts: u32::try_from(self.config.attempts).unwrap_or(u32::MAX),
-            threshold: self.config.judge_threshold,
-            judge: Sampling {
-                temperature: Some(0.0),
-                ..sampling.clone()
-            },
-            teacher: sampling,
-            ..PipelineConfig::default()
-        }
-    }
-}
-
-/// What the simulated teacher knows of each sentence.
-fn gold(source: &[Example]) -> HashMap<String, GoldEntry> {
-    source
-        .iter()
-        .map(|example| {
-            let example = example.normalized();
-            let entry = GoldEntry {
-                entities: example.entities,
-                reasoning: example.cot.unwrap_or_default(),
-            };
-            (example.sentence, entry)
-        })
-        .collect()
-}
-
-async fn pass_on_interrupts(stop: Stop) {
-    while !interrupt::requested() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    stop.stop();
 }
 
 /// Serves the simulated teacher until interrupted.

@@ -18,6 +18,15 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it on a free port.
     pub(crate) fn start(rule: Rule) -> std::io::Result<Server> {
+        Self::serve(rule, completion)
+    }
+
+    /// Starts one whose rule gives the whole body.
+    pub(crate) fn start_raw(rule: Rule) -> std::io::Result<Server> {
+        Self::serve(rule, |body| body)
+    }
+
+    fn serve(rule: Rule, wrap: fn(String) -> String) -> std::io::Result<Server> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let url = format!("http://{}/v1", listener.local_addr()?);
         let requests = Arc::new(AtomicUsize::new(0));
@@ -28,7 +37,7 @@ impl Server {
                 std::thread::spawn(move || {
                     counter.fetch_add(1, Ordering::SeqCst);
                     // A client that has gone away is no failure of the test.
-                    let _ = answer(stream, rule);
+                    let _ = answer(stream, rule, wrap);
                 });
             }
         });
@@ -41,7 +50,16 @@ impl Server {
     }
 }
 
-fn answer(stream: TcpStream, rule: Rule) -> std::io::Result<()> {
+/// The body of a chat completion.
+fn completion(content: String) -> String {
+    serde_json::json!({
+        "choices": [{"message": {"role": "assistant", "content": content}, "finish_reason": "stop"}],
+        "usage": {"completion_tokens": 5},
+    })
+    .to_string()
+}
+
+fn answer(stream: TcpStream, rule: Rule, wrap: fn(String) -> String) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut length = 0;
     loop {
@@ -56,11 +74,7 @@ fn answer(stream: TcpStream, rule: Rule) -> std::io::Result<()> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     let (status, content) = rule(&String::from_utf8_lossy(&body));
-    let reply = serde_json::json!({
-        "choices": [{"message": {"role": "assistant", "content": content}, "finish_reason": "stop"}],
-        "usage": {"completion_tokens": 5},
-    })
-    .to_string();
+    let reply = wrap(content);
     let mut stream = reader.into_inner();
     write!(
         stream,

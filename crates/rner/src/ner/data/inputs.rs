@@ -15,10 +15,7 @@ const ENDINGS: [&str; 8] = [
 
 /// The files of some paths with their formats. A file that is named must be of a known format; one that is found in a
 /// folder is left out if it is not.
-pub(in crate::ner) fn files(
-    paths: &[PathBuf],
-    from: Option<Format>,
-) -> Result<Vec<(PathBuf, Format)>> {
+pub(crate) fn files(paths: &[PathBuf], from: Option<Format>) -> Result<Vec<(PathBuf, Format)>> {
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
