@@ -318,6 +318,10 @@ impl BatchImport {
         );
         journal.append_later(&key, &record)?;
         self.answers += 1;
+        // What waits for the disk is in memory; there must not be too much of it.
+        if self.answers.is_multiple_of(1024) {
+            journal.finish()?;
+        }
         Ok(())
     }
 }

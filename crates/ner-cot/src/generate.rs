@@ -28,22 +28,27 @@ pub struct Generated {
 }
 
 impl Pipeline {
-    /// Asks about the rows of `selection` and writes the dataset to `dir`, which has the journal too.
+    /// Asks about the rows of `selection` and writes the dataset to `dir`, which is usually the journal's folder.
     ///
     /// Where the run is stopped early, the files hold the rows that are accepted by then.
     ///
     /// # Errors
     /// Those of [`Pipeline::send`], and if a file cannot be written.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is another thing, and most callers name them all"
+    )]
     pub async fn generate(
         &self,
         selection: &Selection<'_>,
+        journal: Journal,
         dir: &Path,
         formats: &[Format],
         options: &RunOptions,
         stop: &Stop,
         progress: &mut (dyn FnMut(&Progress) + Send),
     ) -> Result<Generated, Error> {
-        let sent = self.send(selection, dir, options, stop, progress).await;
+        let sent = self.send(selection, journal, options, stop, progress).await;
         let (journal, sent) = sent?;
         let (funnel, files) = export_dataset(
             self.plan(),

@@ -11,7 +11,6 @@ use crate::bill::{Bill, Prices};
 use crate::drive::Drive;
 use crate::error::Error;
 use crate::journal::{Journal, JournalOptions, Part, Record};
-use crate::manifest::Manifest;
 use crate::plan::{PipelineConfig, Plan};
 use crate::replay::{SettledRow, Visitor, replay};
 use crate::report::Funnel;
@@ -130,7 +129,16 @@ impl Pipeline {
         &self.plan
     }
 
-    /// Asks about the rows of `selection` until each is accepted or rejected, with the journal in `dir`.
+    /// Opens the journal of `dir` and makes the folder this configuration's own; see [`Plan::open_journal`].
+    ///
+    /// # Errors
+    /// If the journal cannot be used or belongs to another configuration.
+    pub fn open(&self, dir: &Path, options: &RunOptions) -> Result<Journal, Error> {
+        self.plan
+            .open_journal(dir, &options.journal, options.allow_change)
+    }
+
+    /// Asks about the rows of `selection` until each is accepted or rejected.
     ///
     /// Only sentence and schema of a row are sent; its entities are not used.
     /// Requests that the journal has answers for are not sent again. When `stop`
@@ -141,18 +149,15 @@ impl Pipeline {
     /// The dataset is then in the journal; [`replay`] takes it out.
     ///
     /// # Errors
-    /// If the journal cannot be used or belongs to another configuration, or a
-    /// server refuses. What was answered until then is in the journal.
+    /// If the journal cannot be written, or a server refuses. What was answered until then is in the journal.
     pub async fn send(
         &self,
         selection: &Selection<'_>,
-        dir: &Path,
+        journal: Journal,
         options: &RunOptions,
         stop: &Stop,
         progress: &mut (dyn FnMut(&Progress) + Send),
     ) -> Result<(Journal, Sent), Error> {
-        let journal = Journal::open_with(dir, &options.journal)?;
-        Manifest::of(&self.plan).claim(dir, &journal, options.allow_change)?;
         if let Some((ledger, prices)) = &options.ledger {
             Bill::entered(&journal, prices, Some(ledger))?;
         }
@@ -202,7 +207,9 @@ impl Pipeline {
     ) -> Result<Outcome, Error> {
         let selection = Selection::new(source, SelectionOptions::default())?;
         let options = RunOptions::default();
-        let sent = self.send(&selection, dir, &options, stop, progress).await;
+        let journal = self.open(dir, &options)?;
+        let sent = self.send(&selection, journal, &options, stop, progress);
+        let sent = sent.await;
         let (journal, sent) = sent?;
         let mut accepted = Collect(Vec::new());
         let funnel = replay(&self.plan, &selection, &journal, None, &mut accepted)?;

@@ -1,11 +1,13 @@
 //! What shapes the answers and decides about them, without the servers that give them.
 
+use std::path::Path;
 use std::time::Duration;
 
 use chat_client::{Sampling, Structured};
 
 use crate::error::Error;
-use crate::journal::Part;
+use crate::journal::{Journal, JournalOptions, Part};
+use crate::manifest::Manifest;
 use crate::prompts::Prompts;
 use crate::report::Provenance;
 use crate::validate::Rules;
@@ -90,6 +92,24 @@ impl Plan {
             judge_model: judge_model.into(),
             config,
         })
+    }
+
+    /// Opens the journal of `dir`, and makes the folder this configuration's own.
+    ///
+    /// A folder whose answers were asked for with other models, prompts or sampling is refused unless `allow_change` is
+    /// given: going on would lose nothing, but all answers would be paid for again.
+    ///
+    /// # Errors
+    /// Those of [`Journal::open`], and [`Error::OtherConfiguration`].
+    pub fn open_journal(
+        &self,
+        dir: &Path,
+        options: &JournalOptions,
+        allow_change: bool,
+    ) -> Result<Journal, Error> {
+        let journal = Journal::open_with(dir, options)?;
+        Manifest::of(self).claim(dir, &journal, allow_change)?;
+        Ok(journal)
     }
 
     /// Models and versions of the prompts.

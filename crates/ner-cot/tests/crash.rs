@@ -104,7 +104,13 @@ fn run(url: &str, dir: &Path, dies_at: usize) -> (String, u64) {
     };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let stop = Stop::new();
-    let sent = runtime.block_on(pipeline.send(&selection, dir, &options, &stop, &mut |_| ()));
+    let sent = runtime.block_on(pipeline.send(
+        &selection,
+        pipeline.open(dir, &options).expect("opens"),
+        &options,
+        &stop,
+        &mut |_| (),
+    ));
     let (journal, sent) = sent.expect("runs");
     struct Lines(String);
     impl ner_cot::Visitor for Lines {

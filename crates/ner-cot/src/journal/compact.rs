@@ -95,7 +95,12 @@ pub fn merge(from: &[PathBuf], into: &Path) -> Result<Merged, Error> {
                 return Ok(());
             }
             merged.added += 1;
-            target.append_later(key, record)
+            target.append_later(key, record)?;
+            // What waits for the disk is in memory; there must not be too much of it.
+            if merged.added.is_multiple_of(1024) {
+                target.finish()?;
+            }
+            Ok(())
         })?;
         // The index knows the answers of this journal before those of the next are compared with it.
         target.finish()?;

@@ -31,7 +31,13 @@ async fn a_target_is_met_exactly_with_the_first_rows() {
         ..RunOptions::default()
     };
     let sent = pipeline
-        .send(&selection, dir.path(), &options, &Stop::new(), &mut |_| ())
+        .send(
+            &selection,
+            pipeline.open(dir.path(), &options).expect("opens"),
+            &options,
+            &Stop::new(),
+            &mut |_| (),
+        )
         .await;
     let (journal, sent) = sent.expect("runs");
     assert_eq!(sent.progress.accepted, 10);
@@ -60,7 +66,13 @@ async fn shards_are_apart_and_merge_into_the_whole() {
         let (dir, options) = (&dirs[number as usize], RunOptions::default());
         let pipeline = pipeline(&server.url);
         let part = pipeline
-            .send(&selection, dir.path(), &options, &Stop::new(), &mut |_| ())
+            .send(
+                &selection,
+                pipeline.open(dir.path(), &options).expect("opens"),
+                &options,
+                &Stop::new(),
+                &mut |_| (),
+            )
             .await;
         sent += part.expect("runs").1.progress.requests;
     }
@@ -117,7 +129,13 @@ async fn other_questions_in_an_old_folder_are_refused_before_they_cost() {
         ..RunOptions::default()
     };
     let sent = other
-        .send(&selection, dir.path(), &options, &Stop::new(), &mut |_| ())
+        .send(
+            &selection,
+            other.open(dir.path(), &options).expect("allowed"),
+            &options,
+            &Stop::new(),
+            &mut |_| (),
+        )
         .await;
     assert_eq!(sent.expect("allowed").1.progress.accepted, 2);
 }

@@ -62,6 +62,8 @@ fn whole(
     options.target = args.target;
     options.allow_change = args.allow_change;
     let pipeline = Pipeline::new(teacher, judge, job.pipeline_config()?)?;
+    // Only a folder that is this job's own gets its description.
+    let journal = pipeline.open(&args.out, &options)?;
     job.write(&args.out)?;
     let (stop, line) = (
         Stop::new(),
@@ -69,14 +71,8 @@ fn whole(
     );
     let watcher = runtime.spawn(pass_on_interrupts(stop.clone()));
     let mut show = |p: &ner_cot::Progress| line.show(p, args.target.is_some());
-    let run = pipeline.generate(
-        selection,
-        &args.out,
-        &args.format,
-        &options,
-        &stop,
-        &mut show,
-    );
+    let (out, formats) = (&args.out, &args.format);
+    let run = pipeline.generate(selection, journal, out, formats, &options, &stop, &mut show);
     let generated = runtime.block_on(run);
     watcher.abort();
     let generated = generated?;
@@ -93,7 +89,7 @@ fn whole(
     )?;
     eprintln!("{}", report::funnel_text(funnel));
     eprintln!("{}", bill_text(&bill, &args.money.prices()));
-    match generated.stopped {
+    match &generated.stopped {
         Some(StopCause::Asked) => return Err(Interrupted.into()),
         Some(StopCause::Budget(why)) => {
             eprintln!("stopped: {why}; the same command with a larger budget goes on from here");
@@ -110,6 +106,19 @@ fn whole(
         .files
         .iter()
         .for_each(|file| println!("{}", file.display()));
+    match generated.stopped {
+        None => all_are_done(funnel),
+        Some(_) => Ok(()),
+    }
+}
+
+/// An error if a failing server left rows open: a script must not take the rest for the whole.
+fn all_are_done(funnel: &Funnel) -> Result<()> {
+    anyhow::ensure!(
+        funnel.unfinished == 0,
+        "{} rows have no answer, because the server failed again and again; the same command goes on with them",
+        funnel.unfinished
+    );
     Ok(())
 }
 
@@ -129,12 +138,13 @@ fn sample(
     } = servers;
     options.allow_change = args.allow_change;
     let pipeline = Pipeline::new(teacher, judge, job.pipeline_config()?)?;
+    let journal = pipeline.open(&args.out, &options)?;
     job.write(&args.out)?;
     let selection = job.sample(rows)?;
     let (stop, line) = (Stop::new(), Line::new(selection.rows()));
     let watcher = runtime.spawn(pass_on_interrupts(stop.clone()));
     let mut show = |p: &ner_cot::Progress| line.show(p, false);
-    let run = pipeline.send(&selection, &args.out, &options, &stop, &mut show);
+    let run = pipeline.send(&selection, journal, &options, &stop, &mut show);
     let sent = runtime.block_on(run);
     watcher.abort();
     let (journal, sent) = sent?;
@@ -165,9 +175,10 @@ fn dry_run(job: &Job, args: &GenerateArgs) -> Result<()> {
 }
 
 fn write_batch(job: &Job, selection: &Selection<'_>, args: &GenerateArgs, to: &Path) -> Result<()> {
-    let journal = Journal::open_with(&args.out, &journal(&args.flow))?;
+    let plan = job.plan()?;
+    let journal = plan.open_journal(&args.out, &journal(&args.flow), args.allow_change)?;
     job.write(&args.out)?;
-    let export = export_batch(&job.plan()?, selection, &journal, to, Default::default())?;
+    let export = export_batch(&plan, selection, &journal, to, Default::default())?;
     eprintln!("{}", report::funnel_text(&export.funnel));
     match export.requests {
         0 => eprintln!("nothing waits: `rner cot export {}`", args.out.display()),
@@ -227,7 +238,10 @@ pub(crate) fn run_in_memory(
     let mut show = |p: &ner_cot::Progress| line.show(p, false);
     let options = ner_cot::RunOptions::default();
     let formats = [ner_cot::Format::Jsonl];
-    let run = pipeline.generate(&selection, out, &formats, &options, &stop, &mut show);
+    let journal = pipeline.open(out, &options)?;
+    let run = pipeline.generate(
+        &selection, journal, out, &formats, &options, &stop, &mut show,
+    );
     let generated = runtime.block_on(run);
     watcher.abort();
     let generated = generated?;
@@ -235,6 +249,7 @@ pub(crate) fn run_in_memory(
         return Err(Interrupted.into());
     }
     let funnel = generated.funnel;
+    all_are_done(&funnel)?;
     line.progress.finish(&format!(
         "{} of {} sentences accepted",
         funnel.accepted, funnel.rows

@@ -303,8 +303,12 @@ fn wrong_servers_and_folders_are_told_apart() -> TestResult {
         1,
         &["manifest.json", "other settings", "seed"],
     );
+    // What was refused has left no trace.
+    let status = succeeds(&["cot", "status", text(&out), "--json"]);
     teacher.kill()?;
     teacher.wait()?;
+    let status: Value = serde_json::from_str(&status?)?;
+    assert_eq!(status["funnel"]["unfinished"], 0, "{status}");
     wrong.and(run.map(|_| ())).and(other)?;
     // A newer journal is left alone.
     let journal = out.join("journal.jsonl");
