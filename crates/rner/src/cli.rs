@@ -15,6 +15,7 @@ use crate::ner::eval_suite::{SuiteArgs, TrainArgs};
 use crate::ner::eval_url::UrlArgs;
 use crate::ner::score::ScoreArgs;
 use crate::recipe::Backend;
+use crate::serve::ServeArgs;
 
 /// Named entity recognition that reasons: from a teacher's chains of thought to
 /// a fine-tuned and reinforced Qwen3, scored zero-shot.
@@ -56,6 +57,8 @@ pub(crate) enum Command {
     },
     /// Extract entities from one sentence, and show the reasoning as it is written.
     Extract(Box<ExtractArgs>),
+    /// Serve a model to programs that speak the OpenAI protocol, on this machine only.
+    Serve(ServeArgs),
     /// The toy world: its corpus and its base model.
     #[command(subcommand)]
     Tiny(TinyCommand),

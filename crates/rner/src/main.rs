@@ -17,6 +17,7 @@ mod recipe;
 mod report;
 mod reproduce;
 mod run_dir;
+mod serve;
 mod stages;
 mod teacher;
 mod tensorboard;
@@ -40,6 +41,7 @@ fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Reproduce(args) => commands::reproduce(&args),
         Command::Cot(command) => cot::run(command),
+        Command::Serve(args) => serve::run(&args),
         Command::Sft(args) => commands::sft(&args),
         Command::Grpo(args) => commands::grpo(&args),
         Command::Eval(args) => ner::eval::run(&args),

@@ -10,6 +10,7 @@ mod cli {
     #[cfg(unix)]
     mod interruption;
     mod parity;
+    mod serve;
     mod server;
     mod support;
 }
