@@ -49,13 +49,15 @@ fn first_repeated(
     places: impl Iterator<Item = Range<usize>> + Clone,
     repeats: usize,
 ) -> Option<Range<usize>> {
-    let mut counts: HashMap<u64, usize, BuildHasherDefault<Ready>> = HashMap::default();
+    let room = places.size_hint().0;
+    let mut counts: HashMap<u64, u32, BuildHasherDefault<Ready>> =
+        HashMap::with_capacity_and_hasher(room, BuildHasherDefault::default());
     for place in places.clone() {
         let joined = hashes[place.clone()].iter();
         let joined = joined.fold(0_u64, |sum, &hash| mix(sum.rotate_left(5) ^ hash));
         let count = counts.entry(joined).or_default();
         *count += 1;
-        if *count >= repeats {
+        if *count as usize >= repeats {
             let same = |other: &Range<usize>| {
                 other.end <= place.end && words.range(other.clone()).eq(words.range(place.clone()))
             };
