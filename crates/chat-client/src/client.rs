@@ -249,6 +249,8 @@ impl ChatClient {
         if reply.status != StatusCode::OK {
             return Err(self.refused(&pass, reply));
         }
+        // The server has done its part. While this answer goes to the disk, it may have the next request.
+        pass.slot.leave();
         archive.store(&reply.body).await.map_err(Failure::Fatal)?;
         match body::parse_body(&reply.body) {
             Ok(answer) => {

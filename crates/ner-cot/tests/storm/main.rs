@@ -2,7 +2,7 @@
 //! teacher breaks a rule. At the end each row is settled, each delivered answer is in the journal once, nothing that
 //! was answered is asked again, and the dataset is that of a calm day.
 //!
-//! 2,000 rows by default; `RNER_STORM_ROWS=10000` sets another number. Everything is drawn from hashes of the
+//! 10,000 rows, or as many as `RNER_STORM_ROWS` says. Everything is drawn from hashes of the
 //! requests, so that each run meets the same storm whatever its timing.
 
 mod answers;
@@ -27,7 +27,7 @@ const MOST_RERUNS: usize = 4;
 
 fn rows() -> Vec<Example> {
     let count = std::env::var("RNER_STORM_ROWS").ok();
-    let count = count.map_or(2000, |rows| rows.parse().expect("a number of rows"));
+    let count = count.map_or(10_000, |rows| rows.parse().expect("a number of rows"));
     let row = |n| Example {
         guid: Some(format!("row-{n}")),
         sentence: format!("Brel sleeps on day {n}."),
