@@ -3,6 +3,8 @@
 mod cli {
     mod bad_input;
     mod bench;
+    #[cfg(unix)]
+    mod cot_crash;
     mod data;
     mod eval;
     mod extract;
