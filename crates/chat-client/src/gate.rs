@@ -201,6 +201,20 @@ mod tests {
         assert_eq!((gate.limit(), gate.slots.available_permits()), (4, 4));
     }
 
+    #[tokio::test]
+    async fn a_slot_is_given_back_once() {
+        let gate = gate(2);
+        let mut slot = gate.enter().await;
+        slot.sent();
+        slot.leave();
+        assert_eq!((gate.in_flight(), gate.slots.available_permits()), (0, 2));
+        // What the request taught still counts, and as one that was in flight.
+        slot.throttled();
+        assert_eq!(gate.limit(), 1);
+        drop(slot);
+        assert_eq!((gate.in_flight(), gate.slots.available_permits()), (0, 1));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_pause_holds_everyone_back() {
         let gate = gate(4);
