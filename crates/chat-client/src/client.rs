@@ -72,7 +72,9 @@ impl Archive for NoArchive {
 struct Pass<'a> {
     slot: Slot<'a>,
     admission: Admission,
-    /// The length of its body.
+    /// Its body, until it is sent.
+    wire: Vec<u8>,
+    /// The length of that.
     bytes: usize,
     /// The tokens that it is expected to cost.
     estimate: u64,
@@ -184,15 +186,14 @@ impl ChatClient {
         stop: &Stop,
         archive: &A,
     ) -> Result<ChatAnswer, A::Error> {
-        let wire = wire(request, self.endpoint.stream)?;
         let mut tries = Tries::default();
         loop {
             let pass = tokio::select! {
                 biased;
                 () = stop.stopped() => return Err(Error::Stopped.into()),
-                pass = self.enter(request, wire.len()) => pass?,
+                pass = self.enter(request) => pass?,
             };
-            match self.try_once(pass, wire.clone(), archive).await {
+            match self.try_once(pass, archive).await {
                 Ok(answer) => return Ok(answer),
                 Err(Failure::Fatal(error)) => return Err(error),
                 Err(Failure::Again(again)) => self.wait(&mut tries, again, stop).await?,
@@ -215,9 +216,12 @@ impl ChatClient {
     }
 
     /// Waits until nothing speaks against sending.
-    async fn enter(&self, request: &ChatRequest, bytes: usize) -> Result<Pass<'_>, Error> {
+    async fn enter(&self, request: &ChatRequest) -> Result<Pass<'_>, Error> {
         let slot = self.gate.enter().await;
         self.gate.opened().await;
+        // Written only now: those who wait for a slot need no memory for it, and no try needs a copy.
+        let wire = wire(request, self.endpoint.stream)?;
+        let bytes = wire.len();
         let max_tokens = request.sampling.max_tokens;
         let estimate = self.rates.reserve(bytes, max_tokens).await;
         // A pause may have begun in the meantime.
@@ -229,6 +233,7 @@ impl ChatClient {
         Ok(Pass {
             slot,
             admission,
+            wire,
             bytes,
             estimate,
         })
@@ -237,11 +242,11 @@ impl ChatClient {
     async fn try_once<A: Archive>(
         &self,
         mut pass: Pass<'_>,
-        wire: Vec<u8>,
         archive: &A,
     ) -> Result<ChatAnswer, Failure<A::Error>> {
         pass.slot.sent();
         Counters::count(&self.counters.sent);
+        let wire = std::mem::take(&mut pass.wire);
         let reply = self.http.post(&self.url, wire).await.map_err(|broken| {
             pass.slot.failed();
             Failure::from(broken)
@@ -249,6 +254,8 @@ impl ChatClient {
         if reply.status != StatusCode::OK {
             return Err(self.refused(&pass, reply));
         }
+        // The server has done its part. While this answer goes to the disk, it may have the next request.
+        pass.slot.leave();
         archive.store(&reply.body).await.map_err(Failure::Fatal)?;
         match body::parse_body(&reply.body) {
             Ok(answer) => {

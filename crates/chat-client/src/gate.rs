@@ -28,6 +28,8 @@ pub(crate) struct Slot<'a> {
     gate: &'a Gate,
     permit: Option<SemaphorePermit<'a>>,
     ticket: Option<Ticket>,
+    /// Whether the request counts as in flight.
+    is_out: bool,
 }
 
 impl Gate {
@@ -55,6 +57,7 @@ impl Gate {
             // The semaphore is never closed, so that this is always a permit.
             permit: self.slots.acquire().await.ok(),
             ticket: None,
+            is_out: false,
         }
     }
 
@@ -110,13 +113,14 @@ impl Slot<'_> {
         let mut state = self.gate.state();
         state.in_flight += 1;
         self.ticket = Some(state.aimd.sent());
+        self.is_out = true;
     }
 
     /// Notes an answer.
     pub(crate) fn answered(&self) {
         if let Some(ticket) = self.ticket {
             self.gate.learn(|state| {
-                let in_flight = state.in_flight;
+                let in_flight = state.in_flight + usize::from(!self.is_out);
                 state.aimd.answered(ticket, in_flight);
             });
         }
@@ -135,16 +139,25 @@ impl Slot<'_> {
     }
 }
 
-impl Drop for Slot<'_> {
-    fn drop(&mut self) {
+impl Slot<'_> {
+    /// Gives the slot back: the request is no longer in flight. What it taught can be noted afterwards.
+    pub(crate) fn leave(&mut self) {
         let mut state = self.gate.state();
-        state.in_flight -= usize::from(self.ticket.is_some());
+        state.in_flight -= usize::from(std::mem::take(&mut self.is_out));
         if state.owed > 0
             && let Some(permit) = self.permit.take()
         {
             state.owed -= 1;
             permit.forget();
         }
+        drop(state);
+        self.permit = None;
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 
@@ -186,6 +199,20 @@ mod tests {
             two.answered();
         }
         assert_eq!((gate.limit(), gate.slots.available_permits()), (4, 4));
+    }
+
+    #[tokio::test]
+    async fn a_slot_is_given_back_once() {
+        let gate = gate(2);
+        let mut slot = gate.enter().await;
+        slot.sent();
+        slot.leave();
+        assert_eq!((gate.in_flight(), gate.slots.available_permits()), (0, 2));
+        // What the request taught still counts, and as one that was in flight.
+        slot.throttled();
+        assert_eq!(gate.limit(), 1);
+        drop(slot);
+        assert_eq!((gate.in_flight(), gate.slots.available_permits()), (0, 1));
     }
 
     #[tokio::test(start_paused = true)]

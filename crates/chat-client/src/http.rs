@@ -105,7 +105,7 @@ impl Http {
         self.reached.store(true, Ordering::Relaxed);
         let status = response.status();
         let after = wish(response.headers());
-        let mut body = Vec::new();
+        let mut body = Vec::with_capacity(expected_bytes(&response));
         let read = self.read(response, deadline, &mut body).await;
         if status == StatusCode::OK {
             read?;
@@ -152,6 +152,12 @@ impl Http {
     }
 }
 
+/// Room for the body, as far as the server's word about its length is to be believed.
+fn expected_bytes(response: &Response) -> usize {
+    let length = response.content_length().unwrap_or(0);
+    usize::try_from(length).unwrap_or(0).min(1 << 16)
+}
+
 /// The causes of a failed exchange; the address is told elsewhere.
 fn broken(error: reqwest::Error) -> Broken {
     let refused = error.is_connect();
@@ -180,6 +186,7 @@ fn build(endpoint: &Endpoint, url: &Url) -> Result<reqwest::Client, Error> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("chat-client/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(endpoint.timeouts.connect)
+        .pool_max_idle_per_host(endpoint.concurrency)
         .redirect(reqwest::redirect::Policy::none());
     if url.scheme() == "http" {
         // Without this, a machine that has no certificates could not even talk

@@ -76,35 +76,51 @@ pub struct ChatRequest {
 
 /// The body that is sent: the request, and whether the answer comes in pieces.
 pub(crate) fn wire(request: &ChatRequest, stream: bool) -> Result<Vec<u8>, Error> {
-    #[derive(Serialize)]
-    struct Streamed {
-        #[serde(flatten)]
-        request: ChatRequest,
-        stream_options: Options,
-    }
-    #[derive(Serialize)]
-    struct Options {
-        include_usage: bool,
-    }
-    let request = ChatRequest {
-        stream,
-        ..request.clone()
+    let text: usize = request.messages.iter().map(|m| m.content.len()).sum();
+    let mut body = Vec::with_capacity(text + text / 8 + 512);
+    let written = match (stream, request.stream) {
+        // The usual case needs no copy of the texts.
+        (false, false) => serde_json::to_writer(&mut body, request),
+        (false, true) => serde_json::to_writer(&mut body, &with_stream(request, false)),
+        (true, _) => serde_json::to_writer(&mut body, &Streamed::new(request)),
     };
-    let body = if stream {
-        serde_json::to_vec(&Streamed {
-            request,
-            stream_options: Options {
-                include_usage: true,
-            },
-        })
-    } else {
-        serde_json::to_vec(&request)
-    };
-    body.map_err(|error| Error::Setting {
+    written.map_err(|error| Error::Setting {
         field: "request",
         expected: "what can be written as JSON",
         found: error.to_string(),
-    })
+    })?;
+    Ok(body)
+}
+
+fn with_stream(request: &ChatRequest, stream: bool) -> ChatRequest {
+    ChatRequest {
+        stream,
+        ..request.clone()
+    }
+}
+
+/// A request for a stream that ends with its token counts.
+#[derive(Serialize)]
+struct Streamed {
+    #[serde(flatten)]
+    request: ChatRequest,
+    stream_options: StreamOptions,
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
+}
+
+impl Streamed {
+    fn new(request: &ChatRequest) -> Self {
+        Self {
+            request: with_stream(request, true),
+            stream_options: StreamOptions {
+                include_usage: true,
+            },
+        }
+    }
 }
 
 /// Why the model stopped writing.

@@ -147,6 +147,9 @@ impl Reader<'_> {
     /// The statements of one sentence about `text`.
     fn claims_of(&self, sentence: &str, text: &str) -> Claims {
         let mut claims = Claims::default();
+        if !sentence.contains(text) {
+            return claims;
+        }
         let opening = sentence.find(char::is_alphanumeric).unwrap_or(0);
         // In `"10 pm" follows "its", so its type is time` only one "its" is meant.
         let quoted = sentence
@@ -168,9 +171,11 @@ impl Reader<'_> {
                 }
             }
         }
-        let lower = sentence.to_lowercase();
-        if SET_ASIDE.iter().any(|words| lower.contains(words)) {
-            claims.positive.clear();
+        if !claims.positive.is_empty() {
+            let lower = sentence.to_lowercase();
+            if SET_ASIDE.iter().any(|words| lower.contains(words)) {
+                claims.positive.clear();
+            }
         }
         claims
     }

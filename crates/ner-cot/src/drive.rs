@@ -40,13 +40,14 @@ impl<'a> Drive<'a> {
         selection: &'a Selection<'_>,
         target: Option<usize>,
     ) -> Result<Self, Error> {
+        let in_flight = shared.teacher.concurrency() + shared.judge.concurrency();
         Ok(Self {
             shared,
             rows: Box::new(selection.iter()?),
             target: target.unwrap_or(usize::MAX),
             // More rows are in work than requests may be in flight, so that rows
-            // which wait before trying again leave no slot empty.
-            window: 2 * (shared.teacher.concurrency() + shared.judge.concurrency()),
+            // which wait before trying again, or for the disk, leave no slot empty.
+            window: in_flight + in_flight.div_ceil(2),
             tasks: JoinSet::new(),
             working: HashMap::new(),
             open: 0,

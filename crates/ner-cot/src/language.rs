@@ -26,7 +26,8 @@ pub(crate) fn foreign_script(
     let (mut n_letters, mut n_foreign, mut first) = (0_usize, 0_usize, None);
     for script in scripts(&own_words) {
         n_letters += 1;
-        if !known.contains(&script) {
+        // Always known, and nearly always the one.
+        if script != Script::Latin && !known.contains(&script) {
             n_foreign += 1;
             first = first.or(Some(script));
         }
@@ -45,9 +46,12 @@ fn scripts(text: &str) -> impl Iterator<Item = Script> + '_ {
     let letters = text.chars().filter(|c| c.is_alphabetic());
     let shared =
         |script: &Script| matches!(script, Script::Common | Script::Inherited | Script::Unknown);
-    letters
-        .map(|c| c.script())
-        .filter(move |script| !shared(script))
+    // All letters of ASCII are Latin; for the others a table is searched.
+    let script = |c: char| match c.is_ascii() {
+        true => Script::Latin,
+        false => c.script(),
+    };
+    letters.map(script).filter(move |script| !shared(script))
 }
 
 fn without_quotations(reasoning: &str) -> String {

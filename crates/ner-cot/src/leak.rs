@@ -5,14 +5,14 @@
 
 use std::sync::LazyLock;
 
-use ner_types::Example;
-
-use crate::words::words;
+use crate::words::{Words, words};
 
 /// The phrases in words, and the longer phrases that they are harmless in.
 struct Phrases {
     leaks: Vec<Vec<String>>,
     harmless: Vec<Vec<String>>,
+    /// The words that leaks begin with, by their first byte: nearly every word of a text is none of them.
+    first_words: Vec<Vec<String>>,
 }
 
 static PHRASES: LazyLock<Phrases> = LazyLock::new(|| Phrases::read(include_str!("leak.txt")));
@@ -24,48 +24,82 @@ impl Phrases {
         let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
         let (harmless, leaks): (Vec<_>, Vec<_>) = lines.partition(|line| line.starts_with('!'));
         let read = |lines: Vec<&str>| lines.into_iter().map(words).collect();
+        let leaks: Vec<Vec<String>> = read(leaks);
+        let mut first_words = vec![Vec::new(); 256];
+        for first in leaks.iter().filter_map(|phrase| phrase.first()) {
+            let same: &mut Vec<String> = &mut first_words[usize::from(first.as_bytes()[0])];
+            if !same.contains(first) {
+                same.push(first.clone());
+            }
+        }
         Self {
-            leaks: read(leaks),
+            leaks,
             harmless: read(harmless),
+            first_words,
         }
     }
 
     /// The first phrase that `text` has, not as a part of a harmless one, and `source` has not.
-    fn find(&self, text: &[String], source: &[String]) -> Option<&[String]> {
-        let stands_in =
-            |words: &[String], phrase: &[String]| places(words, phrase).next().is_some();
+    fn find(&self, text: &Words, source: impl FnOnce() -> Words) -> Option<&[String]> {
+        let starts = self.starts(text);
         let harmless = |at: usize, phrase: &[String]| {
             self.harmless.iter().any(|longer| {
-                places(text, longer)
-                    .any(|start| start <= at && at + phrase.len() <= start + longer.len())
+                // The longer phrase begins no later, and no more than its length earlier.
+                let first = (at + phrase.len()).saturating_sub(longer.len());
+                (first..=at).any(|start| stands_at(text, start, longer))
             })
         };
-        let found = self.leaks.iter().find(|phrase| {
-            places(text, phrase).any(|at| !harmless(at, phrase)) && !stands_in(source, phrase)
-        });
-        found.map(Vec::as_slice)
+        let mut found: Vec<usize> = Vec::new();
+        for at in starts {
+            for (number, phrase) in self.leaks.iter().enumerate() {
+                if stands_at(text, at, phrase) && !harmless(at, phrase) {
+                    found.push(number);
+                }
+            }
+        }
+        if found.is_empty() {
+            return None;
+        }
+        found.sort_unstable();
+        let source = source();
+        // A phrase does not go on from the sentence into a label.
+        let stands_in_source = |phrase: &[String]| {
+            let mut texts = source.sentences();
+            texts.any(|text| {
+                let last = (text.end + 1).saturating_sub(phrase.len());
+                (text.start..last).any(|at| stands_at(&source, at, phrase))
+            })
+        };
+        let phrases = found
+            .into_iter()
+            .map(|number| self.leaks[number].as_slice());
+        phrases.into_iter().find(|phrase| !stands_in_source(phrase))
+    }
+
+    /// Where a word stands that a phrase begins with.
+    fn starts(&self, text: &Words) -> Vec<usize> {
+        let is_first = |word: &str| {
+            let initial = word.as_bytes().first().copied().unwrap_or_default();
+            let words = &self.first_words[usize::from(initial)];
+            words.iter().any(|first| first == word)
+        };
+        (0..text.len())
+            .filter(|&at| is_first(text.get(at)))
+            .collect()
     }
 }
 
-/// Where a phrase stands in a text of words.
-fn places<'a>(text: &'a [String], phrase: &'a [String]) -> impl Iterator<Item = usize> + 'a {
-    let windows = text.windows(phrase.len().max(1)).enumerate();
-    windows
-        .filter(move |(_, window)| *window == phrase)
-        .map(|(at, _)| at)
+/// Whether a phrase stands at a place of a text.
+fn stands_at(text: &Words, at: usize, phrase: &[String]) -> bool {
+    at + phrase.len() <= text.len() && text.range(at..at + phrase.len()).eq(phrase)
 }
 
 /// The phrase by which `text` speaks of a given annotation or of instructions.
 ///
-/// A phrase that the sentence or the schema of `example` has itself is no leak.
-pub(crate) fn leak(text: &str, example: &Example) -> Option<String> {
-    let mut source = words(&example.sentence);
-    for label in &example.schema {
-        // A word that no phrase has keeps labels apart.
-        source.push("\n".into());
-        source.extend(words(label));
-    }
-    Some(PHRASES.find(&words(text), &source)?.join(" "))
+/// A phrase that the sentence or the schema has itself is no leak.
+pub(crate) fn leak(text: &Words, schema: &[String], sentence: &str) -> Option<String> {
+    let source = || Words::of(std::iter::once(sentence).chain(schema.iter().map(String::as_str)));
+    Some(PHRASES.find(text, source)?.join(" "))
 }
 
 #[cfg(test)]
@@ -73,12 +107,8 @@ mod tests {
     use super::*;
 
     fn found(text: &str, sentence: &str) -> Option<String> {
-        let example = Example {
-            sentence: sentence.into(),
-            schema: vec!["person".into(), "gold standard".into()],
-            ..Example::default()
-        };
-        leak(text, &example)
+        let schema = ["person", "gold standard"].map(String::from);
+        leak(&Words::of([text]), &schema, sentence)
     }
 
     #[test]

@@ -1,16 +1,18 @@
 //! The structural rules that an answer of the teacher must pass.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 
-use ner_types::{Entity, Example, normalize_label};
+use ner_types::{Entity, normalize_label};
 
-use crate::agree::contradiction;
+use crate::agree::{contradiction, split_sentences};
 use crate::language::foreign_script;
 use crate::leak::leak;
 use crate::repetition::repeated;
 pub use crate::rule::{Finding, Limits, Rule, Rules};
 use crate::shape;
 use crate::verbatim::{Copied, copied};
+use crate::words::Words;
 use chat_client::{ChatAnswer, Finish};
 
 /// What a validated answer says.
@@ -47,6 +49,7 @@ pub fn validate(
         schema,
         sentence,
         limits: &rules.limits,
+        words: OnceCell::new(),
     };
     let on = Rule::ALL.into_iter().filter(|&rule| rules.contains(rule));
     let findings = on.filter_map(|rule| {
@@ -66,6 +69,7 @@ struct Check<'a> {
     schema: &'a [String],
     sentence: &'a str,
     limits: &'a Limits,
+    words: OnceCell<Words>,
 }
 
 impl Check<'_> {
@@ -98,7 +102,7 @@ impl Check<'_> {
                 let limits = self.limits;
                 let n_entities = self.annotation.entities.len();
                 repeated(
-                    reasoning,
+                    self.words(),
                     limits.loop_repeats,
                     limits.loop_words,
                     n_entities,
@@ -159,10 +163,14 @@ impl Check<'_> {
             let words: Vec<_> = text.split_whitespace().collect();
             words.join(" ").to_lowercase()
         };
-        let reasoning = plain(&self.annotation.reasoning);
-        if reasoning.is_empty() {
+        let written = self.annotation.reasoning.as_str();
+        // Most entities are quoted letter by letter. The case of a Greek letter depends on its neighbours, that of an
+        // ASCII letter on nothing.
+        let is_quoted = |e: &Entity| e.text.is_ascii() && written.contains(&e.text);
+        if written.trim().is_empty() || self.annotation.entities.iter().all(is_quoted) {
             return None;
         }
+        let reasoning = plain(written);
         let entity = self.entity_where(|e| !reasoning.contains(&plain(&e.text)));
         entity.map(|e| format!("the reasoning does not mention {:?}", e.text))
     }
@@ -180,17 +188,19 @@ impl Check<'_> {
     }
 
     fn leak(&self) -> Option<String> {
-        let source = Example {
-            sentence: self.sentence.into(),
-            schema: self.schema.into(),
-            ..Example::default()
-        };
-        let in_reasoning = leak(&self.annotation.reasoning, &source);
-        if let Some(phrase) = in_reasoning {
+        if let Some(phrase) = leak(self.words(), self.schema, self.sentence) {
             return Some(format!("the reasoning speaks of {phrase:?}"));
         }
-        let phrase = leak(&self.answer.content, &source)?;
+        let answer = Words::of([self.answer.content.as_str()]);
+        let phrase = leak(&answer, self.schema, self.sentence)?;
         Some(format!("the answer speaks of {phrase:?}"))
+    }
+
+    /// The words of the reasoning, which several rules look at.
+    fn words(&self) -> &Words {
+        let reasoning = &self.annotation.reasoning;
+        self.words
+            .get_or_init(|| Words::of(split_sentences(reasoning)))
     }
 }
 

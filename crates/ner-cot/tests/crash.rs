@@ -168,7 +168,8 @@ fn no_death_at_the_disk_loses_or_repeats_an_answer() {
         // Only requests whose answers had not been kept are sent again, and those were in flight.
         assert_eq!(requests, questions - kept as u64, "killed at call {at}");
         let repeated = server.seen().iter().filter(|seen| seen.repeat > 0).count();
-        assert!(repeated <= 6, "{repeated} in flight, six allowed");
+        // Six requests are in flight, and half as many rows more may have answers that wait for the disk.
+        assert!(repeated <= 9, "{repeated} repeated, nine rows in work");
     }
     assert!(deaths > 10, "{deaths} calls to die at");
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::bench_cot::BenchCotArgs;
 use crate::bench_load::BenchLoadArgs;
 use crate::cot::CotCommand;
 use crate::extract::ExtractArgs;
@@ -71,6 +72,8 @@ pub(crate) enum BenchCommand {
     Score(BenchScoreArgs),
     /// Time and memory of loading a checkpoint, beside reading its files.
     Load(BenchLoadArgs),
+    /// Requests a second of the NER-CoT pipeline, with its journal.
+    Cot(BenchCotArgs),
 }
 
 /// Where hyperparameters come from.

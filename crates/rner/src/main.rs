@@ -1,6 +1,7 @@
 //! The `rner` command line.
 
 mod backend;
+mod bench_cot;
 mod bench_load;
 mod cli;
 mod commands;
@@ -49,6 +50,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Score(args) => ner::score::run(&args),
         Command::Bench(BenchCommand::Score(args)) => ner::bench_score::run(&args),
         Command::Bench(BenchCommand::Load(args)) => bench_load::run(&args),
+        Command::Bench(BenchCommand::Cot(args)) => bench_cot::run(&args),
         Command::Parity(args) => commands::parity(&args),
         Command::Report { run } => commands::report(&run),
         Command::Extract(args) => extract::run(&args),

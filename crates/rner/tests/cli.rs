@@ -4,6 +4,8 @@ mod cli {
     mod bad_input;
     mod bench;
     mod cot;
+    #[cfg(unix)]
+    mod cot_crash;
     mod data;
     mod eval;
     mod extract;

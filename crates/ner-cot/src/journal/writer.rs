@@ -152,7 +152,9 @@ impl Writer {
         if lines.is_empty() {
             return Ok(());
         }
-        let all: Vec<u8> = lines.iter().flat_map(|w| w.line.iter().copied()).collect();
+        let n_bytes = lines.iter().map(|w| w.line.len()).sum();
+        let mut all = Vec::with_capacity(n_bytes);
+        lines.iter().for_each(|w| all.extend_from_slice(&w.line));
         if self.disk.append(&mut self.file, &all).is_ok() {
             lines.iter().for_each(|line| self.remember(line));
             return Ok(());

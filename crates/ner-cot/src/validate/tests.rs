@@ -274,3 +274,23 @@ fn limits_can_be_moved() {
     let han = answer("\"Ann\" 是一个人。", GOOD);
     assert_eq!(validate(&han, &schema(), SENTENCE, &rules).1, []);
 }
+
+/// What the rules cost for a reasoning of 4 kB, in the release profile.
+#[test]
+#[ignore = "prints a time and checks nothing"]
+fn the_time_of_all_rules() {
+    let mut reasoning = WHY.to_owned();
+    for step in 0..100 {
+        reasoning += &format!(" Step {step} reads on and finds no name in {}.", step * 7);
+    }
+    let answer = answer(&reasoning, GOOD);
+    for _ in 0..3 {
+        let begun = std::time::Instant::now();
+        for _ in 0..2000 {
+            let checked = validate(&answer, &schema(), SENTENCE, &Rules::default());
+            std::hint::black_box(checked);
+        }
+        let each = begun.elapsed() / 2000;
+        eprintln!("{each:?} for {} bytes of reasoning", reasoning.len());
+    }
+}

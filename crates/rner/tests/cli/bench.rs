@@ -37,3 +37,41 @@ fn a_measurement_needs_a_repetition() -> TestResult {
     let args = [&LOAD[..4], &["--repetitions", "0"]].concat();
     fails(&args, 2, &["--repetitions"])
 }
+
+#[test]
+fn the_speed_of_the_pipeline_is_printed_as_json() -> TestResult {
+    let args = ["bench", "cot", "--requests", "40", "--in-flight", "4"];
+    let more = ["--runs", "2", "--latency-ms", "1", "--durability"];
+    for durability in ["power-failure", "every-256"] {
+        let args = [&args[..], &more, &[durability]].concat();
+        let json: serde_json::Value = serde_json::from_str(&succeeds(&args)?)?;
+        assert_eq!(json["durability"], durability);
+        for (key, expected) in [
+            ("requests", 40),
+            ("runs", 2),
+            ("rows", 20),
+            ("accepted", 20),
+        ] {
+            assert_eq!(json[key], expected, "{key} in {json:#}");
+        }
+        assert_eq!(json["adaptive"], false);
+        let number = |key: &str| json[key].as_f64().unwrap_or_default();
+        assert_eq!(number("ideal_requests_per_s"), 4000.0);
+        assert!(number("requests_per_s") > 0.0);
+        assert!(number("best_requests_per_s") >= number("requests_per_s"));
+        // Every answer of the teacher has about 4 kB, and all of them are in the journal.
+        assert!(number("journal_bytes") > 20.0 * 4000.0);
+        assert!(number("fsyncs") >= 1.0);
+    }
+    let without = [&args[..], &["--runs", "1"]].concat();
+    let json: serde_json::Value = serde_json::from_str(&succeeds(&without)?)?;
+    assert!(json["ideal_requests_per_s"].is_null() && json["share_of_ideal"].is_null());
+    Ok(())
+}
+
+#[test]
+fn the_pipeline_is_measured_with_possible_numbers() -> TestResult {
+    fails(&["bench", "cot", "--requests", "3"], 2, &["--requests"])?;
+    fails(&["bench", "cot", "--in-flight", "0"], 2, &["--in-flight"])?;
+    fails(&["bench", "cot", "--runs", "0"], 2, &["--runs"])
+}
