@@ -35,9 +35,14 @@ pub(crate) fn completions(base: &str) -> Result<Url, Error> {
 
 /// The address of the list of models, beside that of the chat completions.
 pub(crate) fn models(completions: &Url) -> Url {
+    beside(completions, "models")
+}
+
+/// The address of another method of the same server.
+pub(crate) fn beside(completions: &Url, method: &str) -> Url {
     let mut url = completions.clone();
     let path = completions.path().trim_end_matches("/chat/completions");
-    url.set_path(&format!("{path}/models"));
+    url.set_path(&format!("{path}/{method}"));
     url
 }
 

@@ -171,6 +171,41 @@ impl ChatClient {
         }
     }
 
+    /// Posts `body` to another method of the same server, such as `completions` or `load_lora_adapter`, and returns the
+    /// body of its 200 answer. Tries and slots are those of [`ChatClient::chat`]; rates, prices and budgets are not
+    /// looked at.
+    ///
+    /// # Errors
+    /// See [`Error`]; the messages name the address and what was received.
+    pub async fn call(&self, method: &str, body: &str, stop: &Stop) -> Result<String, Error> {
+        let url = address::beside(&self.url, method);
+        let mut tries = Tries::default();
+        loop {
+            let mut slot = tokio::select! {
+                biased;
+                () = stop.stopped() => return Err(Error::Stopped),
+                slot = self.gate.enter() => slot,
+            };
+            self.gate.opened().await;
+            slot.sent();
+            Counters::count(&self.counters.sent);
+            let failure: Failure<Error> = match self.http.post(&url, body.into()).await {
+                Ok(reply) if reply.status == StatusCode::OK => {
+                    slot.answered();
+                    return Ok(reply.body);
+                }
+                Ok(reply) => self.whom(url.as_str()).status(reply),
+                Err(broken) => broken.into(),
+            };
+            slot.failed();
+            drop(slot);
+            match failure {
+                Failure::Fatal(error) => return Err(error),
+                Failure::Again(again) => self.wait(&mut tries, again, stop).await?,
+            }
+        }
+    }
+
     /// Sends `request` until an answer comes, the tries are used up, the budget
     /// is reached or `stop` is set.
     ///
