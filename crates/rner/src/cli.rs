@@ -180,9 +180,35 @@ pub(crate) struct GrpoArgs {
     /// Prompt template; the recipe's if left out.
     #[arg(long, value_name = "FILE")]
     pub(crate) prompt: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rollout: RolloutArgs,
     /// Folder for the model.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+}
+
+/// Who samples the completions of `rner grpo`.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct RolloutArgs {
+    /// Base address of an OpenAI-compatible server (vLLM, SGLang, `rner serve`) that samples the completions, in place of
+    /// this program.
+    #[arg(long, value_name = "URL")]
+    pub(crate) rollout_url: Option<String>,
+    /// Name of the base model on that server.
+    #[arg(long, value_name = "NAME", requires = "rollout_url")]
+    pub(crate) rollout_model: Option<String>,
+    /// How the server gets the policy: `adapter` (LoRA, by /v1/load_lora_adapter), `never`, or the method that makes it
+    /// read a folder again.
+    #[arg(
+        long,
+        value_name = "HOW",
+        default_value = "adapter",
+        requires = "rollout_url"
+    )]
+    pub(crate) rollout_sync: String,
+    /// Largest mean difference between the server's log-probabilities and the trainer's, in nats, at which a batch counts.
+    #[arg(long, value_name = "NATS", requires = "rollout_url")]
+    pub(crate) rollout_tolerance: Option<f64>,
 }
 
 /// How an answer is asked for.

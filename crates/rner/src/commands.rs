@@ -153,6 +153,7 @@ pub(crate) fn grpo(args: &GrpoArgs) -> Result<()> {
         lora: &recipe.lora,
         dtype: recipe.model.dtype,
         batch: recipe.grpo.rollout_batch,
+        rollout: Some(&args.rollout),
         seed: recipe.run.seed,
         out: args.out.clone(),
         watch: &mut Watch::new(

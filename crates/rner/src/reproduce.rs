@@ -284,6 +284,7 @@ impl<'r, 'a> SeedRun<'r, 'a> {
                 lora: &recipe.lora,
                 dtype: recipe.model.dtype,
                 batch: recipe.grpo.rollout_batch,
+                rollout: None,
                 seed,
                 out: stage.dir().to_owned(),
                 watch: &mut Watch::new("grpo", seed, "rollout batches", log)

@@ -1,5 +1,6 @@
 //! Reasoning enhancement: GRPO with the NER rewards.
 
+mod engine;
 mod reward;
 
 use std::path::PathBuf;
@@ -7,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
-use lm_grpo::{BuiltinEngine, Environment, GrpoConfig, Prompt, train_grpo};
+use lm_grpo::{Environment, GrpoConfig, Prompt, train_grpo};
 use lm_kernels::LmOps;
 use lm_model::ChatTokenizer;
 use lm_train::{RunFiles, latest_checkpoint};
@@ -16,6 +17,7 @@ use ner_types::{Example, PromptTemplate};
 use self::reward::NerReward;
 use super::{ModelDir, Watch, sft};
 use crate::backend::{Device, Inner, Task};
+use crate::cli::RolloutArgs;
 use crate::interrupt::Interrupted;
 use crate::plan::rollout_batches;
 use crate::recipe::{Dtype, Grpo, Lora, LossType, Method, ScaleRewards};
@@ -36,6 +38,8 @@ pub(crate) struct GrpoJob<'a> {
     pub(crate) dtype: Dtype,
     /// Completions sampled at once.
     pub(crate) batch: usize,
+    /// Who samples them, if it is not this program.
+    pub(crate) rollout: Option<&'a RolloutArgs>,
     /// Seed of prompts and samples.
     pub(crate) seed: u64,
     /// Folder for `model/`, with LoRA `adapter/`, and, while training, `checkpoints/`.
@@ -72,11 +76,12 @@ impl Task for GrpoJob<'_> {
             checkpoints: Some(checkpoints.clone()),
             attach: self.base.tokenizer_files(),
         };
+        let mut engine = engine::choose(self.rollout, self.batch, &self.out)?;
         let environment = Environment {
             prompts: &prompts,
             decoder: &tokenizer,
             reward: &reward,
-            engine: &mut BuiltinEngine::new(self.batch),
+            engine: &mut *engine,
         };
         let outcome = train_grpo(policy, reference, environment, &config, &files, self.watch)?;
         let summary = format!(

@@ -196,3 +196,60 @@ fn adapters_are_loaded_while_it_runs() -> TestResult {
     assert_eq!((status, ask("tuned")?.0), (200, 404));
     Ok(())
 }
+
+#[test]
+fn a_server_can_sample_for_grpo() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("data.jsonl");
+    let row = |name: &str| {
+        json!({
+            "sentence": format!("{name} sings."), "schema": ["person"],
+            "entities": [{"text": name, "label": "person"}],
+        })
+        .to_string()
+    };
+    super::support::write(&data, ["Ann", "Bo", "Cy", "Di"].map(row).join("\n"))?;
+    let train = |out: &std::path::Path, more: &[&str]| {
+        let base = [
+            "grpo",
+            "--profile",
+            "smoke",
+            "--model",
+            "fixtures/tiny-base",
+            "--data",
+            text(&data),
+            "--out",
+            text(out),
+            "--set",
+            "grpo.method=lora",
+            "--set",
+            "grpo.lr=0.01",
+            "--set",
+            "grpo.max_completion_length=8",
+            "--set",
+            "grpo.freeze_embeddings=false",
+        ];
+        succeeds(&[&base[..], more].concat())
+    };
+    let server = Serving::start()?;
+    let url = format!("http://{}/v1", server.address);
+    let (here, there) = (dir.path().join("here"), dir.path().join("there"));
+    train(&here, &[])?;
+    train(
+        &there,
+        &["--rollout-url", &url, "--rollout-model", "tiny-base"],
+    )?;
+    let step = |out: &std::path::Path| -> Result<Value, Box<dyn std::error::Error>> {
+        let text = std::fs::read_to_string(out.join("metrics.jsonl"))?;
+        Ok(serde_json::from_str(text.lines().next().ok_or("no step")?)?)
+    };
+    let (here, there) = (step(&here)?, step(&there)?);
+    let number = |row: &Value, name: &str| row[name].as_f64().unwrap_or(f64::NAN);
+    for name in ["reward", "loss", "completions/mean_length", "entropy"] {
+        let (a, b) = (number(&here, name), number(&there, name));
+        assert!((a - b).abs() < 1e-3, "{name}: {a} here, {b} there");
+    }
+    let apart = number(&there, "sampling/sampling_logp_difference/mean");
+    assert!(apart < 1e-4, "{apart}");
+    Ok(())
+}

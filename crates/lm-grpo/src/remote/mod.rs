@@ -1,0 +1,290 @@
+//! Completions of a server with the OpenAI protocol: vLLM, SGLang, `rner serve`.
+//!
+//! Before every rollout the server gets the policy: its adapter is saved and loaded there by `/v1/load_lora_adapter`, or the
+//! whole model is saved and the server told to read it again. Then it is asked by token ids, so that no tokenizer can come
+//! between the two, and its log-probabilities are compared with the trainer's own before the batch counts.
+
+mod agreement;
+mod wire;
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chat_client::{ChatClient, Endpoint, Stop};
+use lm_generate::{Generated, Progress, Request};
+use lm_kernels::LmOps;
+use lm_model::Qwen3;
+use lm_model::checkpoint::{SaveDtype, save, save_adapter};
+use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
+
+use crate::{BoxError, RolloutEngine};
+
+/// How often a waiting rollout looks whether it should stop.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Why a server is of no use for rollouts.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RemoteError {
+    /// It cannot be asked, or refuses.
+    #[error(transparent)]
+    Client(#[from] chat_client::Error),
+    /// The policy cannot be written to where the server reads it.
+    #[error("cannot hand the policy over: {0}")]
+    Policy(#[from] lm_model::Error),
+    /// Its folder cannot be made.
+    #[error("cannot hand the policy over in {}: {source}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The answer cannot be read.
+    #[error("expected the answer of /v1/completions, found something else: {0}")]
+    Answer(String),
+    /// There are more or fewer completions than asked for.
+    #[error("expected {expected} completions, found {found}")]
+    Choices {
+        /// How many were asked for.
+        expected: usize,
+        /// How many came.
+        found: usize,
+    },
+    /// The server does not give token ids.
+    #[error(
+        "expected token ids (return_token_ids) with every completion, found none: the server is too old"
+    )]
+    NoTokenIds,
+    /// The server does not give log-probabilities.
+    #[error("expected log-probabilities (logprobs) of every token, found none")]
+    NoLogProbs,
+    /// The server read another prompt.
+    #[error(
+        "expected a completion of the prompt that was sent, found one of an other prompt: has the server another tokenizer?"
+    )]
+    OtherPrompt,
+    /// Ids and log-probabilities do not belong together.
+    #[error(
+        "expected 1 to {most} tokens with as many log-probabilities, found {ids} token ids and {log_probs} log-probabilities"
+    )]
+    Lengths {
+        /// Token ids of a completion.
+        ids: usize,
+        /// Its log-probabilities.
+        log_probs: usize,
+        /// Most tokens that were asked for.
+        most: usize,
+    },
+    /// The server's probabilities are not those of the policy.
+    #[error(
+        "the server's log-probabilities differ from the trainer's by {mean:.4} in the mean over {tokens} tokens, expected at most \
+         {tolerance}: it may have another model, other weights, or give them without the temperature"
+    )]
+    Disagrees {
+        /// Mean absolute difference, in nats.
+        mean: f64,
+        /// Tokens that were compared.
+        tokens: usize,
+        /// What is allowed.
+        tolerance: f64,
+    },
+    /// The rollout was stopped.
+    #[error("stopped")]
+    Stopped,
+    /// A task ended without a result.
+    #[error("a request ended early: {0}")]
+    Task(String),
+    /// There is no network runtime.
+    #[error("cannot start the network runtime: {0}")]
+    Runtime(std::io::Error),
+}
+
+/// How the server gets the policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WeightSync {
+    /// The policy's adapter is written to a new folder in this one, which both must reach, and loaded under a new name.
+    Adapter(PathBuf),
+    /// The whole policy is written to this folder, and the server told to read it again by posting `{"path": …}` to this
+    /// method.
+    Reload(PathBuf, String),
+    /// Not at all: the server has a policy of its own, and the rollouts are off-policy.
+    Never,
+}
+
+/// A server as a rollout engine.
+#[derive(Debug)]
+pub struct RemoteEngine {
+    client: Arc<ChatClient>,
+    runtime: Runtime,
+    sync: WeightSync,
+    tolerance: f64,
+    /// Rollouts so far; part of the adapter's name.
+    version: usize,
+    /// How often the policy had to be handed over again, because the server had lost it.
+    reloads: usize,
+}
+
+impl RemoteEngine {
+    /// Largest mean difference of log-probabilities that is taken for rounding, in nats, between engines of the same
+    /// precision.
+    pub const TOLERANCE: f64 = 0.02;
+
+    /// Checks the settings. Sends nothing.
+    ///
+    /// `tolerance` is the largest mean absolute difference of log-probabilities, in nats, at which a rollout counts;
+    /// infinity accepts everything.
+    ///
+    /// # Errors
+    /// For an unusable address or setting.
+    pub fn new(endpoint: Endpoint, sync: WeightSync, tolerance: f64) -> Result<Self, RemoteError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .map_err(RemoteError::Runtime)?;
+        Ok(Self {
+            client: Arc::new(ChatClient::new(endpoint)?),
+            runtime,
+            sync,
+            tolerance,
+            version: 0,
+            reloads: 0,
+        })
+    }
+
+    /// How often the policy had to be handed over again, because the server had lost it.
+    pub fn reloads(&self) -> usize {
+        self.reloads
+    }
+
+    /// Hands the policy over and gives the name to ask for.
+    fn publish<B: LmOps>(&mut self, policy: &Qwen3<B>) -> Result<String, RemoteError> {
+        let base = self.client.model().to_owned();
+        let stop = Stop::new();
+        match &self.sync {
+            WeightSync::Never => Ok(base),
+            WeightSync::Adapter(root) => {
+                let name = format!("{base}-step-{}", self.version);
+                let dir = root.join(format!("step-{}", self.version));
+                save_adapter(policy, &dir)?;
+                let path = dir.canonicalize().map_err(|source| RemoteError::Folder {
+                    path: dir.clone(),
+                    source,
+                })?;
+                let body = serde_json::json!({"lora_name": name, "lora_path": path}).to_string();
+                let load = self.client.call("load_lora_adapter", &body, &stop);
+                self.runtime.block_on(load)?;
+                self.forget_previous(root.clone(), &base);
+                Ok(name)
+            }
+            WeightSync::Reload(dir, method) => {
+                let whole = policy.merged();
+                save(&whole, whole.config(), dir, SaveDtype::F32)?;
+                let body = serde_json::json!({"path": dir}).to_string();
+                self.runtime
+                    .block_on(self.client.call(method, &body, &stop))?;
+                Ok(base)
+            }
+        }
+    }
+
+    /// Takes the adapter before this one off the server and the disk. That it cannot be done is no reason to end a run.
+    fn forget_previous(&self, root: PathBuf, base: &str) {
+        let Some(previous) = self.version.checked_sub(1) else {
+            return;
+        };
+        let body = serde_json::json!({"lora_name": format!("{base}-step-{previous}")}).to_string();
+        let stop = Stop::new();
+        let unload = self.client.call("unload_lora_adapter", &body, &stop);
+        if let Err(error) = self.runtime.block_on(unload) {
+            tracing::warn!(%error, "the server keeps an old adapter");
+        }
+        if let Err(error) = std::fs::remove_dir_all(root.join(format!("step-{previous}"))) {
+            tracing::warn!(%error, "an old adapter stays on the disk");
+        }
+    }
+
+    /// Asks for all completions at once; how many requests are in flight is the client's business.
+    fn ask(
+        &self,
+        model: &str,
+        requests: &[Request],
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Vec<Vec<Generated>>, RemoteError> {
+        let stop = Stop::new();
+        let total: usize = requests.iter().map(|request| request.n).sum();
+        let mut groups: Vec<Vec<Generated>> = vec![Vec::new(); requests.len()];
+        self.runtime.block_on(async {
+            let mut tasks = JoinSet::new();
+            for (i, request) in requests.iter().enumerate() {
+                let (client, stop) = (self.client.clone(), stop.clone());
+                let (body, request) = (wire::body(model, request)?, request.clone());
+                tasks.spawn(async move {
+                    let answer = client.call("completions", &body, &stop).await?;
+                    Ok::<_, RemoteError>((i, wire::read(&answer, &request)?))
+                });
+            }
+            let mut finished = 0;
+            loop {
+                tokio::select! {
+                    joined = tasks.join_next() => match joined {
+                        None => return Ok(()),
+                        Some(Err(error)) => return Err(RemoteError::Task(error.to_string())),
+                        Some(Ok(done)) => {
+                            let (i, group) = done?;
+                            finished += group.len();
+                            groups[i] = group;
+                        }
+                    },
+                    () = tokio::time::sleep(POLL) => {}
+                }
+                let state = Progress {
+                    finished,
+                    total,
+                    active: total - finished,
+                    tokens: groups.iter().flatten().map(|one| one.ids.len()).sum(),
+                };
+                if progress(state).is_break() {
+                    // Dropping the tasks closes their connections, which ends the work of the server.
+                    return Err(RemoteError::Stopped);
+                }
+            }
+        })?;
+        Ok(groups)
+    }
+}
+
+/// Whether the server says that it has no such model: it was started anew and has lost the adapter.
+fn is_lost(error: &RemoteError) -> bool {
+    matches!(
+        error,
+        RemoteError::Client(chat_client::Error::Refused { status: 404, .. })
+    )
+}
+
+impl<B: LmOps> RolloutEngine<B> for RemoteEngine {
+    fn rollout(
+        &mut self,
+        model: &Qwen3<B>,
+        requests: &[Request],
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Vec<Vec<Generated>>, BoxError> {
+        let name = self.publish(model)?;
+        let groups = match self.ask(&name, requests, progress) {
+            Err(error) if is_lost(&error) && self.sync != WeightSync::Never => {
+                self.reloads += 1;
+                tracing::warn!(%error, "handing the policy over again");
+                let name = self.publish(model)?;
+                self.ask(&name, requests, progress)
+            }
+            other => other,
+        }?;
+        agreement::check(model, requests, &groups, self.tolerance)?;
+        self.version += 1;
+        Ok(groups)
+    }
+}
