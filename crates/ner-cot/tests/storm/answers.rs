@@ -36,7 +36,7 @@ fn taught(hash: u64) -> (String, String, &'static str) {
     let rules = Rule::ALL.len() as u64;
     let at = usize::try_from(numbers % rules).expect("a small number");
     if Rule::ALL[at] == Rule::Truncated {
-        let finish = ["length", "content_filter"][usize::from(numbers / rules % 2 == 0)];
+        let finish = ["length", "content_filter"][usize::from((numbers / rules).is_multiple_of(2))];
         return (WHY.into(), GOOD.into(), finish);
     }
     let (reasoning, content) = broken(Rule::ALL[at]);
