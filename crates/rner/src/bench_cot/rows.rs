@@ -12,7 +12,7 @@ impl Source for Rows {
     }
 }
 
-/// A sentence that makes a question of about 2 kB.
+/// A sentence that makes a question of about 1.5 kB to the teacher and of 5 kB, with the reasoning, to the judge.
 pub(super) fn row(n: usize) -> Example {
     let sentence = format!(
         "On day {n} the ferry to Brel left late, because the mayor had asked the crew to wait for a delegation that came by \
