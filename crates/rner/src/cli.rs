@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::bench_load::BenchLoadArgs;
+use crate::bench::{BenchGenerateArgs, BenchLoadArgs, BenchSftArgs};
 use crate::extract::ExtractArgs;
 use crate::ner::bench_score::BenchScoreArgs;
 use crate::ner::data::DataArgs;
@@ -67,6 +67,10 @@ pub(crate) enum BenchCommand {
     Score(BenchScoreArgs),
     /// Time and memory of loading a checkpoint, beside reading its files.
     Load(BenchLoadArgs),
+    /// Tokens a second and memory of fine-tuning a random model of any shape.
+    Sft(BenchSftArgs),
+    /// Tokens a second, latency and memory of sampling from a random model of any shape.
+    Generate(BenchGenerateArgs),
 }
 
 /// Where hyperparameters come from.

@@ -1,7 +1,7 @@
 //! The `rner` command line.
 
 mod backend;
-mod bench_load;
+mod bench;
 mod cli;
 mod commands;
 mod exit;
@@ -46,7 +46,9 @@ fn run(cli: Cli) -> Result<()> {
         Command::Data(args) => ner::data::run(&args),
         Command::Score(args) => ner::score::run(&args),
         Command::Bench(BenchCommand::Score(args)) => ner::bench_score::run(&args),
-        Command::Bench(BenchCommand::Load(args)) => bench_load::run(&args),
+        Command::Bench(BenchCommand::Load(args)) => bench::load(&args),
+        Command::Bench(BenchCommand::Sft(args)) => bench::sft(&args),
+        Command::Bench(BenchCommand::Generate(args)) => bench::generate(&args),
         Command::Parity(args) => commands::parity(&args),
         Command::Report { run } => commands::report(&run),
         Command::Extract(args) => extract::run(&args),
