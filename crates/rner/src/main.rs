@@ -32,6 +32,7 @@ fn main() -> ExitCode {
     exit::end_quietly_without_reader();
     logging::init();
     interrupt::install();
+    lm_kernels::keep_freed_memory();
     exit::finish(run(Cli::parse()))
 }
 
