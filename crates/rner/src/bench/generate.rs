@@ -12,7 +12,7 @@ use lm_kernels::LmOps;
 use lm_model::Qwen3Config;
 use serde::Serialize;
 
-use super::measure::{Memory, median, print};
+use super::measure::{Memory, check_peak, median, print};
 use super::shape::ShapeArgs;
 use crate::backend::{Device, Inner, Task, dispatch};
 use crate::exit::usage;
@@ -76,10 +76,8 @@ struct Output {
 
 /// `rner bench generate`.
 pub(crate) fn run(args: &BenchGenerateArgs) -> Result<()> {
-    if args.peak_gbs.is_some_and(|peak| !(peak > 0.0)) {
-        return Err(usage("--peak-gbs: expected a positive number"));
-    }
-    if !(args.temperature >= 0.0 && args.temperature.is_finite()) {
+    check_peak("--peak-gbs", args.peak_gbs)?;
+    if args.temperature < 0.0 || !args.temperature.is_finite() {
         return Err(usage("--temperature: expected 0 or a positive number"));
     }
     let config = args.shape.config(args.prompt.get() + args.new.get())?;

@@ -3,6 +3,18 @@
 use anyhow::Result;
 use serde::Serialize;
 
+use crate::exit::usage;
+
+/// Refuses a peak that nothing can be a share of.
+pub(super) fn check_peak(flag: &str, peak: Option<f64>) -> Result<()> {
+    match peak {
+        Some(peak) if peak <= 0.0 || !peak.is_finite() => {
+            Err(usage(format!("{flag}: expected a positive number")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The middle one of the values; of an even number, the upper of the two.
 pub(super) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);

@@ -10,10 +10,9 @@ use lm_model::{LoraConfig, Qwen3, Qwen3Config};
 use lm_train::{Monitor, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics, train_sft};
 use serde::Serialize;
 
-use super::measure::{Memory, median, print};
+use super::measure::{Memory, check_peak, median, print};
 use super::shape::ShapeArgs;
 use crate::backend::{Device, Inner, Task, dispatch};
-use crate::exit::usage;
 use crate::interrupt::{self, Interrupted};
 
 /// What the numbers hold, for the report.
@@ -96,9 +95,7 @@ struct Phases {
 
 /// `rner bench sft`.
 pub(crate) fn run(args: &BenchSftArgs) -> Result<()> {
-    if args.peak_tflops.is_some_and(|peak| !(peak > 0.0)) {
-        return Err(usage("--peak-tflops: expected a positive number"));
-    }
+    check_peak("--peak-tflops", args.peak_tflops)?;
     let config = args.shape.config(args.seq.get() + 1)?;
     let output = dispatch(args.shape.backend, SftTask { args, config })?;
     print(&output, args.json)
