@@ -162,11 +162,7 @@ fn impossible_shapes_and_wrong_flags_are_named() -> TestResult {
     }
     fails(&["bench", "sft", "--lora", "0"], 2, &["--lora"])?;
     fails(&["bench", "sft", "--steps", "0"], 2, &["--steps"])?;
-    fails(
-        &["bench", "sft", "--peak-tflops", "-1"],
-        2,
-        &["--peak-tflops"],
-    )?;
+    fails(&["bench", "sft", "--peak-tflops=-1"], 2, &["--peak-tflops"])?;
     fails(
         &["bench", "generate", "--temperature", "NaN"],
         2,
