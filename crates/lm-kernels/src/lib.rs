@@ -42,8 +42,10 @@ mod convert;
 #[cfg(feature = "flex")]
 mod flex;
 mod lm_ops;
+mod memory;
 pub mod ops;
 pub mod reference;
 
 pub use bounds::{SeqBounds, Span};
-pub use lm_ops::{LmOps, Needs};
+pub use lm_ops::{LmOps, LogitsLeft, Needs};
+pub use memory::keep_freed_memory;

@@ -23,6 +23,15 @@ pub struct Needs {
     pub weight: bool,
 }
 
+/// What the forward pass of [`LmOps::lm_linear_log_probs`] leaves for the backward pass, besides the inputs.
+#[derive(Clone, Debug)]
+pub struct LogitsLeft<F> {
+    /// Log-sum-exp of the scaled logits, `[T]`.
+    pub lse: F,
+    /// The scaled logits themselves, `[T, V]`, where they are few enough to keep.
+    pub logits: Option<F>,
+}
+
 /// The operations of a decoder-only transformer over a backend's primitives.
 ///
 /// Methods are prefixed with `lm_` because `Backend` already has methods such
@@ -184,13 +193,26 @@ pub trait LmOps: Backend {
         reference::linear_log_probs::<Self>(x, weight, ints(targets), temperature).map(primitive)
     }
 
+    /// [`LmOps::lm_linear_log_probs`] in front of a backward pass: also returns the scaled logits, `[T, V]`, if keeping
+    /// them is worth the memory. The default never is of that opinion.
+    fn lm_linear_log_probs_kept(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        targets: IntTensor<Self>,
+        temperature: f64,
+    ) -> ([FloatTensor<Self>; 3], Option<FloatTensor<Self>>) {
+        let scored = Self::lm_linear_log_probs(x, weight, targets, temperature);
+        (scored, None)
+    }
+
     /// Gradients of the input and of the weight of [`LmOps::lm_linear_log_probs`] for the
-    /// gradient of its log-probabilities; `lse` is the third tensor that it returned.
+    /// gradient of its log-probabilities. `left` is what [`LmOps::lm_linear_log_probs_kept`] returned; logits that are
+    /// absent are computed again, as they always are here.
     fn lm_linear_log_probs_bwd(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         targets: IntTensor<Self>,
-        lse: FloatTensor<Self>,
+        left: LogitsLeft<FloatTensor<Self>>,
         temperature: f64,
         grad: FloatTensor<Self>,
         needs: Needs,
@@ -199,7 +221,7 @@ pub trait LmOps: Backend {
             x: tensor(x),
             weight: tensor(weight),
             targets: ints(targets),
-            lse: tensor(lse),
+            lse: tensor(left.lse),
         };
         let (dx, dw) =
             reference::linear_log_probs_bwd::<Self>(saved, temperature, tensor(grad), needs);

@@ -233,12 +233,14 @@ pub struct KvCache<B: Backend> {
 /// each new token sees its slot's cached tokens, the new ones before it, and
 /// itself. No gradient flows through it.
 ///
+/// `q` may also hold the last new token of every row alone, where nobody asks for the output of the others.
+///
 /// Different rows must name different slots. Hand over the only handle of the
 /// cache: backends write in place where they own the storage.
 ///
 /// # Shapes
-/// `q [N, Hq, D]`, `k` and `v` `[N, Hkv, D]` with `N` the sum of the rows'
-/// lengths → `[N, Hq, D]` and the cache.
+/// `q [Q, Hq, D]`, `k` and `v` `[N, Hkv, D]` with `N` the sum of the rows'
+/// lengths and `Q` the same or the number of rows → `[Q, Hq, D]` and the cache.
 pub fn cached_attention<B: LmOps>(
     q: Tensor<B, 3>,
     k: Tensor<B, 3>,
@@ -248,8 +250,8 @@ pub fn cached_attention<B: LmOps>(
     scale: f64,
 ) -> (Tensor<B, 3>, KvCache<B>) {
     check_heads("cached_attention", &q, &k, &v);
-    check_eq("cached_attention", "tokens of k", k.dims()[0], q.dims()[0]);
-    check_rows(rows, q.dims()[0], cache.k.dims());
+    check_rows(rows, k.dims()[0], cache.k.dims());
+    check_queries(rows, q.dims()[0]);
     let qkv = [primitive(q), primitive(k), primitive(v)];
     let halves = [primitive(cache.k), primitive(cache.v)];
     let (out, [k, v]) = B::lm_cached_attention(qkv, halves, rows, scale);
@@ -300,6 +302,30 @@ fn check_heads<B: Backend>(op: &str, q: &Tensor<B, 3>, k: &Tensor<B, 3>, v: &Ten
         "{op}: expected the query heads to be a multiple of the {groups} key-value heads, \
          found {queries}"
     );
+}
+
+fn check_queries(rows: &[CacheRow], queries: usize) {
+    let all: usize = rows.iter().map(|row| row.len).sum();
+    let last_ones = queries == rows.len() && rows.iter().all(|row| row.len > 0);
+    assert!(
+        queries == all || last_ones,
+        "cached_attention: tokens of q: expected {all} or one for each of the {} rows, found {queries}",
+        rows.len()
+    );
+}
+
+/// The new tokens that have a query: all, or the last of each row.
+pub(crate) fn with_queries(rows: &[CacheRow], queries: usize) -> Vec<CacheRow> {
+    let all: usize = rows.iter().map(|row| row.len).sum();
+    let last = |row: &CacheRow| CacheRow {
+        start: row.start + row.len - 1,
+        len: 1,
+        ..*row
+    };
+    match queries == all {
+        true => rows.to_vec(),
+        false => rows.iter().map(last).collect(),
+    }
 }
 
 fn check_rows(rows: &[CacheRow], tokens: usize, [slots, capacity, _, _]: [usize; 4]) {

@@ -70,18 +70,22 @@ impl<B: LmOps> Qwen3<B> {
         let (cos, sin) = self.angle_tensors(self.rope().at(positions));
         let context = self.context(cos, sin);
         let mut x = self.embed_ids(self.id_tensor(ids));
+        let asked = last_of_each(rows).map(|last| self.id_tensor(&last));
+        let top = self.num_layers() - 1;
         let cached = std::mem::take(&mut cache.layers);
-        for (layer, kv) in self.model.layers.iter().zip(cached) {
-            x = layer.forward(x, &context, |q, k, v| {
+        for (i, (layer, kv)) in self.model.layers.iter().zip(cached).enumerate() {
+            let attend = |q, k, v| {
                 let (mixed, kv) = ops::cached_attention(q, k, v, kv, rows, context.scale());
                 cache.layers.push(kv);
                 mixed
-            });
+            };
+            x = match &asked {
+                // Of the last layer only the tokens with logits are wanted; the others leave keys and values.
+                Some(asked) if i == top => layer.forward_at(asked.clone(), x, &context, attend),
+                _ => layer.forward(x, &context, attend),
+            };
         }
-        let last = self
-            .model
-            .norm
-            .forward(self.last_of_each(x, rows), context.eps);
+        let last = self.model.norm.forward(x, context.eps);
         ops::linear(last, self.head())
     }
 
@@ -94,18 +98,17 @@ impl<B: LmOps> Qwen3<B> {
             .map(|kv| ops::copy_slot(kv, from, to, len));
         cache.layers = copied.collect();
     }
+}
 
-    /// The hidden state of the last new token of each row. When every row has one token, as in
-    /// all steps but the prefill, that is everything.
-    fn last_of_each(&self, x: Tensor<B, 2>, rows: &[CacheRow]) -> Tensor<B, 2> {
-        if rows.iter().all(|row| row.len == 1) {
-            return x;
-        }
-        let ends = rows.iter().scan(0, |end, row| {
-            *end += row.len as u32;
-            Some(*end - 1)
-        });
-        let last: Vec<u32> = ends.collect();
-        x.select(0, self.id_tensor(&last))
+/// The place of the last new token of each row among all new tokens; `None` when every row has one token, as in all
+/// steps but the prefill.
+fn last_of_each(rows: &[CacheRow]) -> Option<Vec<u32>> {
+    if rows.iter().all(|row| row.len == 1) {
+        return None;
     }
+    let ends = rows.iter().scan(0, |end, row| {
+        *end += row.len as u32;
+        Some(*end - 1)
+    });
+    Some(ends.collect())
 }

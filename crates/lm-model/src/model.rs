@@ -313,6 +313,28 @@ impl<B: LmOps> Layer<B> {
     ) -> Tensor<B, 2> {
         let normed = self.input_layernorm.forward(x.clone(), context.eps);
         let x = x + self.self_attn.forward(normed, context, attend);
+        self.feed_forward(x, context)
+    }
+
+    /// [`Layer::forward`] for the tokens `rows` of `x` alone; the others only leave their keys and values. `attend` gets the
+    /// queries of these rows with the keys and values of all.
+    pub(crate) fn forward_at(
+        &self,
+        rows: Tensor<B, 1, Int>,
+        x: Tensor<B, 2>,
+        context: &Context<B>,
+        attend: impl FnOnce(Tensor<B, 3>, Tensor<B, 3>, Tensor<B, 3>) -> Tensor<B, 3>,
+    ) -> Tensor<B, 2> {
+        let normed = self.input_layernorm.forward(x.clone(), context.eps);
+        let at = |x: &Tensor<B, 2>| x.clone().select(0, rows.clone());
+        let (here, place) = (at(&normed), context.map(at));
+        let attention = &self.self_attn;
+        let (k, v) = attention.keys_and_values(normed, context);
+        let x = at(&x) + attention.mix(attend(attention.queries(here, &place), k, v));
+        self.feed_forward(x, context)
+    }
+
+    fn feed_forward(&self, x: Tensor<B, 2>, context: &Context<B>) -> Tensor<B, 2> {
         let normed = self
             .post_attention_layernorm
             .forward(x.clone(), context.eps);
@@ -327,14 +349,30 @@ impl<B: LmOps> Attention<B> {
         context: &Context<B>,
         attend: impl FnOnce(Tensor<B, 3>, Tensor<B, 3>, Tensor<B, 3>) -> Tensor<B, 3>,
     ) -> Tensor<B, 2> {
-        let q = context.heads(self.q_proj.forward(x.clone()));
+        let q = self.queries(x.clone(), context);
+        let (k, v) = self.keys_and_values(x, context);
+        self.mix(attend(q, k, v))
+    }
+
+    fn queries(&self, x: Tensor<B, 2>, context: &Context<B>) -> Tensor<B, 3> {
+        let q = context.heads(self.q_proj.forward(x));
+        self.q_norm.forward_with_rope(q, context)
+    }
+
+    fn keys_and_values(
+        &self,
+        x: Tensor<B, 2>,
+        context: &Context<B>,
+    ) -> (Tensor<B, 3>, Tensor<B, 3>) {
         let k = context.heads(self.k_proj.forward(x.clone()));
         let v = context.heads(self.v_proj.forward(x));
-        let q = self.q_norm.forward_with_rope(q, context);
-        let k = self.k_norm.forward_with_rope(k, context);
-        let mixed = attend(q, k, v);
-        let [tokens, heads, width] = mixed.dims();
-        self.o_proj.forward(mixed.reshape([tokens, heads * width]))
+        (self.k_norm.forward_with_rope(k, context), v)
+    }
+
+    /// The heads' outputs `[T, Hq, D]` as `[T, H]`.
+    fn mix(&self, heads: Tensor<B, 3>) -> Tensor<B, 2> {
+        let [tokens, count, width] = heads.dims();
+        self.o_proj.forward(heads.reshape([tokens, count * width]))
     }
 }
 
@@ -370,6 +408,15 @@ impl<B: Backend> Context<B> {
     /// The factor of the attention scores, `1/√D`.
     pub(crate) fn scale(&self) -> f64 {
         (self.head_dim as f64).sqrt().recip()
+    }
+
+    /// The same with other angles.
+    fn map(&self, f: impl Fn(&Tensor<B, 2>) -> Tensor<B, 2>) -> Self {
+        Self {
+            cos: f(&self.cos),
+            sin: f(&self.sin),
+            ..*self
+        }
     }
 
     /// `[T, heads · D]` as `[T, heads, D]`.

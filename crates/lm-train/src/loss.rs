@@ -45,9 +45,10 @@ pub(crate) fn scoring<B: LmOps>(
     }
 }
 
-/// Rows of the batch that each sequence takes.
+/// Rows of the batch that each sequence takes: one for every token but the last, which predicts nothing and which no other
+/// token sees.
 fn row_lengths(sequences: &[Sequence<'_>], layout: BatchLayout) -> Vec<usize> {
-    let lengths = sequences.iter().map(|sequence| sequence.ids.len());
+    let lengths = sequences.iter().map(|sequence| sequence.ids.len() - 1);
     match layout {
         BatchLayout::Packed => lengths.collect(),
         BatchLayout::Padded => {
@@ -56,10 +57,10 @@ fn row_lengths(sequences: &[Sequence<'_>], layout: BatchLayout) -> Vec<usize> {
     }
 }
 
-/// The tokens, filled up to `length`. Which token fills is of no consequence: nothing attends to it.
+/// The tokens, cut or filled up to `length`. Which token fills is of no consequence: nothing attends to it.
 fn padded(ids: &[u32], length: usize) -> Cow<'_, [u32]> {
-    if ids.len() == length {
-        return Cow::Borrowed(ids);
+    if ids.len() >= length {
+        return Cow::Borrowed(&ids[..length]);
     }
     let mut filled = ids.to_vec();
     filled.resize(length, 0);
@@ -101,11 +102,11 @@ mod tests {
         ];
         let lengths = row_lengths(&sequences, BatchLayout::Packed);
         let (rows, targets) = rows_and_targets(&sequences, &lengths);
-        assert_eq!(rows, [1, 2, 4, 7]);
+        assert_eq!(rows, [1, 2, 3, 5]);
         assert_eq!(targets, [12, 13, 21, 32]);
         let lengths = row_lengths(&sequences, BatchLayout::Padded);
         let (rows, targets) = rows_and_targets(&sequences, &lengths);
-        assert_eq!(rows, [1, 2, 4, 9]);
+        assert_eq!(rows, [1, 2, 3, 7]);
         assert_eq!(targets, [12, 13, 21, 32]);
     }
 }

@@ -27,6 +27,13 @@ pub struct StepMetrics {
     pub tokens_per_second: f64,
     /// Seconds of this step, without checkpoints and reports.
     pub step_time: f64,
+    /// Seconds of the step's forward passes. On a device that computes asynchronously, this and the next are the time until
+    /// a pass was queued.
+    pub forward_time: f64,
+    /// Seconds of its backward passes, with the forward passes that recomputation repeats.
+    pub backward_time: f64,
+    /// Seconds of the rest: exchange between workers, clipping and the update.
+    pub optimizer_time: f64,
     /// Floating-point operations per second, in units of 10^12, that the model's matrix products and attention
     /// of this step amount to; recomputation does not count (see
     /// [`training_flops`](crate::training_flops)).

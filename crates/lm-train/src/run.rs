@@ -9,7 +9,7 @@ use lm_model::Qwen3;
 use crate::batching::steps_in;
 use crate::clock::Clock;
 use crate::sample::fingerprint;
-use crate::step::{Measured, StepBatches, accumulate};
+use crate::step::{Measured, PassTimes, StepBatches, accumulate};
 use crate::team::Team;
 use crate::trainer::{Outcome, RunFiles};
 use crate::{
@@ -161,12 +161,16 @@ where
         let measured = step.measure();
         self.refuse_non_finite(&model, &measured, monitor)?;
         let lr = self.schedule.lr(self.state.global_step);
-        let tokens = step.tokens;
+        let (tokens, times) = (step.tokens, step.times);
         let clip = self.optimizer.clip_factor(measured.grad_norm);
         let flops = training_flops(model.config(), &lengths, targets, self.weights_trained);
         let model = self.optimizer.update(model, step.gradients, lr, clip);
         self.clock.end_step();
-        let work = Work { tokens, flops };
+        let work = Work {
+            tokens,
+            flops,
+            times,
+        };
         self.report(&measured, lr, work, monitor);
         Ok((model, true))
     }
@@ -223,6 +227,8 @@ where
             return;
         }
         let step_time = self.clock.last();
+        let [forward_time, backward_time] =
+            [work.times.forward, work.times.backward].map(|time| time.as_secs_f64());
         monitor.on_step(&StepMetrics {
             loss: measured.loss,
             grad_norm: measured.grad_norm,
@@ -234,6 +240,9 @@ where
             num_tokens,
             tokens_per_second: work.tokens as f64 / step_time,
             step_time,
+            forward_time,
+            backward_time,
+            optimizer_time: step_time - forward_time - backward_time,
             model_tflops: work.flops / step_time / 1e12,
             mfu: self
                 .config
@@ -314,6 +323,7 @@ struct Work {
     tokens: u64,
     /// Floating-point operations.
     flops: f64,
+    times: PassTimes,
 }
 
 /// Freezes what the configuration says.

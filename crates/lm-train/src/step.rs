@@ -1,5 +1,7 @@
 //! The gradients of one optimizer step, from several micro-batches.
 
+use std::time::{Duration, Instant};
+
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
 use lm_kernels::LmOps;
@@ -20,6 +22,15 @@ pub(crate) struct Accumulated<B: AutodiffBackend> {
     pub(crate) entropies: Vec<Tensor<B::InnerBackend, 1>>,
     /// Tokens of the step, prompts included.
     pub(crate) tokens: u64,
+    pub(crate) times: PassTimes,
+}
+
+/// How long the passes of one worker took, all micro-batches together. Where the device computes asynchronously, until
+/// they were queued.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PassTimes {
+    pub(crate) forward: Duration,
+    pub(crate) backward: Duration,
 }
 
 /// What one transfer from the device says about a step.
@@ -46,9 +57,14 @@ impl StepBatches<'_> {
         self.sequences().map(Sequence::targets).sum()
     }
 
-    /// Length of every sequence.
+    /// Tokens of all sequences, prompts included.
+    pub(crate) fn tokens(&self) -> usize {
+        self.sequences().map(|s| s.ids.len()).sum()
+    }
+
+    /// Tokens of every sequence that are computed: all but its last, which is only a target.
     pub(crate) fn lengths(&self) -> Vec<usize> {
-        self.sequences().map(|s| s.ids.len()).collect()
+        self.sequences().map(|s| s.ids.len() - 1).collect()
     }
 }
 
@@ -68,9 +84,9 @@ where
     B::InnerBackend: LmOps,
 {
     let share_of_target = -1.0 / batches.targets() as f64;
-    let tokens: usize = batches.lengths().iter().sum();
     let mut gradients = GradientAccumulator::<B>::new();
     let (mut losses, mut entropies) = (Vec::new(), Vec::new());
+    let mut times = PassTimes::default();
     for batch in &batches.micro_batches {
         if should_stop() {
             return None;
@@ -79,21 +95,27 @@ where
         if share.is_empty() {
             continue;
         }
+        let begun = Instant::now();
+        let mut forward = Duration::ZERO;
         let scoring = scoring(model, &share, batches.layout);
         // The loss of a target is minus its log-probability.
         let upstream = |scored: TokenLogProbs<B::InnerBackend>| {
+            forward = begun.elapsed();
             let gradient = scored.log_probs.full_like(share_of_target);
             losses.push(scored.log_probs.sum().mul_scalar(share_of_target));
             entropies.push(scored.entropy.sum().mul_scalar(-share_of_target));
             Some(gradient)
         };
         backpropagate(model, scoring, batches.recompute, upstream, &mut gradients);
+        times.forward += forward;
+        times.backward += begun.elapsed() - forward;
     }
     Some(Accumulated {
         gradients: gradients.finish(),
         losses,
         entropies,
-        tokens: tokens as u64,
+        tokens: batches.tokens() as u64,
+        times,
     })
 }
 

@@ -108,6 +108,7 @@ impl Team {
             losses: vec![total(step.losses)?],
             entropies: vec![total(step.entropies)?],
             tokens: step.tokens,
+            times: step.times,
         }))
     }
 

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::bench::{BenchGenerateArgs, BenchLoadArgs, BenchSftArgs};
 use crate::bench_cot::BenchCotArgs;
-use crate::bench_load::BenchLoadArgs;
 use crate::cot::CotCommand;
 use crate::extract::ExtractArgs;
 use crate::ner::bench_score::BenchScoreArgs;
@@ -74,6 +74,10 @@ pub(crate) enum BenchCommand {
     Load(BenchLoadArgs),
     /// Requests a second of the NER-CoT pipeline, with its journal.
     Cot(BenchCotArgs),
+    /// Tokens a second and memory of fine-tuning a random model of any shape.
+    Sft(BenchSftArgs),
+    /// Tokens a second, latency and memory of sampling from a random model of any shape.
+    Generate(BenchGenerateArgs),
 }
 
 /// Where hyperparameters come from.

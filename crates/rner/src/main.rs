@@ -1,8 +1,8 @@
 //! The `rner` command line.
 
 mod backend;
+mod bench;
 mod bench_cot;
-mod bench_load;
 mod cli;
 mod commands;
 mod cot;
@@ -35,6 +35,7 @@ fn main() -> ExitCode {
     exit::end_quietly_without_reader();
     logging::init();
     interrupt::install();
+    lm_kernels::keep_freed_memory();
     exit::finish(run(Cli::parse()))
 }
 
@@ -49,8 +50,10 @@ fn run(cli: Cli) -> Result<()> {
         Command::Data(args) => ner::data::run(&args),
         Command::Score(args) => ner::score::run(&args),
         Command::Bench(BenchCommand::Score(args)) => ner::bench_score::run(&args),
-        Command::Bench(BenchCommand::Load(args)) => bench_load::run(&args),
         Command::Bench(BenchCommand::Cot(args)) => bench_cot::run(&args),
+        Command::Bench(BenchCommand::Load(args)) => bench::load(&args),
+        Command::Bench(BenchCommand::Sft(args)) => bench::sft(&args),
+        Command::Bench(BenchCommand::Generate(args)) => bench::generate(&args),
         Command::Parity(args) => commands::parity(&args),
         Command::Report { run } => commands::report(&run),
         Command::Extract(args) => extract::run(&args),

@@ -16,19 +16,19 @@ use burn::{
 };
 
 use super::register;
-use crate::{LmOps, Needs};
+use crate::{LmOps, LogitsLeft, Needs};
 
 #[derive(Debug)]
 struct LinearLogProbs {
     temperature: f64,
 }
 
-/// What the forward pass leaves for the backward pass; the logits are not among it.
+/// What the backward pass is given.
 #[derive(Clone, Debug)]
 struct Saved<F, I> {
     x: F,
     weight: F,
-    lse: F,
+    left: LogitsLeft<F>,
     targets: I,
 }
 
@@ -40,7 +40,7 @@ impl<B: LmOps> Backward<B, 2> for LinearLogProbs {
         let Saved {
             x,
             weight,
-            lse,
+            left,
             targets,
         } = ops.state;
         let [to_x, to_weight] = ops.parents.map(|node| node.map(|node| node.id));
@@ -49,7 +49,7 @@ impl<B: LmOps> Backward<B, 2> for LinearLogProbs {
             weight: to_weight.is_some(),
         };
         let (dx, dweight) =
-            B::lm_linear_log_probs_bwd(x, weight, targets, lse, self.temperature, grad, needs);
+            B::lm_linear_log_probs_bwd(x, weight, targets, left, self.temperature, grad, needs);
         for (parent, grad) in [(to_x, dx), (to_weight, dweight)] {
             if let Some(grad) = grad {
                 register::<B>(grads, parent, grad);
@@ -67,22 +67,30 @@ pub(super) fn linear_log_probs<B: LmOps, C: CheckpointStrategy>(
     let op = LinearLogProbs { temperature };
     let prep = op.prepare::<C>([x.node.clone(), weight.node.clone()]);
     let (x, weight) = (x.primitive, weight.primitive);
-    let [log_probs, entropy, lse] =
-        B::lm_linear_log_probs(x.clone(), weight.clone(), targets.clone(), temperature);
     let untracked = <Autodiff<B, C> as AutodiffBackend>::from_inner;
-    let others = [entropy, lse.clone()].map(untracked);
-    let log_probs = match prep.compute_bound().stateful() {
-        OpsKind::Tracked(prep) => prep.finish(
-            Saved {
+    let inputs = (x.clone(), weight.clone(), targets.clone());
+    match prep.compute_bound().stateful() {
+        OpsKind::Tracked(prep) => {
+            let ([log_probs, entropy, lse], logits) =
+                B::lm_linear_log_probs_kept(x, weight, targets, temperature);
+            let (x, weight, targets) = inputs;
+            let left = LogitsLeft {
+                lse: lse.clone(),
+                logits,
+            };
+            let saved = Saved {
                 x,
                 weight,
-                lse,
+                left,
                 targets,
-            },
-            log_probs,
-        ),
-        OpsKind::UnTracked(prep) => prep.finish(log_probs),
-    };
-    let [entropy, lse] = others;
-    [log_probs, entropy, lse]
+            };
+            let log_probs = prep.finish(saved, log_probs);
+            [log_probs, untracked(entropy), untracked(lse)]
+        }
+        OpsKind::UnTracked(prep) => {
+            let [log_probs, entropy, lse] = B::lm_linear_log_probs(x, weight, targets, temperature);
+            let log_probs = prep.finish(log_probs);
+            [log_probs, untracked(entropy), untracked(lse)]
+        }
+    }
 }

@@ -1,19 +1,16 @@
 //! Linear layers and the embedding table.
 
-use std::mem::MaybeUninit;
-
 use burn::tensor::Shape;
 use burn_flex::FlexTensor;
 
 use super::{
-    buffer::{Input, Output, cast, integers, tensor, with_scratch},
+    buffer::{Input, Output, cast, integers, tensor},
+    few_rows::{FEW, product},
     matrix::{Mat, MatMut, Threads, multiply},
     parallel::for_chunks,
     weight::Weight,
 };
 
-/// Outputs below which the gemm crate sums in another order than above.
-const SMALL_PRODUCT: usize = 256;
 /// Rows per task of the embedding.
 const ROWS: usize = 256;
 
@@ -22,38 +19,14 @@ pub(super) fn linear(x: FlexTensor, weight: FlexTensor) -> FlexTensor {
     let (x, weight) = (Input::new(x), Weight::new(weight));
     let (rows, outputs) = (x.dim(0), weight.rows());
     let mut out = Output::new(rows * outputs);
-    if rows < padded_rows(outputs) {
-        few_rows(&x, &weight, out.slots(rows * outputs), rows);
+    if rows <= FEW {
+        product(&x, &weight, out.slots(rows * outputs), rows);
     } else {
         let product = MatMut::unwritten(out.slots(rows * outputs), rows, outputs);
         weight.project(product, Mat::new(&x, rows, x.dim(1)), 1.0);
     }
     // SAFETY: both branches write every element.
     cast(unsafe { out.finish(Shape::new([rows, outputs])) }, dtype)
-}
-
-/// Rows from which on each row's result is the same for any number of rows.
-fn padded_rows(outputs: usize) -> usize {
-    (SMALL_PRODUCT / outputs.max(1) + 1).max(2)
-}
-
-/// A product of few rows, done on more: the gemm crate has other kernels for
-/// small products, whose sums round differently, and a sequence that is being
-/// generated must not depend on how many others are generated beside it.
-fn few_rows(x: &[f32], weight: &Weight, out: &mut [MaybeUninit<f32>], rows: usize) {
-    if out.is_empty() {
-        return;
-    }
-    let (inputs, outputs) = (weight.cols(), weight.rows());
-    let padded = padded_rows(outputs);
-    with_scratch(padded * (inputs + outputs), |scratch| {
-        let (padded_x, padded_out) = scratch.split_at_mut(padded * inputs);
-        padded_x[..rows * inputs].copy_from_slice(x);
-        padded_x[rows * inputs..].fill(0.0);
-        let product = MatMut::new(padded_out, padded, outputs);
-        weight.project(product, Mat::new(padded_x, padded, inputs), 1.0);
-        out.write_copy_of_slice(&padded_out[..out.len()]);
-    });
 }
 
 pub(super) fn linear_bwd_x(weight: FlexTensor, grad: FlexTensor) -> FlexTensor {

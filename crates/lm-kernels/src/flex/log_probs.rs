@@ -1,20 +1,22 @@
 //! Log-probabilities of given tokens, a chunk of rows of logits at a time.
 
+use std::ops::Range;
+
 use burn::tensor::Shape;
 use burn_flex::FlexTensor;
 
 use super::{
-    buffer::{Input, Output, cast, integers, tensor, with_scratch},
+    buffer::{InPlace, Input, Output, cast, integers, tensor, with_scratch},
     matrix::{Mat, MatMut, Threads, multiply_add},
     parallel::for_chunks,
     simd::{LANES, exp, max, total, vectorised},
     weight::Weight,
 };
-use crate::Needs;
+use crate::{LogitsLeft, Needs};
 
 /// Rows of logits held at once, unless the vocabulary is large.
 const ROWS: usize = 512;
-/// Logits held at once when the vocabulary is large (64 MiB).
+/// Logits held at once when the vocabulary is large, and the most that are kept for the backward pass (64 MiB).
 const LOGITS: usize = 1 << 24;
 /// Rows per task.
 const TASK: usize = 16;
@@ -54,15 +56,29 @@ impl Problem {
         Mat::new(&self.x[start * self.dim()..], len, self.dim())
     }
 
+    /// Chunks `(start, len)` of rows whose logits are held at once.
+    fn chunks(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let most = (LOGITS / self.vocab().max(1)).clamp(TASK, ROWS);
+        let total = self.targets.len();
+        let chunk = move |start| (start, most.min(total - start));
+        (0..total).step_by(most).map(chunk)
+    }
+
+    /// The places of a chunk's logits among those of all rows.
+    fn place(&self, (start, len): (usize, usize)) -> Range<usize> {
+        start * self.vocab()..(start + len) * self.vocab()
+    }
+
+    fn project(&self, chunk: (usize, usize), logits: MatMut<'_>) {
+        let scale = self.inverse_temperature;
+        self.weight.project(logits, self.rows(chunk), scale);
+    }
+
     /// Runs `f` with the scaled logits of every chunk `(start, len)` of rows.
     fn for_logits(&self, mut f: impl FnMut((usize, usize), &mut [f32])) {
-        let most = (LOGITS / self.vocab().max(1)).clamp(TASK, ROWS);
-        for start in (0..self.targets.len()).step_by(most) {
-            let chunk = (start, most.min(self.targets.len() - start));
+        for chunk in self.chunks() {
             with_scratch(chunk.1 * self.vocab(), |logits| {
-                let product = MatMut::new(logits, chunk.1, self.vocab());
-                let scale = self.inverse_temperature;
-                self.weight.project(product, self.rows(chunk), scale);
+                self.project(chunk, MatMut::new(logits, chunk.1, self.vocab()));
                 f(chunk, logits);
             });
         }
@@ -76,20 +92,58 @@ pub(super) fn forward(
     temperature: f64,
 ) -> [FlexTensor; 3] {
     let problem = Problem::new(x, weight, targets, temperature);
-    let vocab = problem.vocab();
     let mut stats = vec![[0.0; 3]; problem.targets.len()];
-    problem.for_logits(|(start, len), logits| {
-        let (stats, targets) = (&mut stats[start..start + len], &problem.targets[start..]);
-        let logits = &*logits;
-        for_chunks(stats, TASK, logits.len(), |task, stats| {
-            let rows = logits[task * TASK * vocab..].chunks_exact(vocab);
-            for ((row, &target), stats) in rows.zip(&targets[task * TASK..]).zip(stats) {
-                *stats = row_statistics(row, target);
-            }
-        });
-    });
+    problem.for_logits(|chunk, logits| statistics(&problem, chunk, logits, &mut stats));
+    columns(&stats)
+}
+
+/// [`forward`] with the logits, unless they are too many.
+pub(super) fn forward_kept(
+    x: FlexTensor,
+    weight: FlexTensor,
+    targets: FlexTensor,
+    temperature: f64,
+) -> ([FlexTensor; 3], Option<FlexTensor>) {
+    let problem = Problem::new(x.clone(), weight.clone(), targets.clone(), temperature);
+    let (count, vocab) = (problem.targets.len(), problem.vocab());
+    if count * vocab > LOGITS {
+        return (forward(x, weight, targets, temperature), None);
+    }
+    let mut stats = vec![[0.0; 3]; count];
+    let mut kept = Output::new(count * vocab);
+    for chunk in problem.chunks() {
+        let slots = &mut kept.slots(count * vocab)[problem.place(chunk)];
+        problem.project(chunk, MatMut::unwritten(slots, chunk.1, vocab));
+        // SAFETY: `project` writes the whole product.
+        let logits = unsafe { slots.assume_init_ref() };
+        statistics(&problem, chunk, logits, &mut stats);
+    }
+    // SAFETY: the chunks cover all rows.
+    let kept = unsafe { kept.finish(Shape::new([count, vocab])) };
+    (columns(&stats), Some(kept))
+}
+
+/// The statistics of all rows as one tensor each.
+fn columns(stats: &[[f32; 3]]) -> [FlexTensor; 3] {
     let shape = Shape::new([stats.len()]);
     [0, 1, 2].map(|i| tensor(stats.iter().map(|row| row[i]).collect(), shape.clone()))
+}
+
+/// Fills in the statistics of a chunk of rows.
+fn statistics(
+    problem: &Problem,
+    (start, len): (usize, usize),
+    logits: &[f32],
+    stats: &mut [[f32; 3]],
+) {
+    let vocab = problem.vocab();
+    let (stats, targets) = (&mut stats[start..start + len], &problem.targets[start..]);
+    for_chunks(stats, TASK, logits.len(), |task, stats| {
+        let rows = logits[task * TASK * vocab..].chunks_exact(vocab);
+        for ((row, &target), stats) in rows.zip(&targets[task * TASK..]).zip(stats) {
+            *stats = row_statistics(row, target);
+        }
+    });
 }
 
 vectorised! {
@@ -116,27 +170,20 @@ vectorised! {
     }
 }
 
-/// What the backward pass is given beside the problem itself.
-pub(super) struct Upstream {
-    /// Log-sum-exp of the scaled logits.
-    pub(super) lse: FlexTensor,
-    /// Gradient of the log-probabilities.
-    pub(super) grad: FlexTensor,
-}
-
 pub(super) fn backward(
     [x, weight, targets]: [FlexTensor; 3],
-    upstream: Upstream,
+    left: LogitsLeft<FlexTensor>,
+    grad: FlexTensor,
     temperature: f64,
     needs: Needs,
 ) -> (Option<FlexTensor>, Option<FlexTensor>) {
     let (dtype, weight_dtype) = (x.dtype(), weight.dtype());
     let problem = Problem::new(x, weight, targets, temperature);
-    let (lse, grad) = (Input::new(upstream.lse), Input::new(upstream.grad));
+    let (lse, grad) = (Input::new(left.lse), Input::new(grad));
     let (x_len, weight_len) = (problem.x.len(), problem.vocab() * problem.dim());
     let mut dx = Output::new(if needs.x { x_len } else { 0 });
     let mut dweight = vec![0.0; if needs.weight { weight_len } else { 0 }];
-    problem.for_logits(|chunk, logits| {
+    let mut step = |chunk: (usize, usize), logits: &mut [f32]| {
         let (start, len) = chunk;
         logits_to_gradients(&problem, chunk, logits, &lse, &grad);
         let dlogits = Mat::new(logits, len, problem.vocab());
@@ -149,7 +196,13 @@ pub(super) fn backward(
             let sum = MatMut::new(&mut dweight, problem.vocab(), problem.dim());
             multiply_add(sum, dlogits.t(), problem.rows(chunk), Threads::Auto);
         }
-    });
+    };
+    match left.logits.map(InPlace::new) {
+        Some(mut kept) => problem
+            .chunks()
+            .for_each(|chunk| step(chunk, &mut kept.values()[problem.place(chunk)])),
+        None => problem.for_logits(step),
+    }
     // SAFETY: the chunks cover all rows, and `project_back` writes each whole.
     let dx = needs
         .x

@@ -130,6 +130,19 @@ impl<'a> MatMut<'a> {
         })
     }
 
+    /// Writes adjacent values of a row, from column `start` on.
+    pub(super) fn write(&mut self, row: usize, start: usize, values: &[f32]) {
+        assert!(
+            row < self.rows && start + values.len() <= self.cols,
+            "matrix: values outside of the view"
+        );
+        // SAFETY: the place was checked, and the view is exclusive.
+        unsafe {
+            let to = self.data.add(row * self.row_step + start);
+            std::ptr::copy_nonoverlapping(values.as_ptr(), to, values.len());
+        }
+    }
+
     /// A strided matrix.
     ///
     /// # Safety

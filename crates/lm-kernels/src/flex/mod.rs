@@ -5,6 +5,7 @@
 
 mod attention;
 mod buffer;
+mod few_rows;
 mod linear;
 mod log_probs;
 mod matrix;
@@ -19,7 +20,7 @@ use burn::tensor::DType;
 use burn_flex::FlexTensor;
 
 use crate::{
-    LmOps, Needs, SeqBounds,
+    LmOps, LogitsLeft, Needs, SeqBounds,
     ops::{AdamW, CacheRow},
 };
 
@@ -125,17 +126,25 @@ impl LmOps for Flex {
         log_probs::forward(x, weight, targets, temperature)
     }
 
+    fn lm_linear_log_probs_kept(
+        x: FlexTensor,
+        weight: FlexTensor,
+        targets: FlexTensor,
+        temperature: f64,
+    ) -> ([FlexTensor; 3], Option<FlexTensor>) {
+        log_probs::forward_kept(x, weight, targets, temperature)
+    }
+
     fn lm_linear_log_probs_bwd(
         x: FlexTensor,
         weight: FlexTensor,
         targets: FlexTensor,
-        lse: FlexTensor,
+        left: LogitsLeft<FlexTensor>,
         temperature: f64,
         grad: FlexTensor,
         needs: Needs,
     ) -> (Option<FlexTensor>, Option<FlexTensor>) {
-        let upstream = log_probs::Upstream { lse, grad };
-        log_probs::backward([x, weight, targets], upstream, temperature, needs)
+        log_probs::backward([x, weight, targets], left, grad, temperature, needs)
     }
 
     fn lm_adamw(

@@ -76,19 +76,28 @@ impl Weight {
         }
     }
 
+    /// Lends rows `(start, len)` in 32 bits.
+    pub(super) fn lend_rows(&self, (start, len): (usize, usize), f: impl FnOnce(&[f32])) {
+        let place = start * self.cols()..(start + len) * self.cols();
+        match self {
+            Self::Full(input) => f(&input[place]),
+            Self::Narrow(narrow) => with_scratch(place.len(), |wide| {
+                narrow.values()[place].convert_to_f32_slice(wide);
+                f(wide);
+            }),
+        }
+    }
+
     /// `out [n, out] = scale · x [n, in] · weightᵀ`.
     ///
     /// A narrow weight is cut into pieces of at least [`ROWS`] rows where it has as many: a product
     /// with fewer columns might round otherwise for few rows of `x` than for many.
     pub(super) fn project(&self, out: MatMut<'_>, x: Mat<'_>, scale: f32) {
-        let narrow = match self {
-            Self::Full(input) => {
-                let weight = Mat::new(input, self.rows(), self.cols());
-                return multiply(out, x, weight.t(), scale, Threads::Auto);
-            }
-            Self::Narrow(narrow) => narrow,
-        };
-        let work = x.rows() * narrow.len;
+        if let Self::Full(input) = self {
+            let weight = Mat::new(input, self.rows(), self.cols());
+            return multiply(out, x, weight.t(), scale, Threads::Auto);
+        }
+        let work = x.rows() * self.rows() * self.cols();
         let tasks = self
             .pieces()
             .zip(out.column_pieces(self.pieces()))
@@ -97,7 +106,8 @@ impl Weight {
             tasks,
             work,
             |((start, len), out): ((usize, usize), MatMut<'_>)| {
-                self.widened(narrow, (start, len), |weight| {
+                self.lend_rows((start, len), |weight| {
+                    let weight = Mat::new(weight, len, self.cols());
                     multiply(out, x, weight.t(), scale, Threads::One);
                 });
             },
@@ -106,16 +116,14 @@ impl Weight {
 
     /// `out [n, in] = grad [n, out] · weight`.
     pub(super) fn project_back(&self, out: MatMut<'_>, grad: Mat<'_>) {
-        let narrow = match self {
-            Self::Full(input) => {
-                let weight = Mat::new(input, self.rows(), self.cols());
-                return multiply(out, grad, weight, 1.0, Threads::Auto);
-            }
-            Self::Narrow(narrow) => narrow,
-        };
+        if let Self::Full(input) = self {
+            let weight = Mat::new(input, self.rows(), self.cols());
+            return multiply(out, grad, weight, 1.0, Threads::Auto);
+        }
         let mut out = out;
         for (start, len) in self.pieces() {
-            self.widened(narrow, (start, len), |weight| {
+            self.lend_rows((start, len), |weight| {
+                let weight = Mat::new(weight, len, self.cols());
                 let grad = grad.columns(start, len);
                 match start {
                     0 => multiply(out.reborrow(), grad, weight, 1.0, Threads::Auto),
@@ -133,14 +141,5 @@ impl Weight {
             let start = i * rows / count;
             (start, (i + 1) * rows / count - start)
         })
-    }
-
-    /// Lends rows of the narrow matrix in 32 bits.
-    fn widened(&self, narrow: &Narrow, (start, len): (usize, usize), f: impl FnOnce(Mat<'_>)) {
-        let cols = self.cols();
-        with_scratch(len * cols, |wide| {
-            narrow.values()[start * cols..][..len * cols].convert_to_f32_slice(wide);
-            f(Mat::new(wide, len, cols));
-        });
     }
 }

@@ -4,7 +4,7 @@ use burn::tensor::{IndexingUpdateOp, Tensor, backend::Backend};
 
 use crate::{
     convert::{full, indices},
-    ops::CacheRow,
+    ops::{CacheRow, with_queries},
 };
 
 /// See [`ops::cached_attention`](crate::ops::cached_attention).
@@ -22,7 +22,8 @@ pub fn cached_attention<B: Backend>(
         return (q, [keys, values]);
     }
     let cache = [plan.write(keys, k), plan.write(values, v)];
-    let out = plan.attend(q, cache.clone(), scale);
+    let seeing = Plan::new(&with_queries(rows, q.dims()[0]), cache[0].dims()[1]);
+    let out = seeing.attend(q, cache.clone(), scale);
     (out, cache)
 }
 

@@ -86,6 +86,30 @@ fn the_kernel_and_the_default_body_agree() {
     }
 }
 
+/// The last token of every row gets what it gets among all, from the kernel and from the default body.
+#[test]
+fn queries_of_the_last_tokens_alone() {
+    let rows = [row(2, 0, 3), row(0, 11, 1), row(1, 60, 10)];
+    let ends = [2, 3, 13];
+    let (q, k, v) = (
+        random(1, [14, 4, 16]),
+        random(2, [14, 2, 16]),
+        random(3, [14, 2, 16]),
+    );
+    let ends = Tensor::<Fast, 1, burn::tensor::Int>::from_ints(ends, &q.device());
+    let few = q.clone().select(0, ends.clone());
+    let kv = || (k.clone(), v.clone());
+    let run =
+        |q: Tensor<Fast, 3>| ops::cached_attention(q, kv().0, kv().1, cache(3, 2, 16), &rows, 0.4);
+    let ((all, _), (last, next)) = (run(q), run(few.clone()));
+    close("the last tokens", &last, &all.select(0, ends));
+    let KvCache { k: keys, v: values } = cache(3, 2, 16);
+    let qkv = [few, kv().0, kv().1];
+    let (expected, [ek, _]) = reference::cached_attention(qkv, [keys, values], &rows, 0.4);
+    close("the default body", &last, &expected);
+    assert_eq!(read(&next.k), read(&ek), "keys");
+}
+
 #[test]
 fn a_shared_cache_is_not_written_through() {
     let before = cache(2, 1, 4);

@@ -15,6 +15,12 @@ fn linear_matches_the_default_body_and_its_gradients() {
         [1, 7, 3],
         [2, 16, 300],
         [5, 3, 2],
+        // Few rows: one group of lanes, a full one and a small one, and the last ones that are few.
+        [8, 32, 50],
+        [9, 5, 97],
+        [21, 40, 49],
+        [64, 17, 13],
+        [65, 17, 13],
         [130, 33, 17],
         [512, 128, 384],
     ] {
@@ -30,6 +36,24 @@ fn linear_matches_the_default_body_and_its_gradients() {
         let (a, b) = (leaf(&x), leaf(&w));
         let expected = gradients(reference::linear(a.clone(), b.clone()), &[&a, &b]);
         close_gradients(&what, &found, &expected);
+    }
+}
+
+/// A row gives the same bits whatever lies beside it, so that a sequence does not depend on its neighbours while it is
+/// generated.
+#[test]
+fn a_row_does_not_depend_on_the_other_rows() {
+    let (x, w) = (random(1, [64, 300]), random(2, [70, 300]));
+    for w in [w.clone(), w.cast(DType::BF16)] {
+        let all = ops::linear(x.clone(), w.clone());
+        for rows in [1, 2, 7, 8, 9, 16, 17, 40] {
+            let some = ops::linear(x.clone().narrow(0, 0, rows), w.clone());
+            assert_eq!(
+                read(&some),
+                read(&all.clone().narrow(0, 0, rows)),
+                "{rows} rows"
+            );
+        }
     }
 }
 
@@ -161,6 +185,8 @@ fn log_probs_match_the_default_body_and_its_gradients() {
         ([2, 8, 37], 0.7),
         ([130, 16, 301], 1.3),
         ([1100, 24, 65], 1.0),
+        // More logits than are kept for the backward pass.
+        ([20, 2, 900_000], 1.0),
     ] {
         let (x, w) = (random(7, [rows, dim]) * 3.0, random(8, [vocab, dim]));
         let ids = tokens(9, rows, vocab);

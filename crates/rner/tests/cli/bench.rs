@@ -1,4 +1,4 @@
-//! `rner bench load`: what it prints. What it measures is the machine's business.
+//! `rner bench load`, `sft` and `generate`: what they print. What they measure is the machine's business.
 
 use super::support::{TestResult, fails, root, succeeds};
 
@@ -36,6 +36,139 @@ fn the_cost_of_loading_is_printed_as_json() -> TestResult {
 fn a_measurement_needs_a_repetition() -> TestResult {
     let args = [&LOAD[..4], &["--repetitions", "0"]].concat();
     fails(&args, 2, &["--repetitions"])
+}
+
+/// A model that is measured in no time.
+const TINY: [&str; 16] = [
+    "--hidden",
+    "16",
+    "--layers",
+    "1",
+    "--heads",
+    "4",
+    "--kv-heads",
+    "2",
+    "--head-dim",
+    "4",
+    "--ffn",
+    "8",
+    "--vocab",
+    "12",
+    "--batch",
+    "2",
+];
+
+fn measured(command: &str, more: &[&str]) -> Result<serde_json::Value, Box<dyn std::error::Error>> {
+    let args = [&["bench", command, "--json"], &TINY[..], more].concat();
+    Ok(serde_json::from_str(&succeeds(&args)?)?)
+}
+
+fn positive(json: &serde_json::Value, pointers: &[&str]) {
+    for pointer in pointers {
+        let number = json.pointer(pointer).and_then(serde_json::Value::as_f64);
+        assert!(number.is_some_and(|x| x > 0.0), "{pointer} in {json:#}");
+    }
+}
+
+#[test]
+fn a_training_step_is_measured() -> TestResult {
+    let short = ["--seq", "5", "--steps", "2", "--warmups", "1"];
+    for more in [
+        &[][..],
+        &["--lora", "2"],
+        &["--recompute", "1"],
+        &["--dtype", "bf16", "--tied"],
+        &["--dtype", "bf16-pure", "--peak-tflops", "0.5"],
+    ] {
+        let json = measured("sft", &[&short[..], more].concat())?;
+        positive(
+            &json,
+            &[
+                "/tokens_per_s",
+                "/tokens_per_s_best",
+                "/step_seconds/median",
+                "/phases/forward_seconds",
+                "/phases/backward_seconds",
+                "/phases/optimizer_seconds",
+                "/flops_per_s",
+                "/loss",
+            ],
+        );
+        assert_eq!(json["steps"], 2);
+        assert_eq!(json["hidden"], 16);
+        assert_eq!(json["mfu"].is_f64(), more.contains(&"--peak-tflops"));
+        let all = json["trained_parameters"] == json["parameters"];
+        assert_eq!(all, !more.contains(&"--lora"), "{json:#}");
+        // Both or neither: not every system says how much memory is held.
+        let bytes = [&json["rss_before_bytes"], &json["peak_rss_bytes"]];
+        assert!(bytes[0].is_null() || bytes[0].as_u64() <= bytes[1].as_u64());
+    }
+    Ok(())
+}
+
+#[test]
+fn the_measured_step_learns_and_repeats() -> TestResult {
+    let run = |steps| measured("sft", &["--seq", "5", "--steps", steps]);
+    let (first, again, longer) = (run("1")?, run("1")?, run("9")?);
+    assert_eq!(first["loss"], again["loss"]);
+    assert!(longer["loss"].as_f64() < first["loss"].as_f64());
+    Ok(())
+}
+
+#[test]
+fn generation_is_measured() -> TestResult {
+    let short = ["--prompt", "3", "--new", "4", "--repetitions", "2"];
+    for more in [&[][..], &["--temperature", "0", "--peak-gbs", "20"]] {
+        let json = measured("generate", &[&short[..], more].concat())?;
+        positive(
+            &json,
+            &[
+                "/new_tokens_per_s",
+                "/time_to_first_token_ms",
+                "/weight_bytes_per_step",
+                "/bytes_per_s",
+            ],
+        );
+        let peak_is_given = more.contains(&"--peak-gbs");
+        assert_eq!(json["bandwidth_utilisation"].is_f64(), peak_is_given);
+    }
+    // After a single token there is nothing left to divide by.
+    let one = measured(
+        "generate",
+        &["--prompt", "3", "--new", "1", "--repetitions", "1"],
+    )?;
+    assert!(one["bytes_per_s"].is_null());
+    Ok(())
+}
+
+#[test]
+fn impossible_shapes_and_wrong_flags_are_named() -> TestResult {
+    for command in ["sft", "generate"] {
+        for (wrong, words) in [
+            (
+                &["--heads", "6", "--kv-heads", "4"][..],
+                &["--kv-heads", "6 query heads"][..],
+            ),
+            (&["--layers", "0"], &["--layers", "at least 1"]),
+            (&["--hidden", "0"], &["--hidden", "at least 1"]),
+            (&["--vocab", "0"], &["--vocab", "at least 1"]),
+            (&["--head-dim", "3"], &["--head-dim", "even"]),
+            (&["--batch", "0"], &["--batch"]),
+            (&["--hiden", "16"], &["--hiden", "--hidden"]),
+            (&["--dtype", "f64"], &["--dtype", "bf16-pure"]),
+        ] {
+            fails(&[&["bench", command], wrong].concat(), 2, words)?;
+        }
+    }
+    fails(&["bench", "sft", "--lora", "0"], 2, &["--lora"])?;
+    fails(&["bench", "sft", "--steps", "0"], 2, &["--steps"])?;
+    fails(&["bench", "sft", "--peak-tflops=-1"], 2, &["--peak-tflops"])?;
+    fails(
+        &["bench", "generate", "--temperature", "NaN"],
+        2,
+        &["--temperature"],
+    )?;
+    fails(&["bench", "generate", "--new", "0"], 2, &["--new"])
 }
 
 #[test]

@@ -5,7 +5,7 @@ use burn_flex::FlexTensor;
 use super::{Block, Heads, forward::attend};
 use crate::{
     flex::buffer::{InPlace, Input, Output, cast},
-    ops::CacheRow,
+    ops::{CacheRow, with_queries},
 };
 
 pub(in crate::flex) fn cached_attention(
@@ -26,7 +26,7 @@ pub(in crate::flex) fn cached_attention(
     let outputs = (out.slots(q.len()), lse.slots(tokens * heads.queries));
     attend(
         heads,
-        blocks(rows, capacity),
+        blocks(&with_queries(rows, tokens), capacity),
         [&q, keys.values(), values.values()],
         outputs,
     );

@@ -2,15 +2,15 @@
 
 use std::mem::MaybeUninit;
 
-use super::{Block, Heads};
+use super::{Block, Heads, one_query::one_query};
 use crate::flex::{
     buffer::with_scratch,
     matrix::{Mat, MatMut, Threads, multiply},
     parallel::for_tasks,
-    simd::{dot, exp_row, vectorised},
+    simd::{exp_row, vectorised},
 };
 
-type Slots<'a> = &'a mut [MaybeUninit<f32>];
+pub(super) type Slots<'a> = &'a mut [MaybeUninit<f32>];
 
 /// Writes the output `[T, Hq, D]` and log-sum-exp `[T, Hq]` of all blocks,
 /// which follow each other without gaps from token 0 on.
@@ -120,94 +120,5 @@ fn write_rows(
         for (out, x) in out[at * dim..][..dim].iter_mut().zip(row) {
             out.write(x * stats[0]);
         }
-    }
-}
-
-/// The heads of one group for a single query, which a product would serve badly.
-fn one_query(
-    heads: Heads,
-    block: Block,
-    group: usize,
-    [q, k, v]: [&[f32]; 3],
-    out: Slots<'_>,
-    lse: Slots<'_>,
-) {
-    let (dim, width) = (heads.dim, heads.per_group());
-    let offset = block.first_key * heads.key_step() + group * dim;
-    let query = heads.group_of(q, block.token, group);
-    let out = &mut out[group * width * dim..][..width * dim];
-    let lse = &mut lse[group * width..][..width];
-    with_scratch(width * block.keys(), |scores| {
-        let view = Keys {
-            k: &k[offset..],
-            v: &v[offset..],
-            step: heads.key_step(),
-        };
-        attend_one(query, view, heads.scale, scores, out, lse);
-    });
-}
-
-/// Keys and values of one group, `step` floats apart.
-#[derive(Clone, Copy)]
-struct Keys<'a> {
-    k: &'a [f32],
-    v: &'a [f32],
-    step: usize,
-}
-
-/// Columns of the output summed at once: four AVX2 registers.
-const STRIP: usize = 32;
-
-vectorised! {
-    fn attend_one(
-        query: &[f32],
-        keys: Keys<'_>,
-        scale: f32,
-        scores: &mut [f32],
-        out: Slots<'_>,
-        lse: Slots<'_>,
-    ) {
-        let (dim, count) = (query.len() / lse.len(), scores.len() / lse.len());
-        for j in 0..count {
-            let key = &keys.k[j * keys.step..][..dim];
-            for (g, query) in query.chunks_exact(dim).enumerate() {
-                scores[g * count + j] = dot(query, key) * scale;
-            }
-        }
-        let rows = scores.chunks_exact_mut(count).zip(out.chunks_exact_mut(dim));
-        for ((scores, out), lse) in rows.zip(lse) {
-            let (max, sum) = exp_row(scores);
-            lse.write(max + sum.ln());
-            weighted_sum(scores, keys, 1.0 / sum, out);
-        }
-    }
-}
-
-/// `out = scale · Σ weightⱼ · valueⱼ`.
-#[inline(always)]
-fn weighted_sum(weights: &[f32], keys: Keys<'_>, scale: f32, out: Slots<'_>) {
-    let mut strips = out.chunks_exact_mut(STRIP);
-    let mut column = 0;
-    for strip in &mut strips {
-        let mut sums = [0.0_f32; STRIP];
-        for (j, weight) in weights.iter().enumerate() {
-            let value = &keys.v[j * keys.step + column..][..STRIP];
-            for i in 0..STRIP {
-                sums[i] = weight.mul_add(value[i], sums[i]);
-            }
-        }
-        for (out, sum) in strip.iter_mut().zip(sums) {
-            out.write(sum * scale);
-        }
-        column += STRIP;
-    }
-    for (i, out) in strips.into_remainder().iter_mut().enumerate() {
-        let at = |j: usize| keys.v[j * keys.step + column + i];
-        let sum: f32 = weights
-            .iter()
-            .enumerate()
-            .map(|(j, weight)| weight * at(j))
-            .sum();
-        out.write(sum * scale);
     }
 }

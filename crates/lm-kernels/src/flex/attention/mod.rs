@@ -8,6 +8,7 @@
 mod backward;
 mod decode;
 mod forward;
+mod one_query;
 
 use burn::tensor::Shape;
 use burn_flex::FlexTensor;

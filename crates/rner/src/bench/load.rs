@@ -10,6 +10,7 @@ use lm_kernels::LmOps;
 use lm_model::checkpoint;
 use serde::Serialize;
 
+use super::measure::{Memory, median};
 use crate::backend::{Device, Inner, Task, dispatch};
 use crate::exit::usage;
 use crate::recipe::{Backend, Dtype};
@@ -164,40 +165,4 @@ fn read(files: &[PathBuf]) -> Result<u64> {
         total += std::hint::black_box(bytes).len() as u64;
     }
     Ok(total)
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-/// Memory held when a measurement began.
-#[derive(Clone, Copy)]
-struct Memory(u64);
-
-impl Memory {
-    /// Forgets the peak so far. `None` where the system is not Linux or does not allow it.
-    fn restart() -> Option<Self> {
-        std::fs::write("/proc/self/clear_refs", "5").ok()?;
-        lm_train::peak_memory_bytes().map(Self)
-    }
-
-    fn growth(self) -> Option<u64> {
-        Some(lm_train::peak_memory_bytes()?.saturating_sub(self.0))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_peak_counts_from_the_start_of_the_measurement() {
-        let Some(before) = Memory::restart() else {
-            return eprintln!("skipped: this system does not say how much memory is held");
-        };
-        let block = std::hint::black_box(vec![1_u8; 64 << 20]);
-        let growth = before.growth().unwrap_or_default();
-        assert!(growth >= 60 << 20, "{growth} for {} bytes", block.len());
-    }
 }

@@ -1,0 +1,146 @@
+//! Products of few rows with a weight, as in every decode step.
+//!
+//! The gemm crate copies the weight into another order first, which for few rows takes longer than the product. Here the
+//! rows of `x` are the lanes of the vector registers, and the weight is read once, where it lies. Sums go through the
+//! inputs in order, so that a row's result does not depend on how many others there are: a sequence that is being
+//! generated does not change with its neighbours.
+
+use std::array::from_fn;
+use std::mem::MaybeUninit;
+
+use super::{matrix::MatMut, parallel::for_tasks, simd::vectorised, weight::Weight};
+
+/// Rows up to which this is faster than the gemm crate.
+pub(super) const FEW: usize = 64;
+/// Outputs computed at once. More rows of the weight than this, each a power of two long, would compete for the same places
+/// of the cache.
+const OUTPUTS: usize = 6;
+/// Outputs per task, a multiple of the above.
+const TASK: usize = 48;
+/// Rows in a full group of lanes: two AVX2 registers.
+const WIDE: usize = 16;
+/// Rows in a small one.
+const NARROW: usize = 8;
+
+/// `out [rows, out] = x [rows, in] · weightᵀ`; writes all of `out`.
+pub(super) fn product(x: &[f32], weight: &Weight, out: &mut [MaybeUninit<f32>], rows: usize) {
+    if out.is_empty() {
+        return;
+    }
+    let (inputs, outputs) = (weight.cols(), weight.rows());
+    let groups = Group::of(x, rows, inputs);
+    let pieces = || {
+        (0..outputs)
+            .step_by(TASK)
+            .map(|start| (start, TASK.min(outputs - start)))
+    };
+    let out = MatMut::unwritten(out, rows, outputs).column_pieces(pieces());
+    let tasks: Vec<_> = pieces().zip(out).collect();
+    for_tasks(
+        tasks,
+        rows * outputs * inputs / 8,
+        |((start, len), mut out)| {
+            weight.lend_rows((start, len), |weight| {
+                for at in (0..len).step_by(OUTPUTS) {
+                    let weights = from_fn(|i| &weight[(at + i).min(len - 1) * inputs..][..inputs]);
+                    let count = OUTPUTS.min(len - at);
+                    groups
+                        .iter()
+                        .for_each(|group| group.multiply(&weights, &mut out, (at, count)));
+                }
+            });
+        },
+    );
+}
+
+/// Rows that are multiplied together.
+struct Group {
+    first: usize,
+    len: usize,
+    /// The rows' values input by input, `[in, lanes]`, with zeros in the lanes that are left over.
+    lanes: Vec<f32>,
+}
+
+impl Group {
+    /// All rows, cut into groups.
+    fn of(x: &[f32], rows: usize, inputs: usize) -> Vec<Self> {
+        let group = |first: usize| {
+            let len = WIDE.min(rows - first);
+            let width = if len <= NARROW { NARROW } else { WIDE };
+            let mut lanes = vec![0.0; inputs * width];
+            for row in 0..len {
+                let values = &x[(first + row) * inputs..][..inputs];
+                let places = lanes[row..].iter_mut().step_by(width);
+                places.zip(values).for_each(|(place, x)| *place = *x);
+            }
+            Self { first, len, lanes }
+        };
+        (0..rows).step_by(WIDE).map(group).collect()
+    }
+
+    /// Multiplies with some rows of the weight and writes the products to `count` columns of `out` from `at` on.
+    fn multiply(
+        &self,
+        weights: &[&[f32]; OUTPUTS],
+        out: &mut MatMut<'_>,
+        (at, count): (usize, usize),
+    ) {
+        if self.len <= NARROW {
+            let mut sums = [[0.0; NARROW]; OUTPUTS];
+            narrow(weights, &self.lanes, &mut sums);
+            self.write(&sums, out, (at, count));
+        } else {
+            let mut sums = [[0.0; WIDE]; OUTPUTS];
+            wide(weights, &self.lanes, &mut sums);
+            self.write(&sums, out, (at, count));
+        }
+    }
+
+    fn write<const L: usize>(
+        &self,
+        sums: &[[f32; L]; OUTPUTS],
+        out: &mut MatMut<'_>,
+        (at, count): (usize, usize),
+    ) {
+        for lane in 0..self.len {
+            let row: [f32; OUTPUTS] = from_fn(|o| sums[o][lane]);
+            out.write(self.first + lane, at, &row[..count]);
+        }
+    }
+}
+
+vectorised! {
+    fn narrow(weights: &[&[f32]; OUTPUTS], lanes: &[f32], out: &mut [[f32; NARROW]; OUTPUTS]) {
+        *out = sums(weights, lanes);
+    }
+}
+
+vectorised! {
+    fn wide(weights: &[&[f32]; OUTPUTS], lanes: &[f32], out: &mut [[f32; WIDE]; OUTPUTS]) {
+        *out = sums(weights, lanes);
+    }
+}
+
+/// The products of every weight with every lane.
+#[inline(always)]
+fn sums<const L: usize>(weights: &[&[f32]; OUTPUTS], lanes: &[f32]) -> [[f32; L]; OUTPUTS] {
+    let inputs = weights[0].len();
+    assert!(
+        weights.iter().all(|row| row.len() == inputs),
+        "few rows: weights of different lengths"
+    );
+    let mut sums = [[0.0_f32; L]; OUTPUTS];
+    for (i, x) in (0..inputs).zip(lanes.chunks_exact(L)) {
+        // A copy, which stays in registers; values that are read again for every output would be half of all reads.
+        let mut lanes = [0.0; L];
+        lanes.copy_from_slice(x);
+        for o in 0..OUTPUTS {
+            // SAFETY: `i` is below the length of every row, as was checked. A check for every weight takes a tenth of the time.
+            let weight = unsafe { *weights[o].get_unchecked(i) };
+            for lane in 0..L {
+                sums[o][lane] = weight.mul_add(lanes[lane], sums[o][lane]);
+            }
+        }
+    }
+    sums
+}

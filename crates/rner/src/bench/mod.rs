@@ -1,0 +1,13 @@
+//! `rner bench load`, `sft` and `generate`: what the parts of the program cost on this machine, as JSON.
+//!
+//! `rner bench score` needs no tensors and lies with the scorer.
+
+mod generate;
+mod load;
+mod measure;
+mod sft;
+mod shape;
+
+pub(crate) use generate::{BenchGenerateArgs, run as generate};
+pub(crate) use load::{BenchLoadArgs, run as load};
+pub(crate) use sft::{BenchSftArgs, run as sft};

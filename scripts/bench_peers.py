@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""This program beside PyTorch and transformers: training steps and generation on random models of the same shape.
+
+    cargo build --release -p rner
+    python3 scripts/bench_peers.py                      # everything
+    python3 scripts/bench_peers.py --only sft-small generate-16 --rounds 5 --json target/peers.json
+
+Ours and theirs run in turn, each in a process of its own, so that what else the machine does meets both alike. A table
+with the medians over the rounds, their spread and the ratios is printed; --json also writes every single measurement.
+
+torch 2.9.0 and transformers are installed into a virtual environment if it is not there yet (--venv, or the variable
+BENCH_PEERS_VENV; target/peers by default).
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import venv
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PACKAGES = ["torch==2.9.0", "transformers==5.23.0", "peft"]
+SHAPE = ["hidden", "layers", "heads", "kv-heads", "head-dim", "ffn", "vocab", "batch"]
+SMALL = dict(zip(SHAPE, [256, 4, 8, 4, 32, 768, 4096, 8]))
+WIDE = dict(zip(SHAPE, [1024, 4, 16, 8, 128, 3072, 8192, 1]))
+
+# What runs: command, shape, further flags for both, peers.
+CASES = {
+    "sft-small": ("sft", SMALL, {"seq": 512}, ["eager", "compile"]),
+    "sft-wide": ("sft", WIDE, {"seq": 512}, ["eager", "compile"]),
+    "sft-deep": ("sft", SMALL | {"layers": 12}, {"seq": 512}, ["eager"]),
+    "sft-long": ("sft", SMALL | {"batch": 1}, {"seq": 4096}, ["eager"]),
+    "sft-vocabulary": ("sft", SMALL | {"vocab": 32768}, {"seq": 512}, ["eager"]),
+    "generate-16": ("generate", SMALL | {"batch": 16}, {"prompt": 200, "new": 128}, ["eager"]),
+    "generate-1": ("generate", SMALL | {"batch": 1}, {"prompt": 200, "new": 128}, ["eager"]),
+}
+
+
+def flags(options: dict) -> list[str]:
+    return [word for key, value in options.items() for word in (f"--{key}", str(value))]
+
+
+def python(folder: pathlib.Path) -> str:
+    """The interpreter of the environment, which is made if it is absent."""
+    path = folder / "bin" / "python"
+    if not path.exists():
+        print(f"installing {' '.join(PACKAGES)} into {folder}", file=sys.stderr)
+        venv.create(folder, with_pip=True)
+        subprocess.run([path, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
+    return str(path)
+
+
+def measure(command: list[str]) -> dict:
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    return json.loads(done.stdout)
+
+
+def run_case(name: str, arguments: argparse.Namespace) -> dict:
+    command, shape, more, peers = CASES[name]
+    repeat = {"steps" if command == "sft" else "repetitions": arguments.repeat}
+    ours = [arguments.rner, "bench", command, "--json", *flags(shape | more | repeat)]
+    peer = [arguments.python, str(ROOT / "scripts" / "peer.py"), command, *flags(shape | more | repeat)]
+    found: dict[str, list] = {"ours": [], **{mode: [] for mode in peers}}
+    for _ in range(arguments.rounds):
+        found["ours"].append(measure(ours))
+        for mode in peers:
+            found[mode].append(measure([*peer, "--mode", mode]))
+    return found
+
+
+def row(name: str, found: dict) -> str:
+    key = "tokens_per_s" if CASES[name][0] == "sft" else "new_tokens_per_s"
+    speeds = {who: [run[key] for run in runs] for who, runs in found.items()}
+    peaks = {who: statistics.median(run["peak_rss_bytes"] for run in runs) for who, runs in found.items()}
+    middle = {who: statistics.median(values) for who, values in speeds.items()}
+    best = max((who for who in middle if who != "ours"), key=middle.get)
+    ratios = [ours / theirs for ours, theirs in zip(speeds["ours"], speeds[best], strict=True)]
+    spread = " ".join(f"{who} {min(values):.0f}-{max(values):.0f}" for who, values in speeds.items())
+    return (
+        f"| {name} | {middle['ours']:.0f} | {middle[best]:.0f} ({best}) | {statistics.median(ratios):.2f} "
+        f"({min(ratios):.2f}-{max(ratios):.2f}) | {peaks['ours'] / 2**20:.0f} | {peaks[best] / 2**20:.0f} "
+        f"| {peaks[best] / peaks['ours']:.1f} | {spread} |"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rner", default=str(ROOT / "target" / "release" / "rner"), help="the program")
+    default = os.environ.get("BENCH_PEERS_VENV", str(ROOT / "target" / "peers"))
+    parser.add_argument("--venv", type=pathlib.Path, default=pathlib.Path(default), help="folder of the environment")
+    parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES), help="cases to run")
+    parser.add_argument("--rounds", type=int, default=3, help="times that ours and theirs take turns")
+    parser.add_argument("--repeat", type=int, default=9, help="timed steps or generations in a process")
+    parser.add_argument("--json", type=pathlib.Path, help="file for every measurement")
+    arguments = parser.parse_args()
+    arguments.python = python(arguments.venv)
+    print("| case | ours, tokens/s | theirs | ratio (spread) | ours, MiB | theirs, MiB | their memory / ours | spread |")
+    print("|---|---|---|---|---|---|---|---|")
+    everything = {}
+    for name in arguments.only:
+        everything[name] = run_case(name, arguments)
+        print(row(name, everything[name]), flush=True)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(everything, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""What `rner bench sft` and `rner bench generate` measure, done by PyTorch and transformers; prints JSON.
+
+scripts/bench_peers.py starts it. Flags and names are those of `rner bench`; --mode chooses eager execution or
+torch.compile for a training step.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import time
+
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import Qwen3Config, Qwen3ForCausalLM
+
+WARMUPS = 3
+
+
+def model(shape: argparse.Namespace, positions: int) -> Qwen3ForCausalLM:
+    torch.manual_seed(0)
+    config = Qwen3Config(
+        vocab_size=shape.vocab,
+        hidden_size=shape.hidden,
+        intermediate_size=shape.ffn,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.kv_heads,
+        head_dim=shape.head_dim,
+        max_position_embeddings=positions,
+        tie_word_embeddings=shape.tied,
+    )
+    return Qwen3ForCausalLM(config)
+
+
+def with_adapters(net: Qwen3ForCausalLM, rank: int):
+    from peft import LoraConfig, get_peft_model
+
+    names = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+    return get_peft_model(net, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=names))
+
+
+def sft(a: argparse.Namespace) -> dict:
+    net = model(a, a.seq + 1).train()
+    if a.lora:
+        net = with_adapters(net, a.lora)
+    trained = [p for p in net.parameters() if p.requires_grad]
+    run = torch.compile(net) if a.mode == "compile" else net
+    optimizer = torch.optim.AdamW(trained, lr=1e-3, weight_decay=0.0, fused=True)
+    ids = torch.randint(0, a.vocab, (a.batch, a.seq + 1))
+    inputs, targets = ids[:, :-1].contiguous(), ids[:, 1:].reshape(-1)
+    times = []
+    for _ in range(WARMUPS + a.steps):
+        begun = time.perf_counter()
+        logits = run(input_ids=inputs, use_cache=False).logits
+        loss = cross_entropy(logits.reshape(-1, a.vocab), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        times.append(time.perf_counter() - begun)
+    times, tokens = times[WARMUPS:], a.batch * a.seq
+    return {
+        "tokens_per_s": tokens / statistics.median(times),
+        "tokens_per_s_best": tokens / min(times),
+        "loss": loss.item(),
+    }
+
+
+def generate(a: argparse.Namespace) -> dict:
+    net = model(a, a.prompt + a.new).eval()
+    ids = torch.randint(0, a.vocab, (a.batch, a.prompt))
+    options = dict(max_new_tokens=a.new, min_new_tokens=a.new, do_sample=True, temperature=0.9, top_k=0, pad_token_id=0)
+    times = []
+    for _ in range(1 + a.repetitions):
+        begun = time.perf_counter()
+        net.generate(ids, attention_mask=torch.ones_like(ids), **options)
+        times.append(time.perf_counter() - begun)
+    tokens = a.batch * a.new
+    return {
+        "new_tokens_per_s": tokens / statistics.median(times[1:]),
+        "new_tokens_per_s_best": tokens / min(times[1:]),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("command", choices=["sft", "generate"])
+    parser.add_argument("--mode", choices=["eager", "compile"], default="eager")
+    sizes = ["hidden", "layers", "heads", "kv-heads", "head-dim", "ffn", "vocab", "batch"]
+    for name in [*sizes, "seq", "steps", "prompt", "new", "repetitions", "lora"]:
+        parser.add_argument(f"--{name}", type=int)
+    parser.add_argument("--tied", action="store_true")
+    arguments = parser.parse_args()
+    result = sft(arguments) if arguments.command == "sft" else generate(arguments)
+    # Linux counts in KiB.
+    result["peak_rss_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
