@@ -28,7 +28,7 @@ pub use disk::{Disk, RealDisk};
 pub use record::{Key, Part, Record};
 use scan::{Slot, scan};
 pub use writer::Durability;
-use writer::{Index, Order, Orders, Unwritten, Writer};
+use writer::{Index, Order, Orders, Syncer, Unwritten, Writer};
 
 use crate::error::Error;
 
@@ -62,7 +62,7 @@ pub struct Journal {
     damaged: usize,
     /// `None` if the journal is open for reading only.
     orders: Option<Orders>,
-    writer: Option<std::thread::JoinHandle<()>>,
+    threads: Vec<std::thread::JoinHandle<()>>,
     /// Held for its lock, which the system drops with the process.
     _lock: Option<File>,
 }
@@ -96,20 +96,30 @@ impl Journal {
         let end = prepare(&mut file, end, &*options.disk)
             .map_err(|source| Error::io("write the journal", &path, source))?;
         sync_dir(dir);
+        let cannot = |source| Error::io("start the threads of the journal", &path, source);
+        let syncer = Syncer {
+            file: file.try_clone().map_err(cannot)?,
+            disk: options.disk.clone(),
+            durability: options.durability,
+        };
         let writer = Writer {
             file,
             end,
             index: journal.index.clone(),
             disk: options.disk.clone(),
-            durability: options.durability,
         };
         let (orders, received) = mpsc::channel();
-        let thread = std::thread::Builder::new()
-            .name("journal".into())
-            .spawn(move || writer.run(&received))
-            .map_err(|source| Error::io("start the thread of the journal", &path, source))?;
+        let (written, to_sync) = mpsc::channel();
+        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            let named = std::thread::Builder::new().name(name.into());
+            named.spawn(work).map_err(cannot)
+        };
+        let threads = [
+            spawn("journal", Box::new(move || writer.run(&received, &written)))?,
+            spawn("journal-sync", Box::new(move || syncer.run(&to_sync)))?,
+        ];
         journal.orders = Some(orders);
-        journal.writer = Some(thread);
+        journal.threads = threads.into();
         journal._lock = Some(lock);
         Ok(journal)
     }
@@ -141,7 +151,7 @@ impl Journal {
             reader: Mutex::new(open()?),
             damaged: scanned.damaged,
             orders: None,
-            writer: None,
+            threads: Vec::new(),
             _lock: None,
         };
         Ok((journal, scanned.end))
@@ -273,9 +283,9 @@ impl Journal {
 
 impl Drop for Journal {
     fn drop(&mut self) {
-        // The thread ends when nothing can be ordered any more; the lock must not go before it.
+        // The threads end when nothing can be ordered any more; the lock must not go before them.
         drop(self.orders.take());
-        if let Some(thread) = self.writer.take() {
+        for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
     }

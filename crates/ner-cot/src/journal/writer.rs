@@ -1,8 +1,8 @@
-//! The thread that appends to a journal.
+//! The threads that append to a journal.
 //!
-//! Answers come from many tasks at once, and forcing one line to the disk takes as long as forcing a hundred. The
-//! thread takes all lines that have come while it was busy, writes them at once, forces them to the disk
-//! once, and only then lets their tasks go on ("group commit").
+//! Answers come from many tasks at once, and forcing one line to the disk takes as long as forcing a hundred. One thread
+//! writes lines as they come, so that a killed process loses nothing that has arrived. Another forces to the disk what was
+//! written while it was busy, once for all of it, and only then lets the tasks go on ("group commit").
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -38,6 +38,7 @@ impl Default for Durability {
 }
 
 /// Why a line is not on the disk, and how many share its fate.
+#[derive(Clone)]
 pub(super) struct Unwritten {
     pub(super) unsaved: usize,
     pub(super) source: Arc<io::Error>,
@@ -49,7 +50,7 @@ pub(super) enum Order {
     Append {
         key: u128,
         line: Vec<u8>,
-        done: Option<oneshot::Sender<Result<(), Unwritten>>>,
+        done: Option<Done>,
     },
     /// Force everything to the disk, lines that failed before included.
     Finish(SyncSender<Result<(), Unwritten>>),
@@ -58,10 +59,21 @@ pub(super) enum Order {
 /// The sending half of the thread's channel.
 pub(super) type Orders = Sender<Order>;
 
+/// Who waits for a line.
+type Done = oneshot::Sender<Result<(), Unwritten>>;
+
 struct Waiting {
     key: u128,
     line: Vec<u8>,
-    done: Option<oneshot::Sender<Result<(), Unwritten>>>,
+    done: Option<Done>,
+}
+
+/// What the thread that writes tells the one that forces to the disk.
+pub(super) enum Written {
+    /// So many lines are written; these wait for them.
+    Lines(usize, Vec<Done>),
+    /// Force everything to the disk and answer, with what went wrong while writing if something did.
+    Finish(SyncSender<Result<(), Unwritten>>, Result<(), Unwritten>),
 }
 
 /// The thread's own things.
@@ -71,14 +83,66 @@ pub(super) struct Writer {
     pub(super) end: u64,
     pub(super) index: Index,
     pub(super) disk: Arc<dyn Disk>,
+}
+
+/// The things of the thread that forces to the disk.
+pub(super) struct Syncer {
+    pub(super) file: File,
+    pub(super) disk: Arc<dyn Disk>,
     pub(super) durability: Durability,
+}
+
+impl Syncer {
+    /// Works until the thread that writes is gone.
+    pub(super) fn run(self, written: &Receiver<Written>) {
+        let mut unsynced = 0;
+        while let Ok(first) = written.recv() {
+            let (mut tasks, mut finishing) = (Vec::new(), Vec::new());
+            let mut next = Some(first);
+            while let Some(message) = next {
+                match message {
+                    Written::Lines(lines, done) => {
+                        unsynced += lines;
+                        tasks.extend(done);
+                    }
+                    Written::Finish(done, outcome) => finishing.push((done, outcome)),
+                }
+                next = written.try_recv().ok();
+            }
+            let outcome = self.sync(&mut unsynced, !finishing.is_empty());
+            for done in tasks {
+                // A task that was given up no longer listens.
+                let _ = done.send(outcome.clone());
+            }
+            for (done, before) in finishing {
+                let _ = done.send(before.and(outcome.clone()));
+            }
+        }
+        let _ = self.sync(&mut unsynced, true);
+    }
+
+    /// Forces what was written to the disk, if it is time.
+    fn sync(&self, unsynced: &mut usize, finish: bool) -> Result<(), Unwritten> {
+        let due = match self.durability {
+            Durability::PowerFailure => *unsynced > 0,
+            Durability::Every(lines) => *unsynced >= lines.max(1),
+        };
+        if !(due || finish && *unsynced > 0) {
+            return Ok(());
+        }
+        self.disk.sync(&self.file).map_err(|source| Unwritten {
+            unsaved: 0,
+            source: Arc::new(source),
+        })?;
+        *unsynced = 0;
+        Ok(())
+    }
 }
 
 impl Writer {
     /// Works until the other side of the channel is gone.
-    pub(super) fn run(mut self, orders: &Receiver<Order>) {
+    pub(super) fn run(mut self, orders: &Receiver<Order>, written: &Sender<Written>) {
         let mut waiting: Vec<Waiting> = Vec::new();
-        let mut unsynced = 0;
         while let Ok(first) = orders.recv() {
             let mut finishing = None;
             let mut bytes = 0;
@@ -94,55 +158,48 @@ impl Writer {
                 let full = bytes >= BATCH_BYTES || finishing.is_some();
                 next = (!full).then(|| orders.try_recv().ok()).flatten();
             }
-            let written = self.write(&mut waiting, &mut unsynced, finishing.is_some());
+            let outcome = self.write(&mut waiting, written);
             if let Some(done) = finishing {
-                let _ = done.send(written);
+                // The other thread lives as long as this one's half of the channel.
+                let _ = written.send(Written::Finish(done, outcome));
             }
         }
         // The journal is dropped: what could not be written until now has its last chance.
-        let _ = self.write(&mut waiting, &mut unsynced, true);
+        let _ = self.write(&mut waiting, written);
     }
 
-    /// Writes all lines and lets their tasks go on. Lines that fail stay, for the next time.
+    /// Writes all lines and hands their tasks on. Lines that fail stay, for the next time; their tasks are told at once.
     fn write(
         &mut self,
         waiting: &mut Vec<Waiting>,
-        unsynced: &mut usize,
-        finish: bool,
+        written: &Sender<Written>,
     ) -> Result<(), Unwritten> {
-        let written = self.append_all(waiting);
-        let count = match &written {
+        let outcome = self.append_all(waiting);
+        let count = match &outcome {
             Ok(()) => waiting.len(),
             Err((count, _)) => *count,
         };
-        *unsynced += count;
-        let due = match self.durability {
-            Durability::PowerFailure => *unsynced > 0,
-            Durability::Every(lines) => *unsynced >= lines.max(1),
-        };
-        let mut fault = written.err().map(|(_, error)| Arc::new(error));
-        if due || (finish && *unsynced > 0) {
-            match self.disk.sync(&self.file) {
-                Ok(()) => *unsynced = 0,
-                Err(error) => fault = Some(Arc::new(error)),
-            }
+        let done: Vec<Done> = waiting
+            .drain(..count)
+            .filter_map(|line| line.done)
+            .collect();
+        if count > 0 {
+            let _ = written.send(Written::Lines(count, done));
         }
-        let unsaved = waiting.len() - count;
-        let result = |fault: &Option<Arc<io::Error>>| match fault {
-            None => Ok(()),
-            Some(source) => Err(Unwritten {
-                unsaved,
-                source: source.clone(),
-            }),
+        let Err((_, source)) = outcome else {
+            return Ok(());
+        };
+        let unwritten = Unwritten {
+            unsaved: waiting.len(),
+            source: Arc::new(source),
         };
         for line in waiting.iter_mut() {
             if let Some(done) = line.done.take() {
                 // A task that was given up no longer listens.
-                let _ = done.send(result(&fault));
+                let _ = done.send(Err(unwritten.clone()));
             }
         }
-        waiting.drain(..count);
-        result(&fault)
+        Err(unwritten)
     }
 
     /// Appends the lines at once or, where that fails, as many as go.
