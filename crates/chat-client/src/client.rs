@@ -15,7 +15,7 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::failure::{Again, Failure, Kind, Tries, Whom};
 use crate::gate::{Gate, Slot};
-use crate::http::{Http, Reply};
+use crate::http::Http;
 use crate::message::{ChatAnswer, ChatRequest, Usage, wire};
 use crate::money::{Admission, Ledger, Price};
 use crate::rate::{self, Rates};
@@ -194,10 +194,9 @@ impl ChatClient {
                     slot.answered();
                     return Ok(reply.body);
                 }
-                Ok(reply) => self.whom(url.as_str()).status(reply),
+                Ok(reply) => self.refused(&slot, self.whom(url.as_str()).status(reply)),
                 Err(broken) => broken.into(),
             };
-            slot.failed();
             drop(slot);
             match failure {
                 Failure::Fatal(error) => return Err(error),
@@ -282,12 +281,10 @@ impl ChatClient {
         pass.slot.sent();
         Counters::count(&self.counters.sent);
         let wire = std::mem::take(&mut pass.wire);
-        let reply = self.http.post(&self.url, wire).await.map_err(|broken| {
-            pass.slot.failed();
-            Failure::from(broken)
-        })?;
+        let reply = self.http.post(&self.url, wire).await?;
         if reply.status != StatusCode::OK {
-            return Err(self.refused(&pass, reply));
+            self.rates.refund(pass.estimate);
+            return Err(self.refused(&pass.slot, self.whom(self.url()).status(reply)));
         }
         // The server has done its part. While this answer goes to the disk, it may have the next request.
         pass.slot.leave();
@@ -303,7 +300,6 @@ impl ChatClient {
                 Ok(answer)
             }
             Err(_) => {
-                pass.slot.failed();
                 // It may have been paid for nevertheless.
                 self.charge(pass, body::reported_usage(&reply.body));
                 Err(self.unreadable(reply.body))
@@ -323,25 +319,18 @@ impl ChatClient {
         pass.admission.settle(cost, usage);
     }
 
-    /// A status other than 200.
-    fn refused<E: From<Error>>(&self, pass: &Pass<'_>, reply: Reply) -> Failure<E> {
-        self.rates.refund(pass.estimate);
-        let failure = self.whom(self.url()).status(reply);
-        match &failure {
-            Failure::Again(again) => {
-                if again.kind == Kind::Throttled {
-                    Counters::count(&self.counters.throttled);
-                    pass.slot.throttled();
-                } else {
-                    pass.slot.failed();
-                }
-                if let Some(pause) = again.after {
-                    // The others would only be refused as well.
-                    self.gate
-                        .pause(pause.min(self.endpoint.retry.max_retry_after));
-                }
+    /// Learns from a status other than 200.
+    fn refused<E>(&self, slot: &Slot<'_>, failure: Failure<E>) -> Failure<E> {
+        if let Failure::Again(again) = &failure {
+            if again.kind == Kind::Throttled {
+                Counters::count(&self.counters.throttled);
+                slot.throttled();
             }
-            Failure::Fatal(_) => pass.slot.failed(),
+            if let Some(pause) = again.after {
+                // The others would only be refused as well.
+                self.gate
+                    .pause(pause.min(self.endpoint.retry.max_retry_after));
+            }
         }
         failure
     }

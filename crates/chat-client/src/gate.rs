@@ -132,11 +132,6 @@ impl Slot<'_> {
             self.gate.learn(|state| state.aimd.throttled(ticket));
         }
     }
-
-    /// Notes another failure.
-    pub(crate) fn failed(&self) {
-        self.gate.state().aimd.failed();
-    }
 }
 
 impl Slot<'_> {
