@@ -71,7 +71,7 @@ fn ratio_of(tokens: &[Token], t: usize, level: ImportanceSamplingLevel) -> f64 {
 fn plain_token(tokens: &[Token], t: usize, advantage: f64, choice: Choice) -> f64 {
     let ratio = ratio_of(tokens, t, choice.level);
     let first = ratio.min(choice.delta.unwrap_or(f64::INFINITY));
-    let second = ratio.max(1.0 - EPSILON).min(1.0 + EPSILON_HIGH);
+    let second = ratio.clamp(1.0 - EPSILON, 1.0 + EPSILON_HIGH);
     let surrogate = -(first * advantage).min(second * advantage);
     let mismatch = tokens[t][1].exp() / tokens[t][3].exp();
     let weight = match choice.correction {
