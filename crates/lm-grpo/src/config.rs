@@ -53,8 +53,8 @@ pub struct GrpoConfig {
     pub mask_truncated: bool,
     /// Whether completions without an advantage, such as all of a group with equal rewards, are left out of the loss. All
     /// that they could add is the KL penalty, for as much work as the others take. They go on counting as completions,
-    /// so with `dr_grpo` and `grpo` the others weigh the same as without; their tokens do not count in the mean
-    /// of `bnpo`, so there the others weigh more.
+    /// so with `dr_grpo`, `grpo` and `dapo` the others weigh the same as without; their tokens do not count in the
+    /// mean of `bnpo`, so there the others weigh more.
     pub mask_uniform: bool,
     /// Peak learning rate.
     pub lr: f64,

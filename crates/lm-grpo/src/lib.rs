@@ -53,6 +53,7 @@ mod pass;
 mod plan;
 mod reward;
 mod rollout;
+mod saving;
 mod trainer;
 
 #[cfg(test)]

@@ -10,11 +10,11 @@ use lm_model::Qwen3;
 use lm_train::{Optimizer, RunFiles, Schedule};
 
 use crate::batch::Batch;
-use crate::checkpoint::{self, Saved, Snapshot, State};
+use crate::checkpoint::{self, Saved, State};
 use crate::collect::{Collected, Collector};
 use crate::evaluation::trainable;
 use crate::metrics::{PassStats, StepFacts, step_metrics};
-use crate::pass::{Culprit, PassContext, PassEnd, accumulate};
+use crate::pass::{PassContext, PassEnd, accumulate};
 use crate::{BestEvaluation, Error, GrpoConfig, Monitor, Reward, RolloutEngine, TextDecoder};
 
 /// A prompt to sample completions of.
@@ -107,12 +107,12 @@ where
     pub(crate) collector: Collector<'a, B::InnerBackend>,
     prompt_lengths: Vec<usize>,
     schedule: Schedule,
-    optimizer: Optimizer<B>,
+    pub(crate) optimizer: Optimizer<B>,
     pub(crate) state: State,
     /// The batch in progress.
     pub(crate) batch: Option<Batch>,
     /// The last checkpoint and the number of updates that it holds, to tell whether the weights are saved already.
-    saved: Option<(usize, PathBuf)>,
+    pub(crate) saved: Option<(usize, PathBuf)>,
 }
 
 /// Whether a part of the run came to its end.
@@ -202,16 +202,6 @@ where
         }
     }
 
-    /// Writes a checkpoint every n steps.
-    fn save_if_due(&mut self, model: &Qwen3<B>, monitor: &mut dyn Monitor) -> Result<(), Error> {
-        let step = self.state.global_step;
-        let due = |every| step > 0 && step.is_multiple_of(every);
-        if self.config.save_every.is_some_and(due) {
-            self.save(model, monitor)?;
-        }
-        Ok(())
-    }
-
     /// Samples and scores the batch of the next step, unless one is in progress.
     fn collect(&mut self, model: &Qwen3<B>, monitor: &mut dyn Monitor) -> Result<Flow, Error> {
         if self.batch.is_some() {
@@ -248,7 +238,9 @@ where
                     self.batch = Some(batch);
                     return Ok((model, Flow::Stopped));
                 }
-                PassEnd::NonFinite(bad) => return Err(self.refuse_loss(&model, bad, monitor)?),
+                PassEnd::NonFinite(bad) => {
+                    return Err(self.refuse_loss(&model, bad, &batch, monitor)?);
+                }
             };
             let lr = self.schedule.lr(self.updates(&batch));
             let norm;
@@ -271,42 +263,6 @@ where
         self.state.global_step * self.config.iterations + batch.passes.len()
     }
 
-    /// Saves the state before an update that would have been bad, and describes it. The batch may hold the bad numbers, so
-    /// it is not saved.
-    fn refuse_loss(
-        &mut self,
-        model: &Qwen3<B>,
-        bad: Culprit,
-        monitor: &mut dyn Monitor,
-    ) -> Result<Error, Error> {
-        Ok(Error::NonFinite {
-            step: self.state.global_step + 1,
-            quantity: "loss",
-            value: bad.value,
-            prompts: bad.prompts,
-            completion: Some(bad.completion),
-            checkpoint: self.save(model, monitor)?,
-        })
-    }
-
-    /// The same for a gradient, of which nobody knows what made it bad.
-    fn refuse_norm(
-        &mut self,
-        model: &Qwen3<B>,
-        norm: f64,
-        batch: &Batch,
-        monitor: &mut dyn Monitor,
-    ) -> Result<Error, Error> {
-        Ok(Error::NonFinite {
-            step: self.state.global_step + 1,
-            quantity: "grad_norm",
-            value: norm,
-            prompts: batch.prompts(),
-            completion: None,
-            checkpoint: self.save(model, monitor)?,
-        })
-    }
-
     /// Moves on to the next step and tells the monitor about this one.
     fn report(&mut self, monitor: &mut dyn Monitor) {
         let Some(batch) = self.batch.take() else {
@@ -327,36 +283,6 @@ where
             correction: self.config.engine_correction,
         };
         monitor.on_step(&step_metrics(&batch, &facts));
-    }
-
-    /// Writes a checkpoint unless these weights are saved already; returns the last one.
-    fn save(
-        &mut self,
-        model: &Qwen3<B>,
-        monitor: &mut dyn Monitor,
-    ) -> Result<Option<PathBuf>, Error> {
-        let updates = self.optimizer.steps();
-        if let Some(root) = &self.files.checkpoints
-            && self
-                .saved
-                .as_ref()
-                .is_none_or(|(saved, _)| *saved != updates)
-        {
-            let snapshot = Snapshot {
-                model,
-                optimizer: &self.optimizer,
-                state: &self.state,
-                batch: self.batch.as_ref(),
-                attach: &self.files.attach,
-            };
-            let path = snapshot.write(root)?;
-            if let Some(keep) = self.config.save_total_limit {
-                lm_train::prune_checkpoints(root, keep)?;
-            }
-            monitor.on_checkpoint(&path);
-            self.saved = Some((updates, path));
-        }
-        Ok(self.saved.as_ref().map(|(_, path)| path.clone()))
     }
 
     fn finish(

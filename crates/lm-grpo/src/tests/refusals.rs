@@ -1,5 +1,7 @@
 //! Rewards, losses and engines that go wrong: which error says so, and what it names.
 
+use std::cell::Cell;
+
 use burn::backend::Flex;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
@@ -142,4 +144,44 @@ fn a_loss_that_is_not_finite_ends_the_run_before_the_update() {
     let saved: Qwen3<Train> =
         lm_model::checkpoint::load(&path, &Default::default()).expect("a checkpoint");
     assert!(values(&saved) == before && values(&policy()) == before);
+}
+
+/// The weights that a step began with stay on disk when a later pass of it goes wrong.
+#[test]
+fn a_checkpoint_is_not_replaced_in_the_middle_of_a_bad_step() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let files = RunFiles {
+        checkpoints: Some(dir.path().into()),
+        ..Default::default()
+    };
+    let config = GrpoConfig {
+        save_every: Some(1),
+        beta: 0.0,
+        // Equal rewards move nothing at any rate. The first update of the second step makes the second pass overflow.
+        lr: 1e30,
+        ..config()
+    };
+    let calls = Cell::new(0);
+    let reward = With(|items: &[RewardItem<'_>]| {
+        calls.set(calls.get() + 1);
+        let total = |i: usize| if calls.get() == 1 { 1.0 } else { i as f64 };
+        (0..items.len()).map(|i| value(total(i))).collect()
+    });
+    let setup = Setup {
+        reward: &reward,
+        ..Default::default()
+    };
+    let error = expect_error(setup.run(&config, &files, &mut ()));
+    let Error::NonFinite {
+        step: 2,
+        checkpoint: Some(path),
+        ..
+    } = error
+    else {
+        panic!("unexpected: {error}");
+    };
+    assert_eq!(path, dir.path().join("step-000001"));
+    let saved: Qwen3<Train> =
+        lm_model::checkpoint::load(&path, &Default::default()).expect("a checkpoint");
+    assert!(values(&saved) == values(&policy()));
 }
