@@ -5,8 +5,11 @@ use crate::ScaleRewards;
 /// Added to a standard deviation before dividing by it.
 const STD_EPS: f64 = 1e-4;
 
-/// A group whose standard deviation is at most this counts as having none.
-const ZERO_STD: f64 = 1e-8;
+/// A group whose standard deviation is at most this share of the greatest reward of the batch counts as having none.
+///
+/// Sums of weighted real numbers such as F1 differ in their last digits where they are equal on paper, so exact comparison
+/// would take such groups for informative ones (OpenRLHF's pull request 1272).
+const ZERO_STD: f64 = 1e-6;
 
 /// The advantages of a rollout batch and what the groups looked like.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,8 +18,18 @@ pub struct Advantages {
     pub values: Vec<f64>,
     /// The standard deviation of the rewards of each group (with n − 1).
     pub group_std: Vec<f64>,
-    /// Number of groups in which all rewards are equal; they teach nothing.
-    pub zero_std_groups: usize,
+    /// Which groups have equal rewards, see [`uniform_groups`]; they teach nothing.
+    pub uniform: Vec<bool>,
+}
+
+/// Which groups of `group_size` consecutive rewards have equal rewards: a standard deviation of at most 1e-6 of the
+/// greatest absolute value among all `rewards`.
+pub fn uniform_groups(rewards: &[f64], group_size: usize) -> Vec<bool> {
+    let greatest = rewards.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
+    let groups = rewards.chunks(group_size.max(1));
+    groups
+        .map(|group| std(group) <= ZERO_STD * greatest)
+        .collect()
 }
 
 /// Advantages of `rewards`, whose consecutive runs of `group_size` belong to one prompt each.
@@ -29,7 +42,7 @@ pub struct Advantages {
 /// use lm_grpo::{ScaleRewards, advantages};
 /// let found = advantages(&[1.0, 3.0, 5.0, 5.0], 2, ScaleRewards::None);
 /// assert_eq!(found.values, [-1.0, 1.0, 0.0, 0.0]);
-/// assert_eq!(found.zero_std_groups, 1);
+/// assert_eq!(found.uniform, [false, true]);
 /// ```
 pub fn advantages(rewards: &[f64], group_size: usize, scale: ScaleRewards) -> Advantages {
     let groups: Vec<&[f64]> = rewards.chunks(group_size.max(1)).collect();
@@ -45,11 +58,10 @@ pub fn advantages(rewards: &[f64], group_size: usize, scale: ScaleRewards) -> Ad
         let mean = mean(group);
         values.extend(group.iter().map(|reward| (reward - mean) / divisor));
     }
-    let zero_std_groups = group_std.iter().filter(|std| **std <= ZERO_STD).count();
     Advantages {
         values,
         group_std,
-        zero_std_groups,
+        uniform: uniform_groups(rewards, group_size),
     }
 }
 
@@ -84,7 +96,35 @@ mod tests {
                 found.values[..3].iter().all(|a| a.abs() < 1e-10),
                 "{found:?}"
             );
-            assert_eq!(found.zero_std_groups, 1);
+            assert_eq!(found.uniform, [true, false]);
+        }
+    }
+
+    #[test]
+    fn a_group_is_uniform_up_to_rounding_of_continuous_rewards() {
+        let thirds = 10.0 * (1.0 / 3.0);
+        let rounded = 10.0 / 3.0 + 4e-15;
+        for (rewards, expected) in [
+            ([thirds, rounded, 0.0, 11.0], true),
+            ([1e-17, -1e-17, 0.0, 11.0], true),
+            ([5.0, 5.001, 0.0, 11.0], false),
+            ([1e-9, 2e-9, 0.0, 2e-9], false),
+            ([0.0, 0.0, 0.0, 0.0], true),
+        ] {
+            assert_eq!(uniform_groups(&rewards, 2)[0], expected, "{rewards:?}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_the_groups_does_not_matter() {
+        let rewards = [1.0, 3.5, 0.1, 0.7, 9.0, 2.0];
+        let turned = [9.0, 2.0, 1.0, 3.5, 0.1, 0.7];
+        for scale in [ScaleRewards::None, ScaleRewards::Group, ScaleRewards::Batch] {
+            let found = advantages(&turned, 2, scale).values;
+            let mut expected = advantages(&rewards, 2, scale).values;
+            expected.rotate_right(2);
+            let pairs = found.iter().zip(expected);
+            assert!(pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-14));
         }
     }
 

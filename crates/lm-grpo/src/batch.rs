@@ -74,6 +74,14 @@ impl Batch {
         batches
     }
 
+    /// The prompts whose completions count, in order.
+    pub(crate) fn prompts(&self) -> Vec<usize> {
+        let counted = self.trajectories.iter().filter(|t| !t.masked);
+        let mut prompts: Vec<usize> = counted.map(|t| t.prompt).collect();
+        prompts.dedup();
+        prompts
+    }
+
     /// Number of tokens that the loss is taken on.
     pub(crate) fn counted_tokens(&self) -> usize {
         self.trajectories

@@ -12,12 +12,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::batch::Batch;
+use crate::evaluation::Evaluations;
 use crate::{Error, GrpoConfig, Prompt};
 
 /// File names beside those of the model; the first two are those of supervised runs.
 const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 const STATE_FILE: &str = "trainer_state.json";
 const BATCH_FILE: &str = "rollout_batch.json";
+
+/// Folder of the best model, as in supervised runs.
+const BEST: &str = "best";
 
 /// Fields of the configuration that a resumed run may change.
 const FREE_FIELDS: [&str; 3] = ["save_every", "save_total_limit", "micro_batch_tokens"];
@@ -32,17 +36,20 @@ pub(crate) struct State {
     pub(crate) num_tokens: u64,
     /// The configuration of the run.
     pub(crate) config: GrpoConfig,
-    /// Hash of the tokens of all prompts, in the order given.
+    /// Hash of the tokens of all prompts, in the order given, and of the indices of those held out.
     pub(crate) prompts_hash: String,
+    #[serde(default)]
+    pub(crate) evaluations: Evaluations,
 }
 
 impl State {
-    pub(crate) fn new(config: &GrpoConfig, prompts: &[Prompt]) -> Self {
+    pub(crate) fn new(config: &GrpoConfig, prompts: &[Prompt], held_out: &[usize]) -> Self {
         Self {
             global_step: 0,
             num_tokens: 0,
             config: config.clone(),
-            prompts_hash: hash(prompts),
+            prompts_hash: hash(prompts, held_out),
+            evaluations: Evaluations::default(),
         }
     }
 
@@ -92,13 +99,16 @@ fn fields(config: &GrpoConfig, dir: &Path) -> Result<serde_json::Map<String, Val
     }
 }
 
-fn hash(prompts: &[Prompt]) -> String {
+fn hash(prompts: &[Prompt], held_out: &[usize]) -> String {
     let mut hasher = blake3::Hasher::new();
     for prompt in prompts {
         hasher.update(&(prompt.ids.len() as u64).to_le_bytes());
         for id in &prompt.ids {
             hasher.update(&id.to_le_bytes());
         }
+    }
+    for prompt in held_out {
+        hasher.update(&(*prompt as u64).to_le_bytes());
     }
     hasher.finalize().to_hex().to_string()
 }
@@ -144,6 +154,25 @@ where
             .try_for_each(|file| copy_into(file, dir.path()))?;
         Ok(dir.commit()?)
     }
+}
+
+/// Where the best model of a run is kept.
+pub(crate) fn best_dir(root: &Path) -> PathBuf {
+    root.join(BEST)
+}
+
+/// Writes the model alone into `root/best`, in place of an earlier one.
+pub(crate) fn write_best<B: LmOps>(
+    root: &Path,
+    model: &Qwen3<B>,
+    attach: &[PathBuf],
+) -> Result<PathBuf, Error> {
+    let dir = AtomicDir::create(&best_dir(root))?;
+    lm_model::checkpoint::save_trained(model, dir.path())?;
+    attach
+        .iter()
+        .try_for_each(|file| copy_into(file, dir.path()))?;
+    Ok(dir.commit()?)
 }
 
 /// Reads the checkpoint in `dir`, which must have been written by the run of `fresh`; `policy` is the model that

@@ -1,27 +1,26 @@
-//! Making a rollout batch: sampling, scoring, advantages, reference log-probabilities.
+//! Making a rollout batch: sampling, replacing groups that teach nothing, advantages, reference log-probabilities.
 
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use lm_generate::{Finish, Generated, Progress, Request, Sampling};
 use lm_kernels::LmOps;
 use lm_model::Qwen3;
 
 use crate::batch::{Batch, Trajectory};
-use crate::metrics::{CompletionRow, RolloutStats, Seconds, rollout_metrics};
+use crate::groups::{Asking, Group, Scored, sample_groups, totals};
+use crate::metrics::{Rollout, RolloutStats, Seconds};
 use crate::pass::{PassContext, record_reference};
-use crate::plan::{prompts_of_step, sampling_seeds};
-use crate::reward::score;
-use crate::{
-    Advantages, Environment, Error, GrpoConfig, Monitor, RewardItem, RewardValue, advantages,
-};
+use crate::plan::{prompts_of_step, sampling_seeds, spare_prompts};
+use crate::{Advantages, Environment, Error, GrpoConfig, Monitor, advantages, uniform_groups};
 
-/// Size below which an advantage is that of a group with equal rewards, up to rounding.
-const UNIFORM: f64 = 1e-9;
+/// Size below which an advantage is none, up to rounding.
+const NO_ADVANTAGE: f64 = 1e-9;
 
 /// What rollouts need besides the policy.
 pub(crate) struct Collector<'a, B: LmOps> {
     pub(crate) environment: Environment<'a, B>,
+    /// The prompts that are not held out, as indices.
+    pub(crate) trainable: Vec<usize>,
     pub(crate) reference: Option<Qwen3<B>>,
     pub(crate) config: &'a GrpoConfig,
     /// What the passes over the batch use too.
@@ -35,11 +34,14 @@ pub(crate) enum Collected {
     Stopped,
 }
 
-/// A completion and the prompt that it belongs to.
+/// The groups of a step.
+#[derive(Default)]
 struct Sampled {
-    prompt: usize,
-    text: String,
-    generated: Generated,
+    /// In the order of sampling.
+    groups: Vec<Group>,
+    /// Further rollouts after the first.
+    rounds: usize,
+    seconds: Seconds,
 }
 
 impl<B: LmOps> Collector<'_, B> {
@@ -50,30 +52,10 @@ impl<B: LmOps> Collector<'_, B> {
         step: usize,
         monitor: &mut dyn Monitor,
     ) -> Result<Collected, Error> {
-        let started = Instant::now();
         let Some(sampled) = self.sample(policy, step, monitor)? else {
             return Ok(Collected::Stopped);
         };
-        let rollout = started.elapsed().as_secs_f64();
-        let started = Instant::now();
-        let rewards = self.score(&sampled, step)?;
-        let reward = started.elapsed().as_secs_f64();
-        let totals: Vec<f64> = rewards.iter().map(|value| value.total).collect();
-        let advantages = advantages(&totals, self.config.group_size, self.config.scale_rewards);
-        monitor.on_rollout(step + 1, &table(&sampled, &rewards, &advantages));
-
-        let mut stats = self.stats(&sampled, &rewards, &advantages);
-        stats.seconds = Seconds {
-            rollout,
-            reward,
-            training: 0.0,
-        };
-        let trajectories = self.trajectories(sampled, &advantages);
-        let mut batch = Batch {
-            trajectories,
-            rollout: stats,
-            passes: Vec::new(),
-        };
+        let mut batch = self.batch(sampled, step, monitor);
         let started = Instant::now();
         if self.add_reference(&mut batch, monitor).is_break() {
             return Ok(Collected::Stopped);
@@ -82,137 +64,122 @@ impl<B: LmOps> Collector<'_, B> {
         Ok(Collected::Batch(batch))
     }
 
-    /// The completions of the step's prompts; `None` if the monitor wants to stop.
+    /// The groups of the step's prompts and those that are to replace uniform ones; `None` if the monitor wants to stop.
+    ///
+    /// What is sampled depends on the policy, the seed and the step alone, so that a stopped step can be sampled again.
     fn sample(
         &mut self,
         policy: &Qwen3<B>,
         step: usize,
         monitor: &mut dyn Monitor,
-    ) -> Result<Option<Vec<Sampled>>, Error> {
-        let (picked, requests) = self.requests(step);
-        let mut stopped = false;
-        let mut follow = |progress: Progress| {
-            monitor.on_progress(progress);
-            stopped |= monitor.should_stop();
-            if stopped {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        };
-        let groups = self
-            .environment
-            .engine
-            .rollout(policy, &requests, &mut follow);
-        if stopped {
-            return Ok(None);
-        }
-        let groups = groups.map_err(|source| Error::Rollout {
-            step: step + 1,
-            source,
-        })?;
-        check_groups(&requests, &groups, step + 1)?;
-        let decoder = self.environment.decoder;
-        let with_text = |prompt, generated: Generated| {
-            let text = decoder.text(&generated.ids);
-            Sampled {
-                prompt,
-                text,
-                generated,
-            }
-        };
-        let of_group = |(prompt, group): (usize, Vec<Generated>)| {
-            group
-                .into_iter()
-                .map(move |generated| with_text(prompt, generated))
-        };
-        Ok(Some(
-            picked.into_iter().zip(groups).flat_map(of_group).collect(),
-        ))
-    }
-
-    /// The prompts of a step and what to ask of the engine for each.
-    fn requests(&self, step: usize) -> (Vec<usize>, Vec<Request>) {
-        let (config, prompts) = (self.config, self.environment.prompts);
-        let picked = prompts_of_step(config.seed, step, config.prompts_per_step, prompts.len());
-        let stop = self.environment.decoder.stop_ids();
-        let request = |(&prompt, seed): (&usize, u64)| {
-            let sampling = Sampling {
-                max_new_tokens: config.max_completion_length,
-                temperature: config.temperature,
-                stop: stop.clone(),
-                seed,
-                // Nothing else: cutting the distribution would bias the ratio by the mass that is cut off.
-                ..Sampling::default()
+    ) -> Result<Option<Sampled>, Error> {
+        let first = self.prompts(step);
+        let mut spare = self.spare(step, &first).into_iter();
+        let mut sampled = Sampled::default();
+        let mut picked = first;
+        loop {
+            let asking = Asking::to_train(self.config, step + 1);
+            let (environment, seconds) = (&mut self.environment, &mut sampled.seconds);
+            let groups = sample_groups(environment, policy, &picked, asking, seconds, monitor)?;
+            let Some(groups) = groups else {
+                return Ok(None);
             };
-            Request {
-                prompt: prompts[prompt].ids.clone(),
-                n: config.group_size,
-                sampling,
+            sampled.groups.extend(groups);
+            let missing = match sampled.rounds < self.config.dynamic_sampling.unwrap_or(0) {
+                true => self.missing(&sampled.groups),
+                false => 0,
+            };
+            picked = spare.by_ref().take(missing).collect();
+            if picked.is_empty() {
+                return Ok(Some(sampled));
             }
-        };
-        let seeds = sampling_seeds(config.seed, step, picked.len());
-        let requests = picked.iter().zip(seeds).map(request).collect();
-        (picked, requests)
-    }
-
-    fn score(&self, sampled: &[Sampled], step: usize) -> Result<Vec<RewardValue>, Error> {
-        let items: Vec<RewardItem<'_>> = sampled.iter().map(Sampled::item).collect();
-        score(self.environment.reward, &items, step + 1)
-    }
-
-    fn stats(
-        &self,
-        sampled: &[Sampled],
-        rewards: &[RewardValue],
-        advantages: &Advantages,
-    ) -> RolloutStats {
-        let lengths: Vec<usize> = sampled.iter().map(|s| s.generated.ids.len()).collect();
-        let truncated: Vec<bool> = sampled.iter().map(Sampled::truncated).collect();
-        let prompt_tokens: usize = sampled
-            .iter()
-            .map(|s| self.environment.prompts[s.prompt].ids.len())
-            .sum();
-        let tokens = (prompt_tokens + lengths.iter().sum::<usize>()) as u64;
-        let values = rollout_metrics(rewards, advantages, &lengths, &truncated);
-        RolloutStats {
-            values,
-            tokens,
-            seconds: Seconds::default(),
+            sampled.rounds += 1;
         }
     }
 
-    fn trajectories(&self, sampled: Vec<Sampled>, advantages: &Advantages) -> Vec<Trajectory> {
+    /// The prompts of a step with their sampling seeds.
+    fn prompts(&self, step: usize) -> Vec<(usize, u64)> {
+        let (config, prompts) = (self.config, &self.trainable);
+        let picked = prompts_of_step(config.seed, step, config.prompts_per_step, prompts.len());
+        let seeds = sampling_seeds(config.seed, step, picked.len());
+        let picked = picked.into_iter().map(|position| prompts[position]);
+        picked.zip(seeds).collect()
+    }
+
+    /// The prompts that may replace those of a step, with their sampling seeds.
+    fn spare(&self, step: usize, first: &[(usize, u64)]) -> Vec<(usize, u64)> {
+        let prompts = &self.trainable;
+        let is_used = |(_, prompt): &(usize, &usize)| first.iter().any(|(p, _)| p == *prompt);
+        let used = prompts.iter().enumerate().filter(is_used);
+        let used: Vec<usize> = used.map(|(position, _)| position).collect();
+        let spare = spare_prompts(self.config.seed, step, &used, prompts.len());
+        let prompt = |(position, seed): (usize, u64)| (prompts[position], seed);
+        spare.into_iter().map(prompt).collect()
+    }
+
+    /// How many groups with differing rewards a batch still lacks.
+    fn missing(&self, groups: &[Group]) -> usize {
+        let uniform = uniform_groups(&totals(groups), self.config.group_size);
+        let informative = uniform.iter().filter(|uniform| !**uniform).count();
+        self.config.prompts_per_step.saturating_sub(informative)
+    }
+
+    /// Chooses the groups of the batch, and makes trajectories of them.
+    fn batch(&self, sampled: Sampled, step: usize, monitor: &mut dyn Monitor) -> Batch {
         let config = self.config;
-        let masked: Vec<bool> = sampled
-            .iter()
-            .zip(&advantages.values)
-            .map(|(s, advantage)| {
-                let teaches_nothing = config.mask_uniform && advantage.abs() < UNIFORM;
-                teaches_nothing || (config.mask_truncated && s.truncated())
+        let uniform = uniform_groups(&totals(&sampled.groups), config.group_size);
+        let kept = kept(&uniform, config.prompts_per_step);
+        let rollout = Rollout::of_all(&sampled.groups, &uniform, self.environment.prompts);
+        let rollout = rollout.resampled(config.dynamic_sampling.map(|_| sampled.rounds));
+        let groups: Vec<Group> = sampled
+            .groups
+            .into_iter()
+            .zip(&kept)
+            .filter_map(|(group, kept)| kept.then_some(group))
+            .collect();
+        let advantages = advantages(&totals(&groups), config.group_size, config.scale_rewards);
+        monitor.on_rollout(step + 1, &table(&groups, &advantages));
+        Batch {
+            rollout: RolloutStats {
+                seconds: sampled.seconds,
+                ..rollout.stats(&groups, &advantages)
+            },
+            trajectories: self.trajectories(groups, &advantages),
+            passes: Vec::new(),
+        }
+    }
+
+    fn trajectories(&self, groups: Vec<Group>, advantages: &Advantages) -> Vec<Trajectory> {
+        let config = self.config;
+        let all: Vec<(usize, Scored)> = groups
+            .into_iter()
+            .flat_map(|group| {
+                group
+                    .members
+                    .into_iter()
+                    .map(move |one| (group.prompt, one))
             })
             .collect();
-        let lengths: Vec<usize> = sampled
-            .iter()
-            .zip(&masked)
-            .map(|(s, masked)| if *masked { 0 } else { s.generated.ids.len() })
-            .collect();
-        let weights = config
-            .loss_type
-            .weights(&lengths, config.max_completion_length);
-        let scored = sampled.into_iter().zip(&advantages.values);
-        let scored = scored.zip(weights.into_iter().zip(masked));
-        let trajectory = |((s, advantage), (weight, masked)): ((Sampled, &f64), _)| Trajectory {
-            prompt: s.prompt,
-            masked,
-            completion: s.generated.ids,
-            sampled: s.generated.log_probs,
-            advantage: *advantage,
-            weight,
+        let masked = |(i, (_, scored)): (usize, &(usize, Scored))| {
+            (config.mask_truncated && scored.truncated())
+                || (config.mask_uniform && teaches_nothing(advantages, i, config.group_size))
+        };
+        let masked: Vec<bool> = all.iter().enumerate().map(masked).collect();
+        let lengths = all.iter().map(|(_, scored)| scored.generated.ids.len());
+        let lengths: Vec<usize> = lengths.collect();
+        let (loss_type, longest) = (config.loss_type, config.max_completion_length);
+        let weights = loss_type.weights(&lengths, &masked, longest);
+        let trajectory = |(i, (prompt, scored)): (usize, (usize, Scored))| Trajectory {
+            prompt,
+            masked: masked[i],
+            completion: scored.generated.ids,
+            sampled: scored.generated.log_probs,
+            advantage: advantages.values[i],
+            weight: weights[i],
             reference: Vec::new(),
             old: Vec::new(),
         };
-        scored.map(trajectory).collect()
+        all.into_iter().enumerate().map(trajectory).collect()
     }
 
     /// Computes the log-probabilities under the reference, once for all passes.
@@ -232,69 +199,45 @@ impl<B: LmOps> Collector<'_, B> {
     }
 }
 
-impl Sampled {
-    fn item(&self) -> RewardItem<'_> {
-        RewardItem {
-            prompt_index: self.prompt,
-            completion: &self.text,
-        }
-    }
-
-    fn truncated(&self) -> bool {
-        self.generated.finish == Finish::Length
-    }
+/// Which groups are in the batch of `wanted` groups: those with differing rewards and, as far as they are too few, the first
+/// of the others. A batch thus has its full size always, and the normalisers that count completions stay the same.
+fn kept(uniform: &[bool], wanted: usize) -> Vec<bool> {
+    let informative = uniform.iter().filter(|uniform| !**uniform).count();
+    let mut fill = wanted.saturating_sub(informative);
+    let keep = |&uniform: &bool| {
+        let keep = !uniform || fill > 0;
+        fill -= usize::from(uniform && keep);
+        keep
+    };
+    uniform.iter().map(keep).collect()
 }
 
-fn table<'a>(
-    sampled: &'a [Sampled],
-    rewards: &'a [RewardValue],
-    advantages: &Advantages,
-) -> Vec<CompletionRow<'a>> {
-    let scored = sampled.iter().zip(rewards).zip(&advantages.values);
-    let row = |((s, reward), advantage): ((&'a Sampled, &'a RewardValue), &f64)| CompletionRow {
-        prompt_index: s.prompt,
-        completion: &s.text,
-        reward,
-        advantage: *advantage,
-        truncated: s.truncated(),
-    };
-    scored.map(row).collect()
+/// Whether nothing but the KL penalty follows from the completion.
+fn teaches_nothing(advantages: &Advantages, i: usize, group_size: usize) -> bool {
+    advantages.uniform[i / group_size] || advantages.values[i].abs() < NO_ADVANTAGE
 }
 
-/// Checks that the engine returned what was asked for.
-fn check_groups(requests: &[Request], groups: &[Vec<Generated>], step: usize) -> Result<(), Error> {
-    let wrong = |expected: String, found: String| {
-        Err(Error::RolloutShape {
-            step,
-            expected,
-            found,
-        })
-    };
-    if groups.len() != requests.len() {
-        return wrong(
-            format!("{} groups", requests.len()),
-            groups.len().to_string(),
-        );
+fn table<'a>(groups: &'a [Group], advantages: &Advantages) -> Vec<crate::CompletionRow<'a>> {
+    let members = groups.iter().flat_map(|group| {
+        let prompt = group.prompt;
+        group.members.iter().map(move |scored| (prompt, scored))
+    });
+    members
+        .zip(&advantages.values)
+        .map(|((prompt, scored), advantage)| scored.row(prompt, *advantage))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::kept;
+
+    #[test]
+    fn a_batch_has_its_full_size() {
+        let (yes, no) = (true, false);
+        assert_eq!(kept(&[no, yes, no], 3), [yes, yes, yes]);
+        assert_eq!(kept(&[no, yes, yes, no], 3), [yes, yes, no, yes]);
+        assert_eq!(kept(&[no, yes, no, no], 3), [yes, no, yes, yes]);
+        assert_eq!(kept(&[yes, yes], 2), [yes, yes]);
     }
-    for (i, (request, group)) in requests.iter().zip(groups).enumerate() {
-        if group.len() != request.n {
-            return wrong(
-                format!("{} completions in group {i}", request.n),
-                group.len().to_string(),
-            );
-        }
-        for Generated { ids, log_probs, .. } in group {
-            let (tokens, values) = (ids.len(), log_probs.len());
-            if tokens == 0 || (values != 0 && values != tokens) {
-                let expected = format!(
-                    "completions of at least one token in group {i}, all or none with log-probabilities"
-                );
-                return wrong(
-                    expected,
-                    format!("{tokens} tokens and {values} log-probabilities"),
-                );
-            }
-        }
-    }
-    Ok(())
 }

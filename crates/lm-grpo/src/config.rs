@@ -3,34 +3,9 @@
 use lm_train::{AdamWConfig, Schedule, ScheduleKind};
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
-
-/// How the losses of a batch's tokens become one number; see [`LossType::weights`] for the formulas.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LossType {
-    /// The mean over completions of each completion's token mean: a token of a short completion weighs more.
-    Grpo,
-    /// The sum divided by a constant, completions × `max_completion_length`: every token weighs the same, and the length
-    /// of the completions does not matter. This does not choose [`ScaleRewards`]; the paper of Dr. GRPO wants `none`.
-    #[default]
-    DrGrpo,
-    /// The mean over the tokens of the batch.
-    Bnpo,
-}
-
-/// What the centred rewards are divided by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ScaleRewards {
-    /// Nothing.
-    None,
-    /// The standard deviation of the group plus 1e-4. Easy and hard prompts then weigh the same.
-    #[default]
-    Group,
-    /// The standard deviation of the batch plus 1e-4.
-    Batch,
-}
+use crate::{
+    EngineCorrection, Error, ImportanceSamplingLevel, KlEstimator, LossType, ScaleRewards,
+};
 
 /// Configuration of [`train_grpo`](crate::train_grpo).
 ///
@@ -51,12 +26,24 @@ pub struct GrpoConfig {
     pub epsilon: f64,
     /// How far above 1 it may rise.
     pub epsilon_high: f64,
+    /// Greatest ratio that a token with a negative advantage is pushed down with (TRL's `delta`, two-sided clipping); more
+    /// than `1 + epsilon_high`. Without it such a token is pushed down with any ratio.
+    pub delta: Option<f64>,
+    /// Whether ratios belong to tokens or to completions.
+    pub importance_sampling_level: ImportanceSamplingLevel,
     /// Weight of the KL penalty against the reference; at 0 no reference is needed.
     pub beta: f64,
+    /// How the divergence of that penalty is estimated.
+    pub kl_estimator: KlEstimator,
     /// Normalisation of the loss.
     pub loss_type: LossType,
     /// Scaling of the advantages. Always written out in saved configurations, because it is easily overlooked.
     pub scale_rewards: ScaleRewards,
+    /// What is done about a rollout engine that computes other probabilities than the trainer.
+    pub engine_correction: EngineCorrection,
+    /// Replaces groups with equal rewards by groups of other prompts, in at most this many further rollouts of a step. What
+    /// is still missing then is filled up with the groups that were to be replaced. From Yu et al., *DAPO* (2025).
+    pub dynamic_sampling: Option<usize>,
     /// Sampling temperature; the trainer divides its logits by it too. Positive.
     pub temperature: f64,
     /// Most new tokens of a completion.
@@ -66,8 +53,8 @@ pub struct GrpoConfig {
     pub mask_truncated: bool,
     /// Whether completions without an advantage, such as all of a group with equal rewards, are left out of the loss. All
     /// that they could add is the KL penalty, for as much work as the others take. They go on counting as completions,
-    /// so with `dr_grpo` and `grpo` the others weigh the same as without; their tokens do not count in the mean
-    /// of `bnpo`, so there the others weigh more.
+    /// so with `dr_grpo`, `grpo` and `dapo` the others weigh the same as without; their tokens do not count in the
+    /// mean of `bnpo`, so there the others weigh more.
     pub mask_uniform: bool,
     /// Peak learning rate.
     pub lr: f64,
@@ -100,8 +87,15 @@ pub struct GrpoConfig {
     pub seed: u64,
     /// Write a checkpoint every n steps, besides the one at the end.
     pub save_every: Option<usize>,
-    /// Keep only this many checkpoints, the newest ones.
+    /// Keep only this many checkpoints, the newest ones, besides the best.
     pub save_total_limit: Option<usize>,
+    /// Answer the held-out prompts greedily before the first step, after every n steps and after the last one, and keep the
+    /// model with the highest mean reward.
+    pub eval_every: Option<usize>,
+    /// End the run after so many evaluations in a row that are not better than the best.
+    pub early_stopping_patience: Option<usize>,
+    /// Return the best model instead of the last.
+    pub load_best: bool,
 }
 
 impl Default for GrpoConfig {
@@ -113,9 +107,14 @@ impl Default for GrpoConfig {
             iterations: 4,
             epsilon: 0.2,
             epsilon_high: 0.28,
+            delta: None,
+            importance_sampling_level: ImportanceSamplingLevel::Token,
             beta: 0.04,
+            kl_estimator: KlEstimator::K3,
             loss_type: LossType::DrGrpo,
             scale_rewards: ScaleRewards::Group,
+            engine_correction: EngineCorrection::None,
+            dynamic_sampling: None,
             temperature: 0.9,
             max_completion_length: 4096,
             mask_truncated: false,
@@ -135,6 +134,9 @@ impl Default for GrpoConfig {
             seed: 42,
             save_every: None,
             save_total_limit: None,
+            eval_every: None,
+            early_stopping_patience: None,
+            load_best: false,
         }
     }
 }
@@ -146,6 +148,7 @@ impl GrpoConfig {
     /// [`Error::Config`] naming the first field whose value no run can use.
     pub fn validate(&self) -> Result<(), Error> {
         self.validate_counts()?;
+        self.validate_ratios()?;
         let positive = |x: f64| x.is_finite() && x > 0.0;
         let not_negative = |x: f64| x.is_finite() && x >= 0.0;
         let ratio = |x: f64| (0.0..=1.0).contains(&x);
@@ -218,6 +221,34 @@ impl GrpoConfig {
         )
     }
 
+    /// Checks what bounds ratios, and what only makes sense together.
+    fn validate_ratios(&self) -> Result<(), Error> {
+        if let Some(delta) = self.delta {
+            let ok = delta.is_finite() && delta > 1.0 + self.epsilon_high;
+            check("delta", "more than 1 + epsilon_high", delta, ok)?;
+        }
+        if let Some(cap) = self.engine_correction.cap() {
+            let ok = cap.is_finite() && cap > 0.0;
+            check("engine_correction", "a positive cap", cap, ok)?;
+        }
+        let evaluates = self.eval_every.is_some();
+        let expected = "nothing while eval_every is not set";
+        let patience = self.early_stopping_patience;
+        let ok = evaluates || patience.is_none();
+        check(
+            "early_stopping_patience",
+            expected,
+            format!("{patience:?}"),
+            ok,
+        )?;
+        check(
+            "load_best",
+            expected,
+            self.load_best,
+            evaluates || !self.load_best,
+        )
+    }
+
     fn validate_counts(&self) -> Result<(), Error> {
         let counts = [
             (
@@ -239,6 +270,19 @@ impl GrpoConfig {
                 "micro_batch_tokens",
                 AT_LEAST_ONE,
                 self.micro_batch_tokens,
+                1,
+            ),
+            (
+                "dynamic_sampling",
+                AT_LEAST_ONE,
+                self.dynamic_sampling.unwrap_or(1),
+                1,
+            ),
+            ("eval_every", AT_LEAST_ONE, self.eval_every.unwrap_or(1), 1),
+            (
+                "early_stopping_patience",
+                AT_LEAST_ONE,
+                self.early_stopping_patience.unwrap_or(1),
                 1,
             ),
             ("save_every", AT_LEAST_ONE, self.save_every.unwrap_or(1), 1),

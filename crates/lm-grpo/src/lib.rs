@@ -5,9 +5,13 @@
 //! [`GrpoConfig::iterations`] passes over all of them, each of which ends in exactly one optimizer update. In TRL's
 //! words: `steps_per_generation` equals `gradient_accumulation_steps`, and the rollout batch is the optimizer batch.
 //!
-//! Group relative policy optimization is from Shao et al., *DeepSeekMath* (2024); the normalisers [`LossType::DrGrpo`]
-//! and [`LossType::Bnpo`] and the asymmetric clipping range are those that TRL offers under the same names, from Liu et
-//! al., *Understanding R1-Zero-like training* (2025), and Yu et al., *DAPO* (2025).
+//! Group relative policy optimization is from Shao et al., *DeepSeekMath* (2024). [`Objective`] has the loss of a token,
+//! [`LossType::weights`] the normalisers: Liu et al., *Understanding R1-Zero-like training* (2025), Yu et al., *DAPO* (2025),
+//! and Zheng et al., *Group sequence policy optimization* (2025). Names are those of TRL, which offers the same.
+//!
+//! There is no entropy bonus. The entropy is in the metrics, but [`lm_kernels`] computes it without a gradient, block by
+//! block of the vocabulary; its derivative with respect to the logits would need a kernel of its own. A large `epsilon_high`
+//! is what DAPO uses against the collapse of the entropy instead.
 //!
 //! # What a run guarantees
 //!
@@ -18,10 +22,13 @@
 //!   reported as `sampling/sampling_logp_difference/*`. With `iterations = 1` and `beta = 0` the *value* of the loss is
 //!   therefore near 0 all the time (advantages have mean 0); its gradient is not. Watch `reward`.
 //! - **Nothing overflows at masked tokens.** Truncated completions under [`GrpoConfig::mask_truncated`] never enter the
-//!   forward pass, and log-ratios are clamped to ±20 before they are exponentiated.
-//! - **A run is a function of its inputs.** Prompts and samples depend on `(seed, step)` alone. A stopped run continues
-//!   where it was: in the middle of a rollout batch if the stop came there.
-//! - **Bad numbers do not reach the weights.** A loss or gradient norm that is not finite ends the run before the update.
+//!   forward pass, and log-ratios, of tokens and of completions, are clamped to ±20 before they are exponentiated.
+//! - **A run is a function of its inputs.** Prompts and samples depend on `(seed, step)` alone, those that replace groups
+//!   with equal rewards ([`GrpoConfig::dynamic_sampling`]) on the policy's answers besides. A stopped run continues where it
+//!   was: in the middle of a rollout batch if the stop came there.
+//! - **Bad numbers do not reach the weights.** A loss or gradient norm that is not finite ends the run before the update;
+//!   the error names step, prompts and completion, and the last good state is saved. A reward that returns too few values,
+//!   NaN or panics is an error that names its completion.
 //!
 //! # Pieces for other trainers
 //!
@@ -34,9 +41,12 @@
 mod advantages;
 mod batch;
 mod checkpoint;
+mod choices;
 mod collect;
 mod config;
 mod error;
+mod evaluation;
+mod groups;
 mod metrics;
 mod objective;
 mod pass;
@@ -44,16 +54,19 @@ mod plan;
 mod remote;
 mod reward;
 mod rollout;
+mod saving;
 mod trainer;
 
 #[cfg(test)]
 mod tests;
 
-pub use advantages::{Advantages, advantages};
-pub use config::{GrpoConfig, LossType, ScaleRewards};
-pub use error::Error;
-pub use metrics::{CompletionRow, Monitor, StepMetrics};
-pub use objective::{Clipped, Objective, TokenTerm};
+pub use advantages::{Advantages, advantages, uniform_groups};
+pub use choices::{EngineCorrection, ImportanceSamplingLevel, KlEstimator, LossType, ScaleRewards};
+pub use config::GrpoConfig;
+pub use error::{Error, Place, Scoring};
+pub use evaluation::BestEvaluation;
+pub use metrics::{CompletionRow, Evaluation, Monitor, StepMetrics};
+pub use objective::{Clipped, Objective, TokenInput, TokenTerm};
 pub use remote::{RemoteEngine, RemoteError, WeightSync};
 pub use reward::{Reward, RewardItem, RewardValue, TextDecoder};
 pub use rollout::{BoxError, BuiltinEngine, RolloutEngine};

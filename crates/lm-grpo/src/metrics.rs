@@ -6,16 +6,30 @@ use lm_generate::Progress;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde::{Deserialize, Serialize as DeriveSerialize};
 
-use crate::advantages::{mean, std};
-use crate::batch::{Batch, Trajectory};
-use crate::{Advantages, RewardValue};
+use crate::RewardValue;
+
+mod rollout;
+mod step;
+
+pub(crate) use rollout::{Rollout, length_metrics, part_metrics};
+pub(crate) use step::{StepFacts, step_metrics};
 
 /// The numbers of one step, by name.
 ///
-/// Those of the optimizer (`loss`, `grad_norm`, `entropy`, `kl`, `clip_ratio/*`) are means over the passes of the step,
-/// except that `clip_ratio/low_min` and `clip_ratio/high_max` are the least and the greatest of them. `kl` is absent
-/// without a KL penalty, `completions/*_terminated_length` where no completion ended by itself, and
-/// `sampling/*` where the rollout engine gave no log-probabilities. `time/*_share` are shares of `step_time`.
+/// - Those of the optimizer (`loss`, `grad_norm`, `entropy`, `kl`, `clip_ratio/*`) are means over the passes of the step,
+///   except that `clip_ratio/low_min` and `clip_ratio/high_max` are the least and the greatest of them. Shares and
+///   `entropy` are over tokens; if ratios belong to completions, all tokens of a clipped one count. `kl` is absent without
+///   a KL penalty, `clip_ratio/delta_mean` without [`GrpoConfig::delta`](crate::GrpoConfig::delta).
+/// - `reward`, `rewards/*` and `completions/*` are of the batch that is trained on, `frac_reward_zero_std` and
+///   `num_tokens` of everything that was sampled. `completions/*_terminated_length` is absent where no completion ended by
+///   itself.
+/// - `dynamic_sampling/rounds`, `/dropped_groups` and `/sampled_reward` (the mean over everything that was sampled) are
+///   there when groups are replaced.
+/// - `sampling/sampling_logp_difference/*` and `sampling/importance_sampling_ratio/*` compare trainer and rollout engine
+///   over the tokens of the loss, and are absent if the engine gave no log-probabilities. The ratio is the weight of the
+///   correction; without one, it is what the weight would be if it had no cap.
+/// - `time/*_share` are shares of `step_time`; `rollout_tokens_per_second` counts new tokens, `training_tokens_per_second`
+///   the tokens of the loss, once for each pass.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepMetrics {
     /// Steps so far, this one included.
@@ -54,6 +68,36 @@ impl Serialize for StepMetrics {
     }
 }
 
+/// How the policy answers the held-out prompts, see [`GrpoConfig::eval_every`](crate::GrpoConfig::eval_every).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Steps so far.
+    pub global_step: usize,
+    /// Steps of the whole run.
+    pub total_steps: usize,
+    /// Mean total reward.
+    pub reward: f64,
+    /// Whether the reward is higher than in every earlier evaluation.
+    pub is_best: bool,
+    /// `eval_reward`, `eval_reward_std`, `eval_runtime` in seconds, and `rewards/*` and `completions/*` as in a step, with
+    /// `eval_` in front.
+    pub values: Vec<(String, f64)>,
+}
+
+/// A map of `global_step`, `total_steps`, `is_best` and every metric.
+impl Serialize for Evaluation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.values.len() + 3))?;
+        map.serialize_entry("global_step", &self.global_step)?;
+        map.serialize_entry("total_steps", &self.total_steps)?;
+        map.serialize_entry("is_best", &self.is_best)?;
+        self.values
+            .iter()
+            .try_for_each(|(name, value)| map.serialize_entry(name, value))?;
+        map.end()
+    }
+}
+
 /// A line of the completions table of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CompletionRow<'a> {
@@ -80,6 +124,9 @@ pub trait Monitor {
     /// Called after every decode step of a rollout.
     fn on_progress(&mut self, _progress: Progress) {}
 
+    /// Called after an evaluation on the held-out prompts.
+    fn on_evaluation(&mut self, _evaluation: &Evaluation) {}
+
     /// Called after a checkpoint has its final name.
     fn on_checkpoint(&mut self, _path: &Path) {}
 
@@ -102,6 +149,9 @@ pub(crate) struct RolloutStats {
     pub(crate) values: Vec<(String, f64)>,
     /// Tokens of prompts and completions.
     pub(crate) tokens: u64,
+    /// Tokens of completions alone.
+    #[serde(default)]
+    pub(crate) generated: u64,
     pub(crate) seconds: Seconds,
 }
 
@@ -122,151 +172,8 @@ pub(crate) struct PassStats {
     pub(crate) kl: f64,
     pub(crate) clip_low: f64,
     pub(crate) clip_high: f64,
-}
-
-/// The metrics of rewards and lengths. `truncated` is parallel to `rewards`.
-pub(crate) fn rollout_metrics(
-    rewards: &[RewardValue],
-    advantages: &Advantages,
-    lengths: &[usize],
-    truncated: &[bool],
-) -> Vec<(String, f64)> {
-    let totals: Vec<f64> = rewards.iter().map(|reward| reward.total).collect();
-    let groups = advantages.group_std.len().max(1) as f64;
-    let mut values = vec![
-        entry("reward", mean(&totals)),
-        entry("reward_std", mean(&advantages.group_std)),
-        entry(
-            "frac_reward_zero_std",
-            advantages.zero_std_groups as f64 / groups,
-        ),
-    ];
-    for name in part_names(rewards) {
-        let named = |r: &RewardValue| {
-            r.parts
-                .iter()
-                .find(|(n, _)| n == name)
-                .map(|(_, value)| *value)
-        };
-        let part: Vec<f64> = rewards.iter().filter_map(named).collect();
-        values.push(entry(&format!("rewards/{name}/mean"), mean(&part)));
-        values.push(entry(&format!("rewards/{name}/std"), std(&part)));
-    }
-    values.extend(length_metrics(lengths, truncated));
-    values
-}
-
-/// The names of the components, in order of first appearance.
-fn part_names(rewards: &[RewardValue]) -> Vec<&str> {
-    let mut names: Vec<&str> = Vec::new();
-    for (name, _) in rewards.iter().flat_map(|reward| &reward.parts) {
-        if !names.contains(&name.as_str()) {
-            names.push(name);
-        }
-    }
-    names
-}
-
-fn length_metrics(lengths: &[usize], truncated: &[bool]) -> Vec<(String, f64)> {
-    let all: Vec<f64> = lengths.iter().map(|length| *length as f64).collect();
-    let ended: Vec<f64> = all
-        .iter()
-        .zip(truncated)
-        .filter(|(_, cut)| !**cut)
-        .map(|(length, _)| *length)
-        .collect();
-    let clipped = (all.len() - ended.len()) as f64 / all.len().max(1) as f64;
-    let mut values = vec![entry("completions/clipped_ratio", clipped)];
-    for (suffix, lengths) in [("length", all), ("terminated_length", ended)] {
-        if !lengths.is_empty() {
-            let least = lengths.iter().copied().fold(f64::INFINITY, f64::min);
-            let greatest = lengths.iter().copied().fold(0.0, f64::max);
-            values.push(entry(&format!("completions/mean_{suffix}"), mean(&lengths)));
-            values.push(entry(&format!("completions/min_{suffix}"), least));
-            values.push(entry(&format!("completions/max_{suffix}"), greatest));
-        }
-    }
-    values
-}
-
-/// What the trainer knows besides the batch when a step is complete.
-pub(crate) struct StepFacts {
-    pub(crate) global_step: usize,
-    pub(crate) total_steps: usize,
-    pub(crate) epoch: f64,
-    pub(crate) num_tokens: u64,
-    pub(crate) learning_rate: f64,
-    /// Whether the objective has a KL penalty.
-    pub(crate) penalised: bool,
-}
-
-/// All metrics of a step whose passes are done.
-pub(crate) fn step_metrics(batch: &Batch, facts: &StepFacts) -> StepMetrics {
-    let over_passes =
-        |value: fn(&PassStats) -> f64| -> Vec<f64> { batch.passes.iter().map(value).collect() };
-    let average = |value| mean(&over_passes(value));
-    let mut values = vec![
-        entry("loss", average(|p| p.loss)),
-        entry("grad_norm", average(|p| p.grad_norm)),
-        entry("learning_rate", facts.learning_rate),
-        entry("epoch", facts.epoch),
-        entry("num_tokens", facts.num_tokens as f64),
-        entry("entropy", average(|p| p.entropy)),
-        entry(
-            "clip_ratio/region_mean",
-            average(|p| p.clip_low + p.clip_high),
-        ),
-        entry("clip_ratio/low_mean", average(|p| p.clip_low)),
-        entry(
-            "clip_ratio/low_min",
-            over_passes(|p| p.clip_low)
-                .into_iter()
-                .fold(f64::INFINITY, f64::min),
-        ),
-        entry("clip_ratio/high_mean", average(|p| p.clip_high)),
-        entry(
-            "clip_ratio/high_max",
-            over_passes(|p| p.clip_high).into_iter().fold(0.0, f64::max),
-        ),
-    ];
-    if facts.penalised {
-        values.push(entry("kl", average(|p| p.kl)));
-    }
-    values.extend(batch.rollout.values.iter().cloned());
-    values.extend(sampling_metrics(&batch.trajectories));
-    values.extend(time_metrics(batch.rollout.seconds));
-    StepMetrics {
-        global_step: facts.global_step,
-        total_steps: facts.total_steps,
-        values,
-    }
-}
-
-/// How far the log-probabilities of engine and trainer are apart.
-fn sampling_metrics(trajectories: &[Trajectory]) -> Vec<(String, f64)> {
-    let pairs = trajectories
-        .iter()
-        .flat_map(|t| t.sampled.iter().zip(&t.old));
-    let differences: Vec<f64> = pairs.map(|(a, b)| f64::from((a - b).abs())).collect();
-    if differences.is_empty() {
-        return Vec::new();
-    }
-    let greatest = differences.iter().copied().fold(0.0, f64::max);
-    vec![
-        entry("sampling/sampling_logp_difference/mean", mean(&differences)),
-        entry("sampling/sampling_logp_difference/max", greatest),
-    ]
-}
-
-fn time_metrics(seconds: Seconds) -> Vec<(String, f64)> {
-    let total = seconds.rollout + seconds.reward + seconds.training;
-    let share = |part: f64| if total > 0.0 { part / total } else { 0.0 };
-    vec![
-        entry("step_time", total),
-        entry("time/rollout_share", share(seconds.rollout)),
-        entry("time/reward_share", share(seconds.reward)),
-        entry("time/training_share", share(seconds.training)),
-    ]
+    #[serde(default)]
+    pub(crate) clip_delta: f64,
 }
 
 fn entry(name: &str, value: f64) -> (String, f64) {

@@ -9,13 +9,16 @@ use lm_train::{GradientAccumulator, ParamGradients, Recompute, Scoring, backprop
 
 use crate::batch::{Batch, Trajectory};
 use crate::metrics::PassStats;
-use crate::{Clipped, Error, GrpoConfig, Monitor, Objective, Prompt};
+use crate::{
+    Clipped, EngineCorrection, Error, GrpoConfig, Monitor, Objective, Prompt, TokenInput, TokenTerm,
+};
 
 /// What stays the same from micro-batch to micro-batch.
 #[derive(Clone, Copy)]
 pub(crate) struct PassContext<'a> {
     pub(crate) prompts: &'a [Prompt],
     pub(crate) objective: Objective,
+    pub(crate) correction: EngineCorrection,
     pub(crate) temperature: f64,
     pub(crate) recompute: Recompute,
 }
@@ -30,6 +33,7 @@ impl<'a> PassContext<'a> {
         Ok(Self {
             prompts,
             objective: Objective::from(config),
+            correction: config.engine_correction,
             temperature: config.temperature,
             recompute: Recompute::for_model(config.recompute_layers, policy)?,
         })
@@ -42,8 +46,19 @@ pub(crate) enum PassEnd<B: AutodiffBackend> {
     Complete(ParamGradients<B::InnerBackend>, PassStats),
     /// Because the monitor said so; the gradients are gone.
     Stopped,
-    /// Because the loss of a micro-batch is this.
-    NonFinite(f64),
+    /// Because the loss of a micro-batch or its derivative is not finite.
+    NonFinite(Culprit),
+}
+
+/// Where a loss is not finite.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Culprit {
+    /// The loss of the completion, or, if that is finite, the derivative that is not.
+    pub(crate) value: f64,
+    /// Index into the rollout batch of the first such completion.
+    pub(crate) completion: usize,
+    /// The prompts of the micro-batch.
+    pub(crate) prompts: Vec<usize>,
 }
 
 /// The loss of a micro-batch and the derivative with respect to each log-probability, in the order of the tokens.
@@ -52,6 +67,8 @@ struct Evaluation {
     /// Sums over the tokens, except for the gradient norm.
     sums: PassStats,
     gradients: Vec<f32>,
+    /// The first trajectory with a loss or derivative that is not finite, as a position in the micro-batch, and that value.
+    bad: Option<(usize, f64)>,
 }
 
 /// What is to be scored: the tokens of `trajectories`, end to end.
@@ -120,8 +137,8 @@ where
         let (mut evaluation, mut log_probs) = (Evaluation::default(), Vec::new());
         let upstream = |scored: TokenLogProbs<B::InnerBackend>| {
             log_probs = read(scored.log_probs);
-            evaluation = evaluate(context.objective, &trajectories, &log_probs);
-            if !evaluation.sums.loss.is_finite() {
+            evaluation = evaluate(context, &trajectories, &log_probs);
+            if evaluation.bad.is_some() {
                 return None;
             }
             evaluation.sums.entropy = total(&read(scored.entropy));
@@ -131,8 +148,9 @@ where
             Some(Tensor::from_data(data, &device))
         };
         let scoring = scoring(model, &trajectories, context);
-        if !backpropagate(model, scoring, context.recompute, upstream, &mut gradients) {
-            return PassEnd::NonFinite(evaluation.sums.loss);
+        backpropagate(model, scoring, context.recompute, upstream, &mut gradients);
+        if let Some((position, value)) = evaluation.bad {
+            return PassEnd::NonFinite(culprit(batch, micro_batch, position, value));
         }
         sums = sums.plus(evaluation.sums);
         record_old(batch, micro_batch, &log_probs);
@@ -140,42 +158,74 @@ where
     PassEnd::Complete(gradients.finish(), sums.per_token(batch.counted_tokens()))
 }
 
+fn culprit(batch: &Batch, micro_batch: &[usize], position: usize, value: f64) -> Culprit {
+    let prompts = micro_batch.iter().map(|&i| batch.trajectories[i].prompt);
+    let mut prompts: Vec<usize> = prompts.collect();
+    prompts.dedup();
+    Culprit {
+        value,
+        completion: micro_batch[position],
+        prompts,
+    }
+}
+
 /// The loss of the trajectories' tokens, whose log-probabilities under the policy lie end to end in `log_probs`.
-fn evaluate(objective: Objective, trajectories: &[&Trajectory], log_probs: &[f32]) -> Evaluation {
+fn evaluate(
+    context: PassContext<'_>,
+    trajectories: &[&Trajectory],
+    log_probs: &[f32],
+) -> Evaluation {
     let mut evaluation = Evaluation::default();
     let mut rest = log_probs;
-    for trajectory in trajectories {
+    for (position, trajectory) in trajectories.iter().enumerate() {
         let (own, others) = rest.split_at(trajectory.completion.len());
         rest = others;
-        evaluation.add(objective, trajectory, own);
+        let inputs = inputs(context.correction, trajectory, own);
+        let terms = context.objective.completion(&inputs, trajectory.advantage);
+        evaluation.add(position, trajectory.weight, &terms);
     }
     evaluation
 }
 
+/// What the objective looks at. In the first pass the policy is the one that sampled.
+fn inputs(
+    correction: EngineCorrection,
+    trajectory: &Trajectory,
+    log_probs: &[f32],
+) -> Vec<TokenInput> {
+    let old = match trajectory.old.is_empty() {
+        true => log_probs,
+        false => &trajectory.old,
+    };
+    let input = |(i, &policy): (usize, &f32)| {
+        let old = f64::from(old[i]);
+        let engine = trajectory.sampled.get(i).map(|x| f64::from(*x));
+        TokenInput {
+            policy: policy.into(),
+            old,
+            reference: trajectory.reference.get(i).map(|x| f64::from(*x)),
+            correction: engine.map_or(1.0, |engine| correction.weight(old, engine)),
+        }
+    };
+    log_probs.iter().enumerate().map(input).collect()
+}
+
 impl Evaluation {
-    fn add(&mut self, objective: Objective, trajectory: &Trajectory, log_probs: &[f32]) {
-        let old = if trajectory.old.is_empty() {
-            log_probs
-        } else {
-            &trajectory.old
-        };
-        for (i, &log_prob) in log_probs.iter().enumerate() {
-            let reference = trajectory.reference.get(i).map(|x| f64::from(*x));
-            let term = objective.token(
-                log_prob.into(),
-                old[i].into(),
-                reference,
-                trajectory.advantage,
-            );
-            self.sums.loss += trajectory.weight * term.loss;
+    /// Adds the terms of a completion, each of whose tokens has this weight.
+    fn add(&mut self, position: usize, weight: f64, terms: &[TokenTerm]) {
+        for term in terms {
+            let (loss, gradient) = (weight * term.loss, (weight * term.gradient) as f32);
+            let bad = |x: f64| (!x.is_finite()).then_some((position, x));
+            self.bad = self.bad.or(bad(loss)).or(bad(gradient.into()));
+            self.sums.loss += loss;
             self.sums.kl += term.kl;
             match term.clipped {
                 Some(Clipped::Low) => self.sums.clip_low += 1.0,
                 Some(Clipped::High) => self.sums.clip_high += 1.0,
+                Some(Clipped::Delta) => self.sums.clip_delta += 1.0,
                 None => {}
             }
-            self.gradients
-                .push((trajectory.weight * term.gradient) as f32);
+            self.gradients.push(gradient);
         }
     }
 }
@@ -189,6 +239,7 @@ impl PassStats {
             kl: self.kl + other.kl,
             clip_low: self.clip_low + other.clip_low,
             clip_high: self.clip_high + other.clip_high,
+            clip_delta: self.clip_delta + other.clip_delta,
         }
     }
 
@@ -200,6 +251,7 @@ impl PassStats {
             kl: self.kl * share,
             clip_low: self.clip_low * share,
             clip_high: self.clip_high * share,
+            clip_delta: self.clip_delta * share,
             ..self
         }
     }

@@ -4,7 +4,8 @@ use rand::seq::SliceRandom;
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// The streams of the run's seed: even numbers order the prompts, odd ones seed the samples.
+/// The streams of the run's seed: even numbers order the prompts, odd ones seed the samples. Those from [`SPARE`] on are of
+/// the prompts that replace others.
 fn stream(seed: u64, number: usize) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(number as u64);
@@ -48,6 +49,28 @@ pub(crate) fn sampling_seeds(seed: u64, step: usize, count: usize) -> Vec<u64> {
     (0..count).map(|_| rng.next_u64()).collect()
 }
 
+/// The first stream of replacements.
+const SPARE: usize = 1 << 62;
+
+/// All prompts below `prompts` that step `step` does not use yet, in the order in which they replace others, each with its
+/// sampling seed.
+pub(crate) fn spare_prompts(
+    seed: u64,
+    step: usize,
+    used: &[usize],
+    prompts: usize,
+) -> Vec<(usize, u64)> {
+    let mut rng = stream(seed, SPARE + step);
+    let mut order: Vec<usize> = (0..prompts)
+        .filter(|prompt| !used.contains(prompt))
+        .collect();
+    order.shuffle(&mut rng);
+    order
+        .into_iter()
+        .map(|prompt| (prompt, rng.next_u64()))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,5 +103,17 @@ mod tests {
         seeds.dedup();
         assert_eq!(seeds.len(), 1000);
         assert_eq!(sampling_seeds(9, 7, 20), sampling_seeds(9, 7, 20));
+    }
+
+    #[test]
+    fn spare_prompts_are_all_others_in_an_order_of_the_step() {
+        let spare = spare_prompts(3, 5, &[1, 4], 6);
+        let mut prompts: Vec<usize> = spare.iter().map(|(prompt, _)| *prompt).collect();
+        prompts.sort_unstable();
+        assert_eq!(prompts, [0, 2, 3, 5]);
+        assert_eq!(spare, spare_prompts(3, 5, &[1, 4], 6));
+        assert_ne!(spare, spare_prompts(3, 6, &[1, 4], 6));
+        let regular = sampling_seeds(3, 5, 4);
+        assert!(spare.iter().all(|(_, seed)| !regular.contains(seed)));
     }
 }

@@ -1,8 +1,11 @@
 //! What the trainer asks of the task: a score for a completion, and the text of its tokens.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use lm_model::ChatTokenizer;
 
 use crate::Error;
+use crate::error::{Place, Scoring};
 
 /// A completion to score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,13 +22,16 @@ pub struct RewardValue {
     /// What the policy is trained to raise; finite.
     pub total: f64,
     /// Named components for the metrics `rewards/<name>/mean` and `rewards/<name>/std`. They do not enter the training;
-    /// a name may be absent from some completions.
+    /// a name may be absent from some completions. Finite.
     pub parts: Vec<(String, f64)>,
 }
 
 /// Scores completions.
 pub trait Reward {
     /// Exactly one value per item, in their order. Items of one group are adjacent.
+    ///
+    /// Another number of values, numbers that are not finite and panics end the run with an error that names prompt and
+    /// completion. To find the completion that makes it panic, the reward is asked again for single items.
     fn score(&self, items: &[RewardItem<'_>]) -> Vec<RewardValue>;
 }
 
@@ -48,30 +54,72 @@ impl TextDecoder for ChatTokenizer {
     }
 }
 
-/// Scores `items` and checks what comes back.
+/// Scores `items`, groups of `group_size` end to end, and checks what comes back.
 pub(crate) fn score(
     reward: &dyn Reward,
     items: &[RewardItem<'_>],
-    step: usize,
+    group_size: usize,
+    at: Scoring,
 ) -> Result<Vec<RewardValue>, Error> {
-    let values = reward.score(items);
+    let place = |i: usize| place(items, group_size, i);
+    let values = caught(reward, items).map_err(|message| Error::RewardPanicked {
+        at,
+        message,
+        place: first_to_panic(reward, items).map(place),
+    })?;
     if values.len() != items.len() {
+        let (expected, found) = (items.len(), values.len());
         return Err(Error::RewardCount {
-            step,
-            expected: items.len(),
-            found: values.len(),
+            at,
+            expected,
+            found,
+            first_without: (found < expected).then(|| place(found)),
         });
     }
-    match values
-        .iter()
-        .zip(items)
-        .find(|(value, _)| !value.total.is_finite())
-    {
-        Some((value, item)) => Err(Error::RewardNotFinite {
-            step,
-            prompt: item.prompt_index,
-            value: value.total,
-        }),
-        None => Ok(values),
+    for (i, value) in values.iter().enumerate() {
+        if let Some((part, value)) = not_finite(value) {
+            return Err(Error::RewardNotFinite {
+                at,
+                place: place(i),
+                value,
+                part,
+            });
+        }
     }
+    Ok(values)
+}
+
+/// The values, or what the panic said. A reward that has panicked is not asked again except to find the reason, so a state
+/// that the panic left behind does no harm.
+fn caught(reward: &dyn Reward, items: &[RewardItem<'_>]) -> Result<Vec<RewardValue>, String> {
+    catch_unwind(AssertUnwindSafe(|| reward.score(items))).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or(panic.downcast_ref::<&str>().copied());
+        text.unwrap_or("something that is not text").to_owned()
+    })
+}
+
+fn first_to_panic(reward: &dyn Reward, items: &[RewardItem<'_>]) -> Option<usize> {
+    items
+        .iter()
+        .position(|item| caught(reward, &[*item]).is_err())
+}
+
+/// Characters of a completion that an error shows.
+const SHOWN: usize = 80;
+
+fn place(items: &[RewardItem<'_>], group_size: usize, i: usize) -> Place {
+    Place {
+        prompt: items[i].prompt_index,
+        completion: i % group_size.max(1),
+        beginning: items[i].completion.chars().take(SHOWN).collect(),
+    }
+}
+
+/// The first number of a score that is not finite, with the name of its component.
+fn not_finite(value: &RewardValue) -> Option<(Option<String>, f64)> {
+    let parts = value.parts.iter().map(|(name, x)| (Some(name.clone()), *x));
+    std::iter::once((None, value.total))
+        .chain(parts)
+        .find(|(_, x)| !x.is_finite())
 }

@@ -10,11 +10,12 @@ use lm_model::Qwen3;
 use lm_train::{Optimizer, RunFiles, Schedule};
 
 use crate::batch::Batch;
-use crate::checkpoint::{self, Saved, Snapshot, State};
+use crate::checkpoint::{self, Saved, State};
 use crate::collect::{Collected, Collector};
+use crate::evaluation::trainable;
 use crate::metrics::{PassStats, StepFacts, step_metrics};
 use crate::pass::{PassContext, PassEnd, accumulate};
-use crate::{Error, GrpoConfig, Monitor, Reward, RolloutEngine, TextDecoder};
+use crate::{BestEvaluation, Error, GrpoConfig, Monitor, Reward, RolloutEngine, TextDecoder};
 
 /// A prompt to sample completions of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Prompt {
 pub struct Environment<'a, B: LmOps> {
     /// The prompts; the reward is told their indices.
     pub prompts: &'a [Prompt],
+    /// Those of the prompts that are only evaluated on, as indices; may be empty.
+    pub held_out: &'a [usize],
     /// Turns tokens into the text that the reward sees.
     pub decoder: &'a dyn TextDecoder,
     /// Scores completions.
@@ -38,12 +41,16 @@ pub struct Environment<'a, B: LmOps> {
 /// How a run ended.
 #[derive(Debug)]
 pub struct Outcome<B: AutodiffBackend> {
-    /// The trained model.
+    /// The trained model: the last, or the best with [`GrpoConfig::load_best`] unless the run was stopped.
     pub model: Qwen3<B>,
     /// Steps done, those before a resume included.
     pub steps: usize,
     /// Whether the monitor ended the run before its last step.
     pub stopped: bool,
+    /// Whether it ended early because evaluations did not get better.
+    pub early_stopped: bool,
+    /// The best evaluation, if the run evaluates. Its model is in the folder `best` of the checkpoints.
+    pub best: Option<BestEvaluation>,
     /// The last checkpoint, if the run writes any.
     pub checkpoint: Option<PathBuf>,
 }
@@ -58,10 +65,11 @@ pub struct Outcome<B: AutodiffBackend> {
 /// every [`GrpoConfig::save_every`] steps, at the end, when the monitor stops the run, and when an update fails.
 ///
 /// # Errors
-/// [`Error::Config`], [`Error::NoPrompts`] and [`Error::MissingReference`] before the first step, and [`Error::Train`] if
+/// [`Error::Config`], [`Error::NoPrompts`], [`Error::NoHeldOut`], [`Error::NowhereToKeep`] and [`Error::MissingReference`]
+/// before the first step, and [`Error::Train`] if
 /// layers of a model with dropout should be computed again; [`Error::ResumeMismatch`] and [`Error::Corrupt`] for a
-/// checkpoint that does not fit; [`Error::Rollout`], [`Error::RolloutShape`], [`Error::RewardCount`] and
-/// [`Error::RewardNotFinite`] when engine or reward fail; [`Error::NonFinite`] if the loss or the gradient norm is not
+/// checkpoint that does not fit; [`Error::Rollout`], [`Error::RolloutShape`], [`Error::NoEngineLogProbs`],
+/// [`Error::RewardCount`], [`Error::RewardNotFinite`] and [`Error::RewardPanicked`] when engine or reward fail; [`Error::NonFinite`] if the loss or the gradient norm is not
 /// finite; [`Error::Io`], [`Error::Model`] and [`Error::Train`] when files cannot be read or written.
 pub fn train_grpo<'a, B>(
     policy: Qwen3<B>,
@@ -83,31 +91,33 @@ where
     if config.beta > 0.0 && reference.is_none() {
         return Err(Error::MissingReference { beta: config.beta });
     }
-    let (model, trainer) = Trainer::start(policy, reference, environment, config, files)?;
+    let trainable = trainable(&environment, config, files)?;
+    let (model, trainer) =
+        Trainer::start(policy, reference, environment, trainable, config, files)?;
     trainer.run(model, monitor)
 }
 
 /// Everything but the policy, which the optimizer must own while it updates it.
-struct Trainer<'a, B: AutodiffBackend>
+pub(crate) struct Trainer<'a, B: AutodiffBackend>
 where
     B::InnerBackend: LmOps,
 {
-    config: &'a GrpoConfig,
-    files: &'a RunFiles,
-    collector: Collector<'a, B::InnerBackend>,
+    pub(crate) config: &'a GrpoConfig,
+    pub(crate) files: &'a RunFiles,
+    pub(crate) collector: Collector<'a, B::InnerBackend>,
     prompt_lengths: Vec<usize>,
     schedule: Schedule,
-    optimizer: Optimizer<B>,
-    state: State,
+    pub(crate) optimizer: Optimizer<B>,
+    pub(crate) state: State,
     /// The batch in progress.
-    batch: Option<Batch>,
+    pub(crate) batch: Option<Batch>,
     /// The last checkpoint and the number of updates that it holds, to tell whether the weights are saved already.
-    saved: Option<(usize, PathBuf)>,
+    pub(crate) saved: Option<(usize, PathBuf)>,
 }
 
 /// Whether a part of the run came to its end.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Flow {
+pub(crate) enum Flow {
     Done,
     Stopped,
 }
@@ -121,10 +131,11 @@ where
         policy: Qwen3<B>,
         reference: Option<Qwen3<B::InnerBackend>>,
         environment: Environment<'a, B::InnerBackend>,
+        trainable: Vec<usize>,
         config: &'a GrpoConfig,
         files: &'a RunFiles,
     ) -> Result<(Qwen3<B>, Self), Error> {
-        let fresh = State::new(config, environment.prompts);
+        let fresh = State::new(config, environment.prompts, environment.held_out);
         let Saved {
             model,
             optimizer,
@@ -157,6 +168,7 @@ where
             collector: Collector {
                 context: PassContext::new(&model, environment.prompts, config)?,
                 environment,
+                trainable,
                 reference,
                 config,
             },
@@ -170,7 +182,14 @@ where
     }
 
     fn run(mut self, mut model: Qwen3<B>, monitor: &mut dyn Monitor) -> Result<Outcome<B>, Error> {
-        while self.state.global_step < self.config.steps {
+        loop {
+            if self.evaluation_is_due() && self.evaluate(&model, monitor)? == Flow::Stopped {
+                return self.finish(model, true, monitor);
+            }
+            self.save_if_due(&model, monitor)?;
+            if self.state.global_step >= self.config.steps || self.is_out_of_patience() {
+                return self.finish(model, false, monitor);
+            }
             if self.collect(&model, monitor)? == Flow::Stopped {
                 return self.finish(model, true, monitor);
             }
@@ -180,15 +199,7 @@ where
                 return self.finish(model, true, monitor);
             }
             self.report(monitor);
-            if self
-                .config
-                .save_every
-                .is_some_and(|every| self.state.global_step.is_multiple_of(every))
-            {
-                self.save(&model, monitor)?;
-            }
         }
-        self.finish(model, false, monitor)
     }
 
     /// Samples and scores the batch of the next step, unless one is in progress.
@@ -227,13 +238,15 @@ where
                     self.batch = Some(batch);
                     return Ok((model, Flow::Stopped));
                 }
-                PassEnd::NonFinite(loss) => return Err(self.refuse(&model, "loss", loss, monitor)?),
+                PassEnd::NonFinite(bad) => {
+                    return Err(self.refuse_loss(&model, bad, &batch, monitor)?);
+                }
             };
             let lr = self.schedule.lr(self.updates(&batch));
             let norm;
             (model, norm) = self.optimizer.step(model, gradients, lr);
             if !norm.is_finite() {
-                return Err(self.refuse(&model, "grad_norm", norm, monitor)?);
+                return Err(self.refuse_norm(&model, norm, &batch, monitor)?);
             }
             batch.passes.push(PassStats {
                 grad_norm: norm,
@@ -250,25 +263,6 @@ where
         self.state.global_step * self.config.iterations + batch.passes.len()
     }
 
-    /// Saves the state before an update that would have been bad, and describes it. The batch may hold the bad numbers, so
-    /// it is not saved.
-    fn refuse(
-        &mut self,
-        model: &Qwen3<B>,
-        quantity: &'static str,
-        value: f64,
-        monitor: &mut dyn Monitor,
-    ) -> Result<Error, Error> {
-        let step = self.state.global_step + 1;
-        let checkpoint = self.save(model, monitor)?;
-        Ok(Error::NonFinite {
-            step,
-            quantity,
-            value,
-            checkpoint,
-        })
-    }
-
     /// Moves on to the next step and tells the monitor about this one.
     fn report(&mut self, monitor: &mut dyn Monitor) {
         let Some(batch) = self.batch.take() else {
@@ -281,42 +275,14 @@ where
         let facts = StepFacts {
             global_step: self.state.global_step,
             total_steps: self.config.steps,
-            epoch: prompts as f64 / self.prompt_lengths.len() as f64,
+            epoch: prompts as f64 / self.collector.trainable.len() as f64,
             num_tokens: self.state.num_tokens,
             learning_rate,
             penalised: self.config.beta > 0.0,
+            two_sided: self.config.delta.is_some(),
+            correction: self.config.engine_correction,
         };
         monitor.on_step(&step_metrics(&batch, &facts));
-    }
-
-    /// Writes a checkpoint unless these weights are saved already; returns the last one.
-    fn save(
-        &mut self,
-        model: &Qwen3<B>,
-        monitor: &mut dyn Monitor,
-    ) -> Result<Option<PathBuf>, Error> {
-        let updates = self.optimizer.steps();
-        if let Some(root) = &self.files.checkpoints
-            && self
-                .saved
-                .as_ref()
-                .is_none_or(|(saved, _)| *saved != updates)
-        {
-            let snapshot = Snapshot {
-                model,
-                optimizer: &self.optimizer,
-                state: &self.state,
-                batch: self.batch.as_ref(),
-                attach: &self.files.attach,
-            };
-            let path = snapshot.write(root)?;
-            if let Some(keep) = self.config.save_total_limit {
-                lm_train::prune_checkpoints(root, keep)?;
-            }
-            monitor.on_checkpoint(&path);
-            self.saved = Some((updates, path));
-        }
-        Ok(self.saved.as_ref().map(|(_, path)| path.clone()))
     }
 
     fn finish(
@@ -326,10 +292,17 @@ where
         monitor: &mut dyn Monitor,
     ) -> Result<Outcome<B>, Error> {
         let checkpoint = self.save(&model, monitor)?;
+        let model = match stopped {
+            true => model,
+            false => self.choose(model)?,
+        };
+        let steps = self.state.global_step;
         Ok(Outcome {
             model,
-            steps: self.state.global_step,
+            steps,
             stopped,
+            early_stopped: !stopped && steps < self.config.steps,
+            best: self.state.evaluations.best,
             checkpoint,
         })
     }

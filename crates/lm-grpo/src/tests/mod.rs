@@ -1,9 +1,13 @@
 //! Tests that need more than one module, or reference values.
 
+mod invariants;
 mod objective;
 mod parity;
 mod pass;
+mod refusals;
 mod resume;
+mod sampling;
+mod scalar;
 mod toy;
 mod trainer;
 
@@ -49,8 +53,13 @@ pub(crate) fn prompts() -> Vec<Prompt> {
 
 /// All parameters, end to end.
 pub(crate) fn values(model: &Qwen3<Train>) -> Vec<f32> {
+    values_of(&model.valid())
+}
+
+/// The same of a model without autodiff.
+pub(crate) fn values_of(model: &Qwen3<Flex>) -> Vec<f32> {
     let mut values = Values(Vec::new());
-    model.valid().visit(&mut values);
+    model.visit(&mut values);
     values.0
 }
 

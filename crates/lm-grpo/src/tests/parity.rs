@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::{Clipped, LossType, Objective, ScaleRewards, advantages};
+use crate::{Clipped, LossType, Objective, ScaleRewards, TokenInput, advantages};
 
 fn floats(value: &Value) -> Vec<f64> {
     value
@@ -101,6 +101,7 @@ fn check_case(file: &Value, name: &str, loss_type: LossType, scale: ScaleRewards
         epsilon: epsilons.0,
         epsilon_high: epsilons.1,
         beta,
+        ..Objective::default()
     };
     let (log_probs, old) = (rows(&file["logp"]), rows(&file["old_logp"]));
     let (reference, mask) = (rows(&file["ref_logp"]), rows(&file["mask"]));
@@ -108,19 +109,22 @@ fn check_case(file: &Value, name: &str, loss_type: LossType, scale: ScaleRewards
         .iter()
         .map(|row| row.iter().sum::<f64>() as usize)
         .collect();
-    let weights = loss_type.weights(&lengths, number(&file["max_completion_length"]) as usize);
+    let masked = vec![false; lengths.len()];
+    let longest = number(&file["max_completion_length"]) as usize;
+    let weights = loss_type.weights(&lengths, &masked, longest);
     let advantages = advantages_of(file, scale);
     let gradients = rows(&expected["grad"]);
 
     let (mut loss, mut kl, mut low, mut high) = (0.0, 0.0, 0.0, 0.0);
     for i in 0..mask.len() {
         for t in (0..mask[i].len()).filter(|&t| mask[i][t] > 0.0) {
-            let term = objective.token(
-                log_probs[i][t],
-                old[i][t],
-                Some(reference[i][t]),
-                advantages[i],
-            );
+            let token = TokenInput {
+                policy: log_probs[i][t],
+                old: old[i][t],
+                reference: Some(reference[i][t]),
+                correction: 1.0,
+            };
+            let term = objective.token(&token, advantages[i]);
             loss += weights[i] * term.loss;
             kl += term.kl;
             low += f64::from(term.clipped == Some(Clipped::Low));

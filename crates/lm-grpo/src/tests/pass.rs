@@ -9,26 +9,25 @@ use super::{Train, VOCAB, policy, prompts};
 use crate::batch::{Batch, Trajectory};
 use crate::metrics::{PassStats, RolloutStats};
 use crate::pass::{PassContext, PassEnd, accumulate, record_reference, scoring};
-use crate::{LossType, Objective, Prompt};
+use crate::{EngineCorrection, ImportanceSamplingLevel, KlEstimator, LossType, Objective, Prompt};
 
 const OBJECTIVE: Objective = Objective {
     epsilon: 0.2,
     epsilon_high: 0.28,
+    delta: None,
     beta: 0.04,
+    kl_estimator: KlEstimator::K3,
+    importance_sampling_level: ImportanceSamplingLevel::Token,
 };
 const EVERYTHING: usize = 10_000;
 
-type Gradients = ParamGradients<burn::backend::Flex>;
+pub(crate) type Gradients = ParamGradients<burn::backend::Flex>;
 
 /// Eleven completions of made-up tokens with made-up advantages, one of them masked.
 fn batch(loss_type: LossType) -> Batch {
     let lengths = [3, 9, 1, 5, 12, 2, 7, 4, 4, 6, 8];
-    let counted: Vec<usize> = lengths
-        .iter()
-        .enumerate()
-        .map(|(i, n)| if i == 4 { 0 } else { *n })
-        .collect();
-    let weights = loss_type.weights(&counted, 16);
+    let masked: Vec<bool> = (0..lengths.len()).map(|i| i == 4).collect();
+    let weights = loss_type.weights(&lengths, &masked, 16);
     let trajectory = |(i, &length): (usize, &usize)| Trajectory {
         // Neighbours share a prompt, so the cuts of a batch fall inside groups and between them.
         prompt: i / 3,
@@ -54,6 +53,7 @@ fn context(prompts: &[Prompt]) -> PassContext<'_> {
     PassContext {
         prompts,
         objective: OBJECTIVE,
+        correction: EngineCorrection::None,
         temperature: 0.9,
         recompute: Recompute::Nothing,
     }
@@ -64,9 +64,26 @@ fn micro_batches(batch: &Batch, tokens: usize) -> Vec<Vec<usize>> {
     batch.micro_batches(&lengths, tokens)
 }
 
-fn pass(model: &Qwen3<Train>, batch: &mut Batch, tokens: usize) -> (Gradients, PassStats) {
-    let micro_batches = micro_batches(batch, tokens);
-    match accumulate(model, batch, &micro_batches, context(&prompts()), &()) {
+pub(crate) fn pass(
+    model: &Qwen3<Train>,
+    batch: &mut Batch,
+    tokens: usize,
+) -> (Gradients, PassStats) {
+    pass_with(OBJECTIVE, model, batch, tokens)
+}
+
+fn pass_with(
+    objective: Objective,
+    model: &Qwen3<Train>,
+    batch: &mut Batch,
+    tokens: usize,
+) -> (Gradients, PassStats) {
+    let (micro_batches, prompts) = (micro_batches(batch, tokens), prompts());
+    let context = PassContext {
+        objective,
+        ..context(&prompts)
+    };
+    match accumulate(model, batch, &micro_batches, context, &()) {
         PassEnd::Complete(gradients, stats) => (gradients, stats),
         _ => panic!("expected a complete pass"),
     }
@@ -82,7 +99,7 @@ fn make_off_policy(batch: &mut Batch) {
 }
 
 /// A batch with a reference and old log-probabilities that differ from the policy's.
-fn off_policy(model: &Qwen3<Train>, loss_type: LossType) -> Batch {
+pub(crate) fn off_policy(model: &Qwen3<Train>, loss_type: LossType) -> Batch {
     let mut batch = batch(loss_type);
     pass(model, &mut batch, EVERYTHING);
     make_off_policy(&mut batch);
@@ -98,7 +115,7 @@ fn off_policy(model: &Qwen3<Train>, loss_type: LossType) -> Batch {
     batch
 }
 
-fn flat(gradients: &Gradients) -> Vec<f32> {
+pub(crate) fn flat(gradients: &Gradients) -> Vec<f32> {
     gradients
         .iter()
         .flat_map(|(_, tensor)| tensor.to_data().iter::<f32>().collect::<Vec<_>>())
@@ -106,7 +123,7 @@ fn flat(gradients: &Gradients) -> Vec<f32> {
 }
 
 #[track_caller]
-fn all_close(found: &[f32], expected: &[f32]) {
+pub(crate) fn all_close(found: &[f32], expected: &[f32]) {
     assert_eq!(found.len(), expected.len());
     let scale = expected.iter().fold(0.0_f32, |a, b| a.max(b.abs()));
     assert!(scale > 0.0);
@@ -120,20 +137,40 @@ fn all_close(found: &[f32], expected: &[f32]) {
 
 #[test]
 fn splitting_micro_batches_changes_nothing() {
-    let model = policy();
-    for loss_type in [LossType::Grpo, LossType::DrGrpo, LossType::Bnpo] {
-        let mut whole = off_policy(&model, loss_type);
-        let (gradients, stats) = pass(&model, &mut whole, EVERYTHING);
-        assert!(stats.clip_low > 0.0 && stats.clip_high > 0.0 && stats.kl > 0.0);
-        for tokens in [1, 10, 25] {
-            let mut split = off_policy(&model, loss_type);
-            assert!(micro_batches(&split, tokens).len() > 2);
-            let (found, other) = pass(&model, &mut split, tokens);
-            all_close(&flat(&found), &flat(&gradients));
-            assert!((other.loss - stats.loss).abs() <= 1e-5 * (1.0 + stats.loss.abs()));
-            assert!((other.entropy - stats.entropy).abs() <= 1e-5 * stats.entropy);
-            assert!((other.kl - stats.kl).abs() <= 1e-5 * stats.kl);
+    let sequence = Objective {
+        importance_sampling_level: ImportanceSamplingLevel::Sequence,
+        epsilon: 0.02,
+        epsilon_high: 0.02,
+        delta: Some(1.1),
+        kl_estimator: KlEstimator::K2,
+        ..OBJECTIVE
+    };
+    let losses = [
+        LossType::Grpo,
+        LossType::DrGrpo,
+        LossType::Bnpo,
+        LossType::Dapo,
+    ];
+    for loss_type in losses {
+        for objective in [OBJECTIVE, sequence] {
+            check_splitting(loss_type, objective);
         }
+    }
+}
+
+fn check_splitting(loss_type: LossType, objective: Objective) {
+    let model = policy();
+    let mut whole = off_policy(&model, loss_type);
+    let (gradients, stats) = pass_with(objective, &model, &mut whole, EVERYTHING);
+    assert!(stats.clip_low > 0.0 && stats.clip_high > 0.0 && stats.kl > 0.0);
+    for tokens in [1, 10, 25] {
+        let mut split = off_policy(&model, loss_type);
+        assert!(micro_batches(&split, tokens).len() > 2);
+        let (found, other) = pass_with(objective, &model, &mut split, tokens);
+        all_close(&flat(&found), &flat(&gradients));
+        assert!((other.loss - stats.loss).abs() <= 1e-5 * (1.0 + stats.loss.abs()));
+        assert!((other.entropy - stats.entropy).abs() <= 1e-5 * stats.entropy);
+        assert!((other.kl - stats.kl).abs() <= 1e-5 * stats.kl);
     }
 }
 

@@ -10,8 +10,8 @@ use lm_train::{RunFiles, ScheduleKind};
 
 use super::{Train, policy, prompts};
 use crate::{
-    BuiltinEngine, CompletionRow, Environment, Error, GrpoConfig, Monitor, Outcome, Reward,
-    RewardItem, RewardValue, StepMetrics, TextDecoder, train_grpo,
+    BuiltinEngine, CompletionRow, Environment, Error, Evaluation, GrpoConfig, Monitor, Outcome,
+    Reward, RewardItem, RewardValue, StepMetrics, TextDecoder, train_grpo,
 };
 
 /// Writes a token as a number; these tokens end a completion.
@@ -65,7 +65,10 @@ impl Reward for Fixed {
 #[derive(Default)]
 pub(crate) struct Watch {
     pub(crate) metrics: Vec<StepMetrics>,
+    pub(crate) evaluations: Vec<Evaluation>,
     pub(crate) rows: usize,
+    /// The prompts of the rows.
+    pub(crate) prompts: Vec<usize>,
     pub(crate) checkpoints: Vec<PathBuf>,
     pub(crate) asked: Cell<usize>,
     stop_at: Option<usize>,
@@ -87,6 +90,11 @@ impl Monitor for Watch {
 
     fn on_rollout(&mut self, _step: usize, rows: &[CompletionRow<'_>]) {
         self.rows += rows.len();
+        self.prompts.extend(rows.iter().map(|row| row.prompt_index));
+    }
+
+    fn on_evaluation(&mut self, evaluation: &Evaluation) {
+        self.evaluations.push(evaluation.clone());
     }
 
     fn on_checkpoint(&mut self, path: &std::path::Path) {
@@ -123,6 +131,7 @@ pub(crate) struct Setup<'a> {
     pub(crate) reference: Option<Qwen3<Flex>>,
     pub(crate) reward: &'a dyn Reward,
     pub(crate) stops: &'static [u32],
+    pub(crate) held_out: &'static [usize],
 }
 
 impl Default for Setup<'_> {
@@ -134,6 +143,7 @@ impl Default for Setup<'_> {
             reference,
             reward: &ShareOfSeven,
             stops: &[0],
+            held_out: &[],
         }
     }
 }
@@ -149,6 +159,7 @@ impl Setup<'_> {
         let mut engine = BuiltinEngine::new(5);
         let environment = Environment {
             prompts: &prompts,
+            held_out: self.held_out,
             decoder: &Numbers(self.stops),
             reward: self.reward,
             engine: &mut engine,

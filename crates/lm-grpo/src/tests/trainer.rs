@@ -3,15 +3,16 @@
 use std::ops::ControlFlow;
 
 use burn::backend::Flex;
-use burn::module::{AutodiffModule, Module, ModuleMapper, Param};
-use burn::tensor::Tensor;
+use burn::module::AutodiffModule;
 use lm_generate::{Finish, Generated, Progress, Request};
 use lm_model::Qwen3;
 use lm_train::RunFiles;
 
 use super::toy::{Fixed, Numbers, Setup, ShareOfSeven, Watch, config, expect_error, run};
-use super::{Train, policy, prompts, values};
-use crate::{BoxError, Environment, Error, GrpoConfig, RolloutEngine, train_grpo};
+use super::{policy, prompts, values};
+use crate::{
+    BoxError, EngineCorrection, Environment, Error, GrpoConfig, RolloutEngine, train_grpo,
+};
 
 #[test]
 fn the_policy_learns_what_is_rewarded() {
@@ -63,6 +64,11 @@ fn metrics_have_the_names_of_trl() {
         "completions/clipped_ratio",
         "sampling/sampling_logp_difference/mean",
         "sampling/sampling_logp_difference/max",
+        "sampling/importance_sampling_ratio/min",
+        "sampling/importance_sampling_ratio/mean",
+        "sampling/importance_sampling_ratio/max",
+        "rollout_tokens_per_second",
+        "training_tokens_per_second",
         "step_time",
         "time/rollout_share",
         "time/training_share",
@@ -201,35 +207,6 @@ fn equal_rewards_leave_the_policy_alone_without_a_penalty() {
 }
 
 #[test]
-fn bad_rewards_are_refused() {
-    let with = |reward: Fixed| {
-        let setup = Setup {
-            reward: &reward,
-            ..Default::default()
-        };
-        expect_error(setup.run(&config(), &RunFiles::default(), &mut ()))
-    };
-    let error = with(Fixed(|_| vec![1.0]));
-    assert!(matches!(
-        error,
-        Error::RewardCount {
-            step: 1,
-            expected: 12,
-            found: 1
-        }
-    ));
-    let error = with(Fixed(|n| {
-        (0..n)
-            .map(|i| if i == 6 { f64::NAN } else { 1.0 })
-            .collect()
-    }));
-    assert!(
-        matches!(error, Error::RewardNotFinite { step: 1, .. }),
-        "{error}"
-    );
-}
-
-#[test]
 fn a_missing_reference_and_bad_settings_are_refused() {
     let setup = Setup {
         reference: None,
@@ -249,43 +226,6 @@ fn a_missing_reference_and_bad_settings_are_refused() {
     let error =
         serde_json::from_str::<GrpoConfig>(r#"{"num_generations": 8}"#).expect_err("unknown");
     assert!(error.to_string().contains("num_generations"), "{error}");
-}
-
-/// Replaces all parameters by NaN.
-struct Spoil;
-
-impl ModuleMapper<Flex> for Spoil {
-    fn map_float<const D: usize>(
-        &mut self,
-        param: Param<Tensor<Flex, D>>,
-    ) -> Param<Tensor<Flex, D>> {
-        param.map(|tensor| tensor * f32::NAN)
-    }
-}
-
-#[test]
-fn a_loss_that_is_not_finite_ends_the_run_before_the_update() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let files = RunFiles {
-        checkpoints: Some(dir.path().into()),
-        ..Default::default()
-    };
-    let mut setup = Setup::default();
-    let before = values(&setup.model);
-    setup.reference = setup.reference.map(|reference| reference.map(&mut Spoil));
-    let error = expect_error(setup.run(&config(), &files, &mut ()));
-    let Error::NonFinite {
-        step: 1,
-        quantity: "loss",
-        checkpoint: Some(path),
-        ..
-    } = error
-    else {
-        panic!("unexpected: {error}");
-    };
-    let saved: Qwen3<Train> =
-        lm_model::checkpoint::load(&path, &Default::default()).expect("a checkpoint");
-    assert!(values(&saved) == before);
 }
 
 /// Returns fewer completions than it was asked for.
@@ -312,25 +252,61 @@ impl RolloutEngine<Flex> for Lazy {
 
 #[test]
 fn an_engine_that_returns_too_little_is_refused() {
+    let error = error_of(&mut Lazy, &config());
+    assert_eq!(
+        error.to_string(),
+        "step 1: rollout: expected 4 completions in group 0, found 3"
+    );
+}
+
+/// Returns completions without log-probabilities.
+struct Silent;
+
+impl RolloutEngine<Flex> for Silent {
+    fn rollout(
+        &mut self,
+        _model: &Qwen3<Flex>,
+        requests: &[Request],
+        _progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Vec<Vec<Generated>>, BoxError> {
+        let one = Generated {
+            ids: vec![3],
+            log_probs: vec![],
+            finish: Finish::Stop,
+        };
+        let group = |request: &Request| vec![one.clone(); request.n];
+        Ok(requests.iter().map(group).collect())
+    }
+}
+
+#[test]
+fn a_correction_needs_the_log_probabilities_of_the_engine() {
+    let corrected = GrpoConfig {
+        engine_correction: EngineCorrection::Truncate { cap: 2.0 },
+        ..config()
+    };
+    let error = error_of(&mut Silent, &corrected);
+    let named = matches!(error, Error::NoEngineLogProbs { step: 1, group: 0 });
+    assert!(named, "{error}");
+}
+
+fn error_of(engine: &mut dyn RolloutEngine<Flex>, config: &GrpoConfig) -> Error {
     let prompts = prompts();
     let model = policy();
     let reference = Some(model.valid());
     let environment = Environment {
         prompts: &prompts,
+        held_out: &[],
         decoder: &Numbers(&[0]),
         reward: &ShareOfSeven,
-        engine: &mut Lazy,
+        engine,
     };
-    let error = expect_error(train_grpo(
+    expect_error(train_grpo(
         model,
         reference,
         environment,
-        &config(),
+        config,
         &RunFiles::default(),
         &mut (),
-    ));
-    assert_eq!(
-        error.to_string(),
-        "step 1: rollout: expected 4 completions in group 0, found 3"
-    );
+    ))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
-use lm_grpo::{Clipped, LossType, Objective, ScaleRewards, TokenTerm, advantages};
+use lm_grpo::{Clipped, LossType, Objective, ScaleRewards, TokenInput, TokenTerm, advantages};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -112,6 +112,7 @@ impl File {
             epsilon: self.epsilon,
             epsilon_high: self.epsilon_high,
             beta,
+            ..Objective::default()
         };
         let (mut found, mut comparison) = (Sums::default(), Comparison::new(TOLERANCE));
         for (i, weight) in self.weights(loss_type).into_iter().enumerate() {
@@ -121,9 +122,13 @@ impl File {
                     gradients.push(0.0);
                     continue;
                 }
-                let reference = Some(self.ref_logp[i][t]);
-                let (now, old) = (self.logp[i][t], self.old_logp[i][t]);
-                let term = objective.token(now, old, reference, advantages[i]);
+                let token = TokenInput {
+                    policy: self.logp[i][t],
+                    old: self.old_logp[i][t],
+                    reference: Some(self.ref_logp[i][t]),
+                    correction: 1.0,
+                };
+                let term = objective.token(&token, advantages[i]);
                 gradients.push(weight * term.gradient);
                 found.add(weight, &term);
             }
@@ -138,7 +143,8 @@ impl File {
     fn weights(&self, loss_type: LossType) -> Vec<f64> {
         let tokens = |row: &Vec<f64>| row.iter().filter(|&&mask| mask != 0.0).count();
         let lengths: Vec<usize> = self.mask.iter().map(tokens).collect();
-        loss_type.weights(&lengths, self.max_completion_length)
+        let masked = vec![false; lengths.len()];
+        loss_type.weights(&lengths, &masked, self.max_completion_length)
     }
 }
 

@@ -5,7 +5,8 @@ use super::memory::{self, Memory};
 use super::teacher::{self, PRICES, Price};
 use super::words::{count, gib, join, lower, millions, thousands};
 use super::work;
-use crate::recipe::{Cot, DataSource, Grpo, LossType, Method, Recipe};
+use crate::recipe::{Cot, DataSource, Grpo, Method, Recipe};
+use lm_grpo::LossType;
 use std::fmt::{Result, Write};
 
 /// The whole plan of a recipe; `dims` are those of its base model, if they are known.
@@ -287,6 +288,7 @@ fn loss_name(loss: LossType) -> &'static str {
         LossType::Grpo => "grpo",
         LossType::DrGrpo => "dr_grpo",
         LossType::Bnpo => "bnpo",
+        LossType::Dapo => "dapo",
     }
 }
 

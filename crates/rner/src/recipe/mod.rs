@@ -7,6 +7,7 @@
 //! (`0`, `""` or a word), documented at the field.
 
 mod error;
+mod grpo;
 mod overrides;
 mod profiles;
 mod sections;
@@ -14,9 +15,10 @@ mod sections;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use error::RecipeError;
+pub(crate) use grpo::{Correction, Grpo};
 pub(crate) use sections::{
-    Backend, Cot, Data, DataSource, Dtype, Eval, Grpo, Hardware, Layout, Lora, LossType, Method,
-    Model, OverLength, Plan, Run, ScaleRewards, Schedule, Sft,
+    Backend, Cot, Data, DataSource, Dtype, Eval, Hardware, Layout, Lora, Method, Model, OverLength,
+    Plan, Run, Schedule, Sft,
 };
 
 /// Everything that a run depends on, resolved.
@@ -158,7 +160,7 @@ impl Recipe {
         for (key, value) in self.fractions() {
             range(key, value, (0.0..=1.0).contains(&value), "between 0 and 1")?;
         }
-        self.validate_rewards()?;
+        self.grpo.validate()?;
         let judge = self.cot.judge_threshold;
         range(
             "cot.judge_threshold",
@@ -166,25 +168,6 @@ impl Recipe {
             (0.0..=10.0).contains(&judge),
             "between 0 and 10",
         )
-    }
-
-    /// A negative weight would reward what it is named to prevent.
-    fn validate_rewards(&self) -> Result<(), RecipeError> {
-        let g = &self.grpo;
-        let weights = [
-            ("grpo.reward_f1", g.reward_f1),
-            ("grpo.reward_schema", g.reward_schema),
-            ("grpo.reward_length", g.reward_length),
-            ("grpo.reward_format", g.reward_format),
-            ("grpo.reward_grounding", g.reward_grounding),
-        ];
-        for (key, value) in weights {
-            let ok = value.is_finite() && value >= 0.0;
-            range(key, value, ok, "a finite number, 0 or above")?;
-        }
-        let (free, max) = (g.reward_length_free, g.reward_length_max);
-        let expected = "more than grpo.reward_length_free";
-        range("grpo.reward_length_max", max as f64, max > free, expected)
     }
 
     fn rates(&self) -> [(&'static str, f64); 7] {

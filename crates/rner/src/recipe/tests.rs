@@ -49,8 +49,33 @@ fn overrides_take_toml_values_and_bare_strings() -> Result<(), RecipeError> {
     assert_eq!(r.sft.lr, 1.0);
     assert_eq!(r.run.name, "7");
     assert_eq!(r.model.base, "a b");
-    assert_eq!(r.grpo.loss_type, LossType::Bnpo);
+    assert_eq!(r.grpo.loss_type, lm_grpo::LossType::Bnpo);
     assert_eq!(r.plan.teacher_tokens_out, [1, 2, 3]);
+    Ok(())
+}
+
+#[test]
+fn the_objective_of_grpo_is_chosen_by_name() -> Result<(), RecipeError> {
+    let paper = Recipe::resolve("paper-8b", &[])?.grpo;
+    assert_eq!(paper.scale_rewards, lm_grpo::ScaleRewards::Group);
+    assert_eq!(paper.engine_correction, Correction::None);
+    assert_eq!((paper.delta, paper.dynamic_sampling), (0.0, 0));
+    let grpo = tiny(&[
+        "grpo.loss_type=dapo",
+        "grpo.importance_sampling_level=sequence",
+        "grpo.kl_estimator=k2",
+        "grpo.engine_correction=truncate",
+        "grpo.delta=4",
+    ])?
+    .grpo;
+    assert_eq!(grpo.loss_type, lm_grpo::LossType::Dapo);
+    assert_eq!(
+        grpo.importance_sampling_level,
+        lm_grpo::ImportanceSamplingLevel::Sequence
+    );
+    assert_eq!(grpo.kl_estimator, lm_grpo::KlEstimator::K2);
+    assert_eq!(grpo.engine_correction, Correction::Truncate);
+    assert!(refused("grpo.loss_type=dopo").contains("dapo"));
     Ok(())
 }
 
@@ -96,6 +121,10 @@ fn a_value_without_sense_is_refused() {
             .contains("grpo.reward_format: expected a finite number, 0 or above")
     );
     assert!(refused("grpo.reward_length_max=9").contains("more than grpo.reward_length_free"));
+    assert!(refused("grpo.delta=1.1").contains("0 or more than 1 + grpo.epsilon_high"));
+    assert!(refused("grpo.engine_correction_cap=0").contains("above 0"));
+    assert!(refused("grpo.eval_every=5").contains("above 0 with grpo.eval_every"));
+    assert!(refused("grpo.load_best=true").contains("0 without grpo.eval_every"));
     assert!(refused("grpo.reward_lenght=1").contains("did you mean grpo.reward_length"));
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// What is drawn: title, beginning of the stage's name, metric, name of the y axis.
-const CURVES: [(&str, &str, &str, &str); 6] = [
+const CURVES: [(&str, &str, &str, &str); 8] = [
     ("SFT: loss", "sft", "loss", "nats per token"),
     ("GRPO: reward", "grpo", "reward", "reward"),
     (
@@ -27,6 +27,18 @@ const CURVES: [(&str, &str, &str, &str); 6] = [
         "tokens",
     ),
     ("GRPO: entropy", "grpo", "entropy", "nats per token"),
+    (
+        "GRPO: answers without entities",
+        "grpo",
+        "rewards/empty_answer/mean",
+        "share",
+    ),
+    (
+        "GRPO: answers with labels outside the schema",
+        "grpo",
+        "rewards/outside_schema/mean",
+        "share",
+    ),
 ];
 
 /// One chart per metric that was logged, one line per stage and seed.

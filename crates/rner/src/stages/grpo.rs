@@ -8,11 +8,14 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
-use lm_grpo::{Environment, GrpoConfig, Prompt, train_grpo};
+use lm_grpo::{EngineCorrection, Environment, GrpoConfig, Outcome, Prompt, train_grpo};
 use lm_kernels::LmOps;
 use lm_model::ChatTokenizer;
 use lm_train::{RunFiles, latest_checkpoint};
 use ner_types::{Example, PromptTemplate};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 
 use self::reward::NerReward;
 use super::{ModelDir, Watch, sft};
@@ -20,7 +23,7 @@ use crate::backend::{Device, Inner, Task};
 use crate::cli::RolloutArgs;
 use crate::interrupt::Interrupted;
 use crate::plan::rollout_batches;
-use crate::recipe::{Dtype, Grpo, Lora, LossType, Method, ScaleRewards};
+use crate::recipe::{Correction, Dtype, Grpo, Lora, Method};
 
 /// A reinforcement learning run.
 pub(crate) struct GrpoJob<'a> {
@@ -58,9 +61,10 @@ impl Task for GrpoJob<'_> {
     {
         let tokenizer = self.base.tokenizer()?;
         let (prompts, reward) = self.tasks(&tokenizer)?;
+        let held_out = hold_out(prompts.len(), self.config, self.seed);
         let config = GrpoConfig {
             master_weights: self.dtype.master_weights(),
-            ..trainer_config(self.config, prompts.len(), self.seed)
+            ..trainer_config(self.config, prompts.len() - held_out.len(), self.seed)
         };
         let policy = self.base.load::<B>(device, self.dtype.precision())?;
         // The reference shares the weights of the policy: with LoRA for good, because these never
@@ -79,16 +83,13 @@ impl Task for GrpoJob<'_> {
         let mut engine = engine::choose(self.rollout, self.batch, &self.out)?;
         let environment = Environment {
             prompts: &prompts,
+            held_out: &held_out,
             decoder: &tokenizer,
             reward: &reward,
             engine: &mut *engine,
         };
         let outcome = train_grpo(policy, reference, environment, &config, &files, self.watch)?;
-        let summary = format!(
-            "{} prompts, {} rollout batches",
-            prompts.len(),
-            outcome.steps
-        );
+        let summary = summary(prompts.len(), &outcome);
         self.watch.finish(&summary)?;
         if outcome.stopped {
             return Err(Interrupted.into());
@@ -136,6 +137,16 @@ impl lm_grpo::Monitor for Watch {
         self.step(metrics.global_step, metrics.total_steps, metrics, &words);
     }
 
+    fn on_evaluation(&mut self, evaluation: &lm_grpo::Evaluation) {
+        self.record(evaluation.global_step, evaluation);
+        let best = match evaluation.is_best {
+            true => ", the best so far",
+            false => "",
+        };
+        let words = format!("evaluation reward {:.3}{best}", evaluation.reward);
+        self.note(evaluation.global_step, &words);
+    }
+
     fn should_stop(&self) -> bool {
         Self::should_stop(self)
     }
@@ -150,16 +161,13 @@ fn trainer_config(grpo: &Grpo, prompts: usize, seed: u64) -> GrpoConfig {
         epsilon: grpo.epsilon,
         epsilon_high: grpo.epsilon_high,
         beta: grpo.beta,
-        loss_type: match grpo.loss_type {
-            LossType::Grpo => lm_grpo::LossType::Grpo,
-            LossType::DrGrpo => lm_grpo::LossType::DrGrpo,
-            LossType::Bnpo => lm_grpo::LossType::Bnpo,
-        },
-        scale_rewards: match grpo.scale_rewards {
-            ScaleRewards::None => lm_grpo::ScaleRewards::None,
-            ScaleRewards::Group => lm_grpo::ScaleRewards::Group,
-            ScaleRewards::Batch => lm_grpo::ScaleRewards::Batch,
-        },
+        loss_type: grpo.loss_type,
+        scale_rewards: grpo.scale_rewards,
+        delta: (grpo.delta > 0.0).then_some(grpo.delta),
+        importance_sampling_level: grpo.importance_sampling_level,
+        kl_estimator: grpo.kl_estimator,
+        engine_correction: correction(grpo),
+        dynamic_sampling: unless_zero(grpo.dynamic_sampling),
         temperature: grpo.temperature,
         max_completion_length: grpo.max_completion_length,
         mask_truncated: grpo.mask_truncated,
@@ -176,8 +184,51 @@ fn trainer_config(grpo: &Grpo, prompts: usize, seed: u64) -> GrpoConfig {
         micro_batch_tokens: grpo.micro_batch_tokens,
         recompute_layers: grpo.recompute_layers,
         seed,
-        save_every: (grpo.save_every > 0).then_some(grpo.save_every),
-        save_total_limit: (grpo.save_total_limit > 0).then_some(grpo.save_total_limit),
+        save_every: unless_zero(grpo.save_every),
+        save_total_limit: unless_zero(grpo.save_total_limit),
+        eval_every: unless_zero(grpo.eval_every),
+        early_stopping_patience: unless_zero(grpo.early_stopping_patience),
+        load_best: grpo.load_best,
         ..GrpoConfig::default()
     }
+}
+
+fn correction(grpo: &Grpo) -> EngineCorrection {
+    let cap = grpo.engine_correction_cap;
+    match grpo.engine_correction {
+        Correction::None => EngineCorrection::None,
+        Correction::Truncate => EngineCorrection::Truncate { cap },
+        Correction::Mask => EngineCorrection::Mask { cap },
+    }
+}
+
+/// A number of the recipe that is off at zero.
+fn unless_zero(value: usize) -> Option<usize> {
+    (value > 0).then_some(value)
+}
+
+/// A random share of the prompts to evaluate on, at least one if there is an evaluation.
+fn hold_out(prompts: usize, grpo: &Grpo, seed: u64) -> Vec<usize> {
+    let share = (prompts as f64 * grpo.eval_share).round() as usize;
+    let count = match grpo.eval_every {
+        0 => share,
+        _ => share.max(1),
+    };
+    let mut order: Vec<usize> = (0..prompts).collect();
+    order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    order.truncate(count.min(prompts.saturating_sub(1)));
+    order.sort_unstable();
+    order
+}
+
+/// What a run did, in a few words.
+fn summary<B: AutodiffBackend>(prompts: usize, outcome: &Outcome<B>) -> String {
+    let best = match outcome.best {
+        Some(best) => format!(
+            ", evaluation reward {:.3} after {}",
+            best.reward, best.global_step
+        ),
+        None => String::new(),
+    };
+    format!("{prompts} prompts, {} rollout batches{best}", outcome.steps)
 }

@@ -70,8 +70,15 @@ impl Watch {
         self.record(step, metrics);
     }
 
+    /// Shows words beside the progress line, if there is one.
+    pub(super) fn note(&self, step: usize, words: &str) {
+        if let Some(progress) = &self.progress {
+            progress.note(step, words);
+        }
+    }
+
     /// Logs the numbers of one step.
-    fn record(&mut self, step: usize, metrics: &impl Serialize) {
+    pub(super) fn record(&mut self, step: usize, metrics: &impl Serialize) {
         let Ok(Value::Object(metrics)) = serde_json::to_value(metrics) else {
             return;
         };
@@ -116,15 +123,12 @@ impl lm_train::Monitor for Watch {
 
     fn on_evaluation(&mut self, metrics: &lm_train::EvalMetrics) {
         self.record(metrics.global_step, metrics);
-        if let Some(progress) = &self.progress {
-            let best = if metrics.is_best {
-                ", the best so far"
-            } else {
-                ""
-            };
-            let words = format!("evaluation loss {:.4}{best}", metrics.eval_loss);
-            progress.note(metrics.global_step, &words);
-        }
+        let best = match metrics.is_best {
+            true => ", the best so far",
+            false => "",
+        };
+        let words = format!("evaluation loss {:.4}{best}", metrics.eval_loss);
+        self.note(metrics.global_step, &words);
     }
 
     fn should_stop(&self) -> bool {

@@ -1,14 +1,18 @@
 //! The NER rewards for the trainer: what a completion earns, and the parts that the metrics show.
 
+use std::collections::HashSet;
+
 use lm_grpo::{Reward, RewardItem, RewardValue};
 use ner_rewards::{Breakdown, ExtraWeights, LengthLimit, RewardOptions, RewardWeights, Target};
-use ner_types::Example;
+use ner_types::{Entity, Example, normalize_label, parse};
 
 use crate::recipe::Grpo;
 
 /// 10·F1 + 1·schema as in the paper, plus what the recipe switches on.
 pub(super) struct NerReward {
     targets: Vec<Target>,
+    /// The labels that each prompt asks for.
+    schemas: Vec<HashSet<String>>,
     options: RewardOptions,
 }
 
@@ -17,6 +21,7 @@ impl NerReward {
     pub(super) fn new(recipe: &Grpo) -> Self {
         NerReward {
             targets: Vec::new(),
+            schemas: Vec::new(),
             options: options(recipe),
         }
     }
@@ -25,14 +30,32 @@ impl NerReward {
     pub(super) fn add(&mut self, example: &Example) {
         let target = Target::new(&example.schema, &example.entities);
         self.targets.push(target.in_sentence(&example.sentence));
+        let labels = example.schema.iter().map(|label| normalize_label(label));
+        self.schemas.push(labels.collect());
     }
 
     fn value(&self, item: &RewardItem<'_>) -> RewardValue {
         let score = self.targets[item.prompt_index].score_with(item.completion, &self.options);
         RewardValue {
             total: score.total,
-            parts: self.parts(&score),
+            parts: [self.parts(&score), self.habits(item)].concat(),
         }
+    }
+
+    /// What a completion does that tells why rewards are low: an answer without entities, and labels that nobody asked for.
+    /// Their means are shares of the completions.
+    fn habits(&self, item: &RewardItem<'_>) -> Vec<(String, f64)> {
+        let found = parse(item.completion).entities;
+        let schema = &self.schemas[item.prompt_index];
+        let is_outside = |entity: &Entity| !schema.contains(&normalize_label(&entity.label));
+        let share = |is: bool| f64::from(u8::from(is));
+        vec![
+            ("empty_answer".to_owned(), share(found.is_empty())),
+            (
+                "outside_schema".to_owned(),
+                share(found.iter().any(is_outside)),
+            ),
+        ]
     }
 
     /// The paper's rewards, and those that count.
@@ -77,8 +100,6 @@ fn options(recipe: &Grpo) -> RewardOptions {
 
 #[cfg(test)]
 mod tests {
-    use ner_types::Entity;
-
     use super::*;
     use crate::recipe::Recipe;
 
@@ -103,7 +124,38 @@ mod tests {
         let value = &reward.score(&[item])[0];
         assert!((value.total - total).abs() < 1e-12, "{value:?}");
         let found: Vec<&str> = value.parts.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(found, names);
+        assert_eq!(found, [names, &["empty_answer", "outside_schema"]].concat());
+        assert!(
+            value
+                .parts
+                .iter()
+                .rev()
+                .take(2)
+                .all(|(_, share)| *share == 0.0)
+        );
+    }
+
+    #[test]
+    fn habits_are_counted() {
+        let recipe = Recipe::resolve("tiny", &[]).expect("a recipe");
+        let mut reward = NerReward::new(&recipe.grpo);
+        reward.add(&Example {
+            schema: vec!["City".into()],
+            ..Example::default()
+        });
+        for (completion, expected) in [
+            ("{\"entities\": {\"city\": [\"Brel\"]}}", [0.0, 0.0]),
+            ("{\"entities\": {\"river\": [\"Osk\"]}}", [0.0, 1.0]),
+            ("{\"entities\": {}}", [1.0, 0.0]),
+            ("no answer", [1.0, 0.0]),
+        ] {
+            let item = RewardItem {
+                prompt_index: 0,
+                completion,
+            };
+            let found = reward.habits(&item).into_iter().map(|(_, share)| share);
+            assert_eq!(found.collect::<Vec<_>>(), expected, "{completion}");
+        }
     }
 
     /// One of two predictions is right: F1 2/3, schema 1, format 1, and one text in two stands in the sentence.
