@@ -107,11 +107,9 @@ pub(super) fn merge(dirs: &[PathBuf], out: &Path) -> Result<()> {
     }
     let merged = ner_cot::merge(dirs, out)?;
     // The first part's settings are those of the whole; its answers are claimed with them.
-    for file in ["manifest.json"] {
-        let from = dirs[0].join(file);
-        if from.exists() {
-            std::fs::copy(&from, out.join(file))?;
-        }
+    let manifest = dirs[0].join("manifest.json");
+    if manifest.exists() {
+        std::fs::copy(&manifest, out.join("manifest.json"))?;
     }
     jobs[0].clone().whole().write(out)?;
     println!(
