@@ -229,3 +229,33 @@ fn summary<B: AutodiffBackend>(prompts: usize, outcome: &Outcome<B>) -> String {
     };
     format!("{prompts} prompts, {} rollout batches{best}", outcome.steps)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::hold_out;
+    use crate::recipe::Recipe;
+
+    #[test]
+    fn a_share_of_the_prompts_is_held_out() {
+        let held_out = |prompts, share: &str, seed| {
+            let sets = [
+                "grpo.eval_every=1".into(),
+                format!("grpo.eval_share={share}"),
+            ];
+            // The share comes first: an evaluation without one is refused.
+            let sets: Vec<String> = sets.into_iter().rev().collect();
+            let recipe = Recipe::resolve("tiny", &sets).expect("a recipe");
+            hold_out(prompts, &recipe.grpo, seed)
+        };
+        let found = held_out(40, "0.1", 1);
+        assert_eq!(found.len(), 4);
+        assert!(found.is_sorted() && found.iter().all(|&prompt| prompt < 40));
+        assert_eq!(found, held_out(40, "0.1", 1));
+        assert_ne!(found, held_out(40, "0.1", 2));
+        assert_eq!(held_out(3, "0.01", 1).len(), 1);
+        // One is left to train on.
+        assert_eq!(held_out(2, "0.99", 1).len(), 1);
+        let recipe = Recipe::resolve("tiny", &[]).expect("a recipe");
+        assert!(hold_out(40, &recipe.grpo, 1).is_empty());
+    }
+}
