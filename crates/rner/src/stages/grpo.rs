@@ -2,9 +2,9 @@
 
 mod reward;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use lm_grpo::{
@@ -43,7 +43,7 @@ pub(crate) struct GrpoJob<'a> {
     pub(crate) batch: usize,
     /// Seed of prompts and samples.
     pub(crate) seed: u64,
-    /// Folder for `model/`, with LoRA `adapter/`, and, while training, `checkpoints/`.
+    /// Folder for `model/`, with LoRA `adapter/`, `best/` if it is another model, and, while training, `checkpoints/`.
     pub(crate) out: PathBuf,
     /// Who listens.
     pub(crate) watch: &'a mut Watch,
@@ -92,6 +92,9 @@ impl Task for GrpoJob<'_> {
             return Err(Interrupted.into());
         }
         self.base.save_trained(&outcome.model, &self.out)?;
+        if outcome.best.is_some() && !config.load_best {
+            keep_best(&checkpoints, &self.out)?;
+        }
         // The model is complete; the optimizer's state is only for going on.
         std::fs::remove_dir_all(&checkpoints).ok();
         Ok(summary)
@@ -216,6 +219,15 @@ fn hold_out(prompts: usize, grpo: &Grpo, seed: u64) -> Vec<usize> {
     order.truncate(count.min(prompts.saturating_sub(1)));
     order.sort_unstable();
     order
+}
+
+/// Moves the best model out of the checkpoints, which are removed, beside the last one.
+fn keep_best(checkpoints: &Path, out: &Path) -> Result<()> {
+    let kept = out.join("best");
+    if kept.exists() {
+        std::fs::remove_dir_all(&kept).with_context(|| kept.display().to_string())?;
+    }
+    std::fs::rename(checkpoints.join("best"), &kept).with_context(|| kept.display().to_string())
 }
 
 /// What a run did, in a few words.

@@ -77,6 +77,15 @@ fn every_option_reaches_the_trainer() -> TestResult {
         assert!(steps.iter().all(|step| step[name].is_number()), "{name}");
     }
     assert!(out.join("model").exists() && out.join("adapter").exists());
+    assert!(!out.join("best").exists() && !out.join("checkpoints").exists());
+
+    // The last model is kept, and the best beside it.
+    let last = dir.path().join("last");
+    let at = args.iter().position(|arg| *arg == text(&out));
+    args[at.ok_or("no --out")?] = text(&last);
+    args.extend(["--set", "grpo.load_best=false"]);
+    succeeds(&args)?;
+    assert!(last.join("model").exists() && last.join("best").exists());
 
     args.extend(["--set", "grpo.delta=1.2"]);
     fails(&args, 2, &["grpo.delta", "more than 1 + grpo.epsilon_high"])
