@@ -9,6 +9,7 @@ mod cli {
     mod data;
     mod eval;
     mod extract;
+    mod grpo;
     #[cfg(unix)]
     mod interruption;
     mod parity;

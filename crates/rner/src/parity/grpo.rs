@@ -28,7 +28,11 @@ struct File {
     old_logp: Vec<Vec<f64>>,
     ref_logp: Vec<Vec<f64>>,
     mask: Vec<Vec<f64>>,
-    /// `advantages/scale=S`, and `LOSS/scale=S/beta=B`.
+    /// Completions that are left out of the loss where `truncated=mask` says so.
+    #[serde(default)]
+    truncated: Vec<bool>,
+    /// `advantages/scale=S`, and `LOSS/scale=S/beta=B`, to which `level=L`, `kl=K`, `delta=D` and `truncated=mask` may be
+    /// added.
     expected: BTreeMap<String, Value>,
 }
 
@@ -72,6 +76,11 @@ impl File {
                 "{name}: expected a row for each of the {count} rewards, as long as its mask"
             );
         }
+        let marks = self.truncated.len();
+        ensure!(
+            marks == 0 || marks == count,
+            "truncated: expected none or one for each of the {count} rewards, found {marks}"
+        );
         Ok(())
     }
 
@@ -90,8 +99,28 @@ impl File {
             comparison.numbers("advantages", &advantages, &expected)?;
             return Ok(comparison);
         }
-        let beta: f64 = option("beta")?.parse().context("beta")?;
-        self.compare_loss(named(kind)?, beta, &advantages, &typed(expected)?)
+        let objective = self.objective(option("beta")?, &options)?;
+        let masked: Vec<bool> = match options.get("truncated") {
+            Some(&"mask") => {
+                ensure!(!self.truncated.is_empty(), "expected a list `truncated`");
+                self.truncated.clone()
+            }
+            _ => vec![false; self.mask.len()],
+        };
+        let weights = self.weights(named(kind)?, &masked);
+        self.compare_loss(objective, &weights, &advantages, &typed(expected)?)
+    }
+
+    fn objective(&self, beta: &str, options: &BTreeMap<&str, &str>) -> Result<Objective> {
+        let delta = options.get("delta").map(|delta| delta.parse());
+        Ok(Objective {
+            epsilon: self.epsilon,
+            epsilon_high: self.epsilon_high,
+            delta: delta.transpose().context("delta")?,
+            beta: beta.parse().context("beta")?,
+            kl_estimator: named(options.get("kl").unwrap_or(&"k3"))?,
+            importance_sampling_level: named(options.get("level").unwrap_or(&"token"))?,
+        })
     }
 
     fn advantages(&self, scale: ScaleRewards) -> Vec<f64> {
@@ -103,34 +132,21 @@ impl File {
 
     fn compare_loss(
         &self,
-        loss_type: LossType,
-        beta: f64,
+        objective: Objective,
+        weights: &[f64],
         advantages: &[f64],
         expected: &Loss,
     ) -> Result<Comparison> {
-        let objective = Objective {
-            epsilon: self.epsilon,
-            epsilon_high: self.epsilon_high,
-            beta,
-            ..Objective::default()
-        };
         let (mut found, mut comparison) = (Sums::default(), Comparison::new(TOLERANCE));
-        for (i, weight) in self.weights(loss_type).into_iter().enumerate() {
-            let mut gradients = Vec::with_capacity(self.mask[i].len());
-            for t in 0..self.mask[i].len() {
-                if self.mask[i][t] == 0.0 {
-                    gradients.push(0.0);
-                    continue;
+        for (i, &weight) in weights.iter().enumerate() {
+            let mut gradients = vec![0.0; self.mask[i].len()];
+            // Masked completions have weight 0 and count nowhere.
+            if weight > 0.0 {
+                let terms = objective.completion(&self.inputs(i), advantages[i]);
+                for (t, term) in self.counted(i).zip(&terms) {
+                    gradients[t] = weight * term.gradient;
+                    found.add(weight, term);
                 }
-                let token = TokenInput {
-                    policy: self.logp[i][t],
-                    old: self.old_logp[i][t],
-                    reference: Some(self.ref_logp[i][t]),
-                    correction: 1.0,
-                };
-                let term = objective.token(&token, advantages[i]);
-                gradients.push(weight * term.gradient);
-                found.add(weight, &term);
             }
             let expected = expected.grad.get(i).context("too few rows of gradients")?;
             comparison.numbers(&format!("gradient of completion {i}"), &gradients, expected)?;
@@ -139,12 +155,28 @@ impl File {
         Ok(comparison)
     }
 
+    /// The positions of a completion's tokens.
+    fn counted(&self, i: usize) -> impl Iterator<Item = usize> {
+        let mask = &self.mask[i];
+        (0..mask.len()).filter(|&t| mask[t] != 0.0)
+    }
+
+    fn inputs(&self, i: usize) -> Vec<TokenInput> {
+        let input = |t: usize| TokenInput {
+            policy: self.logp[i][t],
+            old: self.old_logp[i][t],
+            reference: Some(self.ref_logp[i][t]),
+            correction: 1.0,
+        };
+        self.counted(i).map(input).collect()
+    }
+
     /// The weight of each token of each completion.
-    fn weights(&self, loss_type: LossType) -> Vec<f64> {
-        let tokens = |row: &Vec<f64>| row.iter().filter(|&&mask| mask != 0.0).count();
-        let lengths: Vec<usize> = self.mask.iter().map(tokens).collect();
-        let masked = vec![false; lengths.len()];
-        loss_type.weights(&lengths, &masked, self.max_completion_length)
+    fn weights(&self, loss_type: LossType, masked: &[bool]) -> Vec<f64> {
+        let lengths: Vec<usize> = (0..self.mask.len())
+            .map(|i| self.counted(i).count())
+            .collect();
+        loss_type.weights(&lengths, masked, self.max_completion_length)
     }
 }
 

@@ -5,9 +5,15 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// What is drawn: title, beginning of the stage's name, metric, name of the y axis.
-const CURVES: [(&str, &str, &str, &str); 8] = [
+const CURVES: [(&str, &str, &str, &str); 9] = [
     ("SFT: loss", "sft", "loss", "nats per token"),
     ("GRPO: reward", "grpo", "reward", "reward"),
+    (
+        "GRPO: reward of held-out prompts",
+        "grpo",
+        "eval_reward",
+        "reward",
+    ),
     (
         "GRPO: F1 part of the reward",
         "grpo",

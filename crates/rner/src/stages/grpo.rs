@@ -3,9 +3,9 @@
 mod engine;
 mod reward;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use lm_grpo::{EngineCorrection, Environment, GrpoConfig, Outcome, Prompt, train_grpo};
@@ -45,7 +45,7 @@ pub(crate) struct GrpoJob<'a> {
     pub(crate) rollout: Option<&'a RolloutArgs>,
     /// Seed of prompts and samples.
     pub(crate) seed: u64,
-    /// Folder for `model/`, with LoRA `adapter/`, and, while training, `checkpoints/`.
+    /// Folder for `model/`, with LoRA `adapter/`, `best/` if it is another model, and, while training, `checkpoints/`.
     pub(crate) out: PathBuf,
     /// Who listens.
     pub(crate) watch: &'a mut Watch,
@@ -95,6 +95,9 @@ impl Task for GrpoJob<'_> {
             return Err(Interrupted.into());
         }
         self.base.save_trained(&outcome.model, &self.out)?;
+        if outcome.best.is_some() && !config.load_best {
+            keep_best(&checkpoints, &self.out)?;
+        }
         // The model is complete; the optimizer's state is only for going on.
         std::fs::remove_dir_all(&checkpoints).ok();
         Ok(summary)
@@ -221,6 +224,15 @@ fn hold_out(prompts: usize, grpo: &Grpo, seed: u64) -> Vec<usize> {
     order
 }
 
+/// Moves the best model out of the checkpoints, which are removed, beside the last one.
+fn keep_best(checkpoints: &Path, out: &Path) -> Result<()> {
+    let kept = out.join("best");
+    if kept.exists() {
+        std::fs::remove_dir_all(&kept).with_context(|| kept.display().to_string())?;
+    }
+    std::fs::rename(checkpoints.join("best"), &kept).with_context(|| kept.display().to_string())
+}
+
 /// What a run did, in a few words.
 fn summary<B: AutodiffBackend>(prompts: usize, outcome: &Outcome<B>) -> String {
     let best = match outcome.best {
@@ -231,4 +243,34 @@ fn summary<B: AutodiffBackend>(prompts: usize, outcome: &Outcome<B>) -> String {
         None => String::new(),
     };
     format!("{prompts} prompts, {} rollout batches{best}", outcome.steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hold_out;
+    use crate::recipe::Recipe;
+
+    #[test]
+    fn a_share_of_the_prompts_is_held_out() {
+        let held_out = |prompts, share: &str, seed| {
+            let sets = [
+                "grpo.eval_every=1".into(),
+                format!("grpo.eval_share={share}"),
+            ];
+            // The share comes first: an evaluation without one is refused.
+            let sets: Vec<String> = sets.into_iter().rev().collect();
+            let recipe = Recipe::resolve("tiny", &sets).expect("a recipe");
+            hold_out(prompts, &recipe.grpo, seed)
+        };
+        let found = held_out(40, "0.1", 1);
+        assert_eq!(found.len(), 4);
+        assert!(found.is_sorted() && found.iter().all(|&prompt| prompt < 40));
+        assert_eq!(found, held_out(40, "0.1", 1));
+        assert_ne!(found, held_out(40, "0.1", 2));
+        assert_eq!(held_out(3, "0.01", 1).len(), 1);
+        // One is left to train on.
+        assert_eq!(held_out(2, "0.99", 1).len(), 1);
+        let recipe = Recipe::resolve("tiny", &[]).expect("a recipe");
+        assert!(hold_out(40, &recipe.grpo, 1).is_empty());
+    }
 }

@@ -76,6 +76,7 @@ fn everything_in_the_repository_agrees() -> TestResult {
         ("greedy", 8),
         ("gradient norm", 2),
         ("grpo/", 21),
+        ("grpo-extra/", 48),
         ("sampling/", 6),
         ("sampling-extra/", 42),
         ("format/", 8),

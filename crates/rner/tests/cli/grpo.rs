@@ -1,0 +1,92 @@
+//! `rner grpo`: the options of the objective, from the recipe to the metrics.
+
+use serde_json::{Value, json};
+
+use super::support::{TestResult, fails, succeeds, text, write};
+
+const SETS: [&str; 12] = [
+    "grpo.group_size=4",
+    "grpo.prompts_per_step=2",
+    "grpo.steps=2",
+    "grpo.iterations=2",
+    "grpo.max_completion_length=24",
+    "grpo.method=lora",
+    "grpo.loss_type=dapo",
+    "grpo.importance_sampling_level=sequence",
+    "grpo.kl_estimator=k2",
+    "grpo.delta=2",
+    "grpo.engine_correction=truncate",
+    "grpo.dynamic_sampling=1",
+];
+
+fn examples() -> String {
+    let line = |i: usize| {
+        json!({
+            "guid": format!("train-{i}"),
+            "dataset": "test",
+            "sentence": format!("Mira Dolan saw Port Halvek {i} times."),
+            "schema": ["person", "city"],
+            "entities": [{"text": "Mira Dolan", "label": "person"}, {"text": "Port Halvek", "label": "city"}],
+        })
+    };
+    (0..6).map(|i| line(i).to_string() + "\n").collect()
+}
+
+#[test]
+fn every_option_reaches_the_trainer() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let (data, out) = (dir.path().join("train.jsonl"), dir.path().join("out"));
+    write(&data, examples())?;
+    let evaluation = [
+        "grpo.eval_every=1",
+        "grpo.eval_share=0.3",
+        "grpo.load_best=true",
+    ];
+    let first = [
+        "grpo",
+        "--profile",
+        "smoke",
+        "--model",
+        "fixtures/tiny-base",
+    ];
+    let mut args = [&first[..], &["--data", text(&data), "--out", text(&out)]].concat();
+    for set in SETS.iter().chain(&evaluation) {
+        args.extend(["--set", set]);
+    }
+    succeeds(&args)?;
+    let lines = std::fs::read_to_string(out.join("metrics.jsonl"))?;
+    let lines: Vec<Value> = lines
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?;
+    let evaluations = lines.iter().filter(|line| line["eval_reward"].is_number());
+    assert_eq!(evaluations.count(), 3);
+    let steps: Vec<&Value> = lines
+        .iter()
+        .filter(|line| line["loss"].is_number())
+        .collect();
+    assert_eq!(steps.len(), 2);
+    for name in [
+        "clip_ratio/delta_mean",
+        "dynamic_sampling/rounds",
+        "sampling/importance_sampling_ratio/max",
+        "rewards/empty_answer/mean",
+        "rewards/outside_schema/mean",
+        "rollout_tokens_per_second",
+    ] {
+        assert!(steps.iter().all(|step| step[name].is_number()), "{name}");
+    }
+    assert!(out.join("model").exists() && out.join("adapter").exists());
+    assert!(!out.join("best").exists() && !out.join("checkpoints").exists());
+
+    // The last model is kept, and the best beside it.
+    let last = dir.path().join("last");
+    let at = args.iter().position(|arg| *arg == text(&out));
+    args[at.ok_or("no --out")?] = text(&last);
+    args.extend(["--set", "grpo.load_best=false"]);
+    succeeds(&args)?;
+    assert!(last.join("model").exists() && last.join("best").exists());
+
+    args.extend(["--set", "grpo.delta=1.2"]);
+    fails(&args, 2, &["grpo.delta", "more than 1 + grpo.epsilon_high"])
+}
