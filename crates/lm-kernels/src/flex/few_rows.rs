@@ -103,7 +103,7 @@ impl Group {
         (at, count): (usize, usize),
     ) {
         for lane in 0..self.len {
-            let row: [f32; OUTPUTS] = from_fn(|o| sums[o][lane]);
+            let row: [f32; OUTPUTS] = sums.map(|lanes| lanes[lane]);
             out.write(self.first + lane, at, &row[..count]);
         }
     }
