@@ -11,7 +11,9 @@ use std::mem::MaybeUninit;
 use super::{matrix::MatMut, parallel::for_tasks, simd::vectorised, weight::Weight};
 
 /// Rows up to which this is faster than the gemm crate.
-pub(super) const FEW: usize = 64;
+const FEW: usize = 64;
+/// Values of a product below which the gemm crate sums in another order than it does above.
+const SMALL_PRODUCT: usize = 256;
 /// Outputs computed at once. More rows of the weight than this, each a power of two long, would compete for the same places
 /// of the cache.
 const OUTPUTS: usize = 6;
@@ -21,6 +23,12 @@ const TASK: usize = 48;
 const WIDE: usize = 16;
 /// Rows in a small one.
 const NARROW: usize = 8;
+
+/// Whether a product `[rows, outputs]` is done here. Larger ones go to the gemm crate, which sums in the same order as long
+/// as the inputs fit into one of its blocks.
+pub(super) fn is_few(rows: usize, outputs: usize) -> bool {
+    rows <= FEW || rows * outputs <= SMALL_PRODUCT
+}
 
 /// `out [rows, out] = x [rows, in] · weightᵀ`; writes all of `out`.
 pub(super) fn product(x: &[f32], weight: &Weight, out: &mut [MaybeUninit<f32>], rows: usize) {

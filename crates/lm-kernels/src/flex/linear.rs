@@ -5,7 +5,7 @@ use burn_flex::FlexTensor;
 
 use super::{
     buffer::{Input, Output, cast, integers, tensor},
-    few_rows::{FEW, product},
+    few_rows::{is_few, product},
     matrix::{Mat, MatMut, Threads, multiply},
     parallel::for_chunks,
     weight::Weight,
@@ -19,7 +19,7 @@ pub(super) fn linear(x: FlexTensor, weight: FlexTensor) -> FlexTensor {
     let (x, weight) = (Input::new(x), Weight::new(weight));
     let (rows, outputs) = (x.dim(0), weight.rows());
     let mut out = Output::new(rows * outputs);
-    if rows <= FEW {
+    if is_few(rows, outputs) {
         product(&x, &weight, out.slots(rows * outputs), rows);
     } else {
         let product = MatMut::unwritten(out.slots(rows * outputs), rows, outputs);
