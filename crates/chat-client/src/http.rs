@@ -182,11 +182,19 @@ fn wish(headers: &HeaderMap) -> Option<Duration> {
     exact.or_else(|| backoff::parse_retry_after(text(RETRY_AFTER)?))
 }
 
+/// How many connections may wait for their next request.
+///
+/// At the beginning, requests open connections and then take one that has become free meanwhile, so that there are half
+/// as many again as are ever in use, each with some 25 kB of buffers. In the middle of a run hardly any is free.
+fn idle_connections(concurrency: usize) -> usize {
+    concurrency.min(32.max(concurrency / 16))
+}
+
 fn build(endpoint: &Endpoint, url: &Url) -> Result<reqwest::Client, Error> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("chat-client/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(endpoint.timeouts.connect)
-        .pool_max_idle_per_host(endpoint.concurrency)
+        .pool_max_idle_per_host(idle_connections(endpoint.concurrency))
         .redirect(reqwest::redirect::Policy::none());
     if url.scheme() == "http" {
         // Without this, a machine that has no certificates could not even talk

@@ -53,7 +53,8 @@ impl Template {
     }
 
     fn render(&self, values: &[(&str, &str)]) -> String {
-        let mut out = String::with_capacity(self.text.len() + 1024);
+        let values_len: usize = values.iter().map(|(_, value)| value.len()).sum();
+        let mut out = String::with_capacity(self.text.len() + values_len);
         let mut rest = self.text.as_str();
         while let Some(open) = rest.find("{{") {
             out.push_str(&rest[..open]);

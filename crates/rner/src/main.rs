@@ -35,8 +35,22 @@ fn main() -> ExitCode {
     exit::end_quietly_without_reader();
     logging::init();
     interrupt::install();
-    lm_kernels::keep_freed_memory();
-    exit::finish(run(Cli::parse()))
+    let cli = Cli::parse();
+    if computes(&cli.command) {
+        lm_kernels::keep_freed_memory();
+    }
+    exit::finish(run(cli))
+}
+
+/// Whether tensors come and go, for which it is faster to keep their memory. What talks to servers gives it back.
+fn computes(command: &Command) -> bool {
+    !matches!(
+        command,
+        Command::Cot(_)
+            | Command::Data(_)
+            | Command::Score(_)
+            | Command::Bench(BenchCommand::Cot(_) | BenchCommand::Score(_))
+    )
 }
 
 fn run(cli: Cli) -> Result<()> {
