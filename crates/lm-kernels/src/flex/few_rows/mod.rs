@@ -5,7 +5,11 @@
 //! inputs in order, so that a row's result does not depend on how many others there are: a sequence that is being
 //! generated does not change with its neighbours.
 
+#[cfg(target_arch = "x86_64")]
+mod turned;
+
 use std::array::from_fn;
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
 use super::{matrix::MatMut, parallel::for_tasks, simd::vectorised, weight::Weight};
@@ -36,7 +40,7 @@ pub(super) fn product(x: &[f32], weight: &Weight, out: &mut [MaybeUninit<f32>], 
         return;
     }
     let (inputs, outputs) = (weight.cols(), weight.rows());
-    let groups = Group::of(x, rows, inputs);
+    let rows_of_x = Rows::of(x, rows, inputs);
     let pieces = || {
         (0..outputs)
             .step_by(TASK)
@@ -49,16 +53,71 @@ pub(super) fn product(x: &[f32], weight: &Weight, out: &mut [MaybeUninit<f32>], 
         rows * outputs * inputs / 8,
         |((start, len), mut out)| {
             weight.lend_rows((start, len), |weight| {
-                for at in (0..len).step_by(OUTPUTS) {
-                    let weights = from_fn(|i| &weight[(at + i).min(len - 1) * inputs..][..inputs]);
-                    let count = OUTPUTS.min(len - at);
-                    groups
-                        .iter()
-                        .for_each(|group| group.multiply(&weights, &mut out, (at, count)));
-                }
+                rows_of_x.multiply(weight, (len, inputs), &mut out);
             });
         },
     );
+}
+
+/// The rows of `x` in the form in which they are multiplied.
+enum Rows<'a> {
+    /// Where they lie.
+    #[cfg(target_arch = "x86_64")]
+    Plain { x: &'a [f32], rows: usize },
+    /// As lanes. The marker is for processors that never have the other form.
+    Groups(Vec<Group>, PhantomData<&'a ()>),
+}
+
+impl<'a> Rows<'a> {
+    fn of(x: &'a [f32], rows: usize, inputs: usize) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if rows <= turned::MOST && turned::is_available() {
+            return Self::Plain { x, rows };
+        }
+        Self::Groups(Group::of(x, rows, inputs), PhantomData)
+    }
+
+    /// `out = x · weightᵀ` for `len` rows of the weight.
+    fn multiply(&self, weight: &[f32], (len, inputs): (usize, usize), out: &mut MatMut<'_>) {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Plain { x, rows } => {
+                let mut rows_of = x.chunks_exact(inputs.max(1));
+                let mut next = || rows_of.next().unwrap_or_default();
+                match rows {
+                    1 => turn([next()], weight, len, out),
+                    2 => turn([next(), next()], weight, len, out),
+                    3 => turn([next(), next(), next()], weight, len, out),
+                    _ => turn([next(), next(), next(), next()], weight, len, out),
+                }
+            }
+            Self::Groups(groups, _) => {
+                for at in (0..len).step_by(OUTPUTS) {
+                    let weights = some_rows::<OUTPUTS>(weight, inputs, at, len);
+                    let place = (at, OUTPUTS.min(len - at));
+                    for group in groups {
+                        group.multiply(&weights, out, place);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `N` rows of the weight from `at` on, the last one as often as rows are missing.
+fn some_rows<const N: usize>(weight: &[f32], inputs: usize, at: usize, len: usize) -> [&[f32]; N] {
+    from_fn(|i| &weight[(at + i).min(len - 1) * inputs..][..inputs])
+}
+
+#[cfg(target_arch = "x86_64")]
+fn turn<const R: usize>(x: [&[f32]; R], weight: &[f32], len: usize, out: &mut MatMut<'_>) {
+    for at in (0..len).step_by(turned::OUTPUTS) {
+        let weights = some_rows(weight, x[0].len(), at, len);
+        let count = turned::OUTPUTS.min(len - at);
+        for (row, sums) in turned::products(&weights, x).iter().enumerate() {
+            out.write(row, at, &sums[..count]);
+        }
+    }
 }
 
 /// Rows that are multiplied together.
