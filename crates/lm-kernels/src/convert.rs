@@ -27,7 +27,10 @@ pub(crate) fn indices<B: Backend>(values: &[usize], device: &B::Device) -> Tenso
     Tensor::from_data(TensorData::from(values.as_slice()), device)
 }
 
-/// `x` in 32 bits, where sums and exponentials are taken whatever the storage type.
+/// `x` in 32 bits, or 64 if it has them, in which sums and exponentials are taken whatever the storage type.
 pub(crate) fn full<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
-    x.cast(DType::F32)
+    match x.dtype() {
+        DType::F64 => x,
+        _ => x.cast(DType::F32),
+    }
 }

@@ -5,6 +5,8 @@
 mod attention;
 mod decode;
 mod determinism;
+mod extremes;
+mod finite_differences;
 mod linear;
 mod optim;
 mod pointwise;
