@@ -131,6 +131,7 @@ impl<'a> MatMut<'a> {
     }
 
     /// Writes adjacent values of a row, from column `start` on.
+    #[inline]
     pub(super) fn write(&mut self, row: usize, start: usize, values: &[f32]) {
         assert!(
             row < self.rows && start + values.len() <= self.cols,

@@ -8,6 +8,9 @@ use rayon::prelude::*;
 /// Element visits below which a loop stays on the calling thread.
 const PARALLEL_WORK: usize = 1 << 15;
 
+/// Parts into which the tasks of one thread are cut at least, if there are as many.
+const HANDFULS: usize = 4;
+
 /// Runs `f` on every chunk of `out` with the chunk's number; `work` is the
 /// number of elements that all chunks together visit.
 pub(super) fn for_chunks<T: Send>(
@@ -49,6 +52,8 @@ pub(super) fn for_tasks<T: Send>(tasks: Vec<T>, work: usize, f: impl Fn(T) + Sen
     if tasks.len() < 2 || work < PARALLEL_WORK {
         tasks.into_iter().for_each(f);
     } else {
-        tasks.into_par_iter().with_max_len(1).for_each(f);
+        // Handing over costs as much as a small task takes, and tasks differ in size: a few handfuls for each thread.
+        let together = (tasks.len() / (HANDFULS * rayon::current_num_threads())).max(1);
+        tasks.into_par_iter().with_max_len(together).for_each(f);
     }
 }

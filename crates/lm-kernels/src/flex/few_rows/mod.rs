@@ -114,9 +114,23 @@ fn turn<const R: usize>(x: [&[f32]; R], weight: &[f32], len: usize, out: &mut Ma
     for at in (0..len).step_by(turned::OUTPUTS) {
         let weights = some_rows(weight, x[0].len(), at, len);
         let count = turned::OUTPUTS.min(len - at);
-        for (row, sums) in turned::products(&weights, x).iter().enumerate() {
-            out.write(row, at, &sums[..count]);
+        for (row, sums) in turned::products(&weights, x).into_iter().enumerate() {
+            write(out, row, at, (sums, count));
         }
+    }
+}
+
+/// Writes the first `count` of the values. All of them, the usual case, are a copy of a known size, which is no call.
+fn write<const N: usize>(
+    out: &mut MatMut<'_>,
+    row: usize,
+    at: usize,
+    (values, count): ([f32; N], usize),
+) {
+    if count == N {
+        out.write(row, at, &values);
+    } else {
+        out.write(row, at, &values[..count]);
     }
 }
 
@@ -171,7 +185,7 @@ impl Group {
     ) {
         for lane in 0..self.len {
             let row: [f32; OUTPUTS] = sums.map(|lanes| lanes[lane]);
-            out.write(self.first + lane, at, &row[..count]);
+            write(out, self.first + lane, at, (row, count));
         }
     }
 }
