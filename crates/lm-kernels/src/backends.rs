@@ -1,7 +1,4 @@
 //! Backends that run the default bodies unchanged.
 
-#[cfg(feature = "libtorch")]
-impl crate::LmOps for burn::backend::LibTorch {}
-
 #[cfg(feature = "cuda")]
 impl crate::LmOps for burn::backend::Cuda {}

@@ -41,6 +41,8 @@ mod bounds;
 mod convert;
 #[cfg(feature = "flex")]
 mod flex;
+#[cfg(feature = "libtorch")]
+mod libtorch;
 mod lm_ops;
 mod memory;
 pub mod ops;

@@ -7,7 +7,7 @@ use lm_kernels::{
     reference,
 };
 
-use crate::util::{Fast, close, frozen, leaf, random, read};
+use crate::util::{Fast, address, close, frozen, leaf, random, read};
 
 const CAPACITY: usize = 90;
 
@@ -129,10 +129,6 @@ fn a_shared_cache_is_not_written_through() {
 
 #[test]
 fn an_owned_cache_is_written_in_place() {
-    let address = |x: &Tensor<Fast, 4>| {
-        let primitive = x.clone().into_primitive().tensor();
-        primitive.bytes().as_ptr() as usize
-    };
     let cache = cache(2, 1, 4);
     let before = [&cache.k, &cache.v].map(address);
     let x = random(1, [1, 1, 4]);

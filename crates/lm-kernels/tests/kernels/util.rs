@@ -1,14 +1,18 @@
 //! Backends, seeded tensors and comparison shared by the tests.
 
 use burn::{
-    backend::{Autodiff, Flex},
+    backend::Autodiff,
     tensor::{Int, Tensor, TensorData},
 };
 
 /// The backend with the kernels under test.
-pub(crate) type Fast = Flex;
+#[cfg(not(feature = "libtorch"))]
+pub(crate) type Fast = burn::backend::Flex;
+/// The backend with the kernels under test.
+#[cfg(feature = "libtorch")]
+pub(crate) type Fast = burn::backend::LibTorch;
 /// The same under autodiff.
-pub(crate) type Grad = Autodiff<Flex>;
+pub(crate) type Grad = Autodiff<Fast>;
 
 /// Values in `[-1, 1)` from a seeded generator (splitmix64).
 pub(crate) fn values(seed: u64, count: usize) -> Vec<f32> {
@@ -52,6 +56,18 @@ pub(crate) fn int_tensor<B: burn::tensor::backend::Backend>(values: &[i32]) -> T
 /// The values of a tensor.
 pub(crate) fn read<const D: usize>(x: &Tensor<Fast, D>) -> Vec<f32> {
     x.to_data().to_vec().expect("a float tensor")
+}
+
+/// Where the values of a tensor lie in memory.
+#[cfg(not(feature = "libtorch"))]
+pub(crate) fn address<const D: usize>(x: &Tensor<Fast, D>) -> usize {
+    x.clone().into_primitive().tensor().bytes().as_ptr() as usize
+}
+
+/// Where the values of a tensor lie in memory.
+#[cfg(feature = "libtorch")]
+pub(crate) fn address<const D: usize>(x: &Tensor<Fast, D>) -> usize {
+    x.clone().into_primitive().tensor().tensor.data_ptr() as usize
 }
 
 /// Asserts that two tensors agree to `1e-4` of the larger of 1 and their largest value.

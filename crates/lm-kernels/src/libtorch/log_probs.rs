@@ -1,0 +1,174 @@
+//! Log-probabilities of given tokens, a chunk of rows at a time.
+
+use tch::{Kind, Tensor};
+
+use super::full;
+use crate::Needs;
+
+/// Rows of logits held at once, unless the vocabulary is large.
+const ROWS: i64 = 512;
+/// The fewest rows at once: below, adding up the gradient of the weight costs more than the products.
+const FEWEST_ROWS: i64 = 128;
+/// Logits held at once when the vocabulary is large, and the most that are kept for the backward pass (64 MiB).
+const LOGITS: i64 = 1 << 24;
+
+/// The operation's inputs: activations `[T, H]`, output matrix `[V, H]` in their type, targets `[T]`.
+pub(super) struct Problem {
+    x: Tensor,
+    weight: Tensor,
+    weight_kind: Kind,
+    targets: Tensor,
+    temperature: f64,
+}
+
+impl Problem {
+    pub(super) fn new(x: &Tensor, weight: &Tensor, targets: &Tensor, temperature: f64) -> Self {
+        Self {
+            x: x.shallow_clone(),
+            weight: weight.to_kind(x.kind()),
+            weight_kind: weight.kind(),
+            targets: targets.to_kind(Kind::Int64).unsqueeze(1),
+            temperature,
+        }
+    }
+
+    /// Log-probabilities, entropies and log-sum-exp of the scaled logits, each `[T]`.
+    pub(super) fn statistics(&self) -> [Tensor; 3] {
+        let columns = self.columns();
+        for chunk in self.chunks() {
+            self.write(&columns, chunk, &self.logits(chunk));
+        }
+        columns
+    }
+
+    /// [`Problem::statistics`] with the scaled logits, unless they are too many.
+    pub(super) fn statistics_kept(&self) -> ([Tensor; 3], Option<Tensor>) {
+        let (rows, vocab) = (self.x.size()[0], self.weight.size()[0]);
+        if rows * vocab > LOGITS {
+            return (self.statistics(), None);
+        }
+        let columns = self.columns();
+        let kept = Tensor::empty([rows, vocab], (Kind::Float, self.x.device()));
+        for chunk in self.chunks() {
+            let logits = self.write_logits(&chunk.rows(&kept), chunk);
+            self.write(&columns, chunk, &logits);
+        }
+        (columns, Some(kept))
+    }
+
+    /// Gradients of the activations and of the weight for the gradient `grad [T]` of the log-probabilities:
+    /// `dlogits = grad · (onehot(target) − softmax) / temperature`. `kept` is written over.
+    pub(super) fn gradients(
+        &self,
+        lse: &Tensor,
+        kept: Option<Tensor>,
+        grad: &Tensor,
+        needs: Needs,
+    ) -> (Option<Tensor>, Option<Tensor>) {
+        let dx = needs.x.then(|| self.x.empty_like());
+        let mut dweight = needs.weight.then(|| full(&self.weight).zeros_like());
+        let (lse, grad) = (lse.unsqueeze(1), full(grad).unsqueeze(1) / self.temperature);
+        for chunk in self.chunks() {
+            let logits = match &kept {
+                Some(kept) => chunk.rows(kept),
+                None => self.logits(chunk),
+            };
+            let dlogits = self.dlogits(logits, chunk, &lse, &grad);
+            if let Some(dx) = &dx {
+                let _ = dlogits.mm_out(&chunk.rows(dx), &self.weight);
+            }
+            if let Some(sum) = &mut dweight {
+                add_product(sum, &dlogits.tr(), &chunk.rows(&self.x));
+            }
+        }
+        (dx, dweight.map(|sum| sum.to_kind(self.weight_kind)))
+    }
+
+    /// The gradient of a chunk's unscaled logits in the type of the activations, computed in their place.
+    fn dlogits(&self, mut logits: Tensor, chunk: Chunk, lse: &Tensor, grad: &Tensor) -> Tensor {
+        let grad = chunk.rows(grad);
+        let mut probs = logits.g_sub_(&chunk.rows(lse)).exp_();
+        let mut scaled = probs.g_mul_(&-&grad);
+        let _ = scaled.scatter_add_(1, &chunk.rows(&self.targets), &grad);
+        scaled.to_kind(self.x.kind())
+    }
+
+    /// The scaled logits of a chunk in 32 bits.
+    fn logits(&self, chunk: Chunk) -> Tensor {
+        let logits = full(&chunk.rows(&self.x).mm(&self.weight.tr()));
+        self.scaled(logits)
+    }
+
+    /// [`Problem::logits`] into memory that is there already.
+    fn write_logits(&self, out: &Tensor, chunk: Chunk) -> Tensor {
+        let (x, weight) = (chunk.rows(&self.x), self.weight.tr());
+        let logits = match x.kind() {
+            Kind::Float => x.mm_out(out, &weight),
+            _ => {
+                let mut out = out.shallow_clone();
+                out.copy_(&x.mm(&weight));
+                out
+            }
+        };
+        self.scaled(logits)
+    }
+
+    fn scaled(&self, mut logits: Tensor) -> Tensor {
+        match self.temperature {
+            1.0 => logits,
+            temperature => logits.g_div_scalar_(temperature),
+        }
+    }
+
+    fn columns(&self) -> [Tensor; 3] {
+        let rows = self.x.size()[0];
+        std::array::from_fn(|_| Tensor::empty([rows], (Kind::Float, self.x.device())))
+    }
+
+    /// Writes a chunk's part of the columns.
+    ///
+    /// The largest probability is one over the softmax's denominator, which libtorch keeps to itself.
+    fn write(&self, columns: &[Tensor; 3], chunk: Chunk, logits: &Tensor) {
+        let mut probs = logits.softmax(1, Kind::Float);
+        let lse = logits.amax([1_i64], true) - probs.amax([1_i64], true).log();
+        let target = logits.gather(1, &chunk.rows(&self.targets), false) - &lse;
+        // A logit of negative infinity has no probability and adds nothing.
+        let weighted = probs.g_mul_(&logits.clamp_min(f64::from(f32::MIN)));
+        let entropy =
+            lse.squeeze_dim(1) - weighted.sum_dim_intlist([1_i64].as_slice(), false, Kind::Float);
+        let found = [target.squeeze_dim(1), entropy, lse.squeeze_dim(1)];
+        for (column, values) in columns.iter().zip(found) {
+            chunk.rows(column).copy_(&values);
+        }
+    }
+
+    fn chunks(&self) -> impl Iterator<Item = Chunk> {
+        let (rows, vocab) = (self.x.size()[0], self.weight.size()[0].max(1));
+        let most = (LOGITS / 2 / vocab).clamp(FEWEST_ROWS, ROWS);
+        (0..rows).step_by(most as usize).map(move |start| Chunk {
+            start,
+            len: most.min(rows - start),
+        })
+    }
+}
+
+/// Some consecutive rows.
+#[derive(Clone, Copy)]
+struct Chunk {
+    start: i64,
+    len: i64,
+}
+
+impl Chunk {
+    fn rows(self, x: &Tensor) -> Tensor {
+        x.narrow(0, self.start, self.len)
+    }
+}
+
+/// Adds `a · b` to a sum in 32 bits.
+fn add_product(sum: &mut Tensor, a: &Tensor, b: &Tensor) {
+    let _ = match a.kind() {
+        Kind::Float => sum.addmm_(a, b),
+        _ => sum.g_add_(&a.mm(b)),
+    };
+}
