@@ -2,7 +2,7 @@
 """What `rner bench sft` and `rner bench generate` measure, done by PyTorch and transformers; prints JSON.
 
 scripts/bench_peers.py starts it. Flags and names are those of `rner bench`; --mode chooses eager execution or
-torch.compile for a training step.
+torch.compile for a training step, --device and --dtype where and in which precision it runs.
 """
 
 import argparse
@@ -31,7 +31,18 @@ def model(shape: argparse.Namespace, positions: int) -> Qwen3ForCausalLM:
         max_position_embeddings=positions,
         tie_word_embeddings=shape.tied,
     )
-    return Qwen3ForCausalLM(config)
+    with torch.device(shape.device):
+        torch.set_default_dtype(getattr(torch, shape.dtype))
+        net = Qwen3ForCausalLM(config)
+        torch.set_default_dtype(torch.float32)
+    return net
+
+
+def clock(device: str) -> float:
+    """Seconds, once everything that was asked of the device is done."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def with_adapters(net: Qwen3ForCausalLM, rank: int):
@@ -45,21 +56,25 @@ def sft(a: argparse.Namespace) -> dict:
     net = model(a, a.seq + 1).train()
     if a.lora:
         net = with_adapters(net, a.lora)
+    if a.recompute:
+        net.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        if a.lora:
+            net.enable_input_require_grads()
     trained = [p for p in net.parameters() if p.requires_grad]
     run = torch.compile(net) if a.mode == "compile" else net
     optimizer = torch.optim.AdamW(trained, lr=1e-3, weight_decay=0.0, fused=True)
-    ids = torch.randint(0, a.vocab, (a.batch, a.seq + 1))
+    ids = torch.randint(0, a.vocab, (a.batch, a.seq + 1), device=a.device)
     inputs, targets = ids[:, :-1].contiguous(), ids[:, 1:].reshape(-1)
     times = []
     for _ in range(WARMUPS + a.steps):
-        begun = time.perf_counter()
+        begun = clock(a.device)
         logits = run(input_ids=inputs, use_cache=False).logits
         loss = cross_entropy(logits.reshape(-1, a.vocab), targets)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
-        times.append(time.perf_counter() - begun)
+        times.append(clock(a.device) - begun)
     times, tokens = times[WARMUPS:], a.batch * a.seq
     return {
         "tokens_per_s": tokens / statistics.median(times),
@@ -70,13 +85,13 @@ def sft(a: argparse.Namespace) -> dict:
 
 def generate(a: argparse.Namespace) -> dict:
     net = model(a, a.prompt + a.new).eval()
-    ids = torch.randint(0, a.vocab, (a.batch, a.prompt))
+    ids = torch.randint(0, a.vocab, (a.batch, a.prompt), device=a.device)
     options = dict(max_new_tokens=a.new, min_new_tokens=a.new, do_sample=True, temperature=0.9, top_k=0, pad_token_id=0)
     times = []
     for _ in range(1 + a.repetitions):
-        begun = time.perf_counter()
+        begun = clock(a.device)
         net.generate(ids, attention_mask=torch.ones_like(ids), **options)
-        times.append(time.perf_counter() - begun)
+        times.append(clock(a.device) - begun)
     tokens = a.batch * a.new
     return {
         "new_tokens_per_s": tokens / statistics.median(times[1:]),
@@ -92,10 +107,15 @@ def main() -> None:
     for name in [*sizes, "seq", "steps", "prompt", "new", "repetitions", "lora"]:
         parser.add_argument(f"--{name}", type=int)
     parser.add_argument("--tied", action="store_true")
+    parser.add_argument("--recompute", type=int, default=0, help="checkpoint the layers if not 0")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
     arguments = parser.parse_args()
     result = sft(arguments) if arguments.command == "sft" else generate(arguments)
     # Linux counts in KiB.
     result["peak_rss_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    if arguments.device == "cuda":
+        result["device_bytes"] = torch.cuda.max_memory_allocated()
     print(json.dumps(result))
 
 
