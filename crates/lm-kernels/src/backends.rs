@@ -2,6 +2,3 @@
 
 #[cfg(feature = "libtorch")]
 impl crate::LmOps for burn::backend::LibTorch {}
-
-#[cfg(feature = "cuda")]
-impl crate::LmOps for burn::backend::Cuda {}

@@ -37,8 +37,11 @@
 
 mod autodiff;
 mod backends;
+mod bodies;
 mod bounds;
 mod convert;
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
+mod cube;
 #[cfg(feature = "flex")]
 mod flex;
 mod lm_ops;
@@ -46,6 +49,7 @@ mod memory;
 pub mod ops;
 pub mod reference;
 
+pub use bodies::{Body, bodies};
 pub use bounds::{SeqBounds, Span};
 pub use lm_ops::{LmOps, LogitsLeft, Needs};
 pub use memory::keep_freed_memory;

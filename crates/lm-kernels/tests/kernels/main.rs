@@ -1,9 +1,10 @@
-//! The operations on Flex, alone and under autodiff, against plain loops in 64
+//! The operations on Flex, or on Vulkan where the crate has that feature, alone and under autodiff, against plain loops in 64
 //! bits, against the default bodies, and against the default bodies' gradients.
-#![cfg(feature = "flex")]
+#![cfg(any(feature = "flex", feature = "vulkan"))]
 
 mod attention;
 mod decode;
+#[cfg(not(feature = "vulkan"))]
 mod determinism;
 mod linear;
 mod optim;

@@ -135,6 +135,7 @@ fn views_are_read_through_their_strides() {
     );
 }
 
+#[cfg(not(feature = "vulkan"))]
 #[test]
 fn other_types_keep_their_type() {
     let (x, w) = (random(11, [5, 8]), random(12, [8]));

@@ -1,14 +1,18 @@
 //! Backends, seeded tensors and comparison shared by the tests.
 
 use burn::{
-    backend::{Autodiff, Flex},
+    backend::Autodiff,
     tensor::{Int, Tensor, TensorData},
 };
 
 /// The backend with the kernels under test.
-pub(crate) type Fast = Flex;
+#[cfg(not(feature = "vulkan"))]
+pub(crate) type Fast = burn::backend::Flex;
+/// The backend with the kernels under test, on whatever Vulkan device is there.
+#[cfg(feature = "vulkan")]
+pub(crate) type Fast = burn::backend::Vulkan;
 /// The same under autodiff.
-pub(crate) type Grad = Autodiff<Flex>;
+pub(crate) type Grad = Autodiff<Fast>;
 
 /// Values in `[-1, 1)` from a seeded generator (splitmix64).
 pub(crate) fn values(seed: u64, count: usize) -> Vec<f32> {
