@@ -6,6 +6,7 @@
 //!
 //! Nothing here adds atomically: every sum has an order that depends on the shapes only.
 
+mod attention;
 mod launch;
 mod log_probs;
 mod norm;
@@ -20,9 +21,9 @@ use burn_cubecl::{
 };
 
 use crate::{
-    LmOps, LogitsLeft, Needs, bodies::default_body_runs,
+    LmOps, LogitsLeft, Needs, SeqBounds, bodies::default_body_runs,
     convert::{ints, primitive, tensor},
-    ops::AdamW,
+    ops::{AdamW, CacheRow},
     reference,
 };
 use launch::taken;
@@ -112,6 +113,59 @@ where
         default_body_runs();
         let (dgate, dup) = reference::swiglu_bwd::<Self>(tensor(gate), tensor(up), tensor(grad));
         (primitive(dgate), primitive(dup))
+    }
+
+    fn lm_attention(
+        q: CubeTensor<R>,
+        k: CubeTensor<R>,
+        v: CubeTensor<R>,
+        bounds: &SeqBounds,
+        scale: f64,
+    ) -> (CubeTensor<R>, CubeTensor<R>) {
+        if attention::fits(&[&q, &k, &v]) {
+            return attention::attention([q, k, v], bounds, scale);
+        }
+        default_body_runs();
+        let (out, lse) =
+            reference::attention::<Self>(tensor(q), tensor(k), tensor(v), bounds, scale);
+        (primitive(out), primitive(lse))
+    }
+
+    fn lm_attention_bwd(
+        qkv: [CubeTensor<R>; 3],
+        out: CubeTensor<R>,
+        lse: CubeTensor<R>,
+        bounds: &SeqBounds,
+        scale: f64,
+        grad: CubeTensor<R>,
+    ) -> [CubeTensor<R>; 3] {
+        let [q, k, v] = &qkv;
+        if attention::fits(&[q, k, v, &grad]) {
+            return attention::attention_bwd(qkv, [out, lse, grad], bounds, scale);
+        }
+        default_body_runs();
+        let saved = reference::SavedAttention {
+            qkv: qkv.map(tensor),
+            out: tensor(out),
+            lse: tensor(lse),
+        };
+        reference::attention_bwd::<Self>(saved, bounds, scale, tensor(grad)).map(primitive)
+    }
+
+    fn lm_cached_attention(
+        qkv: [CubeTensor<R>; 3],
+        cache: [CubeTensor<R>; 2],
+        rows: &[CacheRow],
+        scale: f64,
+    ) -> (CubeTensor<R>, [CubeTensor<R>; 2]) {
+        let ([q, k, v], [keys, values]) = (&qkv, &cache);
+        if attention::fits(&[q, k, v, keys, values]) {
+            return attention::cached_attention(qkv, cache, rows, scale);
+        }
+        default_body_runs();
+        let (out, cache) =
+            reference::cached_attention::<Self>(qkv.map(tensor), cache.map(tensor), rows, scale);
+        (primitive(out), cache.map(primitive))
     }
 
     fn lm_linear_log_probs(
