@@ -217,7 +217,9 @@ mod tests {
     #[test]
     fn an_unknown_or_missing_backend_is_refused_before_the_build() {
         let message = backend("--backend cude").expect_err("it is unknown");
-        assert!(message.contains("flex, libtorch, cuda, vulkan") && message.ends_with("found cude"));
+        assert!(
+            message.contains("flex, libtorch, cuda, vulkan") && message.ends_with("found cude")
+        );
         assert!(backend("--smoke --backend").is_err());
     }
 

@@ -178,7 +178,13 @@ impl<B: LmOps> Probe<B> {
     }
 
     fn attention(&self) {
-        B::lm_attention(self.heads(), self.heads(), self.heads(), &self.bounds(), 0.5);
+        B::lm_attention(
+            self.heads(),
+            self.heads(),
+            self.heads(),
+            &self.bounds(),
+            0.5,
+        );
     }
 
     fn attention_bwd(&self) {
@@ -214,7 +220,13 @@ impl<B: LmOps> Probe<B> {
             step: 1,
             grad_scale: 1.0,
         };
-        B::lm_adamw(self.weight(), self.weight(), self.weight(), self.weight(), &hp);
+        B::lm_adamw(
+            self.weight(),
+            self.weight(),
+            self.weight(),
+            self.weight(),
+            &hp,
+        );
     }
 
     fn cached_attention(&self) {

@@ -50,7 +50,13 @@ pub(super) fn table<R: CubeRuntime>(like: &CubeTensor<R>, values: &[u32]) -> Cub
     let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_ne_bytes()).collect();
     let handle = like.client.create_from_slice(&bytes);
     let (client, device) = (like.client.clone(), like.device.clone());
-    CubeTensor::new_contiguous(client, device, Shape::new([values.len()]), handle, DType::U32)
+    CubeTensor::new_contiguous(
+        client,
+        device,
+        Shape::new([values.len()]),
+        handle,
+        DType::U32,
+    )
 }
 
 /// A grid of at least `cubes` cubes. It may have some more, whose position the kernel has to compare.

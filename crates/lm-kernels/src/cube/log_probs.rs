@@ -119,7 +119,9 @@ impl<R: CubeRuntime> Scored<R> {
 
 /// The blocks of rows, as first row and number of rows.
 fn chunks(total: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..total).step_by(CHUNK).map(move |first| (first, CHUNK.min(total - first)))
+    (0..total)
+        .step_by(CHUNK)
+        .map(move |first| (first, CHUNK.min(total - first)))
 }
 
 /// [`LmOps::lm_linear_log_probs`](crate::LmOps::lm_linear_log_probs).
@@ -129,7 +131,9 @@ where
     B: Backend<FloatTensorPrimitive = CubeTensor<R>>,
 {
     let inverse = scored.inverse_temperature();
-    let Scored { x, weight, targets, .. } = scored;
+    let Scored {
+        x, weight, targets, ..
+    } = scored;
     let tokens = x.shape()[0];
     let column = || empty(&x, Shape::new([tokens]), DType::F32);
     let columns = [column(), column(), column()];
@@ -175,7 +179,9 @@ where
     B: Backend<FloatTensorPrimitive = CubeTensor<R>>,
 {
     let inverse = scored.inverse_temperature();
-    let Scored { x, weight, targets, .. } = scored;
+    let Scored {
+        x, weight, targets, ..
+    } = scored;
     let [targets, lses, grad] = [targets, lses, grad].map(dense);
     let (x, weight) = (tensor::<B, 2>(x), tensor::<B, 2>(weight));
     let mut dx = Vec::new();

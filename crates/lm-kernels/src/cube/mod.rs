@@ -21,7 +21,8 @@ use burn_cubecl::{
 };
 
 use crate::{
-    LmOps, LogitsLeft, Needs, SeqBounds, bodies::default_body_runs,
+    LmOps, LogitsLeft, Needs, SeqBounds,
+    bodies::default_body_runs,
     convert::{ints, primitive, tensor},
     ops::{AdamW, CacheRow},
     reference,
@@ -73,7 +74,13 @@ where
         }
         default_body_runs();
         let (x, weight) = (tensor(x), tensor(weight));
-        primitive(reference::norm_rope::<Self>(x, weight, tensor(cos), tensor(sin), eps))
+        primitive(reference::norm_rope::<Self>(
+            x,
+            weight,
+            tensor(cos),
+            tensor(sin),
+            eps,
+        ))
     }
 
     fn lm_norm_rope_bwd(
@@ -175,7 +182,12 @@ where
         temperature: f64,
     ) -> [CubeTensor<R>; 3] {
         if taken(&[&x, &weight]) {
-            return log_probs::forward::<Self, R>(Scored { x, weight, targets, temperature });
+            return log_probs::forward::<Self, R>(Scored {
+                x,
+                weight,
+                targets,
+                temperature,
+            });
         }
         default_body_runs();
         let (x, weight) = (tensor(x), tensor(weight));
@@ -192,7 +204,12 @@ where
         needs: Needs,
     ) -> (Option<CubeTensor<R>>, Option<CubeTensor<R>>) {
         if taken(&[&x, &weight, &grad]) {
-            let scored = Scored { x, weight, targets, temperature };
+            let scored = Scored {
+                x,
+                weight,
+                targets,
+                temperature,
+            };
             return log_probs::backward::<Self, R>(scored, left.lse, grad, needs);
         }
         default_body_runs();

@@ -274,7 +274,9 @@ pub(super) fn backward<R: CubeRuntime>(
     let rotated = angles.is_some();
     let heads = if rotated { x.shape()[1] } else { 1 };
     // Without a rotation the kernel does not read them, but a kernel has all its arguments.
-    let [cos, sin] = angles.unwrap_or([weight.clone(), weight.clone()]).map(dense);
+    let [cos, sin] = angles
+        .unwrap_or([weight.clone(), weight.clone()])
+        .map(dense);
     let cubes = rows.div_ceil(ROWS);
     let partial = empty(&x, Shape::new([cubes, dim]), DType::F32);
     let (dx, dweight) = (empty_like(&x), empty_like(&weight));

@@ -3,9 +3,11 @@
 #![cfg(any(feature = "flex", feature = "vulkan"))]
 
 mod attention;
+mod bodies;
 mod decode;
 #[cfg(not(feature = "vulkan"))]
 mod determinism;
+mod extremes;
 mod linear;
 mod optim;
 mod pointwise;

@@ -140,7 +140,11 @@ fn views_are_read_through_their_strides() {
 fn other_types_keep_their_type() {
     let (x, w) = (random(11, [5, 8]), random(12, [8]));
     let expected = read(&ops::rms_norm(x.clone(), w.clone(), EPS));
-    let found = ops::rms_norm(x.cast(burn::tensor::DType::F64), w.cast(burn::tensor::DType::F64), EPS);
+    let found = ops::rms_norm(
+        x.cast(burn::tensor::DType::F64),
+        w.cast(burn::tensor::DType::F64),
+        EPS,
+    );
     assert_eq!(found.dtype(), burn::tensor::DType::F64);
     close_values(
         "rms_norm in 64 bits",

@@ -69,8 +69,21 @@ fn queries_kernel<Q: Float, K: Float>(
     let row = UNIT_POS as usize / LANES;
     let lane = UNIT_POS as usize % LANES;
     let keys = context + (first + rows - 1) / per_group + 1;
-    load_pairs::<Q>(q, &mut queries, query, first, rows, heads, head, per_group, ROWS, dim);
-    load_pairs::<Q>(grad, &mut grads, query, first, rows, heads, head, per_group, ROWS, dim);
+    load_pairs::<Q>(
+        q,
+        &mut queries,
+        query,
+        first,
+        rows,
+        heads,
+        head,
+        per_group,
+        ROWS,
+        dim,
+    );
+    load_pairs::<Q>(
+        grad, &mut grads, query, first, rows, heads, head, per_group, ROWS, dim,
+    );
     // Rows behind the last pair see nothing.
     let mut seen = 0usize;
     let mut lse = 0.0f32;
@@ -184,8 +197,21 @@ fn keys_kernel<Q: Float, K: Float>(
             here = LANES.runtime();
         }
         sync_cube();
-        load_pairs::<Q>(q, &mut queries, query, first, here, heads, head, per_group, LANES, dim);
-        load_pairs::<Q>(grad, &mut grads, query, first, here, heads, head, per_group, LANES, dim);
+        load_pairs::<Q>(
+            q,
+            &mut queries,
+            query,
+            first,
+            here,
+            heads,
+            head,
+            per_group,
+            LANES,
+            dim,
+        );
+        load_pairs::<Q>(
+            grad, &mut grads, query, first, here, heads, head, per_group, LANES, dim,
+        );
         sync_cube();
         let mut weight = 0.0f32;
         let mut slope = 0.0f32;
@@ -200,8 +226,22 @@ fn keys_kernel<Q: Float, K: Float>(
         slopes[row * LANES + lane] = slope;
         sync_cube();
         for pair in 0..LANES {
-            add_row(&mut dvalues, &grads, pair, weights[row * LANES + pair], lane, dim);
-            add_row(&mut dkeys, &queries, pair, slopes[row * LANES + pair], lane, dim);
+            add_row(
+                &mut dvalues,
+                &grads,
+                pair,
+                weights[row * LANES + pair],
+                lane,
+                dim,
+            );
+            add_row(
+                &mut dkeys,
+                &queries,
+                pair,
+                slopes[row * LANES + pair],
+                lane,
+                dim,
+            );
         }
     }
     if row < rows {

@@ -48,7 +48,18 @@ fn forward_kernel<Q: Float, K: Float>(
     let lane = UNIT_POS as usize % LANES;
     let seen = context + (first + row) / per_group + 1;
     let keys = context + (first + rows - 1) / per_group + 1;
-    load_pairs::<Q>(q, &mut queries, query, first, rows, heads, head, per_group, ROWS, dim);
+    load_pairs::<Q>(
+        q,
+        &mut queries,
+        query,
+        first,
+        rows,
+        heads,
+        head,
+        per_group,
+        ROWS,
+        dim,
+    );
 
     let mut sums = zeros(dim);
     let mut max = f32::new(MASKED);

@@ -95,7 +95,12 @@ mod tests {
         let blocks: Vec<&[u32]> = blocks.chunks(QUERY_BLOCK).collect();
         assert_eq!(
             blocks,
-            [[0, 0, 16, 0, 0], [0, 16, 16, 0, 0], [0, 32, 2, 0, 0], [17, 0, 4, 22, 3]]
+            [
+                [0, 0, 16, 0, 0],
+                [0, 16, 16, 0, 0],
+                [0, 32, 2, 0, 0],
+                [17, 0, 4, 22, 3]
+            ]
         );
         let blocks = key_blocks(&stretches);
         let blocks: Vec<&[u32]> = blocks.chunks(KEY_BLOCK).collect();
