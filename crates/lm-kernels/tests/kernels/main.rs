@@ -9,6 +9,8 @@ mod decode;
 mod determinism;
 mod extremes;
 mod linear;
+#[cfg(feature = "vulkan")]
+mod narrow;
 mod optim;
 mod pointwise;
 mod util;
