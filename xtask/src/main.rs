@@ -63,7 +63,7 @@ enum Task {
 /// Arguments that `rner` reads; only `--backend` means something here.
 #[derive(clap::Args)]
 struct PassedOn {
-    /// Options of the program; `--backend flex|libtorch|cuda` also selects what is built.
+    /// Options of the program; `--backend flex|libtorch|cuda|vulkan` also selects what is built.
     #[arg(
         value_name = "OPTIONS",
         trailing_var_arg = true,
@@ -76,7 +76,7 @@ const REPRODUCE_OPTIONS: &str = "\
 Common options (all of them: `target/release/rner reproduce --help`):
   --smoke              the same stages in the shortest form, with no claim about scores
   --profile PROFILE    which recipe to run
-  --backend BACKEND    flex (default), libtorch or cuda
+  --backend BACKEND    flex (default), libtorch, cuda or vulkan
   --seeds N            repeat the run with N seeds
   --data DIR           real datasets instead of the synthetic corpus
   --limit N            take N sentences of each dataset

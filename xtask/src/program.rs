@@ -20,6 +20,8 @@ pub(crate) enum Backend {
     LibTorch,
     /// NVIDIA GPUs; needs the CUDA runtime when it runs.
     Cuda,
+    /// GPUs of any maker; needs a Vulkan driver when it runs.
+    Vulkan,
 }
 
 impl Backend {
@@ -28,6 +30,7 @@ impl Backend {
             Self::Flex => "flex",
             Self::LibTorch => "libtorch",
             Self::Cuda => "cuda",
+            Self::Vulkan => "vulkan",
         }
     }
 
@@ -43,7 +46,7 @@ impl Backend {
     /// What building and running need in the environment.
     fn environment(self) -> Result<Vec<(&'static str, OsString)>> {
         match self {
-            Self::Flex | Self::Cuda => Ok(Vec::new()),
+            Self::Flex | Self::Cuda | Self::Vulkan => Ok(Vec::new()),
             Self::LibTorch => libtorch_environment(),
         }
     }
@@ -214,7 +217,9 @@ mod tests {
     #[test]
     fn an_unknown_or_missing_backend_is_refused_before_the_build() {
         let message = backend("--backend cude").expect_err("it is unknown");
-        assert!(message.contains("flex, libtorch, cuda") && message.ends_with("found cude"));
+        assert!(
+            message.contains("flex, libtorch, cuda, vulkan") && message.ends_with("found cude")
+        );
         assert!(backend("--smoke --backend").is_err());
     }
 

@@ -36,9 +36,11 @@
 //! ```
 
 mod autodiff;
-mod backends;
+mod bodies;
 mod bounds;
 mod convert;
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
+mod cube;
 #[cfg(feature = "flex")]
 mod flex;
 #[cfg(feature = "libtorch")]
@@ -48,6 +50,7 @@ mod memory;
 pub mod ops;
 pub mod reference;
 
+pub use bodies::{Body, bodies};
 pub use bounds::{SeqBounds, Span};
 pub use lm_ops::{LmOps, LogitsLeft, Needs};
 pub use memory::keep_freed_memory;

@@ -8,6 +8,7 @@ use burn::tensor::{
 
 use crate::{
     SeqBounds,
+    bodies::default_body_runs,
     convert::{ints, primitive, tensor},
     ops::{AdamW, CacheRow},
     reference,
@@ -50,6 +51,7 @@ pub trait LmOps: Backend {
 
     /// See [`ops::rms_norm`](crate::ops::rms_norm).
     fn lm_rms_norm(x: FloatTensor<Self>, weight: FloatTensor<Self>, eps: f64) -> FloatTensor<Self> {
+        default_body_runs();
         primitive(reference::rms_norm::<Self>(tensor(x), tensor(weight), eps))
     }
 
@@ -60,6 +62,7 @@ pub trait LmOps: Backend {
         eps: f64,
         grad: FloatTensor<Self>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        default_body_runs();
         let (dx, dw) =
             reference::rms_norm_bwd::<Self>(tensor(x), tensor(weight), eps, tensor(grad));
         (primitive(dx), primitive(dw))
@@ -73,6 +76,7 @@ pub trait LmOps: Backend {
         sin: FloatTensor<Self>,
         eps: f64,
     ) -> FloatTensor<Self> {
+        default_body_runs();
         let (cos, sin) = (tensor(cos), tensor(sin));
         primitive(reference::norm_rope::<Self>(
             tensor(x),
@@ -92,6 +96,7 @@ pub trait LmOps: Backend {
         eps: f64,
         grad: FloatTensor<Self>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        default_body_runs();
         let (x, weight, grad) = (tensor(x), tensor(weight), tensor(grad));
         let (dx, dw) =
             reference::norm_rope_bwd::<Self>(x, weight, tensor(cos), tensor(sin), eps, grad);
@@ -100,6 +105,7 @@ pub trait LmOps: Backend {
 
     /// See [`ops::swiglu`](crate::ops::swiglu).
     fn lm_swiglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self> {
+        default_body_runs();
         primitive(reference::swiglu::<Self>(tensor(gate), tensor(up)))
     }
 
@@ -109,17 +115,20 @@ pub trait LmOps: Backend {
         up: FloatTensor<Self>,
         grad: FloatTensor<Self>,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        default_body_runs();
         let (dgate, dup) = reference::swiglu_bwd::<Self>(tensor(gate), tensor(up), tensor(grad));
         (primitive(dgate), primitive(dup))
     }
 
     /// See [`ops::linear`](crate::ops::linear).
     fn lm_linear(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        default_body_runs();
         primitive(reference::linear::<Self>(tensor(x), tensor(weight)))
     }
 
     /// Gradient of the input of [`LmOps::lm_linear`]: `grad [T,Out] · weight [Out,In]`.
     fn lm_linear_bwd_x(weight: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
+        default_body_runs();
         let grad = tensor::<Self, 2>(grad);
         let weight = tensor::<Self, 2>(weight).cast(grad.dtype());
         primitive(grad.matmul(weight))
@@ -127,11 +136,13 @@ pub trait LmOps: Backend {
 
     /// Gradient of the weight of [`LmOps::lm_linear`]: `gradᵀ [Out,T] · x [T,In]`.
     fn lm_linear_bwd_weight(x: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
+        default_body_runs();
         primitive(tensor::<Self, 2>(grad).transpose().matmul(tensor(x)))
     }
 
     /// See [`ops::embedding`](crate::ops::embedding).
     fn lm_embedding(weight: FloatTensor<Self>, ids: IntTensor<Self>) -> FloatTensor<Self> {
+        default_body_runs();
         primitive(reference::embedding::<Self>(tensor(weight), ints(ids)))
     }
 
@@ -141,6 +152,7 @@ pub trait LmOps: Backend {
         vocab: usize,
         grad: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
+        default_body_runs();
         primitive(reference::embedding_bwd::<Self>(
             ints(ids),
             vocab,
@@ -158,6 +170,7 @@ pub trait LmOps: Backend {
         bounds: &SeqBounds,
         scale: f64,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        default_body_runs();
         let (out, lse) =
             reference::attention::<Self>(tensor(q), tensor(k), tensor(v), bounds, scale);
         (primitive(out), primitive(lse))
@@ -172,6 +185,7 @@ pub trait LmOps: Backend {
         scale: f64,
         grad: FloatTensor<Self>,
     ) -> [FloatTensor<Self>; 3] {
+        default_body_runs();
         let saved = reference::SavedAttention {
             qkv: qkv.map(tensor),
             out: tensor(out),
@@ -189,6 +203,7 @@ pub trait LmOps: Backend {
         targets: IntTensor<Self>,
         temperature: f64,
     ) -> [FloatTensor<Self>; 3] {
+        default_body_runs();
         let (x, weight) = (tensor(x), tensor(weight));
         reference::linear_log_probs::<Self>(x, weight, ints(targets), temperature).map(primitive)
     }
@@ -217,6 +232,7 @@ pub trait LmOps: Backend {
         grad: FloatTensor<Self>,
         needs: Needs,
     ) -> (Option<FloatTensor<Self>>, Option<FloatTensor<Self>>) {
+        default_body_runs();
         let saved = reference::SavedLogProbs {
             x: tensor(x),
             weight: tensor(weight),
@@ -236,6 +252,7 @@ pub trait LmOps: Backend {
         v: FloatTensor<Self>,
         hp: &AdamW,
     ) -> [FloatTensor<Self>; 3] {
+        default_body_runs();
         reference::adamw::<Self>(tensor(param), tensor(grad), tensor(m), tensor(v), hp)
             .map(primitive)
     }
@@ -248,6 +265,7 @@ pub trait LmOps: Backend {
         rows: &[CacheRow],
         scale: f64,
     ) -> (FloatTensor<Self>, [FloatTensor<Self>; 2]) {
+        default_body_runs();
         let (out, cache) =
             reference::cached_attention::<Self>(qkv.map(tensor), cache.map(tensor), rows, scale);
         (primitive(out), cache.map(primitive))
@@ -260,6 +278,7 @@ pub trait LmOps: Backend {
         to: &[usize],
         len: usize,
     ) -> FloatTensor<Self> {
+        default_body_runs();
         primitive(reference::copy_slot::<Self>(tensor(half), from, to, len))
     }
 }

@@ -44,6 +44,8 @@ pub(crate) fn dispatch<T: Task>(backend: recipe::Backend, task: T) -> Result<T::
         }
         #[cfg(feature = "cuda")]
         recipe::Backend::Cuda => task.run::<Autodiff<burn::backend::Cuda>>(&Default::default()),
+        #[cfg(feature = "vulkan")]
+        recipe::Backend::Vulkan => task.run::<Autodiff<burn::backend::Vulkan>>(&Default::default()),
         #[allow(
             unreachable_patterns,
             reason = "reachable unless every backend is built in"

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::bench::{BenchGenerateArgs, BenchLoadArgs, BenchSftArgs};
 use crate::bench_cot::BenchCotArgs;
+use crate::bodies::BackendArgs;
 use crate::cot::CotCommand;
 use crate::extract::ExtractArgs;
 use crate::ner::bench_score::BenchScoreArgs;
@@ -51,6 +52,8 @@ pub(crate) enum Command {
     Bench(BenchCommand),
     /// Compare this program with reference values of transformers, PEFT and PyTorch.
     Parity(ParityArgs),
+    /// Show which operations of the model have their own kernel on a backend.
+    Backend(BackendArgs),
     /// Write a run's report again.
     Report {
         /// Folder of the run.

@@ -3,6 +3,7 @@
 mod backend;
 mod bench;
 mod bench_cot;
+mod bodies;
 mod cli;
 mod commands;
 mod cot;
@@ -69,6 +70,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Bench(BenchCommand::Sft(args)) => bench::sft(&args),
         Command::Bench(BenchCommand::Generate(args)) => bench::generate(&args),
         Command::Parity(args) => commands::parity(&args),
+        Command::Backend(args) => bodies::run(&args),
         Command::Report { run } => commands::report(&run),
         Command::Extract(args) => extract::run(&args),
         Command::Tiny(TinyCommand::Corpus { recipe, out }) => commands::corpus(&recipe, &out),

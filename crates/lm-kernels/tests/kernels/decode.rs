@@ -127,6 +127,7 @@ fn a_shared_cache_is_not_written_through() {
     assert_ne!(read(&after.k), kept);
 }
 
+#[cfg(not(feature = "vulkan"))]
 #[test]
 fn an_owned_cache_is_written_in_place() {
     let cache = cache(2, 1, 4);

@@ -6,11 +6,14 @@ use burn::{
 };
 
 /// The backend with the kernels under test.
-#[cfg(not(feature = "libtorch"))]
+#[cfg(not(any(feature = "libtorch", feature = "vulkan")))]
 pub(crate) type Fast = burn::backend::Flex;
 /// The backend with the kernels under test.
-#[cfg(feature = "libtorch")]
+#[cfg(all(feature = "libtorch", not(feature = "vulkan")))]
 pub(crate) type Fast = burn::backend::LibTorch;
+/// The backend with the kernels under test, on whatever Vulkan device is there.
+#[cfg(feature = "vulkan")]
+pub(crate) type Fast = burn::backend::Vulkan;
 /// The same under autodiff.
 pub(crate) type Grad = Autodiff<Fast>;
 

@@ -38,6 +38,8 @@ pub(crate) enum Backend {
     Libtorch,
     /// `burn::backend::Cuda`, NVIDIA GPUs.
     Cuda,
+    /// `burn::backend::Vulkan`, GPUs of any maker.
+    Vulkan,
 }
 
 impl Backend {
@@ -47,6 +49,7 @@ impl Backend {
             Backend::Flex => "flex",
             Backend::Libtorch => "libtorch",
             Backend::Cuda => "cuda",
+            Backend::Vulkan => "vulkan",
         }
     }
 }
