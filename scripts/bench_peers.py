@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""This program beside PyTorch and transformers: training steps and generation on random models of the same shape.
+"""This program beside PyTorch, transformers and TRL: training steps, generation and GRPO on random models of one shape.
 
     cargo build --release -p rner
     python3 scripts/bench_peers.py                      # everything
@@ -8,7 +8,7 @@
 Ours and theirs run in turn, each in a process of its own, so that what else the machine does meets both alike. A table
 with the medians over the rounds, their spread and the ratios is printed; --json also writes every single measurement.
 
-torch 2.9.0 and transformers are installed into a virtual environment if it is not there yet (--venv, or the variable
+torch 2.9.0, transformers and TRL are installed into a virtual environment if it is not there yet (--venv, or the variable
 BENCH_PEERS_VENV; target/peers by default).
 """
 
@@ -22,9 +22,10 @@ import sys
 import venv
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PACKAGES = ["torch==2.9.0", "transformers==5.23.0", "peft"]
+PACKAGES = ["torch==2.9.0", "transformers==5.23.0", "peft", "trl==1.16.0", "datasets"]
 SHAPE = ["hidden", "layers", "heads", "kv-heads", "head-dim", "ffn", "vocab", "batch"]
 SMALL = dict(zip(SHAPE, [256, 4, 8, 4, 32, 768, 4096, 8]))
+MODEL = {key: value for key, value in SMALL.items() if key != "batch"}
 WIDE = dict(zip(SHAPE, [1024, 4, 16, 8, 128, 3072, 8192, 1]))
 
 # What runs: command, shape, further flags for both, peers.
@@ -35,6 +36,7 @@ CASES = {
     "sft-long": ("sft", SMALL | {"batch": 1}, {"seq": 4096}, ["eager"]),
     "sft-vocabulary": ("sft", SMALL | {"vocab": 32768}, {"seq": 512}, ["eager"]),
     "generate-16": ("generate", SMALL | {"batch": 16}, {"prompt": 200, "new": 128}, ["eager"]),
+    "grpo": ("grpo", MODEL, {"prompts": 2, "group": 16, "prompt-tokens": 200, "new-tokens": 128}, ["eager", "checkpointing"]),
     "generate-1": ("generate", SMALL | {"batch": 1}, {"prompt": 200, "new": 128}, ["eager"]),
 }
 
@@ -60,9 +62,10 @@ def measure(command: list[str]) -> dict:
 
 def run_case(name: str, arguments: argparse.Namespace) -> dict:
     command, shape, more, peers = CASES[name]
-    repeat = {"steps" if command == "sft" else "repetitions": arguments.repeat}
+    repeat = {"repetitions" if command == "generate" else "steps": arguments.repeat}
+    script = "peer_grpo.py" if command == "grpo" else "peer.py"
     ours = [arguments.rner, "bench", command, "--json", *flags(shape | more | repeat)]
-    peer = [arguments.python, str(ROOT / "scripts" / "peer.py"), command, *flags(shape | more | repeat)]
+    peer = [arguments.python, str(ROOT / "scripts" / script), command, *flags(shape | more | repeat)]
     found: dict[str, list] = {"ours": [], **{mode: [] for mode in peers}}
     for _ in range(arguments.rounds):
         found["ours"].append(measure(ours))
@@ -72,7 +75,7 @@ def run_case(name: str, arguments: argparse.Namespace) -> dict:
 
 
 def row(name: str, found: dict) -> str:
-    key = "tokens_per_s" if CASES[name][0] == "sft" else "new_tokens_per_s"
+    key = {"sft": "tokens_per_s", "generate": "new_tokens_per_s", "grpo": "completion_tokens_per_s"}[CASES[name][0]]
     speeds = {who: [run[key] for run in runs] for who, runs in found.items()}
     peaks = {who: statistics.median(run["peak_rss_bytes"] for run in runs) for who, runs in found.items()}
     middle = {who: statistics.median(values) for who, values in speeds.items()}

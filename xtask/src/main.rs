@@ -1,12 +1,13 @@
 //! Project tasks, run as `cargo xtask <task>`.
 //!
 //! `check` and `tidy` judge the source tree; `reproduce`, `fixtures` and
-//! `pretrain-tiny` build the `rner` program and hand over to it. This crate
+//! `pretrain-tiny` build the `rner` program and hand over to it, `learning` runs it. This crate
 //! starts `rner` as a process instead of linking it, and so never compiles Burn.
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong usage.
 
 mod check;
+mod learning;
 mod program;
 mod tidy;
 mod workspace;
@@ -18,6 +19,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::check::Step;
+use crate::learning::Learning;
 use crate::program::Backend;
 use crate::workspace::Workspace;
 
@@ -52,6 +54,8 @@ enum Task {
     Fixtures(PassedOn),
     /// Pretrain the tiny base model again: builds `rner`, runs `rner tiny pretrain`.
     PretrainTiny(PassedOn),
+    /// Show that GRPO learns from its reward: F1 before and after it, with the reward and with a constant, on three seeds.
+    Learning(Learning),
     /// Build `rner` in release mode and print the path of the program.
     Build {
         /// Backend to build for.
@@ -101,6 +105,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Reproduce(passed) => hand_over(&workspace, &["reproduce"], passed),
         Task::Fixtures(passed) => hand_over(&workspace, &["tiny", "corpus"], passed),
         Task::PretrainTiny(passed) => hand_over(&workspace, &["tiny", "pretrain"], passed),
+        Task::Learning(options) => learning::run(&workspace, &options),
         Task::Check { only, skip } => check::run(&workspace, &selected(&only, &skip)),
         Task::Tidy => tidy::run(&workspace),
         Task::Build { backend } => {

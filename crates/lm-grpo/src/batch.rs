@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::{PassStats, RolloutStats};
+use crate::pass::LogProbs;
 
 /// A completion that was sampled and scored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,7 +22,8 @@ pub(crate) struct Trajectory {
     pub(crate) masked: bool,
     /// Log-probabilities under the reference; empty without a KL penalty.
     pub(crate) reference: Vec<f32>,
-    /// Log-probabilities under the policy that sampled it, from the first pass; empty before.
+    /// Log-probabilities under the policy that sampled it, as the trainer computes them: from the first pass, and empty before
+    /// it, unless the policy has moved on since.
     pub(crate) old: Vec<f32>,
 }
 
@@ -39,6 +41,9 @@ pub(crate) struct Batch {
     pub(crate) rollout: RolloutStats,
     /// The passes that ended in an update.
     pub(crate) passes: Vec<PassStats>,
+    /// Steps that were trained between the policy that sampled it and the one that it trains first.
+    #[serde(default)]
+    pub(crate) staleness: usize,
 }
 
 impl Batch {
@@ -49,16 +54,10 @@ impl Batch {
     /// because it is computed once.
     pub(crate) fn micro_batches(&self, prompt_lengths: &[usize], tokens: usize) -> Vec<Vec<usize>> {
         let mut batches: Vec<Vec<usize>> = Vec::new();
-        let (mut used, mut prompt) = (0, None);
-        for (i, trajectory) in self.trajectories.iter().enumerate() {
-            if trajectory.masked {
-                continue;
-            }
+        let mut used = 0;
+        for (i, added) in self.costs(prompt_lengths) {
+            let trajectory = &self.trajectories[i];
             let alone = prompt_lengths[trajectory.prompt] + trajectory.inputs().len();
-            let added = match prompt == Some(trajectory.prompt) {
-                true => trajectory.inputs().len(),
-                false => alone,
-            };
             match batches.last_mut() {
                 Some(batch) if used + added <= tokens => {
                     used += added;
@@ -69,9 +68,46 @@ impl Batch {
                     batches.push(vec![i]);
                 }
             }
-            prompt = Some(trajectory.prompt);
         }
         batches
+    }
+
+    /// Tokens of a forward pass over everything that counts, as one micro-batch.
+    pub(crate) fn packed_tokens(&self, prompt_lengths: &[usize]) -> usize {
+        let costs = self.costs(prompt_lengths);
+        costs.iter().map(|(_, tokens)| tokens).sum()
+    }
+
+    /// What every trajectory that counts adds to the tokens of a pass in which its predecessor is too, with its index.
+    fn costs(&self, prompt_lengths: &[usize]) -> Vec<(usize, usize)> {
+        let counted = self.trajectories.iter().enumerate();
+        let mut before = None;
+        let cost = |(i, trajectory): (usize, &Trajectory)| {
+            let shared = before.replace(trajectory.prompt) == Some(trajectory.prompt);
+            let prompt = match shared {
+                true => 0,
+                false => prompt_lengths[trajectory.prompt],
+            };
+            (i, prompt + trajectory.inputs().len())
+        };
+        counted.filter(|(_, t)| !t.masked).map(cost).collect()
+    }
+
+    /// Notes the log-probabilities under the policy that sampled the batch, where they are not known yet.
+    pub(crate) fn record_old(&mut self, log_probs: LogProbs) {
+        for (i, own) in log_probs {
+            let trajectory = &mut self.trajectories[i];
+            if trajectory.old.is_empty() {
+                trajectory.old = own;
+            }
+        }
+    }
+
+    /// Notes the log-probabilities under the reference.
+    pub(crate) fn record_reference(&mut self, log_probs: LogProbs) {
+        for (i, own) in log_probs {
+            self.trajectories[i].reference = own;
+        }
     }
 
     /// The prompts whose completions count, in order.

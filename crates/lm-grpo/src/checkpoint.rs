@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use lm_kernels::LmOps;
 use lm_model::Qwen3;
@@ -19,6 +20,10 @@ use crate::{Error, GrpoConfig, Prompt};
 const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 const STATE_FILE: &str = "trainer_state.json";
 const BATCH_FILE: &str = "rollout_batch.json";
+const NEXT_FILE: &str = "next_rollout_batch.json";
+
+/// Folder of the policy that is to sample the next batch, if it is not the model of the checkpoint.
+const ROLLOUT_POLICY: &str = "rollout_policy";
 
 /// Folder of the best model, as in supervised runs.
 const BEST: &str = "best";
@@ -119,6 +124,25 @@ pub(crate) struct Saved<B: AutodiffBackend + LmOps> {
     pub(crate) optimizer: Optimizer<B>,
     pub(crate) state: State,
     pub(crate) batch: Option<Batch>,
+    pub(crate) next: Option<Batch>,
+    pub(crate) rollout_policy: Option<Qwen3<B::InnerBackend>>,
+}
+
+impl<B: AutodiffBackend + LmOps> Saved<B>
+where
+    B::InnerBackend: LmOps,
+{
+    /// The state of a run that begins.
+    pub(crate) fn fresh(policy: Qwen3<B>, state: State) -> Self {
+        Self {
+            model: policy,
+            optimizer: Optimizer::new(state.config.adamw()),
+            state,
+            batch: None,
+            next: None,
+            rollout_policy: None,
+        }
+    }
 }
 
 /// What is written, borrowed from the run.
@@ -127,6 +151,8 @@ pub(crate) struct Snapshot<'a, B: AutodiffBackend + LmOps> {
     pub(crate) optimizer: &'a Optimizer<B>,
     pub(crate) state: &'a State,
     pub(crate) batch: Option<&'a Batch>,
+    pub(crate) next: Option<&'a Batch>,
+    pub(crate) rollout_policy: Option<&'a Qwen3<B::InnerBackend>>,
     /// Files to copy beside the model.
     pub(crate) attach: &'a [PathBuf],
 }
@@ -146,8 +172,13 @@ where
             &dir.path().join(OPTIMIZER_FILE),
         )?;
         write_json(&dir.path().join(STATE_FILE), self.state)?;
-        if let Some(batch) = self.batch {
-            write_json(&dir.path().join(BATCH_FILE), batch)?;
+        for (file, batch) in [(BATCH_FILE, self.batch), (NEXT_FILE, self.next)] {
+            if let Some(batch) = batch {
+                write_json(&dir.path().join(file), batch)?;
+            }
+        }
+        if let Some(policy) = self.rollout_policy {
+            lm_model::checkpoint::save_trained(policy, &dir.path().join(ROLLOUT_POLICY))?;
         }
         self.attach
             .iter()
@@ -184,11 +215,11 @@ where
 {
     let state: State = read_json(&dir.join(STATE_FILE))?;
     state.check_same_run(fresh, dir)?;
-    let batch_file = dir.join(BATCH_FILE);
-    let batch = if batch_file.exists() {
-        Some(read_json(&batch_file)?)
-    } else {
-        None
+    let batch = read_batch(&dir.join(BATCH_FILE))?;
+    let next = read_batch(&dir.join(NEXT_FILE))?;
+    let rollout_policy = match dir.join(ROLLOUT_POLICY) {
+        dir if dir.exists() => Some(lm_model::checkpoint::load_trained(policy.valid(), &dir)?),
+        _ => None,
     };
     let model = lm_model::checkpoint::load_trained(policy, dir)?;
     let path = dir.join(OPTIMIZER_FILE);
@@ -207,7 +238,13 @@ where
         optimizer,
         state,
         batch,
+        next,
+        rollout_policy,
     })
+}
+
+fn read_batch(path: &Path) -> Result<Option<Batch>, Error> {
+    path.exists().then(|| read_json(path)).transpose()
 }
 
 fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {

@@ -1,6 +1,5 @@
 //! Making a rollout batch: sampling, replacing groups that teach nothing, advantages, reference log-probabilities.
 
-use std::ops::ControlFlow;
 use std::time::Instant;
 
 use lm_kernels::LmOps;
@@ -9,7 +8,7 @@ use lm_model::Qwen3;
 use crate::batch::{Batch, Trajectory};
 use crate::groups::{Asking, Group, Scored, sample_groups, totals};
 use crate::metrics::{Rollout, RolloutStats, Seconds};
-use crate::pass::{PassContext, record_reference};
+use crate::pass::{LogProbs, PassContext, log_probs_under};
 use crate::plan::{prompts_of_step, sampling_seeds, spare_prompts};
 use crate::{Advantages, Environment, Error, GrpoConfig, Monitor, advantages, uniform_groups};
 
@@ -27,11 +26,18 @@ pub(crate) struct Collector<'a, B: LmOps> {
     pub(crate) context: PassContext<'a>,
 }
 
-/// How the collection of a batch ended.
-pub(crate) enum Collected {
-    Batch(Batch),
-    /// Because the monitor said so.
-    Stopped,
+/// A batch that nothing was trained on, with what the monitor is told about it.
+pub(crate) struct Fresh {
+    pub(crate) batch: Batch,
+    groups: Vec<Group>,
+    advantages: Advantages,
+}
+
+impl Fresh {
+    /// Tells the monitor about the completions of step `step`, counted from 0.
+    pub(crate) fn announce(&self, step: usize, monitor: &mut dyn Monitor) {
+        monitor.on_rollout(step + 1, &table(&self.groups, &self.advantages));
+    }
 }
 
 /// The groups of a step.
@@ -45,23 +51,35 @@ struct Sampled {
 }
 
 impl<B: LmOps> Collector<'_, B> {
-    /// The batch of step `step`, counted from 0.
+    /// The batch of step `step`, counted from 0; `None` if the monitor wants to stop. `staleness` steps will have been trained before it is used; then the
+    /// log-probabilities under the policy that samples are taken now, for the first pass cannot tell them any more.
     pub(crate) fn collect(
         &mut self,
         policy: &Qwen3<B>,
         step: usize,
+        staleness: usize,
         monitor: &mut dyn Monitor,
-    ) -> Result<Collected, Error> {
+    ) -> Result<Option<Fresh>, Error> {
         let Some(sampled) = self.sample(policy, step, monitor)? else {
-            return Ok(Collected::Stopped);
+            return Ok(None);
         };
-        let mut batch = self.batch(sampled, step, monitor);
+        let mut fresh = self.fresh(sampled, staleness);
         let started = Instant::now();
-        if self.add_reference(&mut batch, monitor).is_break() {
-            return Ok(Collected::Stopped);
+        let batch = &mut fresh.batch;
+        if let Some(reference) = &self.reference {
+            let Some(log_probs) = self.log_probs(reference, batch, monitor) else {
+                return Ok(None);
+            };
+            batch.record_reference(log_probs);
+        }
+        if staleness > 0 {
+            let Some(log_probs) = self.log_probs(policy, batch, monitor) else {
+                return Ok(None);
+            };
+            batch.record_old(log_probs);
         }
         batch.rollout.seconds.training += started.elapsed().as_secs_f64();
-        Ok(Collected::Batch(batch))
+        Ok(Some(fresh))
     }
 
     /// The groups of the step's prompts and those that are to replace uniform ones; `None` if the monitor wants to stop.
@@ -125,7 +143,7 @@ impl<B: LmOps> Collector<'_, B> {
     }
 
     /// Chooses the groups of the batch, and makes trajectories of them.
-    fn batch(&self, sampled: Sampled, step: usize, monitor: &mut dyn Monitor) -> Batch {
+    fn fresh(&self, sampled: Sampled, staleness: usize) -> Fresh {
         let config = self.config;
         let uniform = uniform_groups(&totals(&sampled.groups), config.group_size);
         let kept = kept(&uniform, config.prompts_per_step);
@@ -138,29 +156,29 @@ impl<B: LmOps> Collector<'_, B> {
             .filter_map(|(group, kept)| kept.then_some(group))
             .collect();
         let advantages = advantages(&totals(&groups), config.group_size, config.scale_rewards);
-        monitor.on_rollout(step + 1, &table(&groups, &advantages));
-        Batch {
+        let batch = Batch {
             rollout: RolloutStats {
                 seconds: sampled.seconds,
                 ..rollout.stats(&groups, &advantages)
             },
-            trajectories: self.trajectories(groups, &advantages),
+            trajectories: self.trajectories(&groups, &advantages),
             passes: Vec::new(),
+            staleness,
+        };
+        Fresh {
+            batch,
+            groups,
+            advantages,
         }
     }
 
-    fn trajectories(&self, groups: Vec<Group>, advantages: &Advantages) -> Vec<Trajectory> {
+    fn trajectories(&self, groups: &[Group], advantages: &Advantages) -> Vec<Trajectory> {
         let config = self.config;
-        let all: Vec<(usize, Scored)> = groups
-            .into_iter()
-            .flat_map(|group| {
-                group
-                    .members
-                    .into_iter()
-                    .map(move |one| (group.prompt, one))
-            })
+        let all: Vec<(usize, &Scored)> = groups
+            .iter()
+            .flat_map(|group| group.members.iter().map(|one| (group.prompt, one)))
             .collect();
-        let masked = |(i, (_, scored)): (usize, &(usize, Scored))| {
+        let masked = |(i, (_, scored)): (usize, &(usize, &Scored))| {
             (config.mask_truncated && scored.truncated())
                 || (config.mask_uniform && teaches_nothing(advantages, i, config.group_size))
         };
@@ -169,11 +187,11 @@ impl<B: LmOps> Collector<'_, B> {
         let lengths: Vec<usize> = lengths.collect();
         let (loss_type, longest) = (config.loss_type, config.max_completion_length);
         let weights = loss_type.weights(&lengths, &masked, longest);
-        let trajectory = |(i, (prompt, scored)): (usize, (usize, Scored))| Trajectory {
+        let trajectory = |(i, (prompt, scored)): (usize, (usize, &Scored))| Trajectory {
             prompt,
             masked: masked[i],
-            completion: scored.generated.ids,
-            sampled: scored.generated.log_probs,
+            completion: scored.generated.ids.clone(),
+            sampled: scored.generated.log_probs.clone(),
             advantage: advantages.values[i],
             weight: weights[i],
             reference: Vec::new(),
@@ -182,20 +200,17 @@ impl<B: LmOps> Collector<'_, B> {
         all.into_iter().enumerate().map(trajectory).collect()
     }
 
-    /// Computes the log-probabilities under the reference, once for all passes.
-    fn add_reference(&self, batch: &mut Batch, monitor: &dyn Monitor) -> ControlFlow<()> {
-        let Some(reference) = &self.reference else {
-            return ControlFlow::Continue(());
-        };
+    /// The log-probabilities of the batch under a model; `None` if the monitor wants to stop.
+    fn log_probs(
+        &self,
+        model: &Qwen3<B>,
+        batch: &Batch,
+        monitor: &dyn Monitor,
+    ) -> Option<LogProbs> {
         let prompts = self.context.prompts.iter();
         let lengths: Vec<usize> = prompts.map(|prompt| prompt.ids.len()).collect();
-        for micro_batch in batch.micro_batches(&lengths, self.config.micro_batch_tokens) {
-            if monitor.should_stop() {
-                return ControlFlow::Break(());
-            }
-            record_reference(reference, batch, &micro_batch, self.context);
-        }
-        ControlFlow::Continue(())
+        let micro_batches = batch.micro_batches(&lengths, self.config.micro_batch_tokens);
+        log_probs_under(model, batch, &micro_batches, self.context, monitor)
     }
 }
 

@@ -44,6 +44,11 @@ pub struct GrpoConfig {
     /// Replaces groups with equal rewards by groups of other prompts, in at most this many further rollouts of a step. What
     /// is still missing then is filled up with the groups that were to be replaced. From Yu et al., *DAPO* (2025).
     pub dynamic_sampling: Option<usize>,
+    /// Samples the completions of the next step while this one trains: one step off-policy, also called asynchronous. It
+    /// pays where rollouts are made elsewhere ([`RemoteEngine`](crate::RemoteEngine)). The first pass over a batch then
+    /// has ratios that differ from 1, to the policy that sampled it. Costs a second copy of the trained weights, and a
+    /// forward pass over each batch.
+    pub one_step_off_policy: bool,
     /// Sampling temperature; the trainer divides its logits by it too. Positive.
     pub temperature: f64,
     /// Most new tokens of a completion.
@@ -115,6 +120,7 @@ impl Default for GrpoConfig {
             scale_rewards: ScaleRewards::Group,
             engine_correction: EngineCorrection::None,
             dynamic_sampling: None,
+            one_step_off_policy: false,
             temperature: 0.9,
             max_completion_length: 4096,
             mask_truncated: false,

@@ -78,14 +78,15 @@ where
     /// Answers the held-out prompts and keeps the model if it is the best.
     pub(crate) fn evaluate(
         &mut self,
+        environment: &mut Environment<'_, B::InnerBackend>,
         model: &Qwen3<B>,
         monitor: &mut dyn Monitor,
     ) -> Result<Flow, Error> {
         let global_step = self.state.global_step;
-        let picked = self.collector.environment.held_out.iter();
+        let picked = environment.held_out.iter();
         let picked: Vec<(usize, u64)> = picked.map(|&prompt| (prompt, 0)).collect();
         let asking = Asking::to_evaluate(self.config, global_step);
-        let (environment, policy) = (&mut self.collector.environment, model.valid());
+        let policy = model.valid();
         let mut seconds = Seconds::default();
         let groups = sample_groups(environment, &policy, &picked, asking, &mut seconds, monitor)?;
         drop(policy);

@@ -30,6 +30,11 @@
 //!   the error names step, prompts and completion, and the last good state is saved. A reward that returns too few values,
 //!   NaN or panics is an error that names its completion.
 //!
+//! - **Workers change nothing.** [`train_grpo_on`] deals the micro-batches to several devices and sums their gradients.
+//! - **Rollouts beside the training are exactly one step old.** With [`GrpoConfig::one_step_off_policy`] the batch of step
+//!   n + 1 is sampled by the policy that step n began with, however long either takes. Its old log-probabilities are that
+//!   policy's, so the ratio of the first pass is the true one and clipping sees it.
+//!
 //! # Pieces for other trainers
 //!
 //! [`advantages`], [`Objective`] and [`LossType::weights`] are pure functions of numbers. The loss depends on the policy
@@ -39,6 +44,7 @@
 //! This crate knows token ids and rewards, not what the text means.
 
 mod advantages;
+mod ahead;
 mod batch;
 mod checkpoint;
 mod choices;
@@ -56,6 +62,7 @@ mod reward;
 mod rollout;
 mod saving;
 mod trainer;
+mod workers;
 
 #[cfg(test)]
 mod tests;
@@ -70,4 +77,4 @@ pub use objective::{Clipped, Objective, TokenInput, TokenTerm};
 pub use remote::{RemoteEngine, RemoteError, WeightSync};
 pub use reward::{Reward, RewardItem, RewardValue, TextDecoder};
 pub use rollout::{BoxError, BuiltinEngine, RolloutEngine};
-pub use trainer::{Environment, Outcome, Prompt, train_grpo};
+pub use trainer::{Environment, Outcome, Prompt, train_grpo, train_grpo_on};

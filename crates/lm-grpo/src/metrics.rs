@@ -28,6 +28,10 @@ pub(crate) use step::{StepFacts, step_metrics};
 /// - `sampling/sampling_logp_difference/*` and `sampling/importance_sampling_ratio/*` compare trainer and rollout engine
 ///   over the tokens of the loss, and are absent if the engine gave no log-probabilities. The ratio is the weight of the
 ///   correction; without one, it is what the weight would be if it had no cap.
+/// - `sampling/staleness`, there with [`GrpoConfig::one_step_off_policy`](crate::GrpoConfig::one_step_off_policy), is the
+///   number of steps that were trained between the policy that sampled the batch and the one that began to train on it.
+///   A stale batch was sampled and scored while the step before trained, so `step_time` does not hold that; it holds the
+///   time that the training waited for the rollout of the next step, as part of `time/rollout_share`.
 /// - `time/*_share` are shares of `step_time`; `rollout_tokens_per_second` counts new tokens, `training_tokens_per_second`
 ///   the tokens of the loss, once for each pass.
 #[derive(Clone, Debug, PartialEq)]
@@ -161,6 +165,9 @@ pub(crate) struct Seconds {
     pub(crate) rollout: f64,
     pub(crate) reward: f64,
     pub(crate) training: f64,
+    /// After the training, for the rollout of the next step.
+    #[serde(default)]
+    pub(crate) waiting: f64,
 }
 
 /// One pass over a batch; fractions and means are over its tokens.

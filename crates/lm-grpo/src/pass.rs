@@ -40,10 +40,22 @@ impl<'a> PassContext<'a> {
     }
 }
 
+/// Log-probabilities of trajectories, with their indices in the batch.
+pub(crate) type LogProbs = Vec<(usize, Vec<f32>)>;
+
+/// What a pass over micro-batches found.
+pub(crate) struct Passed<B: AutodiffBackend> {
+    pub(crate) gradients: ParamGradients<B::InnerBackend>,
+    /// Sums over the tokens; the norm is not known yet.
+    pub(crate) sums: PassStats,
+    /// Under the policy of the pass.
+    pub(crate) log_probs: LogProbs,
+}
+
 /// How a pass ended.
 pub(crate) enum PassEnd<B: AutodiffBackend> {
-    /// With the gradients of the whole batch; the norm in the statistics is not known yet.
-    Complete(ParamGradients<B::InnerBackend>, PassStats),
+    /// With every micro-batch.
+    Complete(Passed<B>),
     /// Because the monitor said so; the gradients are gone.
     Stopped,
     /// Because the loss of a micro-batch or its derivative is not finite.
@@ -110,24 +122,23 @@ pub(crate) fn scoring<B: LmOps>(
     }
 }
 
-/// Forward and backward passes over all micro-batches, given as indices of trajectories. The first pass over a batch also
-/// records the old log-probabilities.
+/// Forward and backward passes over micro-batches, given as indices of trajectories.
 pub(crate) fn accumulate<B>(
     model: &Qwen3<B>,
-    batch: &mut Batch,
+    batch: &Batch,
     micro_batches: &[Vec<usize>],
     context: PassContext<'_>,
-    monitor: &dyn Monitor,
+    should_stop: &dyn Fn() -> bool,
 ) -> PassEnd<B>
 where
     B: AutodiffBackend + LmOps,
     B::InnerBackend: LmOps,
 {
     let mut gradients = GradientAccumulator::<B>::new();
-    let mut sums = PassStats::default();
+    let (mut sums, mut all) = (PassStats::default(), LogProbs::new());
     let device = model.device();
     for micro_batch in micro_batches {
-        if monitor.should_stop() {
+        if should_stop() {
             return PassEnd::Stopped;
         }
         let trajectories: Vec<&Trajectory> = micro_batch
@@ -153,9 +164,13 @@ where
             return PassEnd::NonFinite(culprit(batch, micro_batch, position, value));
         }
         sums = sums.plus(evaluation.sums);
-        record_old(batch, micro_batch, &log_probs);
+        all.extend(split(batch, micro_batch, &log_probs));
     }
-    PassEnd::Complete(gradients.finish(), sums.per_token(batch.counted_tokens()))
+    PassEnd::Complete(Passed {
+        gradients: gradients.finish(),
+        sums,
+        log_probs: all,
+    })
 }
 
 fn culprit(batch: &Batch, micro_batch: &[usize], position: usize, value: f64) -> Culprit {
@@ -231,7 +246,7 @@ impl Evaluation {
 }
 
 impl PassStats {
-    fn plus(self, other: Self) -> Self {
+    pub(crate) fn plus(self, other: Self) -> Self {
         Self {
             loss: self.loss + other.loss,
             grad_norm: self.grad_norm,
@@ -244,7 +259,7 @@ impl PassStats {
     }
 
     /// Turns sums into means over `tokens`. The loss is weighted already.
-    fn per_token(self, tokens: usize) -> Self {
+    pub(crate) fn per_token(self, tokens: usize) -> Self {
         let share = 1.0 / tokens.max(1) as f64;
         Self {
             entropy: self.entropy * share,
@@ -257,35 +272,32 @@ impl PassStats {
     }
 }
 
-fn record_old(batch: &mut Batch, micro_batch: &[usize], log_probs: &[f32]) {
-    for (i, own) in split(batch, micro_batch, log_probs) {
-        let trajectory = &mut batch.trajectories[i];
-        if trajectory.old.is_empty() {
-            trajectory.old = own;
-        }
-    }
-}
-
-/// Records the log-probabilities of a micro-batch under the reference.
-pub(crate) fn record_reference<B: LmOps>(
-    reference: &Qwen3<B>,
-    batch: &mut Batch,
-    micro_batch: &[usize],
+/// Log-probabilities of the trajectories of all micro-batches under `model`, without a gradient; `None` if the monitor
+/// wants to stop.
+pub(crate) fn log_probs_under<B: LmOps>(
+    model: &Qwen3<B>,
+    batch: &Batch,
+    micro_batches: &[Vec<usize>],
     context: PassContext<'_>,
-) {
-    let trajectories: Vec<&Trajectory> = micro_batch
-        .iter()
-        .map(|&i| &batch.trajectories[i])
-        .collect();
-    let scored = scoring(reference, &trajectories, context).log_probs(reference);
-    let log_probs = read(scored.log_probs);
-    for (i, own) in split(batch, micro_batch, &log_probs) {
-        batch.trajectories[i].reference = own;
+    monitor: &dyn Monitor,
+) -> Option<LogProbs> {
+    let mut all = LogProbs::new();
+    for micro_batch in micro_batches {
+        if monitor.should_stop() {
+            return None;
+        }
+        let trajectories: Vec<&Trajectory> = micro_batch
+            .iter()
+            .map(|&i| &batch.trajectories[i])
+            .collect();
+        let scored = scoring(model, &trajectories, context).log_probs(model);
+        all.extend(split(batch, micro_batch, &read(scored.log_probs)));
     }
+    Some(all)
 }
 
 /// Cuts what lies end to end into the parts of the trajectories.
-fn split(batch: &Batch, micro_batch: &[usize], values: &[f32]) -> Vec<(usize, Vec<f32>)> {
+fn split(batch: &Batch, micro_batch: &[usize], values: &[f32]) -> LogProbs {
     let mut start = 0;
     let part = |&i: &usize| {
         let end = start + batch.trajectories[i].completion.len();

@@ -26,8 +26,8 @@ pub struct RewardValue {
     pub parts: Vec<(String, f64)>,
 }
 
-/// Scores completions.
-pub trait Reward {
+/// Scores completions. With [`one_step_off_policy`](crate::GrpoConfig::one_step_off_policy) it does so on another thread.
+pub trait Reward: Sync {
     /// Exactly one value per item, in their order. Items of one group are adjacent.
     ///
     /// Another number of values, numbers that are not finite and panics end the run with an error that names prompt and
@@ -36,7 +36,7 @@ pub trait Reward {
 }
 
 /// Turns the tokens of a completion into the text that the reward sees.
-pub trait TextDecoder {
+pub trait TextDecoder: Sync {
     /// The text of `ids`, without end markers.
     fn text(&self, ids: &[u32]) -> String;
 

@@ -9,8 +9,9 @@ use lm_model::Qwen3;
 /// Any error of an engine.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Samples completions from the current policy. `B` is the backend without autodiff.
-pub trait RolloutEngine<B: LmOps> {
+/// Samples completions from the current policy. `B` is the backend without autodiff. With
+/// [`one_step_off_policy`](crate::GrpoConfig::one_step_off_policy) it does so on another thread.
+pub trait RolloutEngine<B: LmOps>: Send {
     /// The completions of each request, in order; `request.n` of each. The log-probabilities are used for a metric only:
     /// the trainer computes its own.
     ///

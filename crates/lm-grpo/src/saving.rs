@@ -49,6 +49,8 @@ where
                 optimizer: &self.optimizer,
                 state: &self.state,
                 batch: self.batch.as_ref(),
+                next: self.next.as_ref(),
+                rollout_policy: self.rollout_policy.as_ref(),
                 attach: &self.files.attach,
             };
             let path = snapshot.write(root)?;

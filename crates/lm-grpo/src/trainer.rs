@@ -1,6 +1,7 @@
 //! The training loop: rollouts, passes, checkpoints.
 
 use std::path::PathBuf;
+use std::slice;
 use std::time::Instant;
 
 use burn::module::AutodiffModule;
@@ -11,10 +12,11 @@ use lm_train::{Optimizer, RunFiles, Schedule};
 
 use crate::batch::Batch;
 use crate::checkpoint::{self, Saved, State};
-use crate::collect::{Collected, Collector};
+use crate::collect::Collector;
 use crate::evaluation::trainable;
 use crate::metrics::{PassStats, StepFacts, step_metrics};
-use crate::pass::{PassContext, PassEnd, accumulate};
+use crate::pass::{PassContext, PassEnd};
+use crate::workers::accumulate_on;
 use crate::{BestEvaluation, Error, GrpoConfig, Monitor, Reward, RolloutEngine, TextDecoder};
 
 /// A prompt to sample completions of.
@@ -83,6 +85,47 @@ where
     B: AutodiffBackend + LmOps,
     B::InnerBackend: LmOps,
 {
+    let device = policy.device();
+    let devices = slice::from_ref(&device);
+    train_grpo_on(
+        devices,
+        policy,
+        reference,
+        environment,
+        config,
+        files,
+        monitor,
+    )
+}
+
+/// [`train_grpo`] with its passes on several devices at once: each takes a share of the micro-batches, and the trajectory
+/// stays that of one device, up to rounding. The same device may be given several times.
+///
+/// `policy` and `reference` are on the first device, which also samples, evaluates, updates and writes; the others hold the
+/// policy and its gradients during a pass. If there would be fewer micro-batches than devices, they are made smaller.
+///
+/// # Errors
+/// Those of [`train_grpo`], and [`Error::Config`] without a device.
+pub fn train_grpo_on<'a, B>(
+    devices: &[B::Device],
+    policy: Qwen3<B>,
+    reference: Option<Qwen3<B::InnerBackend>>,
+    environment: Environment<'a, B::InnerBackend>,
+    config: &'a GrpoConfig,
+    files: &'a RunFiles,
+    monitor: &mut dyn Monitor,
+) -> Result<Outcome<B>, Error>
+where
+    B: AutodiffBackend + LmOps,
+    B::InnerBackend: LmOps,
+{
+    let [_, others @ ..] = devices else {
+        return Err(Error::Config {
+            field: "devices",
+            expected: "at least one",
+            found: "none".into(),
+        });
+    };
     config.validate()?;
     if environment.prompts.is_empty() {
         return Err(Error::NoPrompts);
@@ -92,9 +135,42 @@ where
         return Err(Error::MissingReference { beta: config.beta });
     }
     let trainable = trainable(&environment, config, files)?;
-    let (model, trainer) =
-        Trainer::start(policy, reference, environment, trainable, config, files)?;
-    trainer.run(model, monitor)
+    let saved = start(policy, &environment, config, files)?;
+    let mut collector = Collector {
+        context: PassContext::new(&saved.model, environment.prompts, config)?,
+        environment,
+        trainable,
+        reference,
+        config,
+    };
+    let (model, trainer) = Trainer::new(saved, &collector, others, config, files);
+    trainer.run(model, &mut collector, monitor)
+}
+
+/// The state at the beginning, or that of the checkpoint to resume from.
+fn start<B>(
+    policy: Qwen3<B>,
+    environment: &Environment<'_, B::InnerBackend>,
+    config: &GrpoConfig,
+    files: &RunFiles,
+) -> Result<Saved<B>, Error>
+where
+    B: AutodiffBackend + LmOps,
+    B::InnerBackend: LmOps,
+{
+    let fresh = State::new(config, environment.prompts, environment.held_out);
+    let saved = match &files.resume {
+        Some(dir) => {
+            tracing::info!(from = %dir.display(), "resuming");
+            checkpoint::read(dir, &fresh, policy)?
+        }
+        None => Saved::fresh(policy, fresh),
+    };
+    let model = match config.freeze_embeddings {
+        true => saved.model.freeze_embeddings(),
+        false => saved.model,
+    };
+    Ok(Saved { model, ..saved })
 }
 
 /// Everything but the policy, which the optimizer must own while it updates it.
@@ -104,13 +180,22 @@ where
 {
     pub(crate) config: &'a GrpoConfig,
     pub(crate) files: &'a RunFiles,
-    pub(crate) collector: Collector<'a, B::InnerBackend>,
+    /// What the passes use beside the first device.
+    others: Vec<B::Device>,
+    context: PassContext<'a>,
+    /// Prompts that are trained on.
+    trainable: usize,
     prompt_lengths: Vec<usize>,
     schedule: Schedule,
     pub(crate) optimizer: Optimizer<B>,
     pub(crate) state: State,
     /// The batch in progress.
     pub(crate) batch: Option<Batch>,
+    /// The batch of the step after it, sampled already.
+    pub(crate) next: Option<Batch>,
+    /// The policy that is to sample the batch of the step after it, if updates were made since. Only for the time between a
+    /// stop in the middle of a step and the end of the run, or between its resumption and the next rollout.
+    pub(crate) rollout_policy: Option<Qwen3<B::InnerBackend>>,
     /// The last checkpoint and the number of updates that it holds, to tell whether the weights are saved already.
     pub(crate) saved: Option<(usize, PathBuf)>,
 }
@@ -127,74 +212,60 @@ where
     B: AutodiffBackend + LmOps,
     B::InnerBackend: LmOps,
 {
-    fn start(
-        policy: Qwen3<B>,
-        reference: Option<Qwen3<B::InnerBackend>>,
-        environment: Environment<'a, B::InnerBackend>,
-        trainable: Vec<usize>,
+    fn new(
+        saved: Saved<B>,
+        collector: &Collector<'a, B::InnerBackend>,
+        others: &[B::Device],
         config: &'a GrpoConfig,
         files: &'a RunFiles,
-    ) -> Result<(Qwen3<B>, Self), Error> {
-        let fresh = State::new(config, environment.prompts, environment.held_out);
-        let Saved {
-            model,
-            optimizer,
-            state,
-            batch,
-        } = match &files.resume {
-            Some(dir) => {
-                tracing::info!(from = %dir.display(), "resuming");
-                checkpoint::read(dir, &fresh, policy)?
-            }
-            None => Saved {
-                model: policy,
-                optimizer: Optimizer::new(config.adamw()),
-                state: fresh,
-                batch: None,
-            },
-        };
-        let model = match config.freeze_embeddings {
-            true => model.freeze_embeddings(),
-            false => model,
-        };
+    ) -> (Qwen3<B>, Self) {
+        let prompts = collector.environment.prompts.iter();
         let trainer = Self {
             config,
             files,
-            prompt_lengths: environment
-                .prompts
-                .iter()
-                .map(|prompt| prompt.ids.len())
-                .collect(),
-            collector: Collector {
-                context: PassContext::new(&model, environment.prompts, config)?,
-                environment,
-                trainable,
-                reference,
-                config,
-            },
+            others: others.to_vec(),
+            context: collector.context,
+            trainable: collector.trainable.len(),
+            prompt_lengths: prompts.map(|prompt| prompt.ids.len()).collect(),
             schedule: config.lr_schedule(),
-            saved: files.resume.clone().map(|dir| (optimizer.steps(), dir)),
-            optimizer,
-            state,
-            batch,
+            saved: files
+                .resume
+                .clone()
+                .map(|dir| (saved.optimizer.steps(), dir)),
+            optimizer: saved.optimizer,
+            state: saved.state,
+            batch: saved.batch,
+            next: saved.next,
+            rollout_policy: saved.rollout_policy,
         };
-        Ok((model, trainer))
+        (saved.model, trainer)
     }
 
-    fn run(mut self, mut model: Qwen3<B>, monitor: &mut dyn Monitor) -> Result<Outcome<B>, Error> {
+    fn run(
+        mut self,
+        mut model: Qwen3<B>,
+        collector: &mut Collector<'a, B::InnerBackend>,
+        monitor: &mut dyn Monitor,
+    ) -> Result<Outcome<B>, Error> {
         loop {
-            if self.evaluation_is_due() && self.evaluate(&model, monitor)? == Flow::Stopped {
+            let environment = &mut collector.environment;
+            if self.evaluation_is_due()
+                && self.evaluate(environment, &model, monitor)? == Flow::Stopped
+            {
                 return self.finish(model, true, monitor);
             }
             self.save_if_due(&model, monitor)?;
             if self.state.global_step >= self.config.steps || self.is_out_of_patience() {
                 return self.finish(model, false, monitor);
             }
-            if self.collect(&model, monitor)? == Flow::Stopped {
+            if self.collect(collector, &model, monitor)? == Flow::Stopped {
                 return self.finish(model, true, monitor);
             }
             let flow;
-            (model, flow) = self.improve(model, monitor)?;
+            (model, flow) = match self.samples_ahead() {
+                true => self.improve_and_sample(model, collector, monitor)?,
+                false => self.improve(model, monitor)?,
+            };
             if flow == Flow::Stopped {
                 return self.finish(model, true, monitor);
             }
@@ -202,23 +273,30 @@ where
         }
     }
 
-    /// Samples and scores the batch of the next step, unless one is in progress.
-    fn collect(&mut self, model: &Qwen3<B>, monitor: &mut dyn Monitor) -> Result<Flow, Error> {
+    /// Samples and scores the batch of the next step, unless one is in progress or sampled already.
+    fn collect(
+        &mut self,
+        collector: &mut Collector<'a, B::InnerBackend>,
+        model: &Qwen3<B>,
+        monitor: &mut dyn Monitor,
+    ) -> Result<Flow, Error> {
+        self.batch = self.batch.take().or_else(|| self.next.take());
         if self.batch.is_some() {
             return Ok(Flow::Done);
         }
-        match self
-            .collector
-            .collect(&model.valid(), self.state.global_step, monitor)?
-        {
-            Collected::Batch(batch) => self.batch = Some(batch),
-            Collected::Stopped => return Ok(Flow::Stopped),
+        let step = self.state.global_step;
+        match collector.collect(&model.valid(), step, 0, monitor)? {
+            Some(fresh) => {
+                fresh.announce(step, monitor);
+                self.batch = Some(fresh.batch);
+            }
+            None => return Ok(Flow::Stopped),
         }
         Ok(Flow::Done)
     }
 
     /// Makes the passes that the batch in progress still lacks.
-    fn improve(
+    pub(crate) fn improve(
         &mut self,
         mut model: Qwen3<B>,
         monitor: &mut dyn Monitor,
@@ -226,14 +304,13 @@ where
         let Some(mut batch) = self.batch.take() else {
             return Ok((model, Flow::Done));
         };
-        let micro_batches =
-            batch.micro_batches(&self.prompt_lengths, self.config.micro_batch_tokens);
+        let micro_batches = self.micro_batches(&batch);
         while batch.passes.len() < self.config.iterations {
             let started = Instant::now();
-            let context = self.collector.context;
-            let end = accumulate(&model, &mut batch, &micro_batches, context, monitor);
-            let (gradients, stats) = match end {
-                PassEnd::Complete(gradients, stats) => (gradients, stats),
+            let (others, context) = (&self.others, self.context);
+            let end = accumulate_on(others, &model, &batch, &micro_batches, context, monitor);
+            let passed = match end {
+                PassEnd::Complete(passed) => passed,
                 PassEnd::Stopped => {
                     self.batch = Some(batch);
                     return Ok((model, Flow::Stopped));
@@ -244,18 +321,30 @@ where
             };
             let lr = self.schedule.lr(self.updates(&batch));
             let norm;
-            (model, norm) = self.optimizer.step(model, gradients, lr);
+            (model, norm) = self.optimizer.step(model, passed.gradients, lr);
             if !norm.is_finite() {
                 return Err(self.refuse_norm(&model, norm, &batch, monitor)?);
             }
+            batch.record_old(passed.log_probs);
             batch.passes.push(PassStats {
                 grad_norm: norm,
-                ..stats
+                ..passed.sums.per_token(batch.counted_tokens())
             });
             batch.rollout.seconds.training += started.elapsed().as_secs_f64();
         }
         self.batch = Some(batch);
         Ok((model, Flow::Done))
+    }
+
+    /// The micro-batches of a batch, at least one for each device if possible.
+    fn micro_batches(&self, batch: &Batch) -> Vec<Vec<usize>> {
+        let lengths = &self.prompt_lengths;
+        let most = self.config.micro_batch_tokens;
+        let each = batch.packed_tokens(lengths).div_ceil(self.others.len() + 1);
+        match self.others.is_empty() {
+            true => batch.micro_batches(lengths, most),
+            false => batch.micro_batches(lengths, most.min(each.max(1))),
+        }
     }
 
     /// Updates made so far.
@@ -275,12 +364,13 @@ where
         let facts = StepFacts {
             global_step: self.state.global_step,
             total_steps: self.config.steps,
-            epoch: prompts as f64 / self.collector.trainable.len() as f64,
+            epoch: prompts as f64 / self.trainable as f64,
             num_tokens: self.state.num_tokens,
             learning_rate,
             penalised: self.config.beta > 0.0,
             two_sided: self.config.delta.is_some(),
             correction: self.config.engine_correction,
+            may_be_stale: self.config.one_step_off_policy,
         };
         monitor.on_step(&step_metrics(&batch, &facts));
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::bench::{BenchGenerateArgs, BenchLoadArgs, BenchSftArgs};
+use crate::bench::{BenchGenerateArgs, BenchGrpoArgs, BenchLoadArgs, BenchSftArgs};
 use crate::bench_cot::BenchCotArgs;
 use crate::bodies::BackendArgs;
 use crate::cot::CotCommand;
@@ -81,6 +81,8 @@ pub(crate) enum BenchCommand {
     Sft(BenchSftArgs),
     /// Tokens a second, latency and memory of sampling from a random model of any shape.
     Generate(BenchGenerateArgs),
+    /// Time steps of GRPO, rollouts included, and their memory on a random model.
+    Grpo(BenchGrpoArgs),
 }
 
 /// Where hyperparameters come from.

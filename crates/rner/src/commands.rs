@@ -151,6 +151,7 @@ pub(crate) fn grpo(args: &GrpoArgs) -> Result<()> {
         template: prompt_template(&recipe.model, args.prompt.as_deref())?,
         config: &recipe.grpo,
         lora: &recipe.lora,
+        hardware: &recipe.hardware,
         dtype: recipe.model.dtype,
         batch: recipe.grpo.rollout_batch,
         rollout: Some(&args.rollout),

@@ -69,6 +69,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Bench(BenchCommand::Load(args)) => bench::load(&args),
         Command::Bench(BenchCommand::Sft(args)) => bench::sft(&args),
         Command::Bench(BenchCommand::Generate(args)) => bench::generate(&args),
+        Command::Bench(BenchCommand::Grpo(args)) => bench::grpo(&args),
         Command::Parity(args) => commands::parity(&args),
         Command::Backend(args) => bodies::run(&args),
         Command::Report { run } => commands::report(&run),

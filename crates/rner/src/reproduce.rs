@@ -282,6 +282,7 @@ impl<'r, 'a> SeedRun<'r, 'a> {
                 template: prompt_template(&recipe.model, None)?,
                 config: &recipe.grpo,
                 lora: &recipe.lora,
+                hardware: &recipe.hardware,
                 dtype: recipe.model.dtype,
                 batch: recipe.grpo.rollout_batch,
                 rollout: None,

@@ -18,6 +18,8 @@ pub(crate) struct StepFacts {
     /// Whether the ratio of negative advantages is bounded.
     pub(crate) two_sided: bool,
     pub(crate) correction: EngineCorrection,
+    /// Whether batches may be older than the policy.
+    pub(crate) may_be_stale: bool,
 }
 
 /// All metrics of a step.
@@ -37,7 +39,10 @@ pub(crate) fn step_metrics(batch: &Batch, facts: &StepFacts) -> StepMetrics {
     }
     values.extend(batch.rollout.values.iter().cloned());
     values.extend(sampling_metrics(&batch.trajectories, facts.correction));
-    values.extend(time_metrics(batch.rollout.seconds));
+    if facts.may_be_stale {
+        values.push(entry("sampling/staleness", batch.staleness as f64));
+    }
+    values.extend(time_metrics(batch));
     values.extend(throughput(batch));
     StepMetrics {
         global_step: facts.global_step,
@@ -104,12 +109,19 @@ fn sampling_metrics(
     ]
 }
 
-fn time_metrics(seconds: Seconds) -> Vec<(String, f64)> {
-    let total = seconds.rollout + seconds.reward + seconds.training;
+fn time_metrics(batch: &Batch) -> Vec<(String, f64)> {
+    let seconds = batch.rollout.seconds;
+    // Beside the training of the step before.
+    let (rollout, reward) = match batch.staleness {
+        0 => (seconds.rollout, seconds.reward),
+        _ => (0.0, 0.0),
+    };
+    let rollout = rollout + seconds.waiting;
+    let total = rollout + reward + seconds.training;
     vec![
         entry("step_time", total),
-        entry("time/rollout_share", per(seconds.rollout, total)),
-        entry("time/reward_share", per(seconds.reward, total)),
+        entry("time/rollout_share", per(rollout, total)),
+        entry("time/reward_share", per(reward, total)),
         entry("time/training_share", per(seconds.training, total)),
     ]
 }

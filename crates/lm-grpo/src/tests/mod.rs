@@ -1,5 +1,6 @@
 //! Tests that need more than one module, or reference values.
 
+mod ahead;
 mod invariants;
 mod objective;
 mod parity;
@@ -10,6 +11,7 @@ mod sampling;
 mod scalar;
 mod toy;
 mod trainer;
+mod workers;
 
 use burn::backend::{Autodiff, Flex};
 use burn::module::{AutodiffModule, Module, ModuleVisitor, Param};

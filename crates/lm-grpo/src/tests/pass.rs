@@ -8,7 +8,8 @@ use lm_train::{GradientAccumulator, ParamGradients, Recompute};
 use super::{Train, VOCAB, policy, prompts};
 use crate::batch::{Batch, Trajectory};
 use crate::metrics::{PassStats, RolloutStats};
-use crate::pass::{PassContext, PassEnd, accumulate, record_reference, scoring};
+use crate::pass::{PassContext, PassEnd, accumulate, log_probs_under, scoring};
+use crate::workers::accumulate_on;
 use crate::{EngineCorrection, ImportanceSamplingLevel, KlEstimator, LossType, Objective, Prompt};
 
 const OBJECTIVE: Objective = Objective {
@@ -46,6 +47,7 @@ fn batch(loss_type: LossType) -> Batch {
         trajectories,
         rollout: RolloutStats::default(),
         passes: Vec::new(),
+        staleness: 0,
     }
 }
 
@@ -59,7 +61,7 @@ fn context(prompts: &[Prompt]) -> PassContext<'_> {
     }
 }
 
-fn micro_batches(batch: &Batch, tokens: usize) -> Vec<Vec<usize>> {
+pub(crate) fn micro_batches(batch: &Batch, tokens: usize) -> Vec<Vec<usize>> {
     let lengths: Vec<usize> = prompts().iter().map(|prompt| prompt.ids.len()).collect();
     batch.micro_batches(&lengths, tokens)
 }
@@ -83,10 +85,47 @@ fn pass_with(
         objective,
         ..context(&prompts)
     };
-    match accumulate(model, batch, &micro_batches, context, &()) {
-        PassEnd::Complete(gradients, stats) => (gradients, stats),
-        _ => panic!("expected a complete pass"),
-    }
+    complete(model, batch, &micro_batches, context)
+}
+
+/// The same with so many further workers.
+pub(crate) fn pass_on(
+    others: usize,
+    model: &Qwen3<Train>,
+    batch: &mut Batch,
+    tokens: usize,
+) -> (Gradients, PassStats) {
+    let (micro_batches, prompts) = (micro_batches(batch, tokens), prompts());
+    let others = vec![Default::default(); others];
+    let end = accumulate_on(
+        &others,
+        model,
+        batch,
+        &micro_batches,
+        context(&prompts),
+        &(),
+    );
+    finish(end, batch)
+}
+
+/// A pass and what it leaves in the batch.
+fn complete(
+    model: &Qwen3<Train>,
+    batch: &mut Batch,
+    micro_batches: &[Vec<usize>],
+    context: PassContext<'_>,
+) -> (Gradients, PassStats) {
+    let end = accumulate(model, batch, micro_batches, context, &|| false);
+    finish(end, batch)
+}
+
+fn finish(end: PassEnd<Train>, batch: &mut Batch) -> (Gradients, PassStats) {
+    let PassEnd::Complete(passed) = end else {
+        panic!("expected a complete pass");
+    };
+    batch.record_old(passed.log_probs);
+    let stats = passed.sums.per_token(batch.counted_tokens());
+    (passed.gradients, stats)
 }
 
 /// Fills in log-probabilities as if the policy had sampled the batch a while ago.
@@ -104,9 +143,10 @@ pub(crate) fn off_policy(model: &Qwen3<Train>, loss_type: LossType) -> Batch {
     pass(model, &mut batch, EVERYTHING);
     make_off_policy(&mut batch);
     let reference = model.valid();
-    for micro_batch in micro_batches(&batch, EVERYTHING) {
-        record_reference(&reference, &mut batch, &micro_batch, context(&prompts()));
-    }
+    let (micro_batches, prompts) = (micro_batches(&batch, EVERYTHING), prompts());
+    let context = context(&prompts);
+    let log_probs = log_probs_under(&reference, &batch, &micro_batches, context, &());
+    batch.record_reference(log_probs.expect("nobody stops"));
     batch
         .trajectories
         .iter_mut()
@@ -185,10 +225,7 @@ fn layers_that_are_computed_again_change_nothing() {
             recompute,
             ..context(&prompts)
         };
-        match accumulate(&model, &mut batch, &micro_batches, context, &()) {
-            PassEnd::Complete(gradients, stats) => (gradients, stats),
-            _ => panic!("expected a complete pass"),
-        }
+        complete(&model, &mut batch, &micro_batches, context)
     };
     let (kept, stats) = run(Recompute::Nothing);
     let (again, other) = run(Recompute::Segments(1));
@@ -199,6 +236,47 @@ fn layers_that_are_computed_again_change_nothing() {
         all_close(&values(found), &values(expected));
     }
     assert_eq!(other.loss, stats.loss);
+}
+
+/// The same completions as rows of one length, each with its whole prompt, and what lies beyond the end never read.
+#[test]
+fn padded_rows_have_the_log_probabilities_of_packed_groups() {
+    let model = policy().valid();
+    let (batch, prompts) = (batch(LossType::DrGrpo), prompts());
+    let context = context(&prompts);
+    let packed = log_probs_under(&model, &batch, &micro_batches(&batch, 60), context, &());
+    let packed = packed.expect("nobody stops");
+    let sequence = |t: &Trajectory| [&prompts[t.prompt].ids, &t.completion[..]].concat();
+    let counted: Vec<&Trajectory> = packed
+        .iter()
+        .map(|(i, _)| &batch.trajectories[*i])
+        .collect();
+    let longest = counted
+        .iter()
+        .map(|t| sequence(t).len())
+        .max()
+        .expect("some");
+    for fill in [0, 9] {
+        let filled = |t: &&Trajectory| {
+            let mut ids = sequence(t);
+            ids.resize(longest, fill);
+            ids
+        };
+        let rows: Vec<Vec<u32>> = counted.iter().map(filled).collect();
+        let rows: Vec<&[u32]> = rows.iter().map(Vec::as_slice).collect();
+        let batch = model.pack(&rows);
+        let (mut at, mut targets) = (Vec::new(), Vec::new());
+        for (row, t) in counted.iter().enumerate() {
+            let start = row * longest + prompts[t.prompt].ids.len() - 1;
+            at.extend((start..start + t.completion.len()).map(|i| i as i32));
+            targets.extend(t.completion.iter().map(|id| *id as i32));
+        }
+        let ints = |values: &[i32]| Tensor::from_ints(values, &Default::default());
+        let scored = model.log_probs(&batch, ints(&at), ints(&targets), context.temperature);
+        let padded: Vec<f32> = scored.log_probs.into_data().iter::<f32>().collect();
+        let packed: Vec<f32> = packed.iter().flat_map(|(_, own)| own.clone()).collect();
+        all_close(&padded, &packed);
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Rewards, losses and engines that go wrong: which error says so, and what it names.
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::backend::Flex;
 use burn::module::{Module, ModuleMapper, Param};
@@ -15,7 +15,7 @@ use crate::{Error, GrpoConfig, Place, Reward, RewardItem, RewardValue, Scoring};
 /// A reward given as a function of the items.
 struct With<F>(F);
 
-impl<F: Fn(&[RewardItem<'_>]) -> Vec<RewardValue>> Reward for With<F> {
+impl<F: Fn(&[RewardItem<'_>]) -> Vec<RewardValue> + Sync> Reward for With<F> {
     fn score(&self, items: &[RewardItem<'_>]) -> Vec<RewardValue> {
         (self.0)(items)
     }
@@ -28,7 +28,7 @@ fn value(total: f64) -> RewardValue {
     }
 }
 
-fn error_of(reward: impl Fn(&[RewardItem<'_>]) -> Vec<RewardValue>) -> Error {
+fn error_of(reward: impl Fn(&[RewardItem<'_>]) -> Vec<RewardValue> + Sync) -> Error {
     let reward = With(reward);
     let setup = Setup {
         reward: &reward,
@@ -161,10 +161,16 @@ fn a_checkpoint_is_not_replaced_in_the_middle_of_a_bad_step() {
         lr: 1e30,
         ..config()
     };
-    let calls = Cell::new(0);
+    let calls = AtomicUsize::new(0);
     let reward = With(|items: &[RewardItem<'_>]| {
-        calls.set(calls.get() + 1);
-        let total = |i: usize| if calls.get() == 1 { 1.0 } else { i as f64 };
+        calls.fetch_add(1, Ordering::Relaxed);
+        let total = |i: usize| {
+            if calls.load(Ordering::Relaxed) == 1 {
+                1.0
+            } else {
+                i as f64
+            }
+        };
         (0..items.len()).map(|i| value(total(i))).collect()
     });
     let setup = Setup {

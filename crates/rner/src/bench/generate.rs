@@ -27,6 +27,9 @@ const TIMED: &str =
 pub(crate) struct BenchGenerateArgs {
     #[command(flatten)]
     shape: ShapeArgs,
+    /// Sequences at once.
+    #[arg(long, value_name = "B", default_value = "8")]
+    batch: NonZero<usize>,
     /// Tokens of a prompt.
     #[arg(long, value_name = "P", default_value = "200")]
     prompt: NonZero<usize>,
@@ -54,6 +57,7 @@ struct Output {
     timed: &'static str,
     #[serde(flatten)]
     shape: ShapeArgs,
+    batch: usize,
     prompt: usize,
     new: usize,
     temperature: f64,
@@ -99,9 +103,8 @@ impl Task for GenerateTask<'_> {
         Inner<B>: LmOps,
     {
         let shape = &self.args.shape;
-        let model = self.config.init::<Inner<B>>(device, shape.seed);
-        let model = model.in_precision(shape.dtype.precision());
-        let mut generator = Generator::new(&model, shape.batch.get());
+        let model = shape.model::<Inner<B>>(&self.config, device);
+        let mut generator = Generator::new(&model, self.args.batch.get());
         let requests = self.args.requests();
         let before = Memory::restart();
         // One repetition more than is timed, the first.
@@ -114,7 +117,7 @@ impl Task for GenerateTask<'_> {
 
 impl BenchGenerateArgs {
     fn requests(&self) -> Vec<Request> {
-        let prompts = self.shape.sequences(self.prompt.get());
+        let prompts = self.shape.sequences(self.batch.get(), self.prompt.get());
         let request = |(i, prompt)| Request {
             prompt,
             n: 1,
@@ -132,7 +135,7 @@ impl BenchGenerateArgs {
 impl GenerateTask<'_> {
     fn output(&self, timed: &[Repetition], before: Option<Memory>) -> Output {
         let args = self.args;
-        let tokens = (args.shape.batch.get() * args.new.get()) as f64;
+        let tokens = (args.batch.get() * args.new.get()) as f64;
         let seconds = || timed.iter().map(|x| x.all.as_secs_f64());
         let bytes = self.bytes_per_step();
         let bytes_per_s = (args.new.get() > 1).then(|| {
@@ -144,6 +147,7 @@ impl GenerateTask<'_> {
             bench: "generate",
             timed: TIMED,
             shape: args.shape.clone(),
+            batch: args.batch.get(),
             prompt: args.prompt.get(),
             new: args.new.get(),
             temperature: args.temperature,

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use burn::tensor::backend::AutodiffBackend;
 use clap::Args;
 use lm_kernels::LmOps;
-use lm_model::{LoraConfig, Qwen3, Qwen3Config};
+use lm_model::Qwen3Config;
 use lm_train::{Monitor, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics, train_sft};
 use serde::Serialize;
 
@@ -24,6 +24,9 @@ const TIMED: &str = "one optimizer step of the trainer: forward, backward, clipp
 pub(crate) struct BenchSftArgs {
     #[command(flatten)]
     shape: ShapeArgs,
+    /// Sequences at once.
+    #[arg(long, value_name = "B", default_value = "8")]
+    batch: NonZero<usize>,
     /// Tokens of a sequence.
     #[arg(long, value_name = "S", default_value = "512")]
     seq: NonZero<usize>,
@@ -54,6 +57,7 @@ struct Output {
     timed: &'static str,
     #[serde(flatten)]
     shape: ShapeArgs,
+    batch: usize,
     seq: usize,
     lora: Option<NonZero<usize>>,
     recompute: usize,
@@ -115,10 +119,12 @@ impl Task for SftTask<'_> {
         Inner<B>: LmOps,
     {
         let args = self.args;
-        let model = self.model::<B>(device)?;
+        let model = args.shape.model::<B>(&self.config, device);
+        let model = args.shape.adapted(model, args.lora)?;
         let trained = model.num_trainable();
         // The last token of a sequence is only a target.
-        let sequences = args.shape.sequences(args.seq.get() + 1);
+        let (count, length) = (args.batch.get(), args.seq.get() + 1);
+        let sequences = args.shape.sequences(count, length);
         let sample = |ids| Sample { ids, loss_from: 1 };
         let samples: Vec<Sample> = sequences.into_iter().map(sample).collect();
         let mut steps = Steps::default();
@@ -134,23 +140,6 @@ impl Task for SftTask<'_> {
 }
 
 impl SftTask<'_> {
-    fn model<B>(&self, device: &Device<B>) -> Result<Qwen3<B>>
-    where
-        B: AutodiffBackend + LmOps,
-    {
-        let shape = &self.args.shape;
-        let model = self.config.init::<B>(device, shape.seed);
-        let model = model.in_precision(shape.dtype.precision());
-        let Some(rank) = self.args.lora else {
-            return Ok(model);
-        };
-        let lora = LoraConfig {
-            rank: rank.get(),
-            ..LoraConfig::default()
-        };
-        Ok(model.with_lora(&lora, shape.seed)?)
-    }
-
     fn output(&self, steps: &[StepMetrics], trained: usize, before: Option<Memory>) -> Output {
         let args = self.args;
         let median_of = |f: fn(&StepMetrics) -> f64| median(steps.iter().map(f).collect());
@@ -160,12 +149,13 @@ impl SftTask<'_> {
             min: seconds().fold(f64::INFINITY, f64::min),
             max: seconds().fold(0.0, f64::max),
         };
-        let tokens = (args.shape.batch.get() * args.seq.get()) as f64;
+        let tokens = (args.batch.get() * args.seq.get()) as f64;
         let flops_per_s = 1e12 * median_of(|step| step.model_tflops);
         Output {
             bench: "sft",
             timed: TIMED,
             shape: args.shape.clone(),
+            batch: args.batch.get(),
             seq: args.seq.get(),
             lora: args.lora,
             recompute: args.recompute,
@@ -196,7 +186,7 @@ impl BenchSftArgs {
         SftConfig {
             max_steps: Some(self.warmups + self.steps.get()),
             batch_tokens: None,
-            batch_size: Some(self.shape.batch.get()),
+            batch_size: Some(self.batch.get()),
             recompute_layers: self.recompute,
             grad_accumulation: 1,
             shuffle: false,

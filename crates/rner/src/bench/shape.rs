@@ -3,12 +3,15 @@
 use std::num::NonZero;
 
 use anyhow::Result;
+use burn::tensor::backend::AutodiffBackend;
 use clap::Args;
-use lm_model::{Error, Qwen3Config};
+use lm_kernels::LmOps;
+use lm_model::{Error, LoraConfig, Qwen3, Qwen3Config};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
+use crate::backend::Device;
 use crate::exit::usage;
 use crate::recipe::{Backend, Dtype};
 
@@ -39,9 +42,6 @@ pub(super) struct ShapeArgs {
     /// The output head is the embedding itself.
     #[arg(long)]
     pub(super) tied: bool,
-    /// Sequences at once.
-    #[arg(long, value_name = "B", default_value = "8")]
-    pub(super) batch: NonZero<usize>,
     /// Type of the weights.
     #[arg(long, value_enum, default_value = "f32")]
     pub(super) dtype: Dtype,
@@ -87,12 +87,34 @@ impl ShapeArgs {
         }
     }
 
-    /// As many sequences as the batch has, of `length` random tokens each.
-    pub(super) fn sequences(&self, length: usize) -> Vec<Vec<u32>> {
+    /// The model of `config` with random weights.
+    pub(super) fn model<B: LmOps>(&self, config: &Qwen3Config, device: &Device<B>) -> Qwen3<B> {
+        let model = config.init::<B>(device, self.seed);
+        model.in_precision(self.dtype.precision())
+    }
+
+    /// `model` with adapters of this rank, if there is one.
+    pub(super) fn adapted<B: AutodiffBackend + LmOps>(
+        &self,
+        model: Qwen3<B>,
+        rank: Option<NonZero<usize>>,
+    ) -> Result<Qwen3<B>> {
+        let Some(rank) = rank else {
+            return Ok(model);
+        };
+        let lora = LoraConfig {
+            rank: rank.get(),
+            ..LoraConfig::default()
+        };
+        Ok(model.with_lora(&lora, self.seed)?)
+    }
+
+    /// `count` sequences of `length` random tokens each.
+    pub(super) fn sequences(&self, count: usize, length: usize) -> Vec<Vec<u32>> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let vocab = self.vocab as u32;
         let mut sequence = || (0..length).map(|_| rng.random_range(0..vocab)).collect();
-        (0..self.batch.get()).map(|_| sequence()).collect()
+        (0..count).map(|_| sequence()).collect()
     }
 }
 

@@ -49,6 +49,9 @@ pub(crate) struct Grpo {
     /// Further rollouts of a step that replace groups with equal rewards; 0 means none.
     #[serde(default)]
     pub(crate) dynamic_sampling: usize,
+    /// Samples the completions of the next step while this one trains.
+    #[serde(default)]
+    pub(crate) one_step_off_policy: bool,
     /// Sampling temperature of the rollouts.
     pub(crate) temperature: f64,
     /// Longest prompt in tokens.

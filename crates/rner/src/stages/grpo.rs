@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
-use lm_grpo::{EngineCorrection, Environment, GrpoConfig, Outcome, Prompt, train_grpo};
+use lm_grpo::{EngineCorrection, Environment, GrpoConfig, Outcome, Prompt, train_grpo_on};
 use lm_kernels::LmOps;
 use lm_model::ChatTokenizer;
 use lm_train::{RunFiles, latest_checkpoint};
@@ -19,11 +19,11 @@ use rand_chacha::ChaCha8Rng;
 
 use self::reward::NerReward;
 use super::{ModelDir, Watch, sft};
-use crate::backend::{Device, Inner, Task};
+use crate::backend::{self, Device, Inner, Task};
 use crate::cli::RolloutArgs;
 use crate::interrupt::Interrupted;
 use crate::plan::rollout_batches;
-use crate::recipe::{Correction, Dtype, Grpo, Lora, Method};
+use crate::recipe::{Correction, Dtype, Grpo, Hardware, Lora, Method};
 
 /// A reinforcement learning run.
 pub(crate) struct GrpoJob<'a> {
@@ -37,6 +37,8 @@ pub(crate) struct GrpoJob<'a> {
     pub(crate) config: &'a Grpo,
     /// The adapters, if the method is LoRA.
     pub(crate) lora: &'a Lora,
+    /// How many devices share the passes.
+    pub(crate) hardware: &'a Hardware,
     /// Type of the saved weights.
     pub(crate) dtype: Dtype,
     /// Completions sampled at once.
@@ -59,6 +61,7 @@ impl Task for GrpoJob<'_> {
         B: AutodiffBackend + LmOps,
         Inner<B>: LmOps,
     {
+        let devices = backend::devices::<B>(device, self.hardware.gpus)?;
         let tokenizer = self.base.tokenizer()?;
         let (prompts, reward) = self.tasks(&tokenizer)?;
         let held_out = hold_out(prompts.len(), self.config, self.seed);
@@ -88,7 +91,15 @@ impl Task for GrpoJob<'_> {
             reward: &reward,
             engine: &mut *engine,
         };
-        let outcome = train_grpo(policy, reference, environment, &config, &files, self.watch)?;
+        let outcome = train_grpo_on(
+            &devices,
+            policy,
+            reference,
+            environment,
+            &config,
+            &files,
+            self.watch,
+        )?;
         let summary = summary(prompts.len(), &outcome);
         self.watch.finish(&summary)?;
         if outcome.stopped {
@@ -171,6 +182,7 @@ fn trainer_config(grpo: &Grpo, prompts: usize, seed: u64) -> GrpoConfig {
         kl_estimator: grpo.kl_estimator,
         engine_correction: correction(grpo),
         dynamic_sampling: unless_zero(grpo.dynamic_sampling),
+        one_step_off_policy: grpo.one_step_off_policy,
         temperature: grpo.temperature,
         max_completion_length: grpo.max_completion_length,
         mask_truncated: grpo.mask_truncated,

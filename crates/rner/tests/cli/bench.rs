@@ -1,4 +1,4 @@
-//! `rner bench load`, `sft` and `generate`: what they print. What they measure is the machine's business.
+//! `rner bench load`, `sft`, `generate` and `grpo`: what they print. What they measure is the machine's business.
 
 use super::support::{TestResult, fails, root, succeeds};
 
@@ -39,7 +39,7 @@ fn a_measurement_needs_a_repetition() -> TestResult {
 }
 
 /// A model that is measured in no time.
-const TINY: [&str; 16] = [
+const TINY: [&str; 14] = [
     "--hidden",
     "16",
     "--layers",
@@ -54,8 +54,6 @@ const TINY: [&str; 16] = [
     "8",
     "--vocab",
     "12",
-    "--batch",
-    "2",
 ];
 
 fn measured(command: &str, more: &[&str]) -> Result<serde_json::Value, Box<dyn std::error::Error>> {
@@ -72,7 +70,16 @@ fn positive(json: &serde_json::Value, pointers: &[&str]) {
 
 #[test]
 fn a_training_step_is_measured() -> TestResult {
-    let short = ["--seq", "5", "--steps", "2", "--warmups", "1"];
+    let short = [
+        "--batch",
+        "2",
+        "--seq",
+        "5",
+        "--steps",
+        "2",
+        "--warmups",
+        "1",
+    ];
     for more in [
         &[][..],
         &["--lora", "2"],
@@ -108,7 +115,7 @@ fn a_training_step_is_measured() -> TestResult {
 
 #[test]
 fn the_measured_step_learns_and_repeats() -> TestResult {
-    let run = |steps| measured("sft", &["--seq", "5", "--steps", steps]);
+    let run = |steps| measured("sft", &["--batch", "2", "--seq", "5", "--steps", steps]);
     let (first, again, longer) = (run("1")?, run("1")?, run("9")?);
     assert_eq!(first["loss"], again["loss"]);
     assert!(longer["loss"].as_f64() < first["loss"].as_f64());
@@ -117,7 +124,16 @@ fn the_measured_step_learns_and_repeats() -> TestResult {
 
 #[test]
 fn generation_is_measured() -> TestResult {
-    let short = ["--prompt", "3", "--new", "4", "--repetitions", "2"];
+    let short = [
+        "--batch",
+        "2",
+        "--prompt",
+        "3",
+        "--new",
+        "4",
+        "--repetitions",
+        "2",
+    ];
     for more in [&[][..], &["--temperature", "0", "--peak-gbs", "20"]] {
         let json = measured("generate", &[&short[..], more].concat())?;
         positive(
@@ -142,8 +158,72 @@ fn generation_is_measured() -> TestResult {
 }
 
 #[test]
+fn a_step_of_grpo_is_measured() -> TestResult {
+    let short = [
+        "--prompts",
+        "2",
+        "--group",
+        "3",
+        "--prompt-tokens",
+        "5",
+        "--new-tokens",
+        "4",
+        "--steps",
+        "2",
+        "--warmups",
+        "1",
+    ];
+    for more in [
+        &[][..],
+        &["--lora", "2"],
+        &["--beta", "0", "--iterations", "2", "--recompute", "1"],
+        &["--one-step-off-policy", "--micro-batch-tokens", "9"],
+        &["--dtype", "bf16", "--tied", "--rollout-batch", "4"],
+    ] {
+        let json = measured("grpo", &[&short[..], more].concat())?;
+        positive(
+            &json,
+            &[
+                "/seconds_per_step",
+                "/seconds_per_step_best",
+                "/completion_tokens_per_s",
+                "/rollout_tokens_per_s",
+                "/phases/training",
+                "/reward",
+            ],
+        );
+        let number = |pointer: &str| json.pointer(pointer).and_then(serde_json::Value::as_f64);
+        let number = |pointer: &str| number(pointer).ok_or(pointer.to_owned());
+        let tokens = number("/completion_tokens_per_s")? * number("/seconds_per_step")?;
+        assert!((tokens - 2.0 * 3.0 * 4.0).abs() < 1e-6, "{json:#}");
+        let phases = ["rollout", "training", "rewards", "rest"];
+        let shares: Vec<f64> = phases
+            .map(|phase| number(&format!("/phases/{phase}")))
+            .into_iter()
+            .collect::<Result<_, _>>()?;
+        assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+        assert!(shares.iter().all(|share| *share > -1e-6), "{json:#}");
+        assert_eq!(json["steps"], 2);
+        let all = json["trained_parameters"] == json["parameters"];
+        assert_eq!(all, !more.contains(&"--lora"), "{json:#}");
+        let bytes = [&json["rss_before_bytes"], &json["peak_rss_bytes"]];
+        assert!(bytes[0].is_null() || bytes[0].as_u64() <= bytes[1].as_u64());
+    }
+    fails(&["bench", "grpo", "--group", "1"], 2, &["group_size"])?;
+    fails(&["bench", "grpo", "--beta=-1"], 2, &["beta"])?;
+    fails(
+        &["bench", "grpo", "--new-tokens", "0"],
+        2,
+        &["--new-tokens"],
+    )
+}
+
+#[test]
 fn impossible_shapes_and_wrong_flags_are_named() -> TestResult {
     for command in ["sft", "generate"] {
+        fails(&["bench", command, "--batch", "0"], 2, &["--batch"])?;
+    }
+    for command in ["sft", "generate", "grpo"] {
         for (wrong, words) in [
             (
                 &["--heads", "6", "--kv-heads", "4"][..],
@@ -153,7 +233,6 @@ fn impossible_shapes_and_wrong_flags_are_named() -> TestResult {
             (&["--hidden", "0"], &["--hidden", "at least 1"]),
             (&["--vocab", "0"], &["--vocab", "at least 1"]),
             (&["--head-dim", "3"], &["--head-dim", "even"]),
-            (&["--batch", "0"], &["--batch"]),
             (&["--hiden", "16"], &["--hiden", "--hidden"]),
             (&["--dtype", "f64"], &["--dtype", "bf16-pure"]),
         ] {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::support::{TestResult, fails, succeeds, text, write};
 
-const SETS: [&str; 12] = [
+const SETS: [&str; 14] = [
     "grpo.group_size=4",
     "grpo.prompts_per_step=2",
     "grpo.steps=2",
@@ -17,6 +17,8 @@ const SETS: [&str; 12] = [
     "grpo.delta=2",
     "grpo.engine_correction=truncate",
     "grpo.dynamic_sampling=1",
+    "grpo.one_step_off_policy=true",
+    "hardware.gpus=2",
 ];
 
 fn examples() -> String {
@@ -69,6 +71,7 @@ fn every_option_reaches_the_trainer() -> TestResult {
     for name in [
         "clip_ratio/delta_mean",
         "dynamic_sampling/rounds",
+        "sampling/staleness",
         "sampling/importance_sampling_ratio/max",
         "rewards/empty_answer/mean",
         "rewards/outside_schema/mean",
