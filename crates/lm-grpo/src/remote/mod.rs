@@ -32,6 +32,12 @@ pub enum RemoteError {
     /// It cannot be asked, or refuses.
     #[error(transparent)]
     Client(#[from] chat_client::Error),
+    /// It does not understand what is asked for.
+    #[error(
+        "{0}; rollouts need a server that completes token ids and gives token ids and log-probabilities back, as vLLM, SGLang \
+         and `rner serve` do (a server of chat completions alone can be evaluated, but not trained with)"
+    )]
+    Unsuited(#[source] chat_client::Error),
     /// The policy cannot be written to where the server reads it.
     #[error("cannot hand the policy over: {0}")]
     Policy(#[from] lm_model::Error),
@@ -224,7 +230,8 @@ impl RemoteEngine {
                 let (client, stop) = (self.client.clone(), stop.clone());
                 let (body, request) = (wire::body(model, request)?, request.clone());
                 tasks.spawn(async move {
-                    let answer = client.call("completions", &body, &stop).await?;
+                    let answer = client.call("completions", &body, &stop).await;
+                    let answer = answer.map_err(refusal)?;
                     Ok::<_, RemoteError>((i, wire::read(&answer, &request)?))
                 });
             }
@@ -258,6 +265,16 @@ impl RemoteEngine {
     }
 }
 
+/// The statuses 400 (bad request) and 422 (unprocessable) are about the form of the request, which is the same for all.
+fn refusal(error: chat_client::Error) -> RemoteError {
+    match error {
+        chat_client::Error::Refused {
+            status: 400 | 422, ..
+        } => RemoteError::Unsuited(error),
+        other => other.into(),
+    }
+}
+
 /// Whether the server says that it has no such model: it was started anew and has lost the adapter.
 fn is_lost(error: &RemoteError) -> bool {
     matches!(
@@ -286,5 +303,35 @@ impl<B: LmOps> RolloutEngine<B> for RemoteEngine {
         agreement::check(model, requests, &groups, self.tolerance)?;
         self.version += 1;
         Ok(groups)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16) -> RemoteError {
+        refusal(chat_client::Error::Refused {
+            url: "http://localhost:8000/v1/completions".into(),
+            status,
+            model: "tiny".into(),
+            // What `transformers serve` answers.
+            message: r#"{"detail":"Unexpected fields in the request: {'return_token_ids'}"}"#
+                .into(),
+            hint: "",
+        })
+    }
+
+    #[test]
+    fn a_server_without_token_ids_is_named_as_such() {
+        for status in [400, 422] {
+            let said = refused(status).to_string();
+            for part in ["return_token_ids", "rollouts need", "`rner serve`"] {
+                assert!(said.contains(part), "{status}: {said}");
+            }
+        }
+        // A lost adapter is another matter: it is handed over again.
+        assert!(is_lost(&refused(404)));
+        assert!(!is_lost(&refused(422)));
     }
 }

@@ -64,6 +64,7 @@ fn prompting(args: &EvalArgs) -> ner_eval::Prompting {
 }
 
 fn of_server(args: &EvalArgs, recipe: &Recipe, out: &Path) -> Result<()> {
+    check_url_data(args)?;
     let loaded = args.suite.load(Path::new(&args.data))?;
     let template = prompt_template(&recipe.model, args.prompt.as_deref())?;
     let progress = Progress::start("eval", loaded.suite.sentences(), "sentences");
@@ -79,6 +80,21 @@ fn of_server(args: &EvalArgs, recipe: &Recipe, out: &Path) -> Result<()> {
         out,
     }
     .run(&mut |done, _| progress.tick(done, ""))
+}
+
+/// A server is scored on whole suites: nothing that was asked for is passed over in silence.
+fn check_url_data(args: &EvalArgs) -> Result<()> {
+    if args.limit.is_some() {
+        return Err(usage(
+            "--limit goes with --model only: a server is scored on whole suites",
+        ));
+    }
+    if args.data == "tiny" && !Path::new("tiny").is_dir() {
+        return Err(usage(
+            "--url needs --data, the folder of the suite's data: the toy corpus goes with --model only",
+        ));
+    }
+    Ok(())
 }
 
 fn of_model(args: &EvalArgs, recipe: &Recipe, model: &Path, out: &Path) -> Result<()> {

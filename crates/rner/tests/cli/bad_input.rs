@@ -213,3 +213,21 @@ fn a_dry_run_prints_the_plan_and_writes_nothing() -> TestResult {
     }
     Ok(())
 }
+
+#[test]
+fn a_server_is_scored_on_whole_suites() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let (url, out) = ("http://127.0.0.1:9", dir.path().join("out"));
+    let base = [
+        "eval",
+        "--url",
+        url,
+        "--url-model",
+        "m",
+        "--out",
+        text(&out),
+    ];
+    fails(&base, 2, &["--url needs --data", "toy corpus"])?;
+    let limited = [&base[..], &["--data", "fixtures", "--limit", "1"]].concat();
+    fails(&limited, 2, &["--limit goes with --model"])
+}
