@@ -9,6 +9,7 @@
 mod check;
 mod program;
 mod tidy;
+mod vulkan;
 mod workspace;
 
 use std::ffi::OsString;
