@@ -9,8 +9,8 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-use crate::tidy;
 use crate::workspace::{Workspace, shown};
+use crate::{tidy, vulkan};
 
 /// One step of the check, in the order in which they run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -27,6 +27,8 @@ pub(crate) enum Step {
     Doc,
     /// Type-check of the CUDA build; needs no GPU and no CUDA toolkit.
     Cuda,
+    /// Tests of the CubeCL kernels on a Vulkan device; says so where there is none. Runs only when it is named.
+    Vulkan,
 }
 
 /// A cargo command with the one environment variable that a step may set.
@@ -44,6 +46,7 @@ impl Step {
             Self::Test => "test",
             Self::Doc => "doc",
             Self::Cuda => "cuda",
+            Self::Vulkan => "vulkan",
         }
     }
 
@@ -57,6 +60,7 @@ impl Step {
             Self::Test => &["test", "--locked", "--release", "--workspace"],
             Self::Doc => &["doc", "--locked", "--release", "--workspace", "--no-deps"],
             Self::Cuda => &["check", "--locked", "--release", "-p", "rner", "--no-default-features", "--features", "cuda"],
+            Self::Vulkan => vulkan::TEST,
         };
         let env = (self == Self::Doc).then_some(("RUSTDOCFLAGS", "-D warnings"));
         Some(Invocation { env, args })
@@ -79,6 +83,9 @@ impl Step {
         let Some(invocation) = self.invocation() else {
             return tidy::passes(workspace);
         };
+        if self == Self::Vulkan && !vulkan::is_there() {
+            return Ok(true);
+        }
         let status = workspace
             .cargo(invocation.args)
             .envs(invocation.env)
@@ -88,12 +95,13 @@ impl Step {
     }
 }
 
-/// All steps, or those of `only`, without those of `skip`.
+/// All steps, or those of `only`, without those of `skip`. The Vulkan step, whose first build takes minutes, is among
+/// them only when it is named.
 pub(crate) fn select(only: &[Step], skip: &[Step]) -> Vec<Step> {
     Step::value_variants()
         .iter()
         .copied()
-        .filter(|step| only.is_empty() || only.contains(step))
+        .filter(|step| only.contains(step) || (only.is_empty() && *step != Step::Vulkan))
         .filter(|step| !skip.contains(step))
         .collect()
 }
@@ -142,6 +150,7 @@ mod tests {
             select(&[], &[Step::Cuda, Step::Clippy]),
             [Step::Fmt, Step::Tidy, Step::Test, Step::Doc]
         );
+        assert_eq!(select(&[Step::Vulkan], &[]), [Step::Vulkan]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod check;
 mod learning;
 mod program;
 mod tidy;
+mod vulkan;
 mod workspace;
 
 use std::ffi::OsString;

@@ -49,7 +49,7 @@ pub fn bodies<B: LmOps>(device: &B::Device, dtype: DType) -> Vec<(&'static str, 
         device: device.clone(),
         dtype,
     };
-    let runs: [(&'static str, fn(&Probe<B>)); 18] = [
+    let runs: [Run<B>; 18] = [
         ("rms_norm", Probe::rms_norm),
         ("rms_norm_bwd", Probe::rms_norm_bwd),
         ("norm_rope", Probe::norm_rope),
@@ -71,6 +71,9 @@ pub fn bodies<B: LmOps>(device: &B::Device, dtype: DType) -> Vec<(&'static str, 
     ];
     runs.map(|(name, run)| (name, probe.body(run))).to_vec()
 }
+
+/// An operation's name, and a call of it.
+type Run<B> = (&'static str, fn(&Probe<B>));
 
 /// Small inputs of every shape.
 struct Probe<B: Backend> {

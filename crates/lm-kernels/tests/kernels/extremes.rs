@@ -160,9 +160,12 @@ fn groups_of_one_to_eight_heads() {
 fn large_scores_and_queries_of_zeros() {
     let bounds = SeqBounds::from_lengths(&[33, 1, 2]);
     let total = bounds.total();
-    let (k, v) = (random(35, [total, 2, 6]) * 100.0, random(36, [total, 2, 6]));
-    let q = random(34, [total, 2, 6]) * 3.0;
-    compare_attention("large scores", [q.clone(), k.clone(), v.clone()], &bounds);
+    // Whole numbers, so that the scores are the same in every order of the sums; an exponential would show the last bit
+    // of a score of this size.
+    let whole = |seed| (random(seed, [total, 2, 6]) * 100.0).round();
+    let (q, k, v) = (whole(34), whole(35), random(36, [total, 2, 6]));
+    let qkv = [q.clone(), k.clone(), v.clone()];
+    compare_attention("large scores", qkv, &bounds);
     compare_attention("zero queries", [q.zeros_like(), k, v], &bounds);
 }
 
@@ -170,9 +173,9 @@ fn large_scores_and_queries_of_zeros() {
 fn compare_attention(what: &str, qkv: [Tensor<Fast, 3>; 3], bounds: &SeqBounds) {
     let leaves = qkv.each_ref().map(leaf);
     let [q, k, v] = leaves.clone();
-    let out = ops::attention(q, k, v, bounds, 0.4);
+    let out = ops::attention(q, k, v, bounds, 0.5);
     let [q, k, v] = qkv.clone();
-    let (expected, lse) = reference::attention(q, k, v, bounds, 0.4);
+    let (expected, lse) = reference::attention(q, k, v, bounds, 0.5);
     close(what, &out.clone().inner(), &expected);
     let grad = random(99, expected.dims());
     let found = gradients(out, &[&leaves[0], &leaves[1], &leaves[2]]);
@@ -181,7 +184,7 @@ fn compare_attention(what: &str, qkv: [Tensor<Fast, 3>; 3], bounds: &SeqBounds) 
         out: expected,
         lse,
     };
-    let expected = reference::attention_bwd(saved, bounds, 0.4, grad);
+    let expected = reference::attention_bwd(saved, bounds, 0.5, grad);
     let expected: Vec<_> = expected.iter().map(|x| Some(read(x))).collect();
     close_gradients(what, &found, &expected);
 }

@@ -96,7 +96,7 @@ fn queries_kernel<Q: Float, K: Float>(
     }
 
     let mut sums = zeros(dim);
-    for step in 0..(keys + ROWS - 1) / ROWS {
+    for step in 0..keys.div_ceil(ROWS) {
         let from = step * ROWS;
         let start = (key + from) * groups * dim + group * dim;
         let mut here = keys - from;
@@ -190,7 +190,7 @@ fn keys_kernel<Q: Float, K: Float>(
     if position > context {
         begin = (position - context) * per_group;
     }
-    for step in 0..(pairs - begin + LANES - 1) / LANES {
+    for step in 0..(pairs - begin).div_ceil(LANES) {
         let first = begin + step * LANES;
         let mut here = pairs - first;
         if here > LANES {

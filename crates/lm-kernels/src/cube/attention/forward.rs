@@ -64,7 +64,7 @@ fn forward_kernel<Q: Float, K: Float>(
     let mut sums = zeros(dim);
     let mut max = f32::new(MASKED);
     let mut total = 0.0f32;
-    for step in 0..(keys + ROWS - 1) / ROWS {
+    for step in 0..keys.div_ceil(ROWS) {
         let from = step * ROWS;
         let start = (key + from) * groups * dim + group * dim;
         let mut here = keys - from;
