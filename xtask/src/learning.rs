@@ -95,7 +95,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Learning) -> Result<ExitCode>
 /// once.
 fn scores(program: &Path, options: &Learning, seed: u64) -> Result<Scores> {
     let out = options.out.join(format!("seed-{seed}"));
-    let mut run = |rewards: &[&str]| {
+    let run = |rewards: &[&str]| {
         reproduce(program, options, seed, &out, rewards)?;
         let score = |model| average(&out, model);
         Ok::<_, anyhow::Error>((score("sft-cot")?, score("grpo")?))
