@@ -58,7 +58,8 @@ pub(crate) fn dispatch<T: Task>(backend: recipe::Backend, task: T) -> Result<T::
 /// share it.
 ///
 /// # Errors
-/// Wrong usage if the machine has fewer.
+/// Wrong usage if the machine has fewer, or if several workers would share a device of CubeCL, which computes wrong
+/// sums then (`rner parity` shows it, with the default bodies too).
 pub(crate) fn devices<B: Backend>(first: &Device<B>, count: usize) -> Result<Vec<Device<B>>> {
     let id = first.id();
     let numbered = |index: usize| {
@@ -68,6 +69,11 @@ pub(crate) fn devices<B: Backend>(first: &Device<B>, count: usize) -> Result<Vec
     };
     let found: Vec<Device<B>> = (0..count).map(numbered).collect();
     let distinct = count > 1 && found[0] != found[1];
+    if count > 1 && !distinct && B::name(first).contains("cubecl") {
+        return Err(usage(format!(
+            "hardware.gpus is {count}, but this backend's workers cannot share a device; use --set hardware.gpus=1"
+        )));
+    }
     let there = B::device_count(id.type_id);
     if distinct && there < count {
         return Err(usage(format!(
