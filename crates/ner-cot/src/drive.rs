@@ -47,7 +47,7 @@ impl<'a> Drive<'a> {
             target: target.unwrap_or(usize::MAX),
             // More rows are in work than requests may be in flight, so that rows
             // which wait before trying again, or for the disk, leave no slot empty.
-            window: in_flight + in_flight.div_ceil(2),
+            window: in_flight + in_flight.div_ceil(2).min(in_flight.div_ceil(4).max(32)),
             tasks: JoinSet::new(),
             working: HashMap::new(),
             open: 0,
