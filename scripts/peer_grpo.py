@@ -128,6 +128,7 @@ def main() -> None:
     parser.add_argument("--warmups", type=int, default=2)
     parser.add_argument("--beta", type=float, default=0.04)
     parser.add_argument("--tied", action="store_true")
+    parser.set_defaults(device="cpu", dtype="float32")
     arguments = parser.parse_args()
     # What the trainer prints goes elsewhere: the result is the only line of the output.
     output = os.dup(1)
