@@ -7,7 +7,7 @@ use lm_kernels::{
     reference,
 };
 
-use crate::util::{Fast, address, close, frozen, leaf, random, read};
+use crate::util::{Fast, close, frozen, leaf, random, read};
 
 const CAPACITY: usize = 90;
 
@@ -130,6 +130,8 @@ fn a_shared_cache_is_not_written_through() {
 #[cfg(not(feature = "vulkan"))]
 #[test]
 fn an_owned_cache_is_written_in_place() {
+    use crate::util::address;
+
     let cache = cache(2, 1, 4);
     let before = [&cache.k, &cache.v].map(address);
     let x = random(1, [1, 1, 4]);

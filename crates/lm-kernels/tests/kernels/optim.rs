@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use lm_kernels::ops::{self, AdamW};
 
-use crate::util::{Fast, address, close_values, random, read};
+use crate::util::{Fast, close_values, random, read};
 
 fn settings(step: usize) -> AdamW {
     AdamW {
@@ -76,6 +76,8 @@ fn a_shared_parameter_is_not_written_through() {
 #[cfg(not(feature = "vulkan"))]
 #[test]
 fn an_owned_parameter_is_updated_in_place() {
+    use crate::util::address;
+
     let zeros = || Tensor::zeros([64], &Default::default());
     let (param, m, v) = (random(1, [64]), zeros(), zeros());
     let before = [&param, &m, &v].map(address);

@@ -62,13 +62,13 @@ pub(crate) fn read<const D: usize>(x: &Tensor<Fast, D>) -> Vec<f32> {
 }
 
 /// Where the values of a tensor lie in memory.
-#[cfg(not(feature = "libtorch"))]
+#[cfg(not(any(feature = "libtorch", feature = "vulkan")))]
 pub(crate) fn address<const D: usize>(x: &Tensor<Fast, D>) -> usize {
     x.clone().into_primitive().tensor().bytes().as_ptr() as usize
 }
 
 /// Where the values of a tensor lie in memory.
-#[cfg(feature = "libtorch")]
+#[cfg(all(feature = "libtorch", not(feature = "vulkan")))]
 pub(crate) fn address<const D: usize>(x: &Tensor<Fast, D>) -> usize {
     x.clone().into_primitive().tensor().tensor.data_ptr() as usize
 }
