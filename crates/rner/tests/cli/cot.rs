@@ -74,6 +74,23 @@ fn a_folder_from_estimate_to_export() -> TestResult {
     let card = fs::read_to_string(out.join("README.md"))?;
     assert!(card.contains("licence of the source is unknown"), "{card}");
 
+    for format in ["jsonl", "json", "parquet"] {
+        let model = dir.path().join(format);
+        let data = out.join("ner-cot").with_extension(format);
+        succeeds(&[
+            "sft",
+            "--profile",
+            "smoke",
+            "--model",
+            "fixtures/tiny-base",
+            "--data",
+            text(&data),
+            "--out",
+            text(&model),
+        ])?;
+        assert!(model.join("model").is_dir(), "{format} trains");
+    }
+
     let whole = with(&[])?;
     assert!(whole.contains("ner-cot.jsonl"), "{whole}");
     let all = lines(&out.join("ner-cot.jsonl"))?;
