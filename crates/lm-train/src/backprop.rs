@@ -15,6 +15,7 @@ use lm_kernels::LmOps;
 use lm_kernels::ops::TokenLogProbs;
 use lm_model::{Packed, Qwen3};
 
+use crate::leaves::with_new_leaves;
 use crate::{Error, GradientAccumulator};
 
 /// Tokens whose log-probabilities are wanted.
@@ -89,11 +90,12 @@ where
 {
     match recompute {
         Recompute::Nothing => {
+            let model = with_new_leaves(model);
             let top = model.all_layers(&scoring.batch);
-            let Some(surrogate) = surrogate(model, top, &scoring, upstream) else {
+            let Some(surrogate) = surrogate(&model, top, &scoring, upstream) else {
                 return false;
             };
-            gradients.add(model, surrogate.backward());
+            gradients.add(&model, surrogate.backward());
             true
         }
         Recompute::Segments(layers) => by_segments(model, &scoring, layers, upstream, gradients),
@@ -132,6 +134,7 @@ where
 {
     let segments = segments(model.num_layers(), layers);
     let (inputs, top) = inputs_of(model, scoring, &segments);
+    let model = &with_new_leaves(model);
     let top = Tensor::<B, 2>::from_inner(top).require_grad();
     let Some(surrogate) = surrogate(model, top.clone(), scoring, upstream) else {
         return false;
@@ -147,6 +150,8 @@ where
         gradients.add(model, found);
     }
     if model.trains_embedding() {
+        // A tied embedding has been a leaf of the first of these backward passes.
+        let model = &with_new_leaves(model);
         let embedded = model.embed(&scoring.batch);
         gradients.add(model, pull(embedded, gradient).backward());
     }

@@ -37,6 +37,7 @@ mod error;
 mod evaluation;
 mod flops;
 mod gradients;
+mod leaves;
 mod loss;
 mod metrics;
 mod optimizer;

@@ -9,6 +9,7 @@ use lm_generate::{Generated, Progress, Request};
 use lm_model::Qwen3;
 use lm_train::RunFiles;
 
+use super::invariants::with_adapter;
 use super::toy::{Numbers, Setup, ShareOfSeven, Watch, config, expect_error, run};
 use super::{Train, policy, prompts, values, values_of};
 use crate::{
@@ -153,13 +154,25 @@ fn a_stopped_run_continues_with_the_same_old_batches() {
 /// An engine so slow that the training is stopped long before the rollout is over.
 #[test]
 fn a_stop_between_updates_keeps_the_policy_that_samples() {
-    let expected = run(&ahead(), &RunFiles::default(), &mut ()).expect("a run");
+    check_stop_between_updates(policy);
+    check_stop_between_updates(with_adapter);
+}
+
+fn check_stop_between_updates(model: fn() -> Qwen3<Train>) {
+    let go_on = |files: &RunFiles| {
+        let setup = Setup {
+            model: model(),
+            ..Default::default()
+        };
+        setup.run(&ahead(), files, &mut ()).expect("a run")
+    };
+    let expected = go_on(&RunFiles::default());
     let dir = tempfile::tempdir().expect("a directory");
     let files = RunFiles {
         checkpoints: Some(dir.path().into()),
         ..Default::default()
     };
-    let (prompts, model) = (prompts(), policy());
+    let prompts = prompts();
     let mut engine = SlowAfter(0, BuiltinEngine::new(5));
     let environment = Environment {
         prompts: &prompts,
@@ -169,10 +182,10 @@ fn a_stop_between_updates_keeps_the_policy_that_samples() {
         engine: &mut engine,
     };
     let mut impatient = StopsOnceWaiting::default();
-    let reference = Some(model.valid());
+    let reference = Some(policy().valid());
     let config = ahead();
     let first = train_grpo(
-        model,
+        model(),
         reference,
         environment,
         &config,
@@ -188,8 +201,9 @@ fn a_stop_between_updates_keeps_the_policy_that_samples() {
         resume: first.checkpoint,
         ..files
     };
-    let second = run(&ahead(), &files, &mut ()).expect("a resumed run");
+    let second = go_on(&files);
     assert!(values(&second.model) == values(&expected.model));
+    assert!(values(&second.model) != values(&model()));
 }
 
 /// The second rollout does nothing until it is stopped.

@@ -75,7 +75,7 @@ fn sequence_ratios_are_one_in_the_first_pass() {
     assert_eq!(greatest(&config, "clip_ratio/region_mean"), 0.0);
 }
 
-fn with_adapter() -> Qwen3<Train> {
+pub(crate) fn with_adapter() -> Qwen3<Train> {
     let lora = LoraConfig {
         rank: 2,
         ..Default::default()

@@ -1,6 +1,7 @@
 //! Training runs of tiny models on the CPU backend: what the trainer promises, end to end.
 
 mod accumulation;
+mod concurrent;
 mod evaluation;
 mod failure;
 mod learning;
