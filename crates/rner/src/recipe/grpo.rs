@@ -115,6 +115,9 @@ pub(crate) struct Grpo {
     pub(crate) save_every: usize,
     /// Keeps this many checkpoints, the newest; 0 means all.
     pub(crate) save_total_limit: usize,
+    /// Rollout batches between two tables of completions; 0 means none.
+    #[serde(default)]
+    pub(crate) completions_every: usize,
     /// Share of the prompts that is held out to evaluate on.
     #[serde(default)]
     pub(crate) eval_share: f64,

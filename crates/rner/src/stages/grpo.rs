@@ -2,6 +2,7 @@
 
 mod engine;
 mod reward;
+mod table;
 
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use self::reward::NerReward;
+pub(crate) use self::table::CompletionTable;
 use super::{ModelDir, Watch, sft};
 use crate::backend::{self, Device, Inner, Task};
 use crate::cli::RolloutArgs;
@@ -63,7 +65,8 @@ impl Task for GrpoJob<'_> {
     {
         let devices = backend::devices::<B>(device, self.hardware.gpus)?;
         let tokenizer = self.base.tokenizer()?;
-        let (prompts, reward) = self.tasks(&tokenizer)?;
+        let (prompts, reward, table) = self.tasks(&tokenizer)?;
+        self.watch.completions = Some(table);
         let held_out = hold_out(prompts.len(), self.config, self.seed);
         let config = GrpoConfig {
             master_weights: self.dtype.master_weights(),
@@ -116,8 +119,13 @@ impl Task for GrpoJob<'_> {
 }
 
 impl GrpoJob<'_> {
-    /// The prompts that are short enough, and the reward that knows their gold.
-    fn tasks(&self, tokenizer: &ChatTokenizer) -> Result<(Vec<Prompt>, NerReward)> {
+    /// The prompts that are short enough, the reward that knows their gold, and the table that shows what became of them.
+    fn tasks(
+        &self,
+        tokenizer: &ChatTokenizer,
+    ) -> Result<(Vec<Prompt>, NerReward, CompletionTable)> {
+        let (folder, every) = (self.out.join("completions"), self.config.completions_every);
+        let mut table = CompletionTable::new(&folder, every);
         let mut prompts = Vec::new();
         let mut reward = NerReward::new(self.config);
         for example in self.examples {
@@ -129,13 +137,14 @@ impl GrpoJob<'_> {
             }
             prompts.push(Prompt { ids });
             reward.add(&example);
+            table.add(&example);
         }
         ensure!(
             !prompts.is_empty(),
             "no prompt has at most {} tokens (grpo.max_prompt_length)",
             self.config.max_prompt_length
         );
-        Ok((prompts, reward))
+        Ok((prompts, reward, table))
     }
 }
 
@@ -149,6 +158,16 @@ impl lm_grpo::Monitor for Watch {
             value("completions/mean_length")
         );
         self.step(metrics.global_step, metrics.total_steps, metrics, &words);
+    }
+
+    fn on_rollout(&mut self, step: usize, rows: &[lm_grpo::CompletionRow<'_>]) {
+        if let Some(Err(error)) = self
+            .completions
+            .as_ref()
+            .map(|table| table.write(step, rows))
+        {
+            self.fail(error);
+        }
     }
 
     fn on_evaluation(&mut self, evaluation: &lm_grpo::Evaluation) {

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::grpo::CompletionTable;
 use crate::interrupt;
 use crate::progress::Progress;
 use crate::run_dir::{MetricsLog, RunDirError};
@@ -19,7 +20,9 @@ pub(crate) struct Watch {
     /// The same numbers for TensorBoard, if wanted.
     events: Option<EventFile>,
     progress: Option<Progress>,
-    /// The first failure to write metrics, which ends the stage.
+    /// Where the completions of a reinforcement learning run go.
+    pub(super) completions: Option<CompletionTable>,
+    /// The first failure to write metrics or completions, which ends the stage.
     failed: Option<RunDirError>,
 }
 
@@ -33,6 +36,7 @@ impl Watch {
             log,
             events: None,
             progress: None,
+            completions: None,
             failed: None,
         }
     }
@@ -91,8 +95,13 @@ impl Watch {
             line.extend(metrics);
         }
         if let Err(error) = shown.and_then(|()| self.log.log(&line)) {
-            self.failed.get_or_insert(error);
+            self.fail(error);
         }
+    }
+
+    /// Ends the stage because something cannot be written.
+    pub(super) fn fail(&mut self, error: RunDirError) {
+        self.failed.get_or_insert(error);
     }
 
     /// Whether the stage should stop: Ctrl-C, or metrics that cannot be written.

@@ -1,5 +1,7 @@
 //! `rner grpo`: the options of the objective, from the recipe to the metrics.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::support::{TestResult, fails, succeeds, text, write};
@@ -32,6 +34,39 @@ fn examples() -> String {
         })
     };
     (0..6).map(|i| line(i).to_string() + "\n").collect()
+}
+
+/// Two steps of two groups of four, each with all that is needed to see why a completion earned what it did.
+fn check_table(dir: &Path) -> TestResult {
+    for step in [1, 2] {
+        let table = std::fs::read_to_string(dir.join(format!("step-{step:06}.jsonl")))?;
+        let rows: Vec<Value> = table
+            .lines()
+            .map(serde_json::from_str)
+            .collect::<Result<_, _>>()?;
+        assert_eq!(rows.len(), 8);
+        let sum = |rows: &[Value]| {
+            rows.iter()
+                .filter_map(|row| row["advantage"].as_f64())
+                .sum()
+        };
+        for group in rows.chunks(4) {
+            let total: f64 = sum(group);
+            assert!(total.abs() < 1e-6, "{total}");
+            for row in group {
+                assert_eq!(
+                    (&row["step"], &row["guid"]),
+                    (&json!(step), &group[0]["guid"])
+                );
+                let part = |name: &str| row["rewards"][name].as_f64().unwrap_or(f64::NAN);
+                let expected = 10.0 * part("f1") + part("schema");
+                let reward = row["reward"].as_f64().ok_or("no reward")?;
+                assert!((reward - expected).abs() < 1e-9, "{row}");
+                assert!(row["completion"].is_string() && row["gold"][0]["text"] == "Mira Dolan");
+            }
+        }
+    }
+    Ok(())
 }
 
 #[test]
@@ -79,6 +114,7 @@ fn every_option_reaches_the_trainer() -> TestResult {
     ] {
         assert!(steps.iter().all(|step| step[name].is_number()), "{name}");
     }
+    check_table(&out.join("completions"))?;
     assert!(out.join("model").exists() && out.join("adapter").exists());
     assert!(!out.join("best").exists() && !out.join("checkpoints").exists());
 

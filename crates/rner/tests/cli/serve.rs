@@ -199,6 +199,16 @@ fn adapters_are_loaded_while_it_runs() -> TestResult {
 
 #[test]
 fn a_server_can_sample_for_grpo() -> TestResult {
+    sampled_elsewhere_is_sampled_here(&[])
+}
+
+#[test]
+fn a_server_can_sample_while_its_last_batch_trains() -> TestResult {
+    sampled_elsewhere_is_sampled_here(&["--set", "grpo.one_step_off_policy=true"])
+}
+
+/// Three steps with this program's engine and three with a server's, whose adapter changes after each, have the same numbers.
+fn sampled_elsewhere_is_sampled_here(more: &[&str]) -> TestResult {
     let dir = tempfile::tempdir()?;
     let data = dir.path().join("data.jsonl");
     let row = |name: &str| {
@@ -209,47 +219,45 @@ fn a_server_can_sample_for_grpo() -> TestResult {
         .to_string()
     };
     super::support::write(&data, ["Ann", "Bo", "Cy", "Di"].map(row).join("\n"))?;
-    let train = |out: &std::path::Path, more: &[&str]| {
-        let base = [
+    let train = |name: &str, more: &[&str]| -> Result<_, Box<dyn std::error::Error>> {
+        let out = dir.path().join(name);
+        let first = [
             "grpo",
             "--profile",
             "smoke",
             "--model",
             "fixtures/tiny-base",
-            "--data",
-            text(&data),
-            "--out",
-            text(out),
-            "--set",
-            "grpo.method=lora",
-            "--set",
-            "grpo.lr=0.01",
-            "--set",
-            "grpo.max_completion_length=8",
-            "--set",
-            "grpo.freeze_embeddings=false",
         ];
-        succeeds(&[&base[..], more].concat())
+        let files = ["--data", text(&data), "--out", text(&out)];
+        let mut args = [&first[..], &files, more].concat();
+        for set in [
+            "grpo.method=lora",
+            "grpo.lr=0.01",
+            "grpo.steps=3",
+            "grpo.max_completion_length=8",
+            "grpo.freeze_embeddings=false",
+        ] {
+            args.extend(["--set", set]);
+        }
+        succeeds(&args)?;
+        let lines = std::fs::read_to_string(out.join("metrics.jsonl"))?;
+        let lines = lines.lines().map(serde_json::from_str::<Value>);
+        Ok(lines.collect::<Result<Vec<_>, _>>()?)
     };
     let server = Serving::start()?;
     let url = format!("http://{}/v1", server.address);
-    let (here, there) = (dir.path().join("here"), dir.path().join("there"));
-    train(&here, &[])?;
-    train(
-        &there,
-        &["--rollout-url", &url, "--rollout-model", "tiny-base"],
-    )?;
-    let step = |out: &std::path::Path| -> Result<Value, Box<dyn std::error::Error>> {
-        let text = std::fs::read_to_string(out.join("metrics.jsonl"))?;
-        Ok(serde_json::from_str(text.lines().next().ok_or("no step")?)?)
-    };
-    let (here, there) = (step(&here)?, step(&there)?);
+    let remote = ["--rollout-url", &url, "--rollout-model", "tiny-base"];
+    let here = train("here", more)?;
+    let there = train("there", &[more, &remote].concat())?;
+    assert_eq!((here.len(), there.len()), (3, 3));
     let number = |row: &Value, name: &str| row[name].as_f64().unwrap_or(f64::NAN);
-    for name in ["reward", "loss", "completions/mean_length", "entropy"] {
-        let (a, b) = (number(&here, name), number(&there, name));
-        assert!((a - b).abs() < 1e-3, "{name}: {a} here, {b} there");
+    for (here, there) in here.iter().zip(&there) {
+        for name in ["reward", "loss", "completions/mean_length", "entropy"] {
+            let (a, b) = (number(here, name), number(there, name));
+            assert!((a - b).abs() < 1e-3, "{name}: {a} here, {b} there");
+        }
+        let apart = number(there, "sampling/sampling_logp_difference/mean");
+        assert!(apart < 1e-4, "{apart}");
     }
-    let apart = number(&there, "sampling/sampling_logp_difference/mean");
-    assert!(apart < 1e-4, "{apart}");
     Ok(())
 }
