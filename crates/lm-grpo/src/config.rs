@@ -35,6 +35,9 @@ pub struct GrpoConfig {
     pub beta: f64,
     /// How the divergence of that penalty is estimated.
     pub kl_estimator: KlEstimator,
+    /// Weight of the entropy bonus: the loss of a token is lowered by so many times the entropy of the distribution that it was
+    /// drawn from, at the sampling temperature. 0 is none.
+    pub entropy_coef: f64,
     /// Normalisation of the loss.
     pub loss_type: LossType,
     /// Scaling of the advantages. Always written out in saved configurations, because it is easily overlooked.
@@ -116,6 +119,7 @@ impl Default for GrpoConfig {
             importance_sampling_level: ImportanceSamplingLevel::Token,
             beta: 0.04,
             kl_estimator: KlEstimator::K3,
+            entropy_coef: 0.0,
             loss_type: LossType::DrGrpo,
             scale_rewards: ScaleRewards::Group,
             engine_correction: EngineCorrection::None,
@@ -176,6 +180,12 @@ impl GrpoConfig {
                 "a number of at least 0",
                 self.beta,
                 not_negative(self.beta),
+            ),
+            (
+                "entropy_coef",
+                "a number of at least 0",
+                self.entropy_coef,
+                not_negative(self.entropy_coef),
             ),
             (
                 "temperature",

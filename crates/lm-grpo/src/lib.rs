@@ -9,9 +9,8 @@
 //! [`LossType::weights`] the normalisers: Liu et al., *Understanding R1-Zero-like training* (2025), Yu et al., *DAPO* (2025),
 //! and Zheng et al., *Group sequence policy optimization* (2025). Names are those of TRL, which offers the same.
 //!
-//! There is no entropy bonus. The entropy is in the metrics, but [`lm_kernels`] computes it without a gradient, block by
-//! block of the vocabulary; its derivative with respect to the logits would need a kernel of its own. A large `epsilon_high`
-//! is what DAPO uses against the collapse of the entropy instead.
+//! [`GrpoConfig::entropy_coef`] adds an entropy bonus, which has the weights of the tokens like the rest of the loss. A large
+//! `epsilon_high` is what DAPO uses against the collapse of the entropy instead.
 //!
 //! # What a run guarantees
 //!

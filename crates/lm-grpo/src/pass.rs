@@ -21,6 +21,7 @@ pub(crate) struct PassContext<'a> {
     pub(crate) correction: EngineCorrection,
     pub(crate) temperature: f64,
     pub(crate) recompute: Recompute,
+    pub(crate) entropy_coef: f64,
 }
 
 impl<'a> PassContext<'a> {
@@ -36,6 +37,7 @@ impl<'a> PassContext<'a> {
             correction: config.engine_correction,
             temperature: config.temperature,
             recompute: Recompute::for_model(config.recompute_layers, policy)?,
+            entropy_coef: config.entropy_coef,
         })
     }
 }
@@ -119,6 +121,7 @@ pub(crate) fn scoring<B: LmOps>(
         rows: ints(rows),
         targets: ints(targets),
         temperature: context.temperature,
+        entropy_gradient: None,
     }
 }
 
@@ -146,19 +149,25 @@ where
             .map(|&i| &batch.trajectories[i])
             .collect();
         let (mut evaluation, mut log_probs) = (Evaluation::default(), Vec::new());
+        let bonus = EntropyBonus::new(&trajectories, context.entropy_coef);
         let upstream = |scored: TokenLogProbs<B::InnerBackend>| {
             log_probs = read(scored.log_probs);
             evaluation = evaluate(context, &trajectories, &log_probs);
             if evaluation.bad.is_some() {
                 return None;
             }
-            evaluation.sums.entropy = total(&read(scored.entropy));
+            let entropies = read(scored.entropy);
+            evaluation.sums.entropy = total(&entropies);
+            evaluation.sums.loss += bonus.loss(&entropies);
             let gradients = std::mem::take(&mut evaluation.gradients);
             let shape = [gradients.len()];
             let data = TensorData::new(gradients, shape);
             Some(Tensor::from_data(data, &device))
         };
-        let scoring = scoring(model, &trajectories, context);
+        let scoring = Scoring {
+            entropy_gradient: bonus.gradient(&device),
+            ..scoring(model, &trajectories, context)
+        };
         backpropagate(model, scoring, context.recompute, upstream, &mut gradients);
         if let Some((position, value)) = evaluation.bad {
             return PassEnd::NonFinite(culprit(batch, micro_batch, position, value));
@@ -171,6 +180,37 @@ where
         sums,
         log_probs: all,
     })
+}
+
+/// What the entropies of the tokens of some trajectories, end to end, add to the loss: `−c · weight · H` each.
+struct EntropyBonus {
+    /// Empty without a bonus.
+    gradients: Vec<f32>,
+}
+
+impl EntropyBonus {
+    fn new(trajectories: &[&Trajectory], coef: f64) -> Self {
+        let of_tokens = |one: &&Trajectory| {
+            let gradient = (-coef * one.weight) as f32;
+            std::iter::repeat_n(gradient, one.completion.len())
+        };
+        let gradients = match coef {
+            0.0 => Vec::new(),
+            _ => trajectories.iter().flat_map(of_tokens).collect(),
+        };
+        Self { gradients }
+    }
+
+    fn loss(&self, entropies: &[f32]) -> f64 {
+        let pairs = self.gradients.iter().zip(entropies);
+        pairs.map(|(g, h)| f64::from(*g) * f64::from(*h)).sum()
+    }
+
+    fn gradient<B: LmOps>(&self, device: &B::Device) -> Option<Tensor<B, 1>> {
+        let values = self.gradients.clone();
+        let shape = [values.len()];
+        (!values.is_empty()).then(|| Tensor::from_data(TensorData::new(values, shape), device))
+    }
 }
 
 fn culprit(batch: &Batch, micro_batch: &[usize], position: usize, value: f64) -> Culprit {

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use burn::tensor::{DType, Int, Shape, Tensor, backend::Backend};
 
 use crate::{
-    LmOps, LogitsLeft, Needs, SeqBounds,
+    LmOps, LogProbsGrad, LogitsLeft, Needs, SeqBounds,
     convert::primitive,
     ops::{AdamW, CacheRow},
 };
@@ -210,7 +210,11 @@ impl<B: LmOps> Probe<B> {
             weight: true,
         };
         let (x, weight, ids) = (self.rows(), self.square(), self.ids());
-        B::lm_linear_log_probs_bwd(x, weight, ids, left, 1.0, self.column(), needs);
+        let grad = LogProbsGrad {
+            log_probs: self.column(),
+            entropy: None,
+        };
+        B::lm_linear_log_probs_bwd(x, weight, ids, left, 1.0, grad, needs);
     }
 
     fn adamw(&self) {

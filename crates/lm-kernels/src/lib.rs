@@ -52,5 +52,5 @@ pub mod reference;
 
 pub use bodies::{Body, bodies};
 pub use bounds::{SeqBounds, Span};
-pub use lm_ops::{LmOps, LogitsLeft, Needs};
+pub use lm_ops::{EntropyGrad, LmOps, LogProbsGrad, LogitsLeft, Needs};
 pub use memory::keep_freed_memory;

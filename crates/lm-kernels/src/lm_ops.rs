@@ -1,7 +1,7 @@
 //! The trait that a backend implements to run a language model.
 
 use burn::tensor::{
-    DType,
+    DType, Tensor,
     backend::Backend,
     ops::{FloatTensor, IntTensor},
 };
@@ -31,6 +31,40 @@ pub struct LogitsLeft<F> {
     pub lse: F,
     /// The scaled logits themselves, `[T, V]`, where they are few enough to keep.
     pub logits: Option<F>,
+}
+
+/// The gradients of what [`LmOps::lm_linear_log_probs`] returned.
+#[derive(Clone, Debug)]
+pub struct LogProbsGrad<F> {
+    /// Of the log-probabilities, `[T]`.
+    pub log_probs: F,
+    /// Of the entropies, if there is one.
+    pub entropy: Option<EntropyGrad<F>>,
+}
+
+impl<F> LogProbsGrad<F> {
+    /// The same of what `of` makes of each column.
+    pub fn map<G>(self, of: impl Fn(F) -> G) -> LogProbsGrad<G> {
+        let entropy = self
+            .entropy
+            .map(|EntropyGrad { entropy, grad }| EntropyGrad {
+                entropy: of(entropy),
+                grad: of(grad),
+            });
+        LogProbsGrad {
+            log_probs: of(self.log_probs),
+            entropy,
+        }
+    }
+}
+
+/// The gradient of the entropies, and the entropies themselves, without which their derivative cannot be computed.
+#[derive(Clone, Debug)]
+pub struct EntropyGrad<F> {
+    /// The entropies, `[T]`.
+    pub entropy: F,
+    /// Their gradient, `[T]`.
+    pub grad: F,
 }
 
 /// The operations of a decoder-only transformer over a backend's primitives.
@@ -208,6 +242,19 @@ pub trait LmOps: Backend {
         reference::linear_log_probs::<Self>(x, weight, ints(targets), temperature).map(primitive)
     }
 
+    /// The first two results of [`LmOps::lm_linear_log_probs`] as one tensor `[2, T]`, both with a gradient where
+    /// there are gradients.
+    fn lm_linear_log_probs_and_entropy(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        targets: IntTensor<Self>,
+        temperature: f64,
+    ) -> FloatTensor<Self> {
+        let [log_probs, entropy, _] = Self::lm_linear_log_probs(x, weight, targets, temperature);
+        let rows = [log_probs, entropy].map(tensor::<Self, 1>);
+        primitive(Tensor::stack::<2>(rows.into(), 0))
+    }
+
     /// [`LmOps::lm_linear_log_probs`] in front of a backward pass: also returns the scaled logits, `[T, V]`, if keeping
     /// them is worth the memory. The default never is of that opinion.
     fn lm_linear_log_probs_kept(
@@ -221,7 +268,7 @@ pub trait LmOps: Backend {
     }
 
     /// Gradients of the input and of the weight of [`LmOps::lm_linear_log_probs`] for the
-    /// gradient of its log-probabilities. `left` is what [`LmOps::lm_linear_log_probs_kept`] returned; logits that are
+    /// gradients of its log-probabilities and of its entropies. `left` is what [`LmOps::lm_linear_log_probs_kept`] returned; logits that are
     /// absent are computed again, as they always are here.
     fn lm_linear_log_probs_bwd(
         x: FloatTensor<Self>,
@@ -229,7 +276,7 @@ pub trait LmOps: Backend {
         targets: IntTensor<Self>,
         left: LogitsLeft<FloatTensor<Self>>,
         temperature: f64,
-        grad: FloatTensor<Self>,
+        grad: LogProbsGrad<FloatTensor<Self>>,
         needs: Needs,
     ) -> (Option<FloatTensor<Self>>, Option<FloatTensor<Self>>) {
         default_body_runs();
@@ -240,7 +287,7 @@ pub trait LmOps: Backend {
             lse: tensor(left.lse),
         };
         let (dx, dw) =
-            reference::linear_log_probs_bwd::<Self>(saved, temperature, tensor(grad), needs);
+            reference::linear_log_probs_bwd::<Self>(saved, temperature, grad.map(tensor), needs);
         (dx.map(primitive), dw.map(primitive))
     }
 

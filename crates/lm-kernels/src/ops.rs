@@ -128,7 +128,7 @@ pub struct TokenLogProbs<B: Backend> {
     /// Log-probability of the target, `[T]`.
     pub log_probs: Tensor<B, 1>,
     /// Entropy of the distribution that the target is drawn from, `[T]`.
-    /// It carries no gradient: it is a metric.
+    /// Of [`linear_log_probs`] it carries no gradient: it is a metric.
     pub entropy: Tensor<B, 1>,
 }
 
@@ -146,6 +146,37 @@ pub fn linear_log_probs<B: LmOps>(
     targets: Tensor<B, 1, Int>,
     temperature: f64,
 ) -> TokenLogProbs<B> {
+    check_scored(&x, &weight, &targets);
+    let (x, weight, targets) = (primitive(x), primitive(weight), targets.into_primitive());
+    let [log_probs, entropy, _] = B::lm_linear_log_probs(x, weight, targets, temperature);
+    TokenLogProbs {
+        log_probs: tensor(log_probs),
+        entropy: tensor(entropy),
+    }
+}
+
+/// [`linear_log_probs`] whose entropies have a gradient too, for a loss that they are part of.
+///
+/// # Shapes
+/// `x [T, H]`, `weight [V, H]`, `targets [T]` → two `[T]`
+pub fn linear_log_probs_and_entropy<B: LmOps>(
+    x: Tensor<B, 2>,
+    weight: Tensor<B, 2>,
+    targets: Tensor<B, 1, Int>,
+    temperature: f64,
+) -> TokenLogProbs<B> {
+    check_scored(&x, &weight, &targets);
+    let (x, weight, targets) = (primitive(x), primitive(weight), targets.into_primitive());
+    let both = B::lm_linear_log_probs_and_entropy(x, weight, targets, temperature);
+    let both: Tensor<B, 2> = tensor(both);
+    let row = |i| both.clone().narrow(0, i, 1).squeeze_dim(0);
+    TokenLogProbs {
+        log_probs: row(0),
+        entropy: row(1),
+    }
+}
+
+fn check_scored<B: LmOps>(x: &Tensor<B, 2>, weight: &Tensor<B, 2>, targets: &Tensor<B, 1, Int>) {
     check_eq(
         "linear_log_probs",
         "inputs of weight",
@@ -158,12 +189,6 @@ pub fn linear_log_probs<B: LmOps>(
         targets.dims()[0],
         x.dims()[0],
     );
-    let (x, weight, targets) = (primitive(x), primitive(weight), targets.into_primitive());
-    let [log_probs, entropy, _] = B::lm_linear_log_probs(x, weight, targets, temperature);
-    TokenLogProbs {
-        log_probs: tensor(log_probs),
-        entropy: tensor(entropy),
-    }
 }
 
 /// Settings of one [`adamw`] update.

@@ -205,6 +205,19 @@ impl<B: LmOps> Qwen3<B> {
         ops::linear_log_probs(hidden.select(0, rows), self.head(), targets, temperature)
     }
 
+    /// [`Qwen3::score`] whose entropies have a gradient too.
+    pub fn score_with_entropy(
+        &self,
+        x: Tensor<B, 2>,
+        rows: Tensor<B, 1, Int>,
+        targets: Tensor<B, 1, Int>,
+        temperature: f64,
+    ) -> ops::TokenLogProbs<B> {
+        let hidden = self.model.norm.forward(x, self.config.rms_norm_eps);
+        let hidden = hidden.select(0, rows);
+        ops::linear_log_probs_and_entropy(hidden, self.head(), targets, temperature)
+    }
+
     /// Logits of every position, `[T, V]`. For tests and small models: training and generation
     /// use [`Qwen3::log_probs`] and [`Qwen3::decode`], which need far less memory.
     pub fn logits(&self, batch: &Packed<B>) -> Tensor<B, 2> {

@@ -29,6 +29,8 @@ pub struct Scoring<B: Backend> {
     pub targets: Tensor<B, 1, Int>,
     /// What the logits are divided by.
     pub temperature: f64,
+    /// Derivatives of the loss with respect to the entropies, `[N]`, if it contains them.
+    pub entropy_gradient: Option<Tensor<B, 1>>,
 }
 
 impl<B: LmOps> Scoring<B> {
@@ -40,7 +42,10 @@ impl<B: LmOps> Scoring<B> {
     /// The same from the output `x [T, H]` of the last layer.
     fn after_layers(&self, model: &Qwen3<B>, x: Tensor<B, 2>) -> TokenLogProbs<B> {
         let (rows, targets) = (self.rows.clone(), self.targets.clone());
-        model.score(x, rows, targets, self.temperature)
+        match self.entropy_gradient {
+            None => model.score(x, rows, targets, self.temperature),
+            Some(_) => model.score_with_entropy(x, rows, targets, self.temperature),
+        }
     }
 }
 
@@ -102,7 +107,8 @@ where
     }
 }
 
-/// A scalar whose derivative with respect to the log-probabilities is what `upstream` says; `top` is the output of the
+/// A scalar whose derivative with respect to the log-probabilities is what `upstream` says, and with respect to the entropies
+/// what `scoring` says; `top` is the output of the
 /// last layer.
 fn surrogate<B>(
     model: &Qwen3<B>,
@@ -116,9 +122,13 @@ where
     let scored = scoring.after_layers(model, top);
     let gradient = upstream(TokenLogProbs {
         log_probs: scored.log_probs.clone().inner(),
-        entropy: scored.entropy.inner(),
+        entropy: scored.entropy.clone().inner(),
     })?;
-    Some((scored.log_probs * Tensor::from_inner(gradient)).sum())
+    let of_log_probs = scored.log_probs * Tensor::from_inner(gradient);
+    Some(match &scoring.entropy_gradient {
+        None => of_log_probs.sum(),
+        Some(gradient) => (of_log_probs + scored.entropy * gradient.clone()).sum(),
+    })
 }
 
 fn by_segments<B>(

@@ -38,6 +38,7 @@ pub(crate) fn scoring<B: LmOps>(
     let batch = model.pack(&ids);
     let device = batch.ids.device();
     Scoring {
+        entropy_gradient: None,
         batch,
         rows: Tensor::<B, 1, Int>::from_ints(rows.as_slice(), &device),
         targets: Tensor::<B, 1, Int>::from_ints(targets.as_slice(), &device),

@@ -1,6 +1,7 @@
 //! Tests that need more than one module, or reference values.
 
 mod ahead;
+mod entropy;
 mod invariants;
 mod objective;
 mod parity;

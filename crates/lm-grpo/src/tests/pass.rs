@@ -51,13 +51,14 @@ fn batch(loss_type: LossType) -> Batch {
     }
 }
 
-fn context(prompts: &[Prompt]) -> PassContext<'_> {
+pub(crate) fn context(prompts: &[Prompt]) -> PassContext<'_> {
     PassContext {
         prompts,
         objective: OBJECTIVE,
         correction: EngineCorrection::None,
         temperature: 0.9,
         recompute: Recompute::Nothing,
+        entropy_coef: 0.0,
     }
 }
 
@@ -109,7 +110,7 @@ pub(crate) fn pass_on(
 }
 
 /// A pass and what it leaves in the batch.
-fn complete(
+pub(crate) fn complete(
     model: &Qwen3<Train>,
     batch: &mut Batch,
     micro_batches: &[Vec<usize>],

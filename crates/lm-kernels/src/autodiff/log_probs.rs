@@ -4,22 +4,32 @@ use burn::{
     backend::{
         Autodiff,
         autodiff::{
+            NodeId,
             checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
             grads::Gradients,
             ops::{Backward, Ops, OpsKind},
         },
     },
     tensor::{
-        backend::AutodiffBackend,
+        Tensor,
+        backend::{AutodiffBackend, BackendTypes},
         ops::{FloatTensor, IntTensor},
     },
 };
 
 use super::register;
-use crate::{LmOps, LogitsLeft, Needs};
+use crate::convert::{primitive, tensor};
+use crate::{EntropyGrad, LmOps, LogProbsGrad, LogitsLeft, Needs};
 
+/// The node of the log-probabilities, `[T]`.
 #[derive(Debug)]
 struct LinearLogProbs {
+    temperature: f64,
+}
+
+/// The node of log-probabilities and entropies, `[2, T]`.
+#[derive(Debug)]
+struct WithEntropy {
     temperature: f64,
 }
 
@@ -36,20 +46,55 @@ impl<B: LmOps> Backward<B, 2> for LinearLogProbs {
     type State = Saved<FloatTensor<B>, IntTensor<B>>;
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let grad = grads.consume::<B>(&ops.node);
-        let Saved {
-            x,
-            weight,
-            left,
-            targets,
-        } = ops.state;
-        let [to_x, to_weight] = ops.parents.map(|node| node.map(|node| node.id));
+        let grad = LogProbsGrad {
+            log_probs: grads.consume::<B>(&ops.node),
+            entropy: None,
+        };
+        let parents = ops.parents.map(|node| node.map(|node| node.id));
+        ops.state
+            .hand_on::<B>(self.temperature, grad, parents, grads);
+    }
+}
+
+impl<B: LmOps> Backward<B, 2> for WithEntropy {
+    /// The entropies besides.
+    type State = (Saved<FloatTensor<B>, IntTensor<B>>, FloatTensor<B>);
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let grad = tensor::<B, 2>(grads.consume::<B>(&ops.node));
+        let row = |i| primitive(grad.clone().narrow(0, i, 1).squeeze_dim::<1>(0));
+        let (saved, entropy) = ops.state;
+        let grad = LogProbsGrad {
+            log_probs: row(0),
+            entropy: Some(EntropyGrad {
+                entropy,
+                grad: row(1),
+            }),
+        };
+        let parents = ops.parents.map(|node| node.map(|node| node.id));
+        saved.hand_on::<B>(self.temperature, grad, parents, grads);
+    }
+}
+
+impl<F, I> Saved<F, I> {
+    /// Gives the parents, activations and weight, their gradients.
+    fn hand_on<B>(
+        self,
+        temperature: f64,
+        grad: LogProbsGrad<F>,
+        [to_x, to_weight]: [Option<NodeId>; 2],
+        grads: &mut Gradients,
+    ) where
+        B: LmOps + BackendTypes<FloatTensorPrimitive = F, IntTensorPrimitive = I>,
+    {
         let needs = Needs {
             x: to_x.is_some(),
             weight: to_weight.is_some(),
         };
+        let (x, weight) = (self.x, self.weight);
+        let (targets, left) = (self.targets, self.left);
         let (dx, dweight) =
-            B::lm_linear_log_probs_bwd(x, weight, targets, left, self.temperature, grad, needs);
+            B::lm_linear_log_probs_bwd(x, weight, targets, left, temperature, grad, needs);
         for (parent, grad) in [(to_x, dx), (to_weight, dweight)] {
             if let Some(grad) = grad {
                 register::<B>(grads, parent, grad);
@@ -92,5 +137,39 @@ pub(super) fn linear_log_probs<B: LmOps, C: CheckpointStrategy>(
             let log_probs = prep.finish(log_probs);
             [log_probs, untracked(entropy), untracked(lse)]
         }
+    }
+}
+
+pub(super) fn with_entropy<B: LmOps, C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<B, C>>,
+    weight: FloatTensor<Autodiff<B, C>>,
+    targets: IntTensor<B>,
+    temperature: f64,
+) -> FloatTensor<Autodiff<B, C>> {
+    let op = WithEntropy { temperature };
+    let prep = op.prepare::<C>([x.node.clone(), weight.node.clone()]);
+    let (x, weight) = (x.primitive, weight.primitive);
+    match prep.compute_bound().stateful() {
+        OpsKind::Tracked(prep) => {
+            let inputs = (x.clone(), weight.clone(), targets.clone());
+            let ([log_probs, entropy, lse], logits) =
+                B::lm_linear_log_probs_kept(x, weight, targets, temperature);
+            let (x, weight, targets) = inputs;
+            let saved = Saved {
+                x,
+                weight,
+                left: LogitsLeft { lse, logits },
+                targets,
+            };
+            let rows = [log_probs, entropy.clone()].map(tensor::<B, 1>);
+            let both = primitive(Tensor::stack::<2>(rows.into(), 0));
+            prep.finish((saved, entropy), both)
+        }
+        OpsKind::UnTracked(prep) => prep.finish(B::lm_linear_log_probs_and_entropy(
+            x,
+            weight,
+            targets,
+            temperature,
+        )),
     }
 }

@@ -77,6 +77,15 @@ impl<B: LmOps, C: CheckpointStrategy> LmOps for Autodiff<B, C> {
         log_probs::linear_log_probs::<B, C>(x, weight, targets, temperature)
     }
 
+    fn lm_linear_log_probs_and_entropy(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        targets: IntTensor<Self>,
+        temperature: f64,
+    ) -> FloatTensor<Self> {
+        log_probs::with_entropy::<B, C>(x, weight, targets, temperature)
+    }
+
     fn lm_adamw(
         param: FloatTensor<Self>,
         grad: FloatTensor<Self>,

@@ -10,7 +10,8 @@ use cubecl::prelude::*;
 use super::launch::{UNITS, addresses, dense, elementwise, empty, grid, owned, units};
 use super::reduce::{cube_max, cube_sum};
 use crate::convert::{full, primitive, tensor};
-use crate::{Needs, reference};
+use crate::reference::LEAST_LOG_PROB;
+use crate::{LogProbsGrad, Needs, reference};
 
 /// Rows of logits that are held at once, the same as in the default body.
 const CHUNK: usize = 512;
@@ -82,10 +83,13 @@ fn gradient_kernel<X: Float, I: Int, G: Float>(
     targets: &Array<I>,
     lses: &Array<f32>,
     grad: &Array<G>,
+    entropies: &Array<f32>,
+    entropy_grad: &Array<G>,
     elements: usize,
     first: usize,
     vocab: usize,
     inverse_temperature: f32,
+    #[comptime] with_entropy: bool,
     #[define(X, I, G)] _types: [StorageType; 3],
 ) {
     let i = ABSOLUTE_POS;
@@ -95,12 +99,19 @@ fn gradient_kernel<X: Float, I: Int, G: Float>(
     let row = i / vocab;
     let column = i - row * vocab;
     let logit = f32::cast_from(logits[i]) * inverse_temperature;
-    let mut value = -(logit - lses[first + row]).exp();
-    if column == u32::cast_from(targets[first + row]) as usize {
-        value += 1.0;
+    let of_target = f32::cast_from(grad[first + row]);
+    let log_prob = logit - lses[first + row];
+    let mut share = of_target;
+    if with_entropy {
+        // A probability of zero has no share, however far its logarithm is below.
+        let surprise = log_prob.max(LEAST_LOG_PROB) + entropies[first + row];
+        share += surprise * f32::cast_from(entropy_grad[first + row]);
     }
-    let scale = f32::cast_from(grad[first + row]) * inverse_temperature;
-    logits[i] = X::cast_from(value * scale);
+    let mut value = -log_prob.exp() * share;
+    if column == u32::cast_from(targets[first + row]) as usize {
+        value += of_target;
+    }
+    logits[i] = X::cast_from(value * inverse_temperature);
 }
 
 /// What both passes read: the activations and the weight in one type, the targets, and the temperature.
@@ -171,7 +182,7 @@ where
 pub(super) fn backward<B, R>(
     scored: Scored<R>,
     lses: CubeTensor<R>,
-    grad: CubeTensor<R>,
+    grad: LogProbsGrad<CubeTensor<R>>,
     needs: Needs,
 ) -> (Option<FloatTensor<B>>, Option<FloatTensor<B>>)
 where
@@ -182,7 +193,15 @@ where
     let Scored {
         x, weight, targets, ..
     } = scored;
-    let [targets, lses, grad] = [targets, lses, grad].map(dense);
+    let with_entropy = grad.entropy.is_some();
+    let grad_of = grad.log_probs;
+    // Without a gradient of entropies the kernel reads neither of its two columns.
+    let (entropies, entropy_grad) = match grad.entropy {
+        Some(of) => (of.entropy, of.grad),
+        None => (lses.clone(), grad_of.clone()),
+    };
+    let [targets, lses, grad] = [targets, lses, grad_of].map(dense);
+    let [entropies, entropy_grad] = [entropies, entropy_grad].map(dense);
     let (x, weight) = (tensor::<B, 2>(x), tensor::<B, 2>(weight));
     let mut dx = Vec::new();
     let mut dweight = needs.weight.then(|| full(weight.zeros_like()));
@@ -202,10 +221,13 @@ where
             targets.clone().into_array_arg(),
             lses.clone().into_array_arg(),
             grad.clone().into_array_arg(),
+            entropies.clone().into_array_arg(),
+            entropy_grad.clone().into_array_arg(),
             elements,
             first,
             vocab,
             inverse,
+            with_entropy,
             types,
         );
         let dlogits = tensor::<B, 2>(logits);

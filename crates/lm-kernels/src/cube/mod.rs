@@ -21,7 +21,7 @@ use burn_cubecl::{
 };
 
 use crate::{
-    LmOps, LogitsLeft, Needs, SeqBounds,
+    LmOps, LogProbsGrad, LogitsLeft, Needs, SeqBounds,
     bodies::default_body_runs,
     convert::{ints, primitive, tensor},
     ops::{AdamW, CacheRow},
@@ -200,10 +200,10 @@ where
         targets: CubeTensor<R>,
         left: LogitsLeft<CubeTensor<R>>,
         temperature: f64,
-        grad: CubeTensor<R>,
+        grad: LogProbsGrad<CubeTensor<R>>,
         needs: Needs,
     ) -> (Option<CubeTensor<R>>, Option<CubeTensor<R>>) {
-        if taken(&[&x, &weight, &grad]) {
+        if taken(&[&x, &weight, &grad.log_probs]) {
             let scored = Scored {
                 x,
                 weight,
@@ -220,7 +220,7 @@ where
             lse: tensor(left.lse),
         };
         let (dx, dw) =
-            reference::linear_log_probs_bwd::<Self>(saved, temperature, tensor(grad), needs);
+            reference::linear_log_probs_bwd::<Self>(saved, temperature, grad.map(tensor), needs);
         (dx.map(primitive), dw.map(primitive))
     }
 

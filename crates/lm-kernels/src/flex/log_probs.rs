@@ -12,7 +12,8 @@ use super::{
     simd::{LANES, exp, max, total, vectorised},
     weight::Weight,
 };
-use crate::{LogitsLeft, Needs};
+use crate::reference::LEAST_LOG_PROB;
+use crate::{LogProbsGrad, LogitsLeft, Needs};
 
 /// Rows of logits held at once, unless the vocabulary is large.
 const ROWS: usize = 512;
@@ -173,19 +174,19 @@ vectorised! {
 pub(super) fn backward(
     [x, weight, targets]: [FlexTensor; 3],
     left: LogitsLeft<FlexTensor>,
-    grad: FlexTensor,
+    grad: LogProbsGrad<FlexTensor>,
     temperature: f64,
     needs: Needs,
 ) -> (Option<FlexTensor>, Option<FlexTensor>) {
     let (dtype, weight_dtype) = (x.dtype(), weight.dtype());
     let problem = Problem::new(x, weight, targets, temperature);
-    let (lse, grad) = (Input::new(left.lse), Input::new(grad));
+    let grads = RowGradients::new(left.lse, grad);
     let (x_len, weight_len) = (problem.x.len(), problem.vocab() * problem.dim());
     let mut dx = Output::new(if needs.x { x_len } else { 0 });
     let mut dweight = vec![0.0; if needs.weight { weight_len } else { 0 }];
     let mut step = |chunk: (usize, usize), logits: &mut [f32]| {
         let (start, len) = chunk;
-        logits_to_gradients(&problem, chunk, logits, &lse, &grad);
+        logits_to_gradients(&problem, chunk, logits, &grads);
         let dlogits = Mat::new(logits, len, problem.vocab());
         if needs.x {
             let rows = &mut dx.slots(x_len)[start * problem.dim()..];
@@ -216,13 +217,46 @@ pub(super) fn backward(
     )
 }
 
+/// What the gradient of a row of logits depends on besides the logits, a column each.
+struct RowGradients {
+    lse: Input,
+    /// Of the log-probability.
+    grad: Input,
+    /// The entropy and its gradient.
+    entropy: Option<[Input; 2]>,
+}
+
+impl RowGradients {
+    fn new(lse: FlexTensor, grad: LogProbsGrad<FlexTensor>) -> Self {
+        let entropy = grad.entropy.map(|of| [of.entropy, of.grad].map(Input::new));
+        Self {
+            lse: Input::new(lse),
+            grad: Input::new(grad.log_probs),
+            entropy,
+        }
+    }
+
+    /// Replaces the scaled logits of row `t` by the gradients of the unscaled ones.
+    fn write(&self, row: &mut [f32], t: usize, target: usize, inverse_temperature: f32) {
+        let size = self.grad[t] * inverse_temperature;
+        match &self.entropy {
+            None => row_gradient(row, self.lse[t], size),
+            Some([entropy, grad]) => {
+                let slope = grad[t] * inverse_temperature;
+                let even = size + slope * entropy[t];
+                row_gradient_with_entropy(row, self.lse[t], even, slope);
+            }
+        }
+        row[target] += size;
+    }
+}
+
 /// Replaces scaled logits by the gradients of the unscaled ones.
 fn logits_to_gradients(
     problem: &Problem,
     (start, len): (usize, usize),
     logits: &mut [f32],
-    lse: &[f32],
-    grad: &[f32],
+    grads: &RowGradients,
 ) {
     let (vocab, work) = (problem.vocab(), logits.len());
     for_chunks(
@@ -232,9 +266,7 @@ fn logits_to_gradients(
         |task, logits| {
             for (i, row) in logits.chunks_exact_mut(vocab).enumerate() {
                 let t = start + task * TASK + i;
-                let size = grad[t] * problem.inverse_temperature;
-                row_gradient(row, lse[t], size);
-                row[problem.targets[t]] += size;
+                grads.write(row, t, problem.targets[t], problem.inverse_temperature);
             }
         },
     );
@@ -244,6 +276,16 @@ vectorised! {
     fn row_gradient(row: &mut [f32], lse: f32, size: f32) {
         for x in row {
             *x = -size * exp(*x - lse);
+        }
+    }
+}
+
+vectorised! {
+    /// The share `even` of a probability's gradient is the same for all, the other grows with its logarithm.
+    fn row_gradient_with_entropy(row: &mut [f32], lse: f32, even: f32, slope: f32) {
+        for x in row {
+            let log_prob = (*x - lse).max(LEAST_LOG_PROB);
+            *x = -exp(log_prob) * (even + slope * log_prob);
         }
     }
 }

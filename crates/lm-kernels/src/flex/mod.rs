@@ -20,7 +20,7 @@ use burn::tensor::DType;
 use burn_flex::FlexTensor;
 
 use crate::{
-    LmOps, LogitsLeft, Needs, SeqBounds,
+    LmOps, LogProbsGrad, LogitsLeft, Needs, SeqBounds,
     ops::{AdamW, CacheRow},
 };
 
@@ -141,7 +141,7 @@ impl LmOps for Flex {
         targets: FlexTensor,
         left: LogitsLeft<FlexTensor>,
         temperature: f64,
-        grad: FlexTensor,
+        grad: LogProbsGrad<FlexTensor>,
         needs: Needs,
     ) -> (Option<FlexTensor>, Option<FlexTensor>) {
         log_probs::backward([x, weight, targets], left, grad, temperature, needs)

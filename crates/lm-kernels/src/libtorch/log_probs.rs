@@ -3,7 +3,8 @@
 use tch::{Kind, Tensor};
 
 use super::full;
-use crate::Needs;
+use crate::reference::LEAST_LOG_PROB;
+use crate::{LogProbsGrad, Needs};
 
 /// Rows of logits held at once, unless the vocabulary is large.
 const ROWS: i64 = 512;
@@ -56,24 +57,32 @@ impl Problem {
         (columns, Some(kept))
     }
 
-    /// Gradients of the activations and of the weight for the gradient `grad [T]` of the log-probabilities:
-    /// `dlogits = grad · (onehot(target) − softmax) / temperature`. `kept` is written over.
+    /// Gradients of the activations and of the weight for those of log-probabilities and entropies, as
+    /// [`reference::linear_log_probs_bwd`](crate::reference::linear_log_probs_bwd). `kept` is written over.
     pub(super) fn gradients(
         &self,
         lse: &Tensor,
         kept: Option<Tensor>,
-        grad: &Tensor,
+        grad: &LogProbsGrad<Tensor>,
         needs: Needs,
     ) -> (Option<Tensor>, Option<Tensor>) {
         let dx = needs.x.then(|| self.x.empty_like());
         let mut dweight = needs.weight.then(|| full(&self.weight).zeros_like());
-        let (lse, grad) = (lse.unsqueeze(1), full(grad).unsqueeze(1) / self.temperature);
+        let column = |values: &Tensor| full(values).unsqueeze(1);
+        let grads = RowGradients {
+            lse: column(lse),
+            grad: column(&grad.log_probs) / self.temperature,
+            entropy: grad.entropy.as_ref().map(|of| {
+                let slope = column(&of.grad) / self.temperature;
+                [column(&of.entropy), slope]
+            }),
+        };
         for chunk in self.chunks() {
             let logits = match &kept {
                 Some(kept) => chunk.rows(kept),
                 None => self.logits(chunk),
             };
-            let dlogits = self.dlogits(logits, chunk, &lse, &grad);
+            let dlogits = self.dlogits(logits, chunk, &grads);
             if let Some(dx) = &dx {
                 let _ = dlogits.mm_out(&chunk.rows(dx), &self.weight);
             }
@@ -85,10 +94,18 @@ impl Problem {
     }
 
     /// The gradient of a chunk's unscaled logits in the type of the activations, computed in their place.
-    fn dlogits(&self, mut logits: Tensor, chunk: Chunk, lse: &Tensor, grad: &Tensor) -> Tensor {
-        let grad = chunk.rows(grad);
-        let mut probs = logits.g_sub_(&chunk.rows(lse)).exp_();
-        let mut scaled = probs.g_mul_(&-&grad);
+    fn dlogits(&self, mut logits: Tensor, chunk: Chunk, grads: &RowGradients) -> Tensor {
+        let grad = chunk.rows(&grads.grad);
+        let mut log_probs = logits.g_sub_(&chunk.rows(&grads.lse));
+        let share = match &grads.entropy {
+            None => grad.shallow_clone(),
+            Some([entropy, slope]) => {
+                // A probability of zero has no share, however far its logarithm is below.
+                let surprise = log_probs.clamp_min(f64::from(LEAST_LOG_PROB)) + chunk.rows(entropy);
+                surprise * chunk.rows(slope) + &grad
+            }
+        };
+        let mut scaled = log_probs.exp_().g_mul_(&-share);
         let _ = scaled.scatter_add_(1, &chunk.rows(&self.targets), &grad);
         scaled.to_kind(self.x.kind())
     }
@@ -150,6 +167,15 @@ impl Problem {
             len: most.min(rows - start),
         })
     }
+}
+
+/// What the gradients of logits depend on besides them, each `[T, 1]`; gradients are divided by the temperature.
+struct RowGradients {
+    lse: Tensor,
+    /// Of the log-probabilities.
+    grad: Tensor,
+    /// The entropies and their gradients.
+    entropy: Option<[Tensor; 2]>,
 }
 
 /// Some consecutive rows.

@@ -14,7 +14,7 @@ use burn_tch::TchTensor;
 use tch::{Kind, Tensor};
 
 use crate::{
-    LmOps, LogitsLeft, Needs, SeqBounds,
+    LmOps, LogProbsGrad, LogitsLeft, Needs, SeqBounds,
     ops::{AdamW, CacheRow},
 };
 
@@ -136,13 +136,14 @@ impl LmOps for LibTorch {
         targets: TchTensor,
         left: LogitsLeft<TchTensor>,
         temperature: f64,
-        grad: TchTensor,
+        grad: LogProbsGrad<TchTensor>,
         needs: Needs,
     ) -> (Option<TchTensor>, Option<TchTensor>) {
         let [x, weight, targets] = [&x.tensor, &weight.tensor, &targets.tensor];
         let problem = log_probs::Problem::new(x, weight, targets, temperature);
         let kept = left.logits.map(owned);
-        let (dx, dw) = problem.gradients(&left.lse.tensor, kept, &grad.tensor, needs);
+        let grad = grad.map(|column| column.tensor);
+        let (dx, dw) = problem.gradients(&left.lse.tensor, kept, &grad, needs);
         (dx.map(new), dw.map(new))
     }
 

@@ -2,10 +2,12 @@
 
 use burn::tensor::{IndexingUpdateOp, Int, Tensor, backend::Backend};
 
-use crate::{Needs, convert::full};
+use crate::{EntropyGrad, LogProbsGrad, Needs, convert::full};
 
 /// Rows of logits that are held at once.
 const CHUNK: usize = 512;
+/// Natural logarithm of a probability that counts as none.
+pub(crate) const LEAST_LOG_PROB: f32 = -1e4;
 
 /// See [`ops::linear`](crate::ops::linear).
 pub fn linear<B: Backend>(x: Tensor<B, 2>, weight: Tensor<B, 2>) -> Tensor<B, 2> {
@@ -65,12 +67,12 @@ pub struct SavedLogProbs<B: Backend> {
     pub lse: Tensor<B, 1>,
 }
 
-/// Gradients of [`linear_log_probs`] for the gradient of its log-probabilities:
-/// `dlogits = grad · (onehot(target) − softmax) / temperature`.
+/// Gradients of [`linear_log_probs`] for the gradients g of its log-probabilities and e of its entropies H:
+/// `dlogits = (g · onehot(target) − p · (g + e · (log p + H))) / temperature` with `p = softmax`.
 pub fn linear_log_probs_bwd<B: Backend>(
     saved: SavedLogProbs<B>,
     temperature: f64,
-    grad: Tensor<B, 1>,
+    grad: LogProbsGrad<Tensor<B, 1>>,
     needs: Needs,
 ) -> (Option<Tensor<B, 2>>, Option<Tensor<B, 2>>) {
     let SavedLogProbs {
@@ -86,10 +88,12 @@ pub fn linear_log_probs_bwd<B: Backend>(
     for (start, len) in chunks(x.dims()[0]) {
         let rows = x.clone().narrow(0, start, len);
         let logits = scaled_logits(rows.clone(), weight.clone(), temperature);
-        let probs = (logits - lse.clone().narrow(0, start, len).unsqueeze_dim(1)).exp();
-        let grad = grad.clone().narrow(0, start, len).unsqueeze_dim(1) / temperature;
+        let column = |values: &Tensor<B, 1>| values.clone().narrow(0, start, len).unsqueeze_dim(1);
+        let log_probs = logits - column(&lse);
+        let share = grad.of_probabilities(log_probs.clone(), column);
+        let grad = column(&grad.log_probs) / temperature;
         let targets = targets.clone().narrow(0, start, len).unsqueeze_dim(1);
-        let dlogits = (probs * grad.clone().neg())
+        let dlogits = (log_probs.exp() * share.neg() / temperature)
             .scatter(1, targets, grad, IndexingUpdateOp::Add)
             .cast(x.dtype());
         if needs.x {
@@ -101,6 +105,25 @@ pub fn linear_log_probs_bwd<B: Backend>(
         .x
         .then(|| if dx.is_empty() { x } else { Tensor::cat(dx, 0) });
     (dx, dweight.map(|sum| sum.cast(weight_dtype)))
+}
+
+impl<B: Backend> LogProbsGrad<Tensor<B, 1>> {
+    /// `g + e · (log p + H)` of some rows, whose parts of a column `column` gives; g alone without a gradient of entropies.
+    fn of_probabilities(
+        &self,
+        log_probs: Tensor<B, 2>,
+        column: impl Fn(&Tensor<B, 1>) -> Tensor<B, 2>,
+    ) -> Tensor<B, 2> {
+        let of_log_probs = column(&self.log_probs);
+        match &self.entropy {
+            None => of_log_probs,
+            Some(EntropyGrad { entropy, grad }) => {
+                // A probability of zero has no share, however far its logarithm is below.
+                let surprise = log_probs.clamp_min(LEAST_LOG_PROB) + column(entropy);
+                surprise * column(grad) + of_log_probs
+            }
+        }
+    }
 }
 
 fn chunks(total: usize) -> impl Iterator<Item = (usize, usize)> {

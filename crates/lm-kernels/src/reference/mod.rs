@@ -17,11 +17,11 @@ pub use linear::{
     SavedLogProbs, embedding, embedding_bwd, linear, linear_log_probs, linear_log_probs_bwd,
 };
 pub use optim::adamw;
+pub use pointwise::{norm_rope, norm_rope_bwd, rms_norm, rms_norm_bwd, swiglu, swiglu_bwd};
 #[cfg(any(
     feature = "flex",
     feature = "libtorch",
     feature = "cuda",
     feature = "vulkan"
 ))]
-pub(crate) use optim::step_sizes;
-pub use pointwise::{norm_rope, norm_rope_bwd, rms_norm, rms_norm_bwd, swiglu, swiglu_bwd};
+pub(crate) use {linear::LEAST_LOG_PROB, optim::step_sizes};

@@ -3,7 +3,7 @@
 //! Everything else is compared with the default bodies; this is what they are compared with.
 
 use burn::tensor::{DType, Tensor, TensorData};
-use lm_kernels::{Needs, SeqBounds, reference};
+use lm_kernels::{EntropyGrad, LogProbsGrad, Needs, SeqBounds, reference};
 
 use crate::util::{Fast, int_tensor, tokens, values};
 
@@ -162,11 +162,12 @@ fn attention() {
     }
 }
 
+/// Of a loss that log-probabilities and entropies are part of.
 #[test]
 fn linear_log_probs() {
     let (rows, dim, vocab) = (4, 3, 9);
     let inputs = [random(1, [rows, dim]), random(2, [vocab, dim])];
-    let grad = random(3, [rows]);
+    let [grad, of_entropy] = [3, 4].map(|seed| random(seed, [rows]));
     let targets = int_tensor::<Fast>(&tokens(5, rows, vocab));
     let both = |[x, w]: &[Vec<f64>; 2]| (tensor(x, [rows, dim]), tensor(w, [vocab, dim]));
     let forward = |inputs: &[Vec<f64>; 2]| {
@@ -174,7 +175,7 @@ fn linear_log_probs() {
         reference::linear_log_probs(x, weight, targets.clone(), 0.7)
     };
     let (x, weight) = both(&inputs);
-    let [_, _, lse] = forward(&inputs);
+    let [_, entropy, lse] = forward(&inputs);
     let saved = reference::SavedLogProbs {
         x,
         weight,
@@ -185,8 +186,18 @@ fn linear_log_probs() {
         x: true,
         weight: true,
     };
-    let (dx, dw) = reference::linear_log_probs_bwd(saved, 0.7, tensor(&grad, [rows]), needs);
-    let loss = |inputs: &[Vec<f64>; 2]| pair(&forward(inputs)[0], &grad);
+    let gradients = LogProbsGrad {
+        log_probs: tensor(&grad, [rows]),
+        entropy: Some(EntropyGrad {
+            entropy,
+            grad: tensor(&of_entropy, [rows]),
+        }),
+    };
+    let (dx, dw) = reference::linear_log_probs_bwd(saved, 0.7, gradients, needs);
+    let loss = |inputs: &[Vec<f64>; 2]| {
+        let [log_probs, entropy, _] = forward(inputs);
+        pair(&log_probs, &grad) + pair(&entropy, &of_entropy)
+    };
     let found = [dx, dw].map(|gradient| read(&gradient.expect("a gradient")));
     check("linear_log_probs", inputs, loss, found);
 }

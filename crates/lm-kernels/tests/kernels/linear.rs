@@ -1,7 +1,7 @@
 //! Linear layers, embeddings and log-probabilities.
 
 use burn::tensor::Tensor;
-use lm_kernels::{Needs, ops, reference};
+use lm_kernels::{LogProbsGrad, Needs, ops, reference};
 
 use crate::util::{
     Fast, Grad, close, close_gradients, close_values, frozen, gradients, int_tensor, leaf, random,
@@ -228,9 +228,56 @@ fn log_probs_match_the_default_body_and_its_gradients() {
             x: true,
             weight: true,
         };
-        let (dx, dw) =
-            reference::linear_log_probs_bwd(saved, temperature, random(99, [rows]), needs);
+        let grad = LogProbsGrad {
+            log_probs: random(99, [rows]),
+            entropy: None,
+        };
+        let (dx, dw) = reference::linear_log_probs_bwd(saved, temperature, grad, needs);
         let body = [dx, dw].map(|grad| grad.as_ref().map(read));
         close_gradients(&format!("default body of {what}"), &body, &expected);
+    }
+}
+
+/// A loss of both: `Σ g·log p + Σ e·H`.
+fn loss_of_both(log_probs: Tensor<Grad, 1>, entropy: Tensor<Grad, 1>) -> Tensor<Grad, 1> {
+    let rows = log_probs.dims()[0];
+    let [g, e] = [31, 32].map(|seed| Tensor::from_inner(random(seed, [rows])));
+    log_probs * g + entropy * e
+}
+
+#[test]
+fn entropies_have_a_gradient_where_they_are_asked_for() {
+    for ([rows, dim, vocab], temperature, size) in [
+        ([1, 3, 2], 1.0, 3.0),
+        ([2, 8, 37], 0.7, 3.0),
+        ([130, 16, 301], 1.3, 3.0),
+        ([600, 24, 65], 1.0, 3.0),
+        // Probabilities that are 1 and 0.
+        ([5, 4, 37], 1.0, 1e4),
+        // More logits than Flex keeps for the backward pass.
+        #[cfg(not(feature = "vulkan"))]
+        ([20, 2, 900_000], 1.0, 3.0),
+    ] {
+        let (x, w) = (random(7, [rows, dim]) * size, random::<2>(8, [vocab, dim]));
+        let what = format!("log-probabilities and entropies [{rows}, {dim}] -> {vocab}");
+        let ids = int_tensor::<Grad>(&tokens(9, rows, vocab));
+        let (a, b) = (leaf(&x), leaf(&w));
+        let scored =
+            ops::linear_log_probs_and_entropy(a.clone(), b.clone(), ids.clone(), temperature);
+        let plain = ops::linear_log_probs(a.clone(), b.clone(), ids.clone(), temperature);
+        let bits = |x: &Tensor<Grad, 1>| read(&x.clone().inner());
+        assert_eq!(bits(&scored.log_probs), bits(&plain.log_probs), "{what}");
+        assert_eq!(bits(&scored.entropy), bits(&plain.entropy), "{what}");
+        let found = gradients(loss_of_both(scored.log_probs, scored.entropy), &[&a, &b]);
+        let (a, b) = (leaf(&x), leaf(&w));
+        let [log_probs, entropy, _] =
+            reference::linear_log_probs(a.clone(), b.clone(), ids.clone(), temperature);
+        let expected = gradients(loss_of_both(log_probs, entropy), &[&a, &b]);
+        close_gradients(&what, &found, &expected);
+
+        let (a, b) = (frozen(&x), leaf(&w));
+        let scored = ops::linear_log_probs_and_entropy(a.clone(), b.clone(), ids, temperature);
+        let partial = gradients(loss_of_both(scored.log_probs, scored.entropy), &[&a, &b]);
+        assert_eq!(partial, [None, found[1].clone()], "{what}: frozen input");
     }
 }

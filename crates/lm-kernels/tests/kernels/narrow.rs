@@ -3,7 +3,7 @@
 //! A value in BF16 has a rounding error of 2⁻⁹ = 0.2 %. Bodies that round at other places differ by a few of these.
 
 use burn::tensor::{DType, Tensor};
-use lm_kernels::{Needs, SeqBounds, ops, reference};
+use lm_kernels::{LogProbsGrad, Needs, SeqBounds, ops, reference};
 
 use crate::util::{Fast, int_tensor, random, read, tokens};
 
@@ -113,6 +113,10 @@ fn log_probs_and_their_gradients() {
         weight: w,
         targets,
         lse,
+    };
+    let grad = LogProbsGrad {
+        log_probs: grad,
+        entropy: None,
     };
     let (edx, edw) = reference::linear_log_probs_bwd(saved, 0.8, grad, needs);
     near("log_probs: dx", &dx, &edx.expect("asked for"));

@@ -36,6 +36,9 @@ pub(crate) struct Grpo {
     /// Estimator of the divergence in that term.
     #[serde(default)]
     pub(crate) kl_estimator: KlEstimator,
+    /// Weight of the entropy bonus; 0 turns it off.
+    #[serde(default)]
+    pub(crate) entropy_coef: f64,
     /// The loss's normaliser.
     pub(crate) loss_type: LossType,
     /// Whether advantages are divided by a standard deviation.
@@ -165,6 +168,14 @@ impl Grpo {
         let (delta, bound) = (self.delta, 1.0 + self.epsilon_high);
         let expected = "0 or more than 1 + grpo.epsilon_high";
         range("grpo.delta", delta, delta == 0.0 || delta > bound, expected)?;
+        let bonus = self.entropy_coef;
+        let ok = bonus.is_finite() && bonus >= 0.0;
+        range(
+            "grpo.entropy_coef",
+            bonus,
+            ok,
+            "a finite number, 0 or above",
+        )?;
         let cap = self.engine_correction_cap;
         let ok = cap.is_finite() && cap > 0.0;
         range(

@@ -66,6 +66,7 @@ fn the_objective_of_grpo_is_chosen_by_name() -> Result<(), RecipeError> {
         "grpo.kl_estimator=k2",
         "grpo.engine_correction=truncate",
         "grpo.delta=4",
+        "grpo.entropy_coef=0.01",
     ])?
     .grpo;
     assert_eq!(grpo.loss_type, lm_grpo::LossType::Dapo);
@@ -75,6 +76,8 @@ fn the_objective_of_grpo_is_chosen_by_name() -> Result<(), RecipeError> {
     );
     assert_eq!(grpo.kl_estimator, lm_grpo::KlEstimator::K2);
     assert_eq!(grpo.engine_correction, Correction::Truncate);
+    assert_eq!(grpo.entropy_coef, 0.01);
+    assert!(refused("grpo.entropy_coef=-1").contains("grpo.entropy_coef"));
     assert!(refused("grpo.loss_type=dopo").contains("dapo"));
     Ok(())
 }

@@ -194,6 +194,7 @@ fn trainer_config(grpo: &Grpo, prompts: usize, seed: u64) -> GrpoConfig {
         epsilon: grpo.epsilon,
         epsilon_high: grpo.epsilon_high,
         beta: grpo.beta,
+        entropy_coef: grpo.entropy_coef,
         loss_type: grpo.loss_type,
         scale_rewards: grpo.scale_rewards,
         delta: (grpo.delta > 0.0).then_some(grpo.delta),

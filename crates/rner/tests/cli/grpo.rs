@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::support::{TestResult, fails, succeeds, text, write};
 
-const SETS: [&str; 14] = [
+const SETS: [&str; 15] = [
     "grpo.group_size=4",
     "grpo.prompts_per_step=2",
     "grpo.steps=2",
@@ -17,6 +17,7 @@ const SETS: [&str; 14] = [
     "grpo.importance_sampling_level=sequence",
     "grpo.kl_estimator=k2",
     "grpo.delta=2",
+    "grpo.entropy_coef=0.01",
     "grpo.engine_correction=truncate",
     "grpo.dynamic_sampling=1",
     "grpo.one_step_off_policy=true",
