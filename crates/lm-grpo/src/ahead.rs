@@ -2,7 +2,7 @@
 //!
 //! The batch of step n + 1 is sampled by the policy that step n began with, and joined before step n + 2 may begin, so what
 //! is computed does not depend on how long anything takes. A stop ends the rollout too, without a result; if updates were
-//! made meanwhile, the policy that sampled is kept for the checkpoint, because nothing else could sample the batch again.
+//! made meanwhile, as after a rollout that failed, the policy that sampled is kept for the checkpoint, because nothing else could sample the batch again.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -25,7 +25,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// What a rollout on a thread of its own gives back.
 struct Sampled<B: LmOps> {
     collected: Result<Option<Fresh>, Error>,
-    /// The policy, if the rollout was stopped.
+    /// The policy, if there is no batch.
     policy: Option<Qwen3<B>>,
 }
 
@@ -58,10 +58,10 @@ where
             };
             let worker = scope.spawn(move || {
                 let collected = collector.collect(&policy, step, 1, &mut relay);
-                let stopped = matches!(collected, Ok(None));
+                let failed = !matches!(collected, Ok(Some(_)));
                 Sampled {
                     collected,
-                    policy: stopped.then_some(policy),
+                    policy: failed.then_some(policy),
                 }
             });
             let trained = self.improve(model, monitor);
@@ -78,7 +78,14 @@ where
         if let Some(batch) = &mut self.batch {
             batch.rollout.seconds.waiting += waited.as_secs_f64();
         }
-        match sampled.collected? {
+        if sampled.policy.is_some() {
+            // Without an update, the model is still the policy that is to sample.
+            let begun = self.batch.as_ref();
+            let begun = begun.is_some_and(|batch| !batch.passes.is_empty());
+            self.rollout_policy = sampled.policy.filter(|_| begun);
+        }
+        let collected = self.saving_on_failure(sampled.collected, &model, monitor)?;
+        match collected {
             Some(fresh) => {
                 fresh.announce(step, monitor);
                 let mut batch = fresh.batch;
@@ -87,13 +94,7 @@ where
                 self.next = Some(batch);
                 Ok((model, flow))
             }
-            None => {
-                // Without an update, the model is still the policy that is to sample.
-                let begun = self.batch.as_ref();
-                let begun = begun.is_some_and(|batch| !batch.passes.is_empty());
-                self.rollout_policy = sampled.policy.filter(|_| begun);
-                Ok((model, Flow::Stopped))
-            }
+            None => Ok((model, Flow::Stopped)),
         }
     }
 }

@@ -137,7 +137,7 @@ fn generate<B: LmOps>(
     }
     let step = asking.step();
     let groups = groups.map_err(|source| Error::Rollout { step, source })?;
-    check_groups(&requests, &groups, asking)?;
+    check_groups(&requests, &groups, asking, policy.config().vocab_size)?;
     Ok(Some(groups))
 }
 
@@ -210,6 +210,7 @@ fn check_groups(
     requests: &[Request],
     groups: &[Vec<Generated>],
     asking: Asking,
+    vocab: usize,
 ) -> Result<(), Error> {
     if groups.len() != requests.len() {
         let expected = format!("{} groups", requests.len());
@@ -222,6 +223,10 @@ fn check_groups(
         }
         for generated in group {
             check_completion(generated, i, asking)?;
+            if let Some(id) = other_token(&generated.ids, vocab) {
+                let expected = format!("token ids below {vocab} in group {i}");
+                return Err(wrong(asking, expected, id.to_string()));
+            }
         }
     }
     Ok(())
@@ -241,6 +246,11 @@ fn check_completion(generated: &Generated, group: usize, asking: Asking) -> Resu
         return Err(Error::NoEngineLogProbs { step, group });
     }
     Ok(())
+}
+
+/// The first token that a vocabulary of this size does not have.
+pub(crate) fn other_token(ids: &[u32], vocab: usize) -> Option<u32> {
+    ids.iter().copied().find(|&id| id as usize >= vocab)
 }
 
 fn wrong(asking: Asking, expected: String, found: String) -> Error {

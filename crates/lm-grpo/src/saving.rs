@@ -63,6 +63,24 @@ where
         Ok(self.saved.as_ref().map(|(_, path)| path.clone()))
     }
 
+    /// Hands `result` on. If it is an error, which engine or reward have made, the state before it is saved, so that a server
+    /// that goes away costs no update.
+    pub(crate) fn saving_on_failure<T>(
+        &mut self,
+        result: Result<T, Error>,
+        model: &Qwen3<B>,
+        monitor: &mut dyn Monitor,
+    ) -> Result<T, Error> {
+        if result.is_err()
+            && self.optimizer.steps() > 0
+            && let Err(error) = self.save(model, monitor)
+        {
+            // What ended the run is the more important of the two errors.
+            tracing::error!(%error, "the state of the run cannot be saved");
+        }
+        result
+    }
+
     /// Describes an update that would have been bad, and sees to it that the state before it is saved.
     pub(crate) fn refuse_loss(
         &mut self,

@@ -64,7 +64,7 @@ pub struct Outcome<B: AutodiffBackend> {
 ///
 /// With [`RunFiles::resume`], the weights come from that checkpoint instead and the run continues as if it had never
 /// ended; configuration, prompts and reference must be the same. With [`RunFiles::checkpoints`], a checkpoint is written
-/// every [`GrpoConfig::save_every`] steps, at the end, when the monitor stops the run, and when an update fails.
+/// every [`GrpoConfig::save_every`] steps, at the end, when the monitor stops the run, and when a rollout or an update fails.
 ///
 /// # Errors
 /// [`Error::Config`], [`Error::NoPrompts`], [`Error::NoHeldOut`], [`Error::NowhereToKeep`] and [`Error::MissingReference`]
@@ -248,17 +248,18 @@ where
         monitor: &mut dyn Monitor,
     ) -> Result<Outcome<B>, Error> {
         loop {
-            let environment = &mut collector.environment;
-            if self.evaluation_is_due()
-                && self.evaluate(environment, &model, monitor)? == Flow::Stopped
-            {
-                return self.finish(model, true, monitor);
+            if self.evaluation_is_due() {
+                let evaluated = self.evaluate(&mut collector.environment, &model, monitor);
+                if self.saving_on_failure(evaluated, &model, monitor)? == Flow::Stopped {
+                    return self.finish(model, true, monitor);
+                }
             }
             self.save_if_due(&model, monitor)?;
             if self.state.global_step >= self.config.steps || self.is_out_of_patience() {
                 return self.finish(model, false, monitor);
             }
-            if self.collect(collector, &model, monitor)? == Flow::Stopped {
+            let collected = self.collect(collector, &model, monitor);
+            if self.saving_on_failure(collected, &model, monitor)? == Flow::Stopped {
                 return self.finish(model, true, monitor);
             }
             let flow;

@@ -5,6 +5,8 @@
 //! between the two, and its log-probabilities are compared with the trainer's own before the batch counts.
 
 mod agreement;
+#[cfg(test)]
+mod server_tests;
 mod wire;
 
 use std::ops::ControlFlow;
@@ -20,6 +22,7 @@ use lm_model::checkpoint::{SaveDtype, save, save_adapter};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
+use crate::groups::other_token;
 use crate::{BoxError, RolloutEngine};
 
 /// How often a waiting rollout looks whether it should stop.
@@ -73,6 +76,16 @@ pub enum RemoteError {
         "expected a completion of the prompt that was sent, found one of an other prompt: has the server another tokenizer?"
     )]
     OtherPrompt,
+    /// The server has tokens that the policy does not have.
+    #[error(
+        "expected token ids below {vocab}, found {id}: has the server another model or tokenizer?"
+    )]
+    OtherToken {
+        /// The first such token.
+        id: u32,
+        /// Size of the policy's vocabulary.
+        vocab: usize,
+    },
     /// Ids and log-probabilities do not belong together.
     #[error(
         "expected 1 to {most} tokens with as many log-probabilities, found {ids} token ids and {log_probs} log-probabilities"
@@ -275,6 +288,15 @@ fn refusal(error: chat_client::Error) -> RemoteError {
     }
 }
 
+/// Before the trainer's own log-probabilities of the tokens are asked for, which only tokens of the policy have.
+fn check_tokens(groups: &[Vec<Generated>], vocab: usize) -> Result<(), RemoteError> {
+    let mut completions = groups.iter().flatten();
+    match completions.find_map(|one| other_token(&one.ids, vocab)) {
+        None => Ok(()),
+        Some(id) => Err(RemoteError::OtherToken { id, vocab }),
+    }
+}
+
 /// Whether the server says that it has no such model: it was started anew and has lost the adapter.
 fn is_lost(error: &RemoteError) -> bool {
     matches!(
@@ -300,6 +322,7 @@ impl<B: LmOps> RolloutEngine<B> for RemoteEngine {
             }
             other => other,
         }?;
+        check_tokens(&groups, model.config().vocab_size)?;
         agreement::check(model, requests, &groups, self.tolerance)?;
         self.version += 1;
         Ok(groups)

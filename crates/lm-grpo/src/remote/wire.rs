@@ -92,6 +92,12 @@ pub(super) fn read(body: &str, request: &Request) -> Result<Vec<Generated>, Remo
     }
     let mut choices = answer.choices;
     choices.sort_by_key(|choice| choice.index);
+    if let Some((i, choice)) = (0..).zip(&choices).find(|(i, choice)| choice.index != *i) {
+        let found = choice.index;
+        return Err(RemoteError::Answer(format!(
+            "the completions are not numbered from 0 on: number {found} in the place of {i}"
+        )));
+    }
     choices
         .into_iter()
         .map(|choice| generated(choice, request))
@@ -188,6 +194,8 @@ mod tests {
             let said = with(&|choice| choice[key] = value.clone());
             assert!(said.contains(word), "{key}: {said}");
         }
+        let twice = with(&|choice| choice["index"] = json!(0));
+        assert!(twice.contains("number 0 in the place of 1"), "{twice}");
         assert!(read("<html>", &request()).is_err());
     }
 }

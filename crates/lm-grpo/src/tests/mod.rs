@@ -2,7 +2,7 @@
 
 mod ahead;
 mod entropy;
-mod invariants;
+pub(crate) mod invariants;
 mod objective;
 mod parity;
 mod pass;
@@ -10,7 +10,7 @@ mod refusals;
 mod resume;
 mod sampling;
 mod scalar;
-mod toy;
+pub(crate) mod toy;
 mod trainer;
 mod workers;
 
