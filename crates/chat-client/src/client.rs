@@ -166,7 +166,7 @@ impl ChatClient {
             };
             match failure {
                 Failure::Fatal(error) => return Err(error),
-                Failure::Again(again) => self.wait(&mut tries, again, stop).await?,
+                Failure::Again(again) => self.wait(&url, &mut tries, again, stop).await?,
             }
         }
     }
@@ -200,7 +200,7 @@ impl ChatClient {
             drop(slot);
             match failure {
                 Failure::Fatal(error) => return Err(error),
-                Failure::Again(again) => self.wait(&mut tries, again, stop).await?,
+                Failure::Again(again) => self.wait(&url, &mut tries, again, stop).await?,
             }
         }
     }
@@ -230,19 +230,25 @@ impl ChatClient {
             match self.try_once(pass, archive).await {
                 Ok(answer) => return Ok(answer),
                 Err(Failure::Fatal(error)) => return Err(error),
-                Err(Failure::Again(again)) => self.wait(&mut tries, again, stop).await?,
+                Err(Failure::Again(again)) => self.wait(&self.url, &mut tries, again, stop).await?,
             }
         }
     }
 
-    /// Waits before the next try, without a slot.
-    async fn wait(&self, tries: &mut Tries, again: Again, stop: &Stop) -> Result<(), Error> {
+    /// Waits before the next try at `url`, without a slot.
+    async fn wait(
+        &self,
+        url: &Url,
+        tries: &mut Tries,
+        again: Again,
+        stop: &Stop,
+    ) -> Result<(), Error> {
         let retry = &self.endpoint.retry;
         let Some(delay) = tries.next(&again, retry, self.http.reached()) else {
-            return Err(tries.exhausted(self.url(), again));
+            return Err(tries.exhausted(url.as_str(), again));
         };
         Counters::count(&self.counters.retried);
-        tracing::warn!(url = %self.url, ?delay, cause = again.cause, "trying again");
+        tracing::warn!(%url, ?delay, cause = again.cause, "trying again");
         tokio::select! {
             () = tokio::time::sleep(delay) => Ok(()),
             () = stop.stopped() => Err(Error::Stopped),

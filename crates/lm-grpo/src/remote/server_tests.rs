@@ -248,6 +248,8 @@ fn a_server_that_goes_away_ends_the_run_with_its_state_saved() {
         };
         let error = expect_error(train(dies, &files));
         assert!(matches!(error, Error::Rollout { step: 2, .. }), "{error}");
+        let method = "/v1/load_lora_adapter";
+        assert!(error.to_string().contains(method), "{error}");
         let resume = latest_checkpoint(&dir.path().join("checkpoints")).expect("a folder");
         assert!(resume.is_some());
         let files = RunFiles { resume, ..files };
