@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""This program beside PyTorch, transformers and TRL: training steps, generation and GRPO on random models of one shape.
+"""This program beside PyTorch, transformers, TRL and llama.cpp: training, generation and GRPO on random models of one shape.
 
     cargo build --release -p rner
     python3 scripts/bench_peers.py                      # everything
@@ -9,7 +9,9 @@ Ours and theirs run in turn, each in a process of its own, so that what else the
 with the medians over the rounds, their spread and the ratios is printed; --json also writes every single measurement.
 
 torch 2.9.0, transformers and TRL are installed into a virtual environment if it is not there yet (--venv, or the variable
-BENCH_PEERS_VENV; target/peers by default).
+BENCH_PEERS_VENV; target/peers by default). llama.cpp gets an environment of its own beside it, whose name ends in -llama, when
+a case needs it. It is built from source for this processor, which takes minutes and a C++ compiler, and left out if that
+fails. Its threads wait for each other by spinning: beside other programs two of them are slower than one.
 """
 
 import argparse
@@ -23,6 +25,9 @@ import venv
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PACKAGES = ["torch==2.9.0", "transformers==5.23.0", "peft", "trl==1.16.0", "datasets"]
+# llama.cpp's part for images is a quarter of its build.
+NO_IMAGES = "--config-settings=cmake.define.LLAVA_BUILD=OFF"
+LLAMA = ["llama-cpp-python==0.3.36", "--no-binary=llama-cpp-python", NO_IMAGES, "gguf", "numpy"]
 SHAPE = ["hidden", "layers", "heads", "kv-heads", "head-dim", "ffn", "vocab", "batch"]
 SMALL = dict(zip(SHAPE, [256, 4, 8, 4, 32, 768, 4096, 8]))
 MODEL = {key: value for key, value in SMALL.items() if key != "batch"}
@@ -37,7 +42,7 @@ CASES = {
     "sft-vocabulary": ("sft", SMALL | {"vocab": 32768}, {"seq": 512}, ["eager"]),
     "generate-16": ("generate", SMALL | {"batch": 16}, {"prompt": 200, "new": 128}, ["eager"]),
     "grpo": ("grpo", MODEL, {"prompts": 2, "group": 16, "prompt-tokens": 200, "new-tokens": 128}, ["eager", "checkpointing"]),
-    "generate-1": ("generate", SMALL | {"batch": 1}, {"prompt": 200, "new": 128}, ["eager"]),
+    "generate-1": ("generate", SMALL | {"batch": 1}, {"prompt": 200, "new": 128}, ["eager", "llama.cpp"]),
 }
 
 
@@ -45,14 +50,33 @@ def flags(options: dict) -> list[str]:
     return [word for key, value in options.items() for word in (f"--{key}", str(value))]
 
 
-def python(folder: pathlib.Path) -> str:
+def python(folder: pathlib.Path, packages: list[str]) -> str:
     """The interpreter of the environment, which is made if it is absent."""
     path = folder / "bin" / "python"
     if not path.exists():
-        print(f"installing {' '.join(PACKAGES)} into {folder}", file=sys.stderr)
+        print(f"installing {' '.join(packages)} into {folder}", file=sys.stderr)
         venv.create(folder, with_pip=True)
-        subprocess.run([path, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
+        try:
+            subprocess.run([path, "-m", "pip", "install", "--quiet", *packages], check=True)
+        except BaseException:
+            # Without its interpreter the environment is absent, and the next run makes it again.
+            path.unlink()
+            raise
     return str(path)
+
+
+def peer(mode: str, command: str, arguments: argparse.Namespace) -> list[str] | None:
+    """How the peer starts, or nothing if it cannot be installed."""
+    if mode != "llama.cpp":
+        script = "peer_grpo.py" if command == "grpo" else "peer.py"
+        return [arguments.python, str(ROOT / "scripts" / script), command, "--mode", mode]
+    folder = arguments.venv.with_name(f"{arguments.venv.name}-llama")
+    try:
+        interpreter = python(folder, LLAMA)
+    except subprocess.CalledProcessError:
+        print("llama.cpp could not be installed and is left out", file=sys.stderr)
+        return None
+    return [interpreter, str(ROOT / "scripts" / "peer_llama.py"), command]
 
 
 def measure(command: list[str]) -> dict:
@@ -63,15 +87,21 @@ def measure(command: list[str]) -> dict:
 def run_case(name: str, arguments: argparse.Namespace) -> dict:
     command, shape, more, peers = CASES[name]
     repeat = {"repetitions" if command == "generate" else "steps": arguments.repeat}
-    script = "peer_grpo.py" if command == "grpo" else "peer.py"
-    ours = [arguments.rner, "bench", command, "--json", *flags(shape | more | repeat)]
-    peer = [arguments.python, str(ROOT / "scripts" / script), command, *flags(shape | more | repeat)]
-    found: dict[str, list] = {"ours": [], **{mode: [] for mode in peers}}
+    options = flags(shape | more | repeat)
+    commands = {"ours": [arguments.rner, "bench", command, "--json"]}
+    commands |= {mode: started for mode in peers if (started := peer(mode, command, arguments))}
+    found: dict[str, list] = {who: [] for who in commands}
     for _ in range(arguments.rounds):
-        found["ours"].append(measure(ours))
-        for mode in peers:
-            found[mode].append(measure([*peer, "--mode", mode]))
+        for who, start in commands.items():
+            found[who].append(measure([*start, *options]))
     return found
+
+
+def comparisons(found: dict) -> list[dict]:
+    """Ours beside the modes of PyTorch, of which a row takes the best, and ours beside llama.cpp."""
+    alone = {who: found[who] for who in ("ours", "llama.cpp") if who in found}
+    modes = {who: runs for who, runs in found.items() if who != "llama.cpp"}
+    return [modes, alone] if len(alone) == 2 else [modes]
 
 
 def row(name: str, found: dict) -> str:
@@ -99,13 +129,14 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=9, help="timed steps or generations in a process")
     parser.add_argument("--json", type=pathlib.Path, help="file for every measurement")
     arguments = parser.parse_args()
-    arguments.python = python(arguments.venv)
+    arguments.python = python(arguments.venv, PACKAGES)
     print("| case | ours, tokens/s | theirs | ratio (spread) | ours, MiB | theirs, MiB | their memory / ours | spread |")
     print("|---|---|---|---|---|---|---|---|")
     everything = {}
     for name in arguments.only:
         everything[name] = run_case(name, arguments)
-        print(row(name, everything[name]), flush=True)
+        for found in comparisons(everything[name]):
+            print(row(name, found), flush=True)
     if arguments.json:
         arguments.json.write_text(json.dumps(everything, indent=1))
 
