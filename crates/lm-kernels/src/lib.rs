@@ -49,8 +49,10 @@ mod lm_ops;
 mod memory;
 pub mod ops;
 pub mod reference;
+mod threads;
 
 pub use bodies::{Body, bodies};
 pub use bounds::{SeqBounds, Span};
 pub use lm_ops::{EntropyGrad, LmOps, LogProbsGrad, LogitsLeft, Needs};
 pub use memory::keep_freed_memory;
+pub use threads::compute_in_this_thread;

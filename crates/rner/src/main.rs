@@ -39,6 +39,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     if computes(&cli.command) {
         lm_kernels::keep_freed_memory();
+        lm_kernels::compute_in_this_thread();
     }
     exit::finish(run(cli))
 }

@@ -147,6 +147,22 @@ pub(super) fn exp_row(x: &mut [f32]) -> (f32, f32) {
     (max, total(lanes) + rest)
 }
 
+/// Floats in a line of the cache.
+pub(super) const LINE: usize = 16;
+
+/// Asks for the line of the cache at an address, which may be any. Rows of a weight are too short for the processor to see by
+/// itself where several of them go on.
+#[inline(always)]
+pub(super) fn prefetch(at: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch reads nothing.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,7 +12,12 @@ use std::array::from_fn;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
-use super::{matrix::MatMut, parallel::for_tasks, simd::vectorised, weight::Weight};
+use super::{
+    matrix::MatMut,
+    parallel::for_tasks,
+    simd::{LINE, prefetch, vectorised},
+    weight::Weight,
+};
 
 /// Rows up to which this is faster than the gemm crate.
 const FEW: usize = 64;
@@ -50,7 +55,7 @@ pub(super) fn product(x: &[f32], weight: &Weight, out: &mut [MaybeUninit<f32>], 
     let tasks: Vec<_> = pieces().zip(out).collect();
     for_tasks(
         tasks,
-        rows * outputs * inputs / 8,
+        rows.max(16) * outputs * inputs / 8,
         |((start, len), mut out)| {
             weight.lend_rows((start, len), |weight| {
                 rows_of_x.multiply(weight, (len, inputs), &mut out);
@@ -212,6 +217,10 @@ fn sums<const L: usize>(weights: &[&[f32]; OUTPUTS], lanes: &[f32]) -> [[f32; L]
     );
     let mut sums = [[0.0_f32; L]; OUTPUTS];
     for (i, x) in (0..inputs).zip(lanes.chunks_exact(L)) {
+        if i % LINE == 0 {
+            let next = |row: &&[f32]| prefetch(row.as_ptr().wrapping_add(i + OUTPUTS * inputs));
+            weights.iter().for_each(next);
+        }
         // A copy, which stays in registers; values that are read again for every output would be half of all reads.
         let mut lanes = [0.0; L];
         lanes.copy_from_slice(x);

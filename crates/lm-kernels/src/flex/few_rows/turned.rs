@@ -5,6 +5,8 @@
 
 use std::arch::x86_64::*;
 
+use super::super::simd::prefetch;
+
 /// Most rows that are done here: with more, the sums would not fit into the registers.
 pub(super) const MOST: usize = 4;
 /// Outputs at once: two registers, whose sums do not wait for each other.
@@ -51,6 +53,7 @@ unsafe fn sums<const R: usize>(
     let mut sums = [[_mm256_setzero_ps(); OUTPUTS / LANES]; R];
     let whole = inputs / INPUTS * INPUTS;
     for at in (0..whole).step_by(INPUTS) {
+        fetch_next(weights, at, inputs);
         for half in 0..OUTPUTS / LANES {
             // SAFETY: `at + 4` is at most the length of every row.
             let columns = unsafe { turned(weights, half * LANES, at) };
@@ -78,6 +81,17 @@ unsafe fn sums<const R: usize>(
         }
     }
     out
+}
+
+/// Asks for what the next outputs read in the place of these: a quarter of the rows at each step, so that every line of the cache
+/// is asked for once. Rows are too short for the processor to see where sixteen of them go on.
+#[inline(always)]
+fn fetch_next(weights: &[&[f32]; OUTPUTS], at: usize, inputs: usize) {
+    let quarter = at / INPUTS % 4 * 4;
+    for row in &weights[quarter..quarter + 4] {
+        let next = row.as_ptr().wrapping_add(at + OUTPUTS * inputs);
+        prefetch(next);
+    }
 }
 
 /// Inputs `at` to `at + 3` of eight outputs from `first` on, a register for each input.
