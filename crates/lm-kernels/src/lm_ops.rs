@@ -160,6 +160,12 @@ pub trait LmOps: Backend {
         primitive(reference::linear::<Self>(tensor(x), tensor(weight)))
     }
 
+    /// See [`ops::linears`](crate::ops::linears).
+    fn lm_linears(x: FloatTensor<Self>, weights: Vec<FloatTensor<Self>>) -> Vec<FloatTensor<Self>> {
+        let product = |weight| Self::lm_linear(x.clone(), weight);
+        weights.into_iter().map(product).collect()
+    }
+
     /// Gradient of the input of [`LmOps::lm_linear`]: `grad [T,Out] · weight [Out,In]`.
     fn lm_linear_bwd_x(weight: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
         default_body_runs();

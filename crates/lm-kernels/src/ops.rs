@@ -88,6 +88,24 @@ pub fn linear<B: LmOps>(x: Tensor<B, 2>, weight: Tensor<B, 2>) -> Tensor<B, 2> {
     tensor(B::lm_linear(primitive(x), primitive(weight)))
 }
 
+/// [`linear`] of one input with several weights. For the few rows of a decode step it is faster than one after the other.
+///
+/// # Shapes
+/// `x [T, In]`, every weight `[Out, In]` with an `Out` of its own → `[T, Out]` each
+pub fn linears<B: LmOps, const N: usize>(
+    x: Tensor<B, 2>,
+    weights: [Tensor<B, 2>; N],
+) -> [Tensor<B, 2>; N] {
+    for weight in &weights {
+        check_eq("linears", "inputs of weight", weight.dims()[1], x.dims()[1]);
+    }
+    let weights = weights.map(primitive).into();
+    let found = B::lm_linears(primitive(x), weights);
+    check_eq("linears", "number of products", found.len(), N);
+    let mut found = found.into_iter();
+    std::array::from_fn(|_| tensor(found.next().expect("the number was checked")))
+}
+
 /// The rows of `weight` that `ids` name.
 ///
 /// # Shapes

@@ -362,8 +362,10 @@ impl<B: LmOps> Attention<B> {
         context: &Context<B>,
         attend: impl FnOnce(Tensor<B, 3>, Tensor<B, 3>, Tensor<B, 3>) -> Tensor<B, 3>,
     ) -> Tensor<B, 2> {
-        let q = self.queries(x.clone(), context);
-        let (k, v) = self.keys_and_values(x, context);
+        let projections = [&self.q_proj, &self.k_proj, &self.v_proj];
+        let [q, k, v] = Linear::forward_all(projections, x).map(|x| context.heads(x));
+        let q = self.q_norm.forward_with_rope(q, context);
+        let k = self.k_norm.forward_with_rope(k, context);
         self.mix(attend(q, k, v))
     }
 
@@ -377,8 +379,8 @@ impl<B: LmOps> Attention<B> {
         x: Tensor<B, 2>,
         context: &Context<B>,
     ) -> (Tensor<B, 3>, Tensor<B, 3>) {
-        let k = context.heads(self.k_proj.forward(x.clone()));
-        let v = context.heads(self.v_proj.forward(x));
+        let projections = [&self.k_proj, &self.v_proj];
+        let [k, v] = Linear::forward_all(projections, x).map(|x| context.heads(x));
         (self.k_norm.forward_with_rope(k, context), v)
     }
 
@@ -391,18 +393,28 @@ impl<B: LmOps> Attention<B> {
 
 impl<B: LmOps> Mlp<B> {
     fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        let gate = self.gate_proj.forward(x.clone());
-        let up = self.up_proj.forward(x);
+        let [gate, up] = Linear::forward_all([&self.gate_proj, &self.up_proj], x);
         self.down_proj.forward(ops::swiglu(gate, up))
     }
 }
 
 impl<B: LmOps> Linear<B> {
     fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        match &self.adapter {
-            None => ops::linear(x, self.weight.val()),
-            Some(adapter) => ops::linear(x.clone(), self.weight.val()) + adapter.forward(x),
-        }
+        let [out] = Self::forward_all([self], x);
+        out
+    }
+
+    /// What several projections make of one input.
+    fn forward_all<const N: usize>(all: [&Self; N], x: Tensor<B, 2>) -> [Tensor<B, 2>; N] {
+        let weights = all.map(|linear| linear.weight.val());
+        let mut products = ops::linears(x.clone(), weights).into_iter();
+        all.map(|linear| {
+            let product = products.next().expect("a product of every weight");
+            match &linear.adapter {
+                None => product,
+                Some(adapter) => product + adapter.forward(x.clone()),
+            }
+        })
     }
 }
 

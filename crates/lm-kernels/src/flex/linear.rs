@@ -1,11 +1,11 @@
 //! Linear layers and the embedding table.
 
-use burn::tensor::Shape;
+use burn::tensor::{Shape, TensorMetadata};
 use burn_flex::FlexTensor;
 
 use super::{
     buffer::{Input, Output, cast, integers, tensor},
-    few_rows::{is_few, product},
+    few_rows::{is_few, products},
     matrix::{Mat, MatMut, Threads, multiply},
     parallel::for_chunks,
     weight::Weight,
@@ -20,13 +20,39 @@ pub(super) fn linear(x: FlexTensor, weight: FlexTensor) -> FlexTensor {
     let (rows, outputs) = (x.dim(0), weight.rows());
     let mut out = Output::new(rows * outputs);
     if is_few(rows, outputs) {
-        product(&x, &weight, out.slots(rows * outputs), rows);
+        let slots = out.slots(rows * outputs);
+        products(&x, rows, vec![(&weight, slots)]);
     } else {
         let product = MatMut::unwritten(out.slots(rows * outputs), rows, outputs);
         weight.project(product, Mat::new(&x, rows, x.dim(1)), 1.0);
     }
     // SAFETY: both branches write every element.
     cast(unsafe { out.finish(Shape::new([rows, outputs])) }, dtype)
+}
+
+pub(super) fn linears(x: FlexTensor, weights: Vec<FlexTensor>) -> Vec<FlexTensor> {
+    let rows = x.shape()[0];
+    if !weights.iter().all(|weight| is_few(rows, weight.shape()[0])) {
+        return weights
+            .into_iter()
+            .map(|weight| linear(x.clone(), weight))
+            .collect();
+    }
+    let dtype = x.dtype();
+    let x = Input::new(x);
+    let weights: Vec<Weight> = weights.into_iter().map(Weight::new).collect();
+    let size = |weight: &Weight| rows * weight.rows();
+    let mut outs: Vec<Output> = weights.iter().map(|w| Output::new(size(w))).collect();
+    let pairs = weights.iter().zip(&mut outs);
+    let pairs = pairs.map(|(weight, out)| (weight, out.slots(size(weight))));
+    products(&x, rows, pairs.collect());
+    let outs = outs.into_iter().zip(&weights);
+    outs.map(|(out, weight)| {
+        // SAFETY: `products` writes every element.
+        let out = unsafe { out.finish(Shape::new([rows, weight.rows()])) };
+        cast(out, dtype)
+    })
+    .collect()
 }
 
 pub(super) fn linear_bwd_x(weight: FlexTensor, grad: FlexTensor) -> FlexTensor {

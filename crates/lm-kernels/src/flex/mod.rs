@@ -80,6 +80,10 @@ impl LmOps for Flex {
         linear::linear(x, weight)
     }
 
+    fn lm_linears(x: FlexTensor, weights: Vec<FlexTensor>) -> Vec<FlexTensor> {
+        linear::linears(x, weights)
+    }
+
     fn lm_linear_bwd_x(weight: FlexTensor, grad: FlexTensor) -> FlexTensor {
         linear::linear_bwd_x(weight, grad)
     }

@@ -289,3 +289,21 @@ fn entropies_have_a_gradient([rows, dim, vocab]: [usize; 3], temperature: f64, s
     let partial = gradients(loss_of_both(scored.log_probs, scored.entropy), &[&a, &b]);
     assert_eq!(partial, [None, found[1].clone()], "{what}: frozen input");
 }
+
+/// Several weights at once are one after the other, bit for bit, with few rows and with many.
+#[test]
+fn several_weights_give_what_each_gives() {
+    for rows in [1, 2, 5, 16, 64, 65, 200] {
+        let x = random(1, [rows, 24]);
+        let weights =
+            [(2, 7), (3, 48), (4, 101), (5, 1)].map(|(seed, out)| random(seed, [out, 24]));
+        let found = ops::linears(x.clone(), weights.clone());
+        for (found, weight) in found.iter().zip(weights) {
+            let expected = ops::linear(x.clone(), weight);
+            assert_eq!(found.dims(), expected.dims());
+            assert_eq!(read(found), read(&expected), "{rows} rows");
+        }
+    }
+    let [none] = ops::linears(random(1, [0, 24]), [random(2, [7, 24])]);
+    assert_eq!(none.dims(), [0, 7]);
+}

@@ -26,6 +26,8 @@ const SMALL_PRODUCT: usize = 256;
 /// Outputs computed at once. More rows of the weight than this, each a power of two long, would compete for the same places
 /// of the cache.
 const OUTPUTS: usize = 6;
+/// As many rows as take no longer than one: with fewer, reading the weight is what takes the time.
+const LEAST_ROWS: usize = 16;
 /// Outputs per task, a multiple of the above.
 const TASK: usize = 48;
 /// Rows in a full group of lanes: two AVX2 registers.
@@ -39,29 +41,33 @@ pub(super) fn is_few(rows: usize, outputs: usize) -> bool {
     rows <= FEW || rows * outputs <= SMALL_PRODUCT
 }
 
-/// `out [rows, out] = x [rows, in] · weightᵀ`; writes all of `out`.
-pub(super) fn product(x: &[f32], weight: &Weight, out: &mut [MaybeUninit<f32>], rows: usize) {
-    if out.is_empty() {
-        return;
-    }
-    let (inputs, outputs) = (weight.cols(), weight.rows());
+/// `out [rows, out] = x [rows, in] · weightᵀ` for every weight and its `out`; writes all of each.
+pub(super) fn products(x: &[f32], rows: usize, of: Vec<(&Weight, &mut [MaybeUninit<f32>])>) {
+    let of: Vec<_> = of.into_iter().filter(|(_, out)| !out.is_empty()).collect();
+    let inputs = of.first().map_or(0, |(weight, _)| weight.cols());
     let rows_of_x = Rows::of(x, rows, inputs);
-    let pieces = || {
-        (0..outputs)
-            .step_by(TASK)
-            .map(|start| (start, TASK.min(outputs - start)))
-    };
-    let out = MatMut::unwritten(out, rows, outputs).column_pieces(pieces());
-    let tasks: Vec<_> = pieces().zip(out).collect();
+    let outputs: usize = of.iter().map(|(weight, _)| weight.rows()).sum();
+    let tasks = of.into_iter().flat_map(|(weight, out)| {
+        let out = MatMut::unwritten(out, rows, weight.rows()).column_pieces(pieces(weight));
+        pieces(weight).zip(out).map(move |piece| (weight, piece))
+    });
     for_tasks(
-        tasks,
-        rows.max(16) * outputs * inputs / 8,
-        |((start, len), mut out)| {
+        tasks.collect(),
+        rows.max(LEAST_ROWS) * outputs * inputs / 8,
+        |(weight, ((start, len), mut out))| {
             weight.lend_rows((start, len), |weight| {
                 rows_of_x.multiply(weight, (len, inputs), &mut out);
             });
         },
     );
+}
+
+/// First row and number of rows of every task.
+fn pieces(weight: &Weight) -> impl Iterator<Item = (usize, usize)> + use<> {
+    let outputs = weight.rows();
+    (0..outputs)
+        .step_by(TASK)
+        .map(move |start| (start, TASK.min(outputs - start)))
 }
 
 /// The rows of `x` in the form in which they are multiplied.
