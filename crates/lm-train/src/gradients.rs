@@ -73,7 +73,7 @@ impl<B: Backend> ParamGradients<B> {
     pub fn square_norms(&self) -> Option<Tensor<B, 1>> {
         let squares: Vec<_> = self
             .iter()
-            .map(|(_, tensor)| tensor.clone().cast(DType::F32).square().sum())
+            .map(|(_, tensor)| sum_of_squares(tensor))
             .collect();
         (!squares.is_empty()).then(|| Tensor::cat(squares, 0))
     }
@@ -90,6 +90,25 @@ impl<B: Backend> ParamGradients<B> {
         self.order
             .iter()
             .filter_map(|id| self.tensors.get(id).map(|tensor| (*id, tensor)))
+    }
+}
+
+/// Elements whose squares are held at once.
+const SQUARES: usize = 1 << 22;
+
+/// The sum of the squares of all elements, `[1]`. The table of a large vocabulary is longer than anything else in a step, and so
+/// would its squares be.
+fn sum_of_squares<B: Backend>(tensor: &Tensor<B, 1>) -> Tensor<B, 1> {
+    let [elements] = tensor.dims();
+    let part = |start: usize| {
+        let part = tensor
+            .clone()
+            .narrow(0, start, SQUARES.min(elements - start));
+        part.cast(DType::F32).square().sum()
+    };
+    match elements <= SQUARES {
+        true => tensor.clone().cast(DType::F32).square().sum(),
+        false => Tensor::cat((0..elements).step_by(SQUARES).map(part).collect(), 0).sum(),
     }
 }
 

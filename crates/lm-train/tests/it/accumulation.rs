@@ -1,7 +1,10 @@
 //! How a step is split into micro-batches, and how samples are packed, changes only the rounding.
 
+use burn::backend::Flex;
+use burn::module::ParamId;
+use burn::tensor::Tensor;
 use lm_model::{LoraConfig, Qwen3};
-use lm_train::{BatchLayout, RunFiles, SftConfig, train_sft};
+use lm_train::{BatchLayout, ParamGradients, RunFiles, SftConfig, train_sft};
 
 use crate::support::{Cpu, Recorder, bits, quick, samples, tiny_model, weights};
 
@@ -118,4 +121,19 @@ fn dropout_cannot_be_computed_again() {
     let error = train_sft(model, &samples, &config, &files, &mut Recorder::default());
     let text = error.expect_err("must be refused").to_string();
     assert!(text.contains("recompute_layers"), "{text}");
+}
+
+/// A gradient that is longer than the squares that are held at once, and not a multiple of them.
+#[test]
+fn the_norm_of_a_large_table_is_that_of_its_elements() {
+    let elements = (2 << 22) + 5;
+    let mut gradients = ParamGradients::<Flex>::default();
+    let table = Tensor::<Flex, 1>::full([elements], 0.5, &Default::default());
+    gradients.add(ParamId::new(), table);
+    gradients.add(
+        ParamId::new(),
+        Tensor::<Flex, 1>::from_floats([3.0], &Default::default()),
+    );
+    let expected = (elements as f64 * 0.25 + 9.0).sqrt();
+    assert!((gradients.norm() / expected - 1.0).abs() < 1e-6);
 }
