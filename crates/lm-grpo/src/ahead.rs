@@ -2,7 +2,8 @@
 //!
 //! The batch of step n + 1 is sampled by the policy that step n began with, and joined before step n + 2 may begin, so what
 //! is computed does not depend on how long anything takes. A stop ends the rollout too, without a result; if updates were
-//! made meanwhile, as after a rollout that failed, the policy that sampled is kept for the checkpoint, because nothing else could sample the batch again.
+//! made meanwhile, as also beside a rollout that failed, the policy that sampled is kept for the checkpoint, because nothing else
+//! could sample the batch again.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -78,14 +79,11 @@ where
         if let Some(batch) = &mut self.batch {
             batch.rollout.seconds.waiting += waited.as_secs_f64();
         }
-        if sampled.policy.is_some() {
-            // Without an update, the model is still the policy that is to sample.
-            let begun = self.batch.as_ref();
-            let begun = begun.is_some_and(|batch| !batch.passes.is_empty());
-            self.rollout_policy = sampled.policy.filter(|_| begun);
-        }
-        let collected = self.saving_on_failure(sampled.collected, &model, monitor)?;
-        match collected {
+        // Without an update, the model is still the policy that is to sample.
+        let begun = self.batch.as_ref();
+        let begun = begun.is_some_and(|batch| !batch.passes.is_empty());
+        self.rollout_policy = sampled.policy.filter(|_| begun);
+        match self.saving_on_failure(sampled.collected, &model, monitor)? {
             Some(fresh) => {
                 fresh.announce(step, monitor);
                 let mut batch = fresh.batch;

@@ -201,8 +201,7 @@ impl<B: LmOps> Qwen3<B> {
         targets: Tensor<B, 1, Int>,
         temperature: f64,
     ) -> ops::TokenLogProbs<B> {
-        let hidden = self.model.norm.forward(x, self.config.rms_norm_eps);
-        ops::linear_log_probs(hidden.select(0, rows), self.head(), targets, temperature)
+        ops::linear_log_probs(self.predicting(x, rows), self.head(), targets, temperature)
     }
 
     /// [`Qwen3::score`] whose entropies have a gradient too.
@@ -213,9 +212,14 @@ impl<B: LmOps> Qwen3<B> {
         targets: Tensor<B, 1, Int>,
         temperature: f64,
     ) -> ops::TokenLogProbs<B> {
-        let hidden = self.model.norm.forward(x, self.config.rms_norm_eps);
-        let hidden = hidden.select(0, rows);
+        let hidden = self.predicting(x, rows);
         ops::linear_log_probs_and_entropy(hidden, self.head(), targets, temperature)
+    }
+
+    /// What the head is applied to, from the output of the last layer.
+    fn predicting(&self, x: Tensor<B, 2>, rows: Tensor<B, 1, Int>) -> Tensor<B, 2> {
+        let hidden = self.model.norm.forward(x, self.config.rms_norm_eps);
+        hidden.select(0, rows)
     }
 
     /// Logits of every position, `[T, V]`. For tests and small models: training and generation

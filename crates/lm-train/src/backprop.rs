@@ -108,8 +108,7 @@ where
 }
 
 /// A scalar whose derivative with respect to the log-probabilities is what `upstream` says, and with respect to the entropies
-/// what `scoring` says; `top` is the output of the
-/// last layer.
+/// what `scoring` says; `top` is the output of the last layer.
 fn surrogate<B>(
     model: &Qwen3<B>,
     top: Tensor<B, 2>,

@@ -106,10 +106,9 @@ fn sum_of_squares<B: Backend>(tensor: &Tensor<B, 1>) -> Tensor<B, 1> {
             .narrow(0, start, SQUARES.min(elements - start));
         part.cast(DType::F32).square().sum()
     };
-    match elements <= SQUARES {
-        true => tensor.clone().cast(DType::F32).square().sum(),
-        false => Tensor::cat((0..elements).step_by(SQUARES).map(part).collect(), 0).sum(),
-    }
+    let parts = (0..elements).step_by(SQUARES).map(part);
+    let sum = parts.reduce(|sum, part| sum + part);
+    sum.unwrap_or_else(|| Tensor::zeros([1], &tensor.device()))
 }
 
 /// Reads a tensor's values; waits for the device.

@@ -103,6 +103,30 @@ impl<F, I> Saved<F, I> {
     }
 }
 
+/// The forward pass in front of a backward pass: its three results, and what is kept of it.
+#[expect(
+    clippy::type_complexity,
+    reason = "the results of the operation and the state of its node"
+)]
+fn kept<B: LmOps>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    targets: IntTensor<B>,
+    temperature: f64,
+) -> ([FloatTensor<B>; 3], Saved<FloatTensor<B>, IntTensor<B>>) {
+    let inputs = (x.clone(), weight.clone(), targets.clone());
+    let (scored, logits) = B::lm_linear_log_probs_kept(x, weight, targets, temperature);
+    let (x, weight, targets) = inputs;
+    let lse = scored[2].clone();
+    let saved = Saved {
+        x,
+        weight,
+        left: LogitsLeft { lse, logits },
+        targets,
+    };
+    (scored, saved)
+}
+
 pub(super) fn linear_log_probs<B: LmOps, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
     weight: FloatTensor<Autodiff<B, C>>,
@@ -112,32 +136,18 @@ pub(super) fn linear_log_probs<B: LmOps, C: CheckpointStrategy>(
     let op = LinearLogProbs { temperature };
     let prep = op.prepare::<C>([x.node.clone(), weight.node.clone()]);
     let (x, weight) = (x.primitive, weight.primitive);
-    let untracked = <Autodiff<B, C> as AutodiffBackend>::from_inner;
-    let inputs = (x.clone(), weight.clone(), targets.clone());
-    match prep.compute_bound().stateful() {
+    let (log_probs, entropy, lse) = match prep.compute_bound().stateful() {
         OpsKind::Tracked(prep) => {
-            let ([log_probs, entropy, lse], logits) =
-                B::lm_linear_log_probs_kept(x, weight, targets, temperature);
-            let (x, weight, targets) = inputs;
-            let left = LogitsLeft {
-                lse: lse.clone(),
-                logits,
-            };
-            let saved = Saved {
-                x,
-                weight,
-                left,
-                targets,
-            };
-            let log_probs = prep.finish(saved, log_probs);
-            [log_probs, untracked(entropy), untracked(lse)]
+            let ([log_probs, entropy, lse], saved) = kept::<B>(x, weight, targets, temperature);
+            (prep.finish(saved, log_probs), entropy, lse)
         }
         OpsKind::UnTracked(prep) => {
             let [log_probs, entropy, lse] = B::lm_linear_log_probs(x, weight, targets, temperature);
-            let log_probs = prep.finish(log_probs);
-            [log_probs, untracked(entropy), untracked(lse)]
+            (prep.finish(log_probs), entropy, lse)
         }
-    }
+    };
+    let untracked = <Autodiff<B, C> as AutodiffBackend>::from_inner;
+    [log_probs, untracked(entropy), untracked(lse)]
 }
 
 pub(super) fn with_entropy<B: LmOps, C: CheckpointStrategy>(
@@ -151,16 +161,7 @@ pub(super) fn with_entropy<B: LmOps, C: CheckpointStrategy>(
     let (x, weight) = (x.primitive, weight.primitive);
     match prep.compute_bound().stateful() {
         OpsKind::Tracked(prep) => {
-            let inputs = (x.clone(), weight.clone(), targets.clone());
-            let ([log_probs, entropy, lse], logits) =
-                B::lm_linear_log_probs_kept(x, weight, targets, temperature);
-            let (x, weight, targets) = inputs;
-            let saved = Saved {
-                x,
-                weight,
-                left: LogitsLeft { lse, logits },
-                targets,
-            };
+            let ([log_probs, entropy, _], saved) = kept::<B>(x, weight, targets, temperature);
             let rows = [log_probs, entropy.clone()].map(tensor::<B, 1>);
             let both = primitive(Tensor::stack::<2>(rows.into(), 0));
             prep.finish((saved, entropy), both)

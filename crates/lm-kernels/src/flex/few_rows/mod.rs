@@ -26,10 +26,10 @@ const SMALL_PRODUCT: usize = 256;
 /// Outputs computed at once. More rows of the weight than this, each a power of two long, would compete for the same places
 /// of the cache.
 const OUTPUTS: usize = 6;
-/// As many rows as take no longer than one: with fewer, reading the weight is what takes the time.
-const LEAST_ROWS: usize = 16;
 /// Outputs per task, a multiple of the above.
 const TASK: usize = 48;
+/// Products of fewer rows are shared between threads as if they had so many: reading the weight is what takes the time.
+const LEAST_ROWS: usize = 16;
 /// Rows in a full group of lanes: two AVX2 registers.
 const WIDE: usize = 16;
 /// Rows in a small one.
