@@ -49,7 +49,7 @@ pub fn bodies<B: LmOps>(device: &B::Device, dtype: DType) -> Vec<(&'static str, 
         device: device.clone(),
         dtype,
     };
-    let runs: [Run<B>; 18] = [
+    let runs: [Run<B>; 19] = [
         ("rms_norm", Probe::rms_norm),
         ("rms_norm_bwd", Probe::rms_norm_bwd),
         ("norm_rope", Probe::norm_rope),
@@ -65,6 +65,10 @@ pub fn bodies<B: LmOps>(device: &B::Device, dtype: DType) -> Vec<(&'static str, 
         ("attention_bwd", Probe::attention_bwd),
         ("linear_log_probs", Probe::linear_log_probs),
         ("linear_log_probs_bwd", Probe::linear_log_probs_bwd),
+        (
+            "linear_log_probs_with_grads",
+            Probe::linear_log_probs_with_grads,
+        ),
         ("adamw", Probe::adamw),
         ("cached_attention", Probe::cached_attention),
         ("copy_slot", Probe::copy_slot),
@@ -83,6 +87,12 @@ struct Probe<B: Backend> {
 
 /// Tokens, heads and head dimension of the inputs; the hidden size is the last.
 const SIZES: [usize; 3] = [3, 1, 4];
+
+/// Both gradients.
+const ALL: Needs = Needs {
+    x: true,
+    weight: true,
+};
 
 impl<B: LmOps> Probe<B> {
     fn body(&self, run: fn(&Self)) -> Body {
@@ -205,16 +215,17 @@ impl<B: LmOps> Probe<B> {
             lse: self.column(),
             logits: None,
         };
-        let needs = Needs {
-            x: true,
-            weight: true,
-        };
         let (x, weight, ids) = (self.rows(), self.square(), self.ids());
         let grad = LogProbsGrad {
             log_probs: self.column(),
             entropy: None,
         };
-        B::lm_linear_log_probs_bwd(x, weight, ids, left, 1.0, grad, needs);
+        B::lm_linear_log_probs_bwd(x, weight, ids, left, 1.0, grad, ALL);
+    }
+
+    fn linear_log_probs_with_grads(&self) {
+        let (x, weight, ids) = (self.rows(), self.square(), self.ids());
+        B::lm_linear_log_probs_with_grads(x, weight, ids, 1.0, self.column(), ALL);
     }
 
     fn adamw(&self) {

@@ -53,6 +53,6 @@ mod threads;
 
 pub use bodies::{Body, bodies};
 pub use bounds::{SeqBounds, Span};
-pub use lm_ops::{EntropyGrad, LmOps, LogProbsGrad, LogitsLeft, Needs};
+pub use lm_ops::{EntropyGrad, LmOps, LogProbsGrad, LogitsLeft, Needs, ScoredWithGrads};
 pub use memory::keep_freed_memory;
 pub use threads::compute_in_this_thread;

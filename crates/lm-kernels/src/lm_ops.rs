@@ -67,6 +67,17 @@ pub struct EntropyGrad<F> {
     pub grad: F,
 }
 
+/// What [`LmOps::lm_linear_log_probs_with_grads`] returns.
+#[derive(Clone, Debug)]
+pub struct ScoredWithGrads<F> {
+    /// Log-probabilities, entropies and log-sum-exp of the scaled logits, each `[T]`.
+    pub scored: [F; 3],
+    /// The gradient of the activations, `[T, H]`, if it is needed.
+    pub dx: Option<F>,
+    /// The gradient of the weight, `[V, H]`, if it is needed.
+    pub dweight: Option<F>,
+}
+
 /// The operations of a decoder-only transformer over a backend's primitives.
 ///
 /// Methods are prefixed with `lm_` because `Backend` already has methods such
@@ -297,6 +308,19 @@ pub trait LmOps: Backend {
         (dx.map(primitive), dw.map(primitive))
     }
 
+    /// See [`ops::linear_log_probs_with_grads`](crate::ops::linear_log_probs_with_grads). The default is a forward and
+    /// a backward pass, one after the other.
+    fn lm_linear_log_probs_with_grads(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        targets: IntTensor<Self>,
+        temperature: f64,
+        grad: FloatTensor<Self>,
+        needs: Needs,
+    ) -> ScoredWithGrads<FloatTensor<Self>> {
+        forward_then_backward::<Self>(x, weight, targets, temperature, grad, needs)
+    }
+
     /// See [`ops::adamw`](crate::ops::adamw). The tensors are one-dimensional.
     fn lm_adamw(
         param: FloatTensor<Self>,
@@ -333,5 +357,32 @@ pub trait LmOps: Backend {
     ) -> FloatTensor<Self> {
         default_body_runs();
         primitive(reference::copy_slot::<Self>(tensor(half), from, to, len))
+    }
+}
+
+/// The two passes of [`LmOps::lm_linear_log_probs_with_grads`] as operations of their own.
+pub(crate) fn forward_then_backward<B: LmOps>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    targets: IntTensor<B>,
+    temperature: f64,
+    grad: FloatTensor<B>,
+    needs: Needs,
+) -> ScoredWithGrads<FloatTensor<B>> {
+    let inputs = (x.clone(), weight.clone(), targets.clone());
+    let (scored, logits) = B::lm_linear_log_probs_kept(x, weight, targets, temperature);
+    let lse = scored[2].clone();
+    let left = LogitsLeft { lse, logits };
+    let (x, weight, targets) = inputs;
+    let grad = LogProbsGrad {
+        log_probs: grad,
+        entropy: None,
+    };
+    let (dx, dweight) =
+        B::lm_linear_log_probs_bwd(x, weight, targets, left, temperature, grad, needs);
+    ScoredWithGrads {
+        scored,
+        dx,
+        dweight,
     }
 }

@@ -22,7 +22,7 @@ use burn::{
 };
 
 use crate::{
-    LmOps, SeqBounds,
+    LmOps, Needs, ScoredWithGrads, SeqBounds,
     ops::{AdamW, CacheRow},
 };
 
@@ -84,6 +84,24 @@ impl<B: LmOps, C: CheckpointStrategy> LmOps for Autodiff<B, C> {
         temperature: f64,
     ) -> FloatTensor<Self> {
         log_probs::with_entropy::<B, C>(x, weight, targets, temperature)
+    }
+
+    /// The gradients are results like others: nothing flows back through any of them.
+    fn lm_linear_log_probs_with_grads(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        targets: IntTensor<Self>,
+        temperature: f64,
+        grad: FloatTensor<Self>,
+        needs: Needs,
+    ) -> ScoredWithGrads<FloatTensor<Self>> {
+        let [x, weight, grad] = [x, weight, grad].map(Self::inner);
+        let found = B::lm_linear_log_probs_with_grads(x, weight, targets, temperature, grad, needs);
+        ScoredWithGrads {
+            scored: found.scored.map(Self::from_inner),
+            dx: found.dx.map(Self::from_inner),
+            dweight: found.dweight.map(Self::from_inner),
+        }
     }
 
     fn lm_adamw(

@@ -21,9 +21,10 @@ use burn_cubecl::{
 };
 
 use crate::{
-    LmOps, LogProbsGrad, LogitsLeft, Needs, SeqBounds,
+    LmOps, LogProbsGrad, LogitsLeft, Needs, ScoredWithGrads, SeqBounds,
     bodies::default_body_runs,
     convert::{ints, primitive, tensor},
+    lm_ops::forward_then_backward,
     ops::{AdamW, CacheRow},
     reference,
 };
@@ -222,6 +223,26 @@ where
         let (dx, dw) =
             reference::linear_log_probs_bwd::<Self>(saved, temperature, grad.map(tensor), needs);
         (dx.map(primitive), dw.map(primitive))
+    }
+
+    fn lm_linear_log_probs_with_grads(
+        x: CubeTensor<R>,
+        weight: CubeTensor<R>,
+        targets: CubeTensor<R>,
+        temperature: f64,
+        grad: CubeTensor<R>,
+        needs: Needs,
+    ) -> ScoredWithGrads<CubeTensor<R>> {
+        if taken(&[&x, &weight, &grad]) {
+            let scored = Scored {
+                x,
+                weight,
+                targets,
+                temperature,
+            };
+            return log_probs::forward_and_backward::<Self, R>(scored, grad, needs);
+        }
+        forward_then_backward::<Self>(x, weight, targets, temperature, grad, needs)
     }
 
     fn lm_adamw(

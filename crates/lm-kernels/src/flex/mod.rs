@@ -20,7 +20,7 @@ use burn::tensor::DType;
 use burn_flex::FlexTensor;
 
 use crate::{
-    LmOps, LogProbsGrad, LogitsLeft, Needs, SeqBounds,
+    LmOps, LogProbsGrad, LogitsLeft, Needs, ScoredWithGrads, SeqBounds,
     ops::{AdamW, CacheRow},
 };
 
@@ -149,6 +149,18 @@ impl LmOps for Flex {
         needs: Needs,
     ) -> (Option<FlexTensor>, Option<FlexTensor>) {
         log_probs::backward([x, weight, targets], left, grad, temperature, needs)
+    }
+
+    fn lm_linear_log_probs_with_grads(
+        x: FlexTensor,
+        weight: FlexTensor,
+        targets: FlexTensor,
+        temperature: f64,
+        grad: FlexTensor,
+        needs: Needs,
+    ) -> ScoredWithGrads<FlexTensor> {
+        let inputs = [x, weight, targets];
+        log_probs::forward_and_backward(inputs, temperature, grad, needs)
     }
 
     fn lm_adamw(

@@ -65,9 +65,8 @@ impl Problem {
         kept: Option<Tensor>,
         grad: &LogProbsGrad<Tensor>,
         needs: Needs,
-    ) -> (Option<Tensor>, Option<Tensor>) {
-        let dx = needs.x.then(|| self.x.empty_like());
-        let mut dweight = needs.weight.then(|| full(&self.weight).zeros_like());
+    ) -> Grads {
+        let mut sums = Sums::new(self, needs);
         let column = |values: &Tensor| full(values).unsqueeze(1);
         let grads = RowGradients {
             lse: column(lse),
@@ -83,14 +82,31 @@ impl Problem {
                 None => self.logits(chunk),
             };
             let dlogits = self.dlogits(logits, chunk, &grads);
-            if let Some(dx) = &dx {
-                let _ = dlogits.mm_out(&chunk.rows(dx), &self.weight);
-            }
-            if let Some(sum) = &mut dweight {
-                add_product(sum, &dlogits.tr(), &chunk.rows(&self.x));
-            }
+            sums.add(self, chunk, &dlogits);
         }
-        (dx, dweight.map(|sum| sum.to_kind(self.weight_kind)))
+        sums.finish(self)
+    }
+
+    /// [`Problem::statistics`], and from the same logits the gradients for those of the log-probabilities, `grad`.
+    pub(super) fn statistics_and_gradients(
+        &self,
+        grad: &Tensor,
+        needs: Needs,
+    ) -> ([Tensor; 3], Grads) {
+        let mut sums = Sums::new(self, needs);
+        let columns = self.columns();
+        let grads = RowGradients {
+            lse: columns[2].unsqueeze(1),
+            grad: full(grad).unsqueeze(1) / self.temperature,
+            entropy: None,
+        };
+        for chunk in self.chunks() {
+            let logits = self.logits(chunk);
+            self.write(&columns, chunk, &logits);
+            let dlogits = self.dlogits(logits, chunk, &grads);
+            sums.add(self, chunk, &dlogits);
+        }
+        (columns, sums.finish(self))
     }
 
     /// The gradient of a chunk's unscaled logits in the type of the activations, computed in their place.
@@ -166,6 +182,39 @@ impl Problem {
             start,
             len: most.min(rows - start),
         })
+    }
+}
+
+/// Gradients of activations and weight, those that are needed.
+type Grads = (Option<Tensor>, Option<Tensor>);
+
+/// Gradients of the activations and of the weight, to which every chunk of rows adds its part.
+struct Sums {
+    dx: Option<Tensor>,
+    dweight: Option<Tensor>,
+}
+
+impl Sums {
+    fn new(problem: &Problem, needs: Needs) -> Self {
+        let weight = || full(&problem.weight).zeros_like();
+        Self {
+            dx: needs.x.then(|| problem.x.empty_like()),
+            dweight: needs.weight.then(weight),
+        }
+    }
+
+    fn add(&mut self, problem: &Problem, chunk: Chunk, dlogits: &Tensor) {
+        if let Some(dx) = &self.dx {
+            let _ = dlogits.mm_out(&chunk.rows(dx), &problem.weight);
+        }
+        if let Some(sum) = &mut self.dweight {
+            add_product(sum, &dlogits.tr(), &chunk.rows(&problem.x));
+        }
+    }
+
+    fn finish(self, problem: &Problem) -> Grads {
+        let dweight = self.dweight.map(|sum| sum.to_kind(problem.weight_kind));
+        (self.dx, dweight)
     }
 }
 

@@ -14,7 +14,7 @@ use burn_tch::TchTensor;
 use tch::{Kind, Tensor};
 
 use crate::{
-    LmOps, LogProbsGrad, LogitsLeft, Needs, SeqBounds,
+    LmOps, LogProbsGrad, LogitsLeft, Needs, ScoredWithGrads, SeqBounds,
     ops::{AdamW, CacheRow},
 };
 
@@ -145,6 +145,24 @@ impl LmOps for LibTorch {
         let grad = grad.map(|column| column.tensor);
         let (dx, dw) = problem.gradients(&left.lse.tensor, kept, &grad, needs);
         (dx.map(new), dw.map(new))
+    }
+
+    fn lm_linear_log_probs_with_grads(
+        x: TchTensor,
+        weight: TchTensor,
+        targets: TchTensor,
+        temperature: f64,
+        grad: TchTensor,
+        needs: Needs,
+    ) -> ScoredWithGrads<TchTensor> {
+        let [x, weight, targets] = [&x.tensor, &weight.tensor, &targets.tensor];
+        let problem = log_probs::Problem::new(x, weight, targets, temperature);
+        let (scored, (dx, dweight)) = problem.statistics_and_gradients(&grad.tensor, needs);
+        ScoredWithGrads {
+            scored: scored.map(new),
+            dx: dx.map(new),
+            dweight: dweight.map(new),
+        }
     }
 
     fn lm_adamw(

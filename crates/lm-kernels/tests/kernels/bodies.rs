@@ -25,7 +25,7 @@ const LEFT_TO_BURN: &[&str] = &[];
 #[test]
 fn nothing_falls_back_silently() {
     let found = bodies::<Fast>(&Default::default(), DType::F32);
-    assert_eq!(found.len(), 18);
+    assert_eq!(found.len(), 19);
     for (name, body) in found {
         let expected = match LEFT_TO_BURN.contains(&name) {
             true => Body::Default,

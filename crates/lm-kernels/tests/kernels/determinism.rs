@@ -1,8 +1,8 @@
 //! Results do not depend on the number of threads.
 
-use lm_kernels::{SeqBounds, ops};
+use lm_kernels::{Needs, SeqBounds, ops};
 
-use crate::util::{Grad, gradients, int_tensor, leaf, random, read, tokens};
+use crate::util::{Fast, Grad, gradients, int_tensor, leaf, random, read, tokens};
 
 /// Output and gradients of a small network in a pool of `threads` threads.
 fn run(threads: usize) -> Vec<Vec<f32>> {
@@ -21,6 +21,7 @@ fn run(threads: usize) -> Vec<Vec<f32>> {
         let targets = int_tensor::<Grad>(&tokens(5, total, 600));
         let found = ops::linear_log_probs(out, head.clone(), targets, 0.9).log_probs;
         let mut values = vec![read(&found.clone().inner())];
+        values.extend(at_once());
         values.extend(
             gradients(found, &[&x, &w, &norm, &head])
                 .into_iter()
@@ -30,10 +31,24 @@ fn run(threads: usize) -> Vec<Vec<f32>> {
     })
 }
 
+/// Log-probabilities with their gradients.
+fn at_once() -> [Vec<f32>; 3] {
+    let (x, head) = (random(6, [501, 32]), random(7, [600, 32]));
+    let targets = int_tensor::<Fast>(&tokens(8, 501, 600));
+    let needs = Needs {
+        x: true,
+        weight: true,
+    };
+    let grad = random(9, [501]);
+    let (scored, grads) = ops::linear_log_probs_with_grads(x, head, targets, 0.9, grad, needs);
+    let [dx, dweight] = [grads.x, grads.weight].map(|grad| read(&grad.expect("asked for")));
+    [read(&scored.log_probs), dx, dweight]
+}
+
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
     let one = run(1);
-    assert_eq!(one.len(), 5);
+    assert_eq!(one.len(), 8);
     for threads in [2, 3] {
         assert_eq!(run(threads), one, "{threads} threads");
     }

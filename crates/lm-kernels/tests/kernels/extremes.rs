@@ -1,7 +1,7 @@
 //! Values at the borders of what a model can meet (huge logits, rows of zeros), and every size of a group of heads.
 
 use burn::tensor::Tensor;
-use lm_kernels::{SeqBounds, ops, reference};
+use lm_kernels::{Needs, SeqBounds, ops, reference};
 
 use crate::util::{
     Fast, Grad, close, close_gradients, close_values, frozen, gradients, int_tensor, leaf, random,
@@ -101,6 +101,17 @@ fn no_tokens_give_nothing() {
     assert_eq!(ops::linear(x.clone(), weight.clone()).dims(), [0, 5]);
     let scored = ops::linear_log_probs(x, weight, int_tensor(&[]), 1.0);
     assert_eq!(scored.log_probs.dims(), [0]);
+    let (x, weight) = (empty([0, 8]), random(1, [5, 8]));
+    let needs = Needs {
+        x: true,
+        weight: true,
+    };
+    let no_grad = Tensor::<Fast, 1>::zeros([0], &Default::default());
+    let (scored, grads) =
+        ops::linear_log_probs_with_grads(x, weight, int_tensor(&[]), 1.0, no_grad, needs);
+    assert_eq!(scored.log_probs.dims(), [0]);
+    assert_eq!(grads.x.expect("asked for").dims(), [0, 8]);
+    assert_eq!(read(&grads.weight.expect("asked for")), [0.0; 40]);
     assert_eq!(ops::swiglu(empty([0, 3]), empty([0, 3])).dims(), [0, 3]);
 }
 

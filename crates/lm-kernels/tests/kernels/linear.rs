@@ -200,6 +200,7 @@ fn log_probs_match_the_default_body_and_its_gradients() {
 fn more_logits_than_are_kept() {
     log_probs_match([20, 2, 900_000], 1.0);
     entropies_have_a_gradient([20, 2, 900_000], 1.0, 3.0);
+    gradients_at_once([20, 2, 900_000], 1.0, 3.0);
 }
 
 fn log_probs_match([rows, dim, vocab]: [usize; 3], temperature: f64) {
@@ -244,6 +245,93 @@ fn log_probs_match([rows, dim, vocab]: [usize; 3], temperature: f64) {
     let (dx, dw) = reference::linear_log_probs_bwd(saved, temperature, grad, needs);
     let body = [dx, dw].map(|grad| grad.as_ref().map(read));
     close_gradients(&format!("default body of {what}"), &body, &expected);
+}
+
+/// Scores and gradients of one operation are those of a forward and a backward pass.
+#[test]
+fn log_probs_with_their_gradients_at_once() {
+    for ([rows, dim, vocab], temperature, size) in [
+        ([1, 3, 2], 1.0, 3.0),
+        ([2, 8, 37], 0.7, 3.0),
+        ([130, 16, 301], 1.3, 3.0),
+        ([1100, 24, 65], 1.0, 3.0),
+        // Probabilities that are 1 and 0.
+        ([5, 4, 37], 1.0, 1e4),
+        // Rows of zeros.
+        ([40, 6, 19], 1.0, 0.0),
+    ] {
+        gradients_at_once([rows, dim, vocab], temperature, size);
+    }
+}
+
+fn gradients_at_once([rows, dim, vocab]: [usize; 3], temperature: f64, size: f64) {
+    let (x, w) = (random(7, [rows, dim]) * size, random::<2>(8, [vocab, dim]));
+    let ids = tokens(9, rows, vocab);
+    let what = format!("linear_log_probs_with_grads [{rows}, {dim}] -> {vocab}");
+    let run = |needs| {
+        let (x, w, targets) = (x.clone(), w.clone(), int_tensor::<Fast>(&ids));
+        let grad = random(99, [rows]);
+        ops::linear_log_probs_with_grads(x, w, targets, temperature, grad, needs)
+    };
+    let (scored, grads) = run(needs(true, true));
+    let targets = int_tensor::<Grad>(&ids);
+    let (a, b) = (leaf(&x), leaf(&w));
+    let [log_probs, entropy, _] =
+        reference::linear_log_probs(a.clone(), b.clone(), targets, temperature);
+    close(&what, &scored.log_probs, &log_probs.clone().inner());
+    close(&what, &scored.entropy, &entropy.inner());
+    let found = [grads.x, grads.weight].map(|grad| grad.as_ref().map(read));
+    close_gradients(&what, &found, &gradients(log_probs, &[&a, &b]));
+
+    for (x, weight) in [(true, false), (false, true), (false, false)] {
+        let (_, grads) = run(needs(x, weight));
+        let partial = [grads.x, grads.weight].map(|grad| grad.as_ref().map(read));
+        let wanted = [x.then_some(&found[0]), weight.then_some(&found[1])];
+        let wanted = wanted.map(|grad| grad.cloned().flatten());
+        assert_eq!(partial, wanted, "{what}: x {x}, weight {weight}");
+    }
+}
+
+fn needs(x: bool, weight: bool) -> Needs {
+    Needs { x, weight }
+}
+
+/// On an autodiff backend the results are the same, and nothing flows back through them.
+#[test]
+fn gradients_at_once_are_constants() {
+    let (x, w) = (leaf(&random(1, [5, 4])), leaf(&random(2, [7, 4])));
+    let ids = tokens(3, 5, 7);
+    let grad = random::<1>(4, [5]);
+    let (scored, grads) = ops::linear_log_probs_with_grads(
+        x.clone(),
+        w.clone(),
+        int_tensor(&ids),
+        1.0,
+        Tensor::from_inner(grad.clone()),
+        needs(true, true),
+    );
+    let (inner, expected) = ops::linear_log_probs_with_grads(
+        x.clone().inner(),
+        w.clone().inner(),
+        int_tensor::<Fast>(&ids),
+        1.0,
+        grad,
+        needs(true, true),
+    );
+    assert_eq!(
+        read(&scored.log_probs.clone().inner()),
+        read(&inner.log_probs)
+    );
+    let values = |grad: Option<Tensor<Grad, 2>>| read(&grad.expect("a gradient").inner());
+    assert_eq!(values(grads.x), read(&expected.x.expect("a gradient")));
+    assert_eq!(
+        values(grads.weight),
+        read(&expected.weight.expect("a gradient"))
+    );
+    let through = (scored.log_probs * x.clone().sum_dim(1).squeeze_dim(1)).sum();
+    let mut through = through.backward();
+    assert!(x.grad_remove(&mut through).is_some());
+    assert!(w.grad_remove(&mut through).is_none());
 }
 
 /// A loss of both: `Σ g·log p + Σ e·H`.

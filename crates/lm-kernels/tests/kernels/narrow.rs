@@ -108,6 +108,15 @@ fn log_probs_and_their_gradients() {
         x: true,
         weight: true,
     };
+    let (scored, at_once) = ops::linear_log_probs_with_grads(
+        x.clone(),
+        w.clone(),
+        targets.clone(),
+        0.8,
+        grad.clone(),
+        needs,
+    );
+    near("log_probs, at once", &scored.log_probs, &log_probs);
     let saved = reference::SavedLogProbs {
         x,
         weight: w,
@@ -119,8 +128,12 @@ fn log_probs_and_their_gradients() {
         entropy: None,
     };
     let (edx, edw) = reference::linear_log_probs_bwd(saved, 0.8, grad, needs);
-    near("log_probs: dx", &dx, &edx.expect("asked for"));
-    near("log_probs: dweight", &dw, &edw.expect("asked for"));
+    let (edx, edw) = (edx.expect("asked for"), edw.expect("asked for"));
+    near("log_probs: dx", &dx, &edx);
+    near("log_probs: dweight", &dw, &edw);
+    let (dx, dw) = (at_once.x, at_once.weight);
+    near("at once: dx", &dx.expect("asked for"), &edx);
+    near("at once: dweight", &dw.expect("asked for"), &edw);
 }
 
 /// Gradients through autodiff, for a given gradient of the output.

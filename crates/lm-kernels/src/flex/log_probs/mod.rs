@@ -1,19 +1,20 @@
 //! Log-probabilities of given tokens, a chunk of rows of logits at a time.
 
+mod gradients;
+
 use std::ops::Range;
 
 use burn::tensor::Shape;
 use burn_flex::FlexTensor;
 
 use super::{
-    buffer::{InPlace, Input, Output, cast, integers, tensor, with_scratch},
-    matrix::{Mat, MatMut, Threads, multiply_add},
+    buffer::{Input, Output, integers, tensor, with_scratch},
+    matrix::{Mat, MatMut},
     parallel::for_chunks,
     simd::{LANES, exp, max, total, vectorised},
     weight::Weight,
 };
-use crate::reference::LEAST_LOG_PROB;
-use crate::{LogProbsGrad, LogitsLeft, Needs};
+pub(super) use gradients::{backward, forward_and_backward};
 
 /// Rows of logits held at once, unless the vocabulary is large.
 const ROWS: usize = 512;
@@ -168,124 +169,5 @@ vectorised! {
         }
         let lse = max + sum.ln();
         [row[target] - lse, sum.ln() - moment / sum, lse]
-    }
-}
-
-pub(super) fn backward(
-    [x, weight, targets]: [FlexTensor; 3],
-    left: LogitsLeft<FlexTensor>,
-    grad: LogProbsGrad<FlexTensor>,
-    temperature: f64,
-    needs: Needs,
-) -> (Option<FlexTensor>, Option<FlexTensor>) {
-    let (dtype, weight_dtype) = (x.dtype(), weight.dtype());
-    let problem = Problem::new(x, weight, targets, temperature);
-    let grads = RowGradients::new(left.lse, grad);
-    let (x_len, weight_len) = (problem.x.len(), problem.vocab() * problem.dim());
-    let mut dx = Output::new(if needs.x { x_len } else { 0 });
-    let mut dweight = vec![0.0; if needs.weight { weight_len } else { 0 }];
-    let mut step = |chunk: (usize, usize), logits: &mut [f32]| {
-        let (start, len) = chunk;
-        logits_to_gradients(&problem, chunk, logits, &grads);
-        let dlogits = Mat::new(logits, len, problem.vocab());
-        if needs.x {
-            let rows = &mut dx.slots(x_len)[start * problem.dim()..];
-            let product = MatMut::unwritten(rows, len, problem.dim());
-            problem.weight.project_back(product, dlogits);
-        }
-        if needs.weight {
-            let sum = MatMut::new(&mut dweight, problem.vocab(), problem.dim());
-            multiply_add(sum, dlogits.t(), problem.rows(chunk), Threads::Auto);
-        }
-    };
-    match left.logits.map(InPlace::new) {
-        Some(mut kept) => problem
-            .chunks()
-            .for_each(|chunk| step(chunk, &mut kept.values()[problem.place(chunk)])),
-        None => problem.for_logits(step),
-    }
-    // SAFETY: the chunks cover all rows, and `project_back` writes each whole.
-    let dx = needs
-        .x
-        .then(|| unsafe { dx.finish(problem.x.shape().clone()) });
-    let dweight = needs
-        .weight
-        .then(|| tensor(dweight, problem.weight.shape().clone()));
-    (
-        dx.map(|x| cast(x, dtype)),
-        dweight.map(|x| cast(x, weight_dtype)),
-    )
-}
-
-/// What the gradient of a row of logits depends on besides the logits, a column each.
-struct RowGradients {
-    lse: Input,
-    /// Of the log-probability.
-    grad: Input,
-    /// The entropy and its gradient.
-    entropy: Option<[Input; 2]>,
-}
-
-impl RowGradients {
-    fn new(lse: FlexTensor, grad: LogProbsGrad<FlexTensor>) -> Self {
-        let entropy = grad.entropy.map(|of| [of.entropy, of.grad].map(Input::new));
-        Self {
-            lse: Input::new(lse),
-            grad: Input::new(grad.log_probs),
-            entropy,
-        }
-    }
-
-    /// Replaces the scaled logits of row `t` by the gradients of the unscaled ones.
-    fn write(&self, row: &mut [f32], t: usize, target: usize, inverse_temperature: f32) {
-        let size = self.grad[t] * inverse_temperature;
-        match &self.entropy {
-            None => row_gradient(row, self.lse[t], size),
-            Some([entropy, grad]) => {
-                let slope = grad[t] * inverse_temperature;
-                let even = size + slope * entropy[t];
-                row_gradient_with_entropy(row, self.lse[t], even, slope);
-            }
-        }
-        row[target] += size;
-    }
-}
-
-/// Replaces scaled logits by the gradients of the unscaled ones.
-fn logits_to_gradients(
-    problem: &Problem,
-    (start, len): (usize, usize),
-    logits: &mut [f32],
-    grads: &RowGradients,
-) {
-    let (vocab, work) = (problem.vocab(), logits.len());
-    for_chunks(
-        &mut logits[..len * vocab],
-        TASK * vocab,
-        work,
-        |task, logits| {
-            for (i, row) in logits.chunks_exact_mut(vocab).enumerate() {
-                let t = start + task * TASK + i;
-                grads.write(row, t, problem.targets[t], problem.inverse_temperature);
-            }
-        },
-    );
-}
-
-vectorised! {
-    fn row_gradient(row: &mut [f32], lse: f32, size: f32) {
-        for x in row {
-            *x = -size * exp(*x - lse);
-        }
-    }
-}
-
-vectorised! {
-    /// The share `even` of a probability's gradient is the same for all, the other grows with its logarithm.
-    fn row_gradient_with_entropy(row: &mut [f32], lse: f32, even: f32, slope: f32) {
-        for x in row {
-            let log_prob = (*x - lse).max(LEAST_LOG_PROB);
-            *x = -exp(log_prob) * (even + slope * log_prob);
-        }
     }
 }

@@ -8,11 +8,17 @@
 //! All functions panic when shapes do not fit together, as Burn's own
 //! operations do.
 
+mod log_probs;
+
 use burn::tensor::{Int, Tensor, backend::Backend};
 
 use crate::{
     LmOps, SeqBounds,
     convert::{primitive, tensor},
+};
+pub use log_probs::{
+    HeadGrads, TokenLogProbs, linear_log_probs, linear_log_probs_and_entropy,
+    linear_log_probs_with_grads,
 };
 
 /// Root-mean-square normalisation of the last dimension,
@@ -138,75 +144,6 @@ pub fn attention<B: LmOps>(
     );
     let (q, k, v) = (primitive(q), primitive(k), primitive(v));
     tensor(B::lm_attention(q, k, v, bounds, scale).0)
-}
-
-/// What [`linear_log_probs`] says about each token, both in nats.
-#[derive(Clone, Debug)]
-pub struct TokenLogProbs<B: Backend> {
-    /// Log-probability of the target, `[T]`.
-    pub log_probs: Tensor<B, 1>,
-    /// Entropy of the distribution that the target is drawn from, `[T]`.
-    /// Of [`linear_log_probs`] it carries no gradient: it is a metric.
-    pub entropy: Tensor<B, 1>,
-}
-
-/// `log softmax(x · weightᵀ / temperature)` at the target of every token.
-///
-/// The logits `[T, V]` are never held at once: they are computed, reduced and,
-/// in the backward pass, computed again, one block of rows at a time.
-/// `temperature` must be positive and every target below `V`.
-///
-/// # Shapes
-/// `x [T, H]`, `weight [V, H]`, `targets [T]` → two `[T]`
-pub fn linear_log_probs<B: LmOps>(
-    x: Tensor<B, 2>,
-    weight: Tensor<B, 2>,
-    targets: Tensor<B, 1, Int>,
-    temperature: f64,
-) -> TokenLogProbs<B> {
-    check_scored(&x, &weight, &targets);
-    let (x, weight, targets) = (primitive(x), primitive(weight), targets.into_primitive());
-    let [log_probs, entropy, _] = B::lm_linear_log_probs(x, weight, targets, temperature);
-    TokenLogProbs {
-        log_probs: tensor(log_probs),
-        entropy: tensor(entropy),
-    }
-}
-
-/// [`linear_log_probs`] whose entropies have a gradient too, for a loss that they are part of.
-///
-/// # Shapes
-/// `x [T, H]`, `weight [V, H]`, `targets [T]` → two `[T]`
-pub fn linear_log_probs_and_entropy<B: LmOps>(
-    x: Tensor<B, 2>,
-    weight: Tensor<B, 2>,
-    targets: Tensor<B, 1, Int>,
-    temperature: f64,
-) -> TokenLogProbs<B> {
-    check_scored(&x, &weight, &targets);
-    let (x, weight, targets) = (primitive(x), primitive(weight), targets.into_primitive());
-    let both = B::lm_linear_log_probs_and_entropy(x, weight, targets, temperature);
-    let both: Tensor<B, 2> = tensor(both);
-    let row = |i| both.clone().narrow(0, i, 1).squeeze_dim(0);
-    TokenLogProbs {
-        log_probs: row(0),
-        entropy: row(1),
-    }
-}
-
-fn check_scored<B: LmOps>(x: &Tensor<B, 2>, weight: &Tensor<B, 2>, targets: &Tensor<B, 1, Int>) {
-    check_eq(
-        "linear_log_probs",
-        "inputs of weight",
-        weight.dims()[1],
-        x.dims()[1],
-    );
-    check_eq(
-        "linear_log_probs",
-        "number of targets",
-        targets.dims()[0],
-        x.dims()[0],
-    );
 }
 
 /// Settings of one [`adamw`] update.

@@ -1,0 +1,125 @@
+//! Log-probabilities of given tokens under a linear head.
+
+use burn::tensor::{Int, Tensor, backend::Backend};
+
+use super::check_eq;
+use crate::{
+    LmOps, Needs,
+    convert::{primitive, tensor},
+};
+
+/// What [`linear_log_probs`] says about each token, both in nats.
+#[derive(Clone, Debug)]
+pub struct TokenLogProbs<B: Backend> {
+    /// Log-probability of the target, `[T]`.
+    pub log_probs: Tensor<B, 1>,
+    /// Entropy of the distribution that the target is drawn from, `[T]`.
+    /// Of [`linear_log_probs`] it carries no gradient: it is a metric.
+    pub entropy: Tensor<B, 1>,
+}
+
+/// `log softmax(x · weightᵀ / temperature)` at the target of every token.
+///
+/// The logits `[T, V]` are never held at once: they are computed, reduced and,
+/// in the backward pass, computed again, one block of rows at a time.
+/// `temperature` must be positive and every target below `V`.
+///
+/// # Shapes
+/// `x [T, H]`, `weight [V, H]`, `targets [T]` → two `[T]`
+pub fn linear_log_probs<B: LmOps>(
+    x: Tensor<B, 2>,
+    weight: Tensor<B, 2>,
+    targets: Tensor<B, 1, Int>,
+    temperature: f64,
+) -> TokenLogProbs<B> {
+    check_scored(&x, &weight, &targets);
+    let (x, weight, targets) = (primitive(x), primitive(weight), targets.into_primitive());
+    let [log_probs, entropy, _] = B::lm_linear_log_probs(x, weight, targets, temperature);
+    TokenLogProbs {
+        log_probs: tensor(log_probs),
+        entropy: tensor(entropy),
+    }
+}
+
+/// [`linear_log_probs`] whose entropies have a gradient too, for a loss that they are part of.
+///
+/// # Shapes
+/// `x [T, H]`, `weight [V, H]`, `targets [T]` → two `[T]`
+pub fn linear_log_probs_and_entropy<B: LmOps>(
+    x: Tensor<B, 2>,
+    weight: Tensor<B, 2>,
+    targets: Tensor<B, 1, Int>,
+    temperature: f64,
+) -> TokenLogProbs<B> {
+    check_scored(&x, &weight, &targets);
+    let (x, weight, targets) = (primitive(x), primitive(weight), targets.into_primitive());
+    let both = B::lm_linear_log_probs_and_entropy(x, weight, targets, temperature);
+    let both: Tensor<B, 2> = tensor(both);
+    let row = |i| both.clone().narrow(0, i, 1).squeeze_dim(0);
+    TokenLogProbs {
+        log_probs: row(0),
+        entropy: row(1),
+    }
+}
+
+/// [`linear_log_probs`], and the gradients of `Σ grad · log_prob`, from the same logits.
+///
+/// For a loss whose gradient with respect to each log-probability is known before they are, such as a weighted cross-entropy
+/// (`-weight / sum of weights`): logits that are too many to keep are then computed once instead of twice, as in Liger
+/// Kernel ([Hsu et al., 2024](https://arxiv.org/abs/2410.10989)). On an autodiff backend nothing flows back through the results.
+///
+/// # Shapes
+/// `x [T, H]`, `weight [V, H]`, `targets [T]`, `grad [T]` → two `[T]`, and those of `[T, H]` and `[V, H]` that are needed.
+pub fn linear_log_probs_with_grads<B: LmOps>(
+    x: Tensor<B, 2>,
+    weight: Tensor<B, 2>,
+    targets: Tensor<B, 1, Int>,
+    temperature: f64,
+    grad: Tensor<B, 1>,
+    needs: Needs,
+) -> (TokenLogProbs<B>, HeadGrads<B>) {
+    check_scored(&x, &weight, &targets);
+    check_eq(
+        "linear_log_probs_with_grads",
+        "shape of the gradient",
+        grad.dims(),
+        targets.dims(),
+    );
+    let (x, weight, targets) = (primitive(x), primitive(weight), targets.into_primitive());
+    let grad = primitive(grad);
+    let found = B::lm_linear_log_probs_with_grads(x, weight, targets, temperature, grad, needs);
+    let [log_probs, entropy, _] = found.scored;
+    let scored = TokenLogProbs {
+        log_probs: tensor(log_probs),
+        entropy: tensor(entropy),
+    };
+    let grads = HeadGrads {
+        x: found.dx.map(tensor),
+        weight: found.dweight.map(tensor),
+    };
+    (scored, grads)
+}
+
+/// The gradients of [`linear_log_probs_with_grads`].
+#[derive(Clone, Debug)]
+pub struct HeadGrads<B: Backend> {
+    /// Of the activations, `[T, H]`.
+    pub x: Option<Tensor<B, 2>>,
+    /// Of the weight, `[V, H]`.
+    pub weight: Option<Tensor<B, 2>>,
+}
+
+fn check_scored<B: LmOps>(x: &Tensor<B, 2>, weight: &Tensor<B, 2>, targets: &Tensor<B, 1, Int>) {
+    check_eq(
+        "linear_log_probs",
+        "inputs of weight",
+        weight.dims()[1],
+        x.dims()[1],
+    );
+    check_eq(
+        "linear_log_probs",
+        "number of targets",
+        targets.dims()[0],
+        x.dims()[0],
+    );
+}
