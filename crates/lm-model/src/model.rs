@@ -174,8 +174,13 @@ impl<B: LmOps> Qwen3<B> {
 
     /// The output head, `[V, H]`: `lm_head`, or the embedding when they are tied.
     pub fn head(&self) -> Tensor<B, 2> {
+        self.head_parameter().val()
+    }
+
+    /// The parameter behind [`Qwen3::head`].
+    pub fn head_parameter(&self) -> &Param<Tensor<B, 2>> {
         let head = self.lm_head.as_ref().unwrap_or(&self.model.embed_tokens);
-        head.weight.val()
+        &head.weight
     }
 
     /// Log-probability of `targets[i]` after the hidden state number `rows[i]` of the batch,
@@ -201,7 +206,7 @@ impl<B: LmOps> Qwen3<B> {
         targets: Tensor<B, 1, Int>,
         temperature: f64,
     ) -> ops::TokenLogProbs<B> {
-        ops::linear_log_probs(self.predicting(x, rows), self.head(), targets, temperature)
+        ops::linear_log_probs(self.before_head(x, rows), self.head(), targets, temperature)
     }
 
     /// [`Qwen3::score`] whose entropies have a gradient too.
@@ -212,12 +217,12 @@ impl<B: LmOps> Qwen3<B> {
         targets: Tensor<B, 1, Int>,
         temperature: f64,
     ) -> ops::TokenLogProbs<B> {
-        let hidden = self.predicting(x, rows);
+        let hidden = self.before_head(x, rows);
         ops::linear_log_probs_and_entropy(hidden, self.head(), targets, temperature)
     }
 
-    /// What the head is applied to, from the output of the last layer.
-    fn predicting(&self, x: Tensor<B, 2>, rows: Tensor<B, 1, Int>) -> Tensor<B, 2> {
+    /// What the head is applied to, `[N, H]`: rows of the final norm of the last layer's output `x [T, H]`.
+    pub fn before_head(&self, x: Tensor<B, 2>, rows: Tensor<B, 1, Int>) -> Tensor<B, 2> {
         let hidden = self.model.norm.forward(x, self.config.rms_norm_eps);
         hidden.select(0, rows)
     }

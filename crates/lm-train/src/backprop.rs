@@ -9,45 +9,15 @@
 use std::ops::Range;
 
 use burn::module::AutodiffModule;
-use burn::tensor::backend::{AutodiffBackend, Backend};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
+use burn::tensor::backend::AutodiffBackend;
 use lm_kernels::LmOps;
 use lm_kernels::ops::TokenLogProbs;
-use lm_model::{Packed, Qwen3};
+use lm_model::Qwen3;
 
 use crate::leaves::with_new_leaves;
-use crate::{Error, GradientAccumulator};
-
-/// Tokens whose log-probabilities are wanted.
-#[derive(Clone, Debug)]
-pub struct Scoring<B: Backend> {
-    /// The sequences.
-    pub batch: Packed<B>,
-    /// Rows of the batch that predict the targets, `[N]`.
-    pub rows: Tensor<B, 1, Int>,
-    /// The targets, `[N]`.
-    pub targets: Tensor<B, 1, Int>,
-    /// What the logits are divided by.
-    pub temperature: f64,
-    /// Derivatives of the loss with respect to the entropies, `[N]`, if it contains them.
-    pub entropy_gradient: Option<Tensor<B, 1>>,
-}
-
-impl<B: LmOps> Scoring<B> {
-    /// Log-probability and entropy at every target under `model`, `[N]` each.
-    pub fn log_probs(&self, model: &Qwen3<B>) -> TokenLogProbs<B> {
-        self.after_layers(model, model.all_layers(&self.batch))
-    }
-
-    /// The same from the output `x [T, H]` of the last layer.
-    fn after_layers(&self, model: &Qwen3<B>, x: Tensor<B, 2>) -> TokenLogProbs<B> {
-        let (rows, targets) = (self.rows.clone(), self.targets.clone());
-        match self.entropy_gradient {
-            None => model.score(x, rows, targets, self.temperature),
-            Some(_) => model.score_with_entropy(x, rows, targets, self.temperature),
-        }
-    }
-}
+use crate::scoring::{Top, pull};
+use crate::{Error, GradientAccumulator, Scoring};
 
 /// Which activations a forward pass keeps for the backward pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,48 +63,70 @@ where
     B: AutodiffBackend + LmOps,
     B::InnerBackend: LmOps,
 {
+    let top = |model: &Qwen3<B>, output| scoring.top_after(model, output, upstream);
+    from_the_top(model, &scoring, recompute, top, gradients)
+}
+
+/// [`backpropagate`] for a loss whose gradient with respect to each log-probability is known beforehand, `gradient [N]`,
+/// as that of a cross-entropy is. The log-probabilities are shown to `scored`.
+///
+/// The logits of a block of rows give their gradients at once, and are neither kept nor computed again.
+pub fn backpropagate_known<B>(
+    model: &Qwen3<B>,
+    scoring: Scoring<B>,
+    recompute: Recompute,
+    gradient: Tensor<B::InnerBackend, 1>,
+    scored: impl FnOnce(TokenLogProbs<B::InnerBackend>),
+    gradients: &mut GradientAccumulator<B>,
+) where
+    B: AutodiffBackend + LmOps,
+    B::InnerBackend: LmOps,
+{
+    if scoring.entropy_gradient.is_some() {
+        // The gradient of a logit then depends on the entropy of its row, and goes through the graph.
+        let upstream = |found| {
+            scored(found);
+            Some(gradient)
+        };
+        backpropagate(model, scoring, recompute, upstream, gradients);
+        return;
+    }
+    let top = |model: &Qwen3<B>, output| Some(scoring.top_with(model, output, gradient, scored));
+    from_the_top(model, &scoring, recompute, top, gradients);
+}
+
+/// Runs the model forward up to the output of its last layer, of which `top` makes what the backward pass starts from.
+fn from_the_top<B>(
+    model: &Qwen3<B>,
+    scoring: &Scoring<B>,
+    recompute: Recompute,
+    top: impl FnOnce(&Qwen3<B>, Tensor<B, 2>) -> Option<Top<B>>,
+    gradients: &mut GradientAccumulator<B>,
+) -> bool
+where
+    B: AutodiffBackend + LmOps,
+    B::InnerBackend: LmOps,
+{
     match recompute {
         Recompute::Nothing => {
             let model = with_new_leaves(model);
-            let top = model.all_layers(&scoring.batch);
-            let Some(surrogate) = surrogate(&model, top, &scoring, upstream) else {
+            let output = model.all_layers(&scoring.batch);
+            let Some(mut top) = top(&model, output) else {
                 return false;
             };
-            gradients.add(&model, surrogate.backward());
+            top.add_head(gradients);
+            gradients.add(&model, top.surrogate.backward());
             true
         }
-        Recompute::Segments(layers) => by_segments(model, &scoring, layers, upstream, gradients),
+        Recompute::Segments(layers) => by_segments(model, scoring, layers, top, gradients),
     }
-}
-
-/// A scalar whose derivative with respect to the log-probabilities is what `upstream` says, and with respect to the entropies
-/// what `scoring` says; `top` is the output of the last layer.
-fn surrogate<B>(
-    model: &Qwen3<B>,
-    top: Tensor<B, 2>,
-    scoring: &Scoring<B>,
-    upstream: impl FnOnce(TokenLogProbs<B::InnerBackend>) -> Option<Tensor<B::InnerBackend, 1>>,
-) -> Option<Tensor<B, 1>>
-where
-    B: AutodiffBackend + LmOps,
-{
-    let scored = scoring.after_layers(model, top);
-    let gradient = upstream(TokenLogProbs {
-        log_probs: scored.log_probs.clone().inner(),
-        entropy: scored.entropy.clone().inner(),
-    })?;
-    let of_log_probs = scored.log_probs * Tensor::from_inner(gradient);
-    Some(match &scoring.entropy_gradient {
-        None => of_log_probs.sum(),
-        Some(gradient) => (of_log_probs + scored.entropy * gradient.clone()).sum(),
-    })
 }
 
 fn by_segments<B>(
     model: &Qwen3<B>,
     scoring: &Scoring<B>,
     layers: usize,
-    upstream: impl FnOnce(TokenLogProbs<B::InnerBackend>) -> Option<Tensor<B::InnerBackend, 1>>,
+    top: impl FnOnce(&Qwen3<B>, Tensor<B, 2>) -> Option<Top<B>>,
     gradients: &mut GradientAccumulator<B>,
 ) -> bool
 where
@@ -142,14 +134,15 @@ where
     B::InnerBackend: LmOps,
 {
     let segments = segments(model.num_layers(), layers);
-    let (inputs, top) = inputs_of(model, scoring, &segments);
+    let (inputs, output) = inputs_of(model, scoring, &segments);
     let model = &with_new_leaves(model);
-    let top = Tensor::<B, 2>::from_inner(top).require_grad();
-    let Some(surrogate) = surrogate(model, top.clone(), scoring, upstream) else {
+    let output = Tensor::<B, 2>::from_inner(output).require_grad();
+    let Some(mut top) = top(model, output.clone()) else {
         return false;
     };
-    let mut found = surrogate.backward();
-    let mut gradient = gradient_of(&top, &mut found);
+    top.add_head(gradients);
+    let mut found = top.surrogate.backward();
+    let mut gradient = gradient_of(&output, &mut found);
     gradients.add(model, found);
     for (segment, input) in segments.into_iter().zip(inputs).rev() {
         let input = Tensor::<B, 2>::from_inner(input).require_grad();
@@ -175,14 +168,6 @@ fn gradient_of<B: AutodiffBackend>(
 ) -> Tensor<B::InnerBackend, 2> {
     let gradient = input.grad_remove(found);
     gradient.expect("the scalar was computed from this input, which requires a gradient")
-}
-
-/// A scalar whose derivative with respect to `output` is `gradient`, exactly.
-fn pull<B: AutodiffBackend>(
-    output: Tensor<B, 2>,
-    gradient: Tensor<B::InnerBackend, 2>,
-) -> Tensor<B, 1> {
-    (output * Tensor::from_inner(gradient)).sum()
 }
 
 /// The input of every segment and the output of the last one, without a graph.

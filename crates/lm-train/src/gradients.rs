@@ -9,7 +9,7 @@ use burn::module::{AutodiffModule, ModuleVisitor, Param, ParamId};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{DType, Tensor};
 
-/// Gradients by parameter id, in the order in which the module visits its parameters.
+/// Gradients by parameter id, in the order in which they were first added.
 ///
 /// The order matters: the global norm is a floating-point sum, and a resumed run gives its parameters
 /// new ids, so summing in the order of ids would not repeat.
@@ -85,7 +85,7 @@ impl<B: Backend> ParamGradients<B> {
         })
     }
 
-    /// The gradients in visiting order.
+    /// The gradients in the order in which they were first added.
     pub fn iter(&self) -> impl Iterator<Item = (ParamId, &Tensor<B, 1>)> {
         self.order
             .iter()
@@ -147,6 +147,11 @@ impl<B: AutodiffBackend> GradientAccumulator<B> {
             sum: &mut self.sum,
         };
         module.visit(&mut collector);
+    }
+
+    /// Adds the gradient of one parameter that no graph led to.
+    pub fn add_one<const D: usize>(&mut self, id: ParamId, gradient: Tensor<B::InnerBackend, D>) {
+        self.sum.add(id, gradient);
     }
 
     /// The sums.

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::{DType, Tensor};
 use lm_kernels::LmOps;
 use lm_kernels::ops::TokenLogProbs;
 use lm_model::Qwen3;
@@ -11,7 +11,9 @@ use lm_model::Qwen3;
 use crate::gradients::read_scalars;
 use crate::loss::scoring;
 use crate::team::Team;
-use crate::{BatchLayout, GradientAccumulator, ParamGradients, Recompute, Sequence, backpropagate};
+use crate::{
+    BatchLayout, GradientAccumulator, ParamGradients, Recompute, Sequence, backpropagate_known,
+};
 
 /// One optimizer step, ready to be applied.
 pub(crate) struct Accumulated<B: AutodiffBackend> {
@@ -99,14 +101,15 @@ where
         let mut forward = Duration::ZERO;
         let scoring = scoring(model, &share, batches.layout);
         // The loss of a target is minus its log-probability.
-        let upstream = |scored: TokenLogProbs<B::InnerBackend>| {
+        let targets = scoring.targets.dims();
+        let gradient = Tensor::full(targets, share_of_target, (&model.device(), DType::F32));
+        let scored = |scored: TokenLogProbs<B::InnerBackend>| {
             forward = begun.elapsed();
-            let gradient = scored.log_probs.full_like(share_of_target);
             losses.push(scored.log_probs.sum().mul_scalar(share_of_target));
             entropies.push(scored.entropy.sum().mul_scalar(-share_of_target));
-            Some(gradient)
         };
-        backpropagate(model, scoring, batches.recompute, upstream, &mut gradients);
+        let recompute = batches.recompute;
+        backpropagate_known(model, scoring, recompute, gradient, scored, &mut gradients);
         times.forward += forward;
         times.backward += begun.elapsed() - forward;
     }

@@ -4,6 +4,7 @@ mod accumulation;
 mod concurrent;
 mod evaluation;
 mod failure;
+mod known_gradient;
 mod learning;
 mod optimizer;
 mod parallel;
