@@ -45,6 +45,37 @@ fn at_once() -> [Vec<f32>; 3] {
     [read(&scored.log_probs), dx, dweight]
 }
 
+/// Products that are cut into pieces for the threads, by rows and by columns, of sizes that are no multiples of anything: `x · wᵀ`
+/// and its two gradients.
+fn products() -> Vec<Vec<f32>> {
+    let mut values = Vec::new();
+    for (tokens, inputs, outputs) in [(1301, 259, 70), (130, 70, 1025), (2000, 3, 385)] {
+        let (x, w) = (
+            leaf(&random(1, [tokens, inputs])),
+            leaf(&random(2, [outputs, inputs])),
+        );
+        let product = ops::linear(x.clone(), w.clone());
+        values.push(read(&product.clone().inner()));
+        values.extend(gradients(product, &[&x, &w]).into_iter().flatten());
+    }
+    values
+}
+
+#[test]
+fn products_are_the_same_sums_however_they_are_cut() {
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.expect("a thread pool").install(products)
+    };
+    let one = run(1);
+    assert_eq!(one.len(), 9);
+    for threads in [2, 3, 5, 8] {
+        for (i, (found, expected)) in run(threads).iter().zip(&one).enumerate() {
+            assert!(found == expected, "{threads} threads: product {i}");
+        }
+    }
+}
+
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
     let one = run(1);

@@ -1,11 +1,10 @@
-//! Matrix products over strided views.
+//! Strided views of matrices, and their products.
+
+mod product;
 
 use std::{marker::PhantomData, mem::MaybeUninit};
 
-use gemm::Parallelism;
-
-/// Multiply-adds below which handing work to another thread costs more than it saves.
-const PARALLEL_WORK: usize = 1 << 21;
+pub(super) use product::{Threads, multiply, multiply_add};
 
 /// A read-only matrix: `rows` by `cols`, with the steps between rows and columns.
 #[derive(Clone, Copy)]
@@ -61,6 +60,11 @@ impl<'a> Mat<'a> {
             cols: len,
             ..self
         }
+    }
+
+    /// `len` rows from `start` on.
+    fn row_range(self, start: usize, len: usize) -> Self {
+        self.t().columns(start, len).t()
     }
 
     /// The transpose.
@@ -130,6 +134,27 @@ impl<'a> MatMut<'a> {
         })
     }
 
+    /// The matrix cut into rows: a view for each `(start, len)`, which must not overlap.
+    fn row_pieces(
+        self,
+        pieces: impl Iterator<Item = (usize, usize)>,
+    ) -> impl Iterator<Item = MatMut<'a>> {
+        let mut end = 0;
+        pieces.map(move |(start, len)| {
+            assert!(
+                end <= start && start + len <= self.rows,
+                "matrix: pieces overlap"
+            );
+            end = start + len;
+            // SAFETY: the rows lie inside the view and belong to this piece alone, because pieces only go
+            // forward; `wrapping_add` because a last piece without rows may start behind the data.
+            unsafe {
+                let first = self.data.wrapping_add(start * self.row_step);
+                MatMut::from_raw(first, len, self.cols, self.row_step)
+            }
+        })
+    }
+
     /// Writes adjacent values of a row, from column `start` on.
     #[inline]
     pub(super) fn write(&mut self, row: usize, start: usize, values: &[f32]) {
@@ -167,69 +192,6 @@ impl<'a> MatMut<'a> {
 
 // SAFETY: a view is exclusive, so it can be used from another thread as a slice could.
 unsafe impl Send for MatMut<'_> {}
-
-/// Whether a product runs on the calling thread only.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Threads {
-    /// The caller is one of many parallel tasks already.
-    One,
-    /// As many as the size deserves. The result does not depend on it.
-    Auto,
-}
-
-/// `out = scale · a · b`.
-pub(super) fn multiply(out: MatMut<'_>, a: Mat<'_>, b: Mat<'_>, scale: f32, threads: Threads) {
-    product(out, a, b, scale, false, threads);
-}
-
-/// `out += a · b`. `out` must be initialised.
-pub(super) fn multiply_add(out: MatMut<'_>, a: Mat<'_>, b: Mat<'_>, threads: Threads) {
-    product(out, a, b, 1.0, true, threads);
-}
-
-fn product(out: MatMut<'_>, a: Mat<'_>, b: Mat<'_>, scale: f32, add: bool, threads: Threads) {
-    let (m, n, k) = (a.rows, b.cols, a.cols);
-    assert!(
-        b.rows == k && out.rows == m && out.cols == n,
-        "matrix product: [{m}, {k}] by [{}, {n}] into [{}, {}]",
-        b.rows,
-        out.rows,
-        out.cols
-    );
-    let step = |step: usize| step as isize;
-    // SAFETY: the constructors checked that the views stay within their data,
-    // the destination is exclusive, and with `add` false it is not read.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            out.data,
-            1,
-            step(out.row_step),
-            add,
-            a.data.as_ptr(),
-            step(a.col_step),
-            step(a.row_step),
-            b.data.as_ptr(),
-            step(b.col_step),
-            step(b.row_step),
-            if add { 1.0 } else { 0.0 },
-            scale,
-            false,
-            false,
-            false,
-            parallelism(m * n * k, threads),
-        );
-    }
-}
-
-fn parallelism(work: usize, threads: Threads) -> Parallelism {
-    match threads == Threads::Auto && work >= PARALLEL_WORK {
-        true => Parallelism::Rayon(0),
-        false => Parallelism::None,
-    }
-}
 
 /// One past the last element of a view.
 fn reach(rows: usize, cols: usize, row_step: usize) -> usize {
