@@ -31,6 +31,7 @@ LLAMA = ["llama-cpp-python==0.3.36", "--no-binary=llama-cpp-python", NO_IMAGES, 
 SHAPE = ["hidden", "layers", "heads", "kv-heads", "head-dim", "ffn", "vocab", "batch"]
 SMALL = dict(zip(SHAPE, [256, 4, 8, 4, 32, 768, 4096, 8]))
 MODEL = {key: value for key, value in SMALL.items() if key != "batch"}
+QWEN3_06B = dict(zip(SHAPE, [1024, 28, 16, 8, 128, 3072, 151936, 1])) | {"tied": True}
 WIDE = dict(zip(SHAPE, [1024, 4, 16, 8, 128, 3072, 8192, 1]))
 
 # What runs: command, shape, further flags for both, peers.
@@ -40,6 +41,8 @@ CASES = {
     "sft-deep": ("sft", SMALL | {"layers": 12}, {"seq": 512}, ["eager"]),
     "sft-long": ("sft", SMALL | {"batch": 1}, {"seq": 4096}, ["eager"]),
     "sft-vocabulary": ("sft", SMALL | {"vocab": 32768}, {"seq": 512}, ["eager"]),
+    # A step takes half a minute, and PyTorch 15 GiB.
+    "sft-qwen3-0.6b-lora": ("sft", QWEN3_06B, {"seq": 1024, "lora": 16, "steps": 3}, ["eager"]),
     "generate-16": ("generate", SMALL | {"batch": 16}, {"prompt": 200, "new": 128}, ["eager"]),
     "grpo": ("grpo", MODEL, {"prompts": 2, "group": 16, "prompt-tokens": 200, "new-tokens": 128}, ["eager", "checkpointing"]),
     "generate-1": ("generate", SMALL | {"batch": 1}, {"prompt": 200, "new": 128}, ["eager", "llama.cpp"]),
@@ -47,7 +50,9 @@ CASES = {
 
 
 def flags(options: dict) -> list[str]:
-    return [word for key, value in options.items() for word in (f"--{key}", str(value))]
+    """Options as flags; one that is True has no value."""
+    words = [[f"--{key}"] if value is True else [f"--{key}", str(value)] for key, value in options.items()]
+    return [word for pair in words for word in pair]
 
 
 def python(folder: pathlib.Path, packages: list[str]) -> str:
@@ -87,7 +92,7 @@ def measure(command: list[str]) -> dict:
 def run_case(name: str, arguments: argparse.Namespace) -> dict:
     command, shape, more, peers = CASES[name]
     repeat = {"repetitions" if command == "generate" else "steps": arguments.repeat}
-    options = flags(shape | more | repeat)
+    options = flags(repeat | shape | more)
     commands = {"ours": [arguments.rner, "bench", command, "--json"]}
     commands |= {mode: started for mode in peers if (started := peer(mode, command, arguments))}
     found: dict[str, list] = {who: [] for who in commands}
