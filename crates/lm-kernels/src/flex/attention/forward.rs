@@ -31,11 +31,11 @@ pub(super) fn attend(
     }
     // A multiply-add costs less than the visit of an element.
     for_tasks(tasks, work / 8, |(block, out, lse)| {
+        if block.len == 1 {
+            return one_query(heads, block, qkv, out, lse);
+        }
         for group in 0..heads.groups {
-            match block.len {
-                1 => one_query(heads, block, group, qkv, out, lse),
-                _ => many_queries(heads, block, group, qkv, out, lse),
-            }
+            many_queries(heads, block, group, qkv, out, lse);
         }
     });
 }

@@ -6,67 +6,74 @@ use crate::flex::{
     simd::{dot, exp_row, vectorised},
 };
 
-/// The heads of one group for a single query.
+/// All heads for a single query.
+///
+/// Keys and values are read once, from one end to the other, some rows at a time for all heads: the rows of one group lie
+/// apart, and going through them group by group would read memory in steps.
 pub(super) fn one_query(
     heads: Heads,
     block: Block,
-    group: usize,
     [q, k, v]: [&[f32]; 3],
     out: Slots<'_>,
     lse: Slots<'_>,
 ) {
-    let (dim, width) = (heads.dim, heads.per_group());
-    let offset = block.first_key * heads.key_step() + group * dim;
-    let query = heads.group_of(q, block.token, group);
-    let out = &mut out[group * width * dim..][..width * dim];
-    let lse = &mut lse[group * width..][..width];
-    with_scratch(width * block.keys(), |scores| {
+    let (count, first) = (block.keys(), block.first_key * heads.key_step());
+    let queries = &q[block.token * heads.query_step()..][..heads.query_step()];
+    with_scratch(heads.queries * count, |scores| {
         let [keys, values] = [k, v].map(|rows| Rows {
-            data: &rows[offset..],
-            step: heads.key_step(),
-            dim,
+            data: &rows[first..][..count * heads.key_step()],
+            heads,
         });
-        score(query, keys, scores);
-        mix(scores, values, heads.scale, out, lse);
+        score(queries, keys, scores);
+        softmax(scores, heads.scale, lse);
+        mix(scores, values, out);
     });
 }
 
-/// Keys or values of one group, `step` floats apart and `dim` long.
+/// The keys or values of all groups of one sequence.
 #[derive(Clone, Copy)]
 struct Rows<'a> {
     data: &'a [f32],
-    step: usize,
-    dim: usize,
+    heads: Heads,
 }
 
 impl<'a> Rows<'a> {
+    /// What follows the beginning of the row that a query head reads.
     #[inline(always)]
-    fn at(self, row: usize) -> &'a [f32] {
-        &self.data[row * self.step..][..self.dim]
+    fn from(self, row: usize, head: usize) -> &'a [f32] {
+        let group = head / self.heads.per_group();
+        &self.data[row * self.heads.key_step() + group * self.heads.dim..]
+    }
+
+    /// Number of rows.
+    fn count(self) -> usize {
+        self.data.len() / self.heads.key_step()
     }
 }
 
 /// The product of every head's query with every key; scores are `[heads, keys]`.
 fn score(queries: &[f32], keys: Rows<'_>, scores: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
-    if keys.dim.is_multiple_of(x86::LANES)
+    if keys.heads.dim.is_multiple_of(x86::LANES)
         && is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("fma")
     {
         // SAFETY: the features of the callee were just detected.
         return unsafe { x86::score(queries, keys, scores) };
     }
-    let count = scores.len() / (queries.len() / keys.dim);
-    score_from(0, queries, keys, count, scores);
+    score_from(0, queries, keys, scores);
 }
 
 /// The scores of the keys from `first` on, one after the other.
-fn score_from(first: usize, queries: &[f32], keys: Rows<'_>, count: usize, scores: &mut [f32]) {
+fn score_from(first: usize, queries: &[f32], keys: Rows<'_>, scores: &mut [f32]) {
+    let (count, dim) = (keys.count(), keys.heads.dim);
     for j in first..count {
         let heads = queries
-            .chunks_exact(keys.dim)
+            .chunks_exact(dim)
             .zip(scores.chunks_exact_mut(count));
-        heads.for_each(|(query, scores)| scores[j] = product(query, keys.at(j)));
+        for (head, (query, scores)) in heads.enumerate() {
+            scores[j] = product(query, &keys.from(j, head)[..dim]);
+        }
     }
 }
 
@@ -89,21 +96,19 @@ mod x86 {
 
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn score(queries: &[f32], keys: Rows<'_>, scores: &mut [f32]) {
-        let count = scores.len() / (queries.len() / keys.dim);
+        let (count, dim) = (keys.count(), keys.heads.dim);
         for first in (0..count / LANES).map(|i| i * LANES) {
-            let last = (LANES - 1) * keys.step + keys.dim;
-            let near = &keys.data[first * keys.step..][..last];
             let heads = queries
-                .chunks_exact(keys.dim)
+                .chunks_exact(dim)
                 .zip(scores.chunks_exact_mut(count));
-            for (query, scores) in heads {
-                let sums = eight(query, near, keys.step);
+            for (head, (query, scores)) in heads.enumerate() {
+                let sums = eight(query, keys.from(first, head), keys.heads.key_step());
                 let to = &mut scores[first..first + LANES];
                 // SAFETY: there is place for eight floats.
                 unsafe { _mm256_storeu_ps(to.as_mut_ptr(), sums) };
             }
         }
-        score_from(count / LANES * LANES, queries, keys, count, scores);
+        score_from(count / LANES * LANES, queries, keys, scores);
     }
 
     #[inline]
@@ -141,67 +146,75 @@ mod x86 {
 }
 
 vectorised! {
-    /// Softmax of the scores of every head, and its mean of the values.
-    fn mix(scores: &mut [f32], values: Rows<'_>, scale: f32, out: Slots<'_>, lse: Slots<'_>) {
+    /// Replaces the scores of every head by their softmax, and writes their log-sum-exp.
+    fn softmax(scores: &mut [f32], scale: f32, lse: Slots<'_>) {
         let rows = scores.chunks_exact_mut(scores.len() / lse.len());
-        for ((scores, out), lse) in rows.zip(out.chunks_exact_mut(values.dim)).zip(lse) {
+        for (scores, lse) in rows.zip(lse) {
             scores.iter_mut().for_each(|x| *x *= scale);
             let (max, sum) = exp_row(scores);
+            let share = 1.0 / sum;
+            scores.iter_mut().for_each(|x| *x *= share);
             lse.write(max + sum.ln());
-            weighted_sum(scores, values, 1.0 / sum, out);
         }
     }
 }
 
+/// Rows of values that all heads read before the next: as many as stay in the nearest cache.
+const ROWS: usize = 32;
 /// Columns of the output summed at once: four AVX2 registers, twice.
 const STRIP: usize = 32;
 
-/// `out = scale · Σ weightⱼ · valueⱼ`.
+vectorised! {
+    /// The mean of the values by the weights `[heads, keys]`, for every head.
+    fn mix(weights: &[f32], values: Rows<'_>, out: Slots<'_>) {
+        let (count, dim) = (values.count(), values.heads.dim);
+        out.iter_mut().for_each(|out| {
+            out.write(0.0);
+        });
+        for first in (0..count).step_by(ROWS) {
+            let len = ROWS.min(count - first);
+            let heads = weights.chunks_exact(count).zip(out.chunks_exact_mut(dim));
+            for (head, (weights, out)) in heads.enumerate() {
+                let weights = &weights[first..first + len];
+                // SAFETY: every slot has been written above.
+                let out = unsafe { out.assume_init_mut() };
+                add_weighted_sum(weights, values.from(first, head), values.heads.key_step(), out);
+            }
+        }
+    }
+}
+
+/// `out += Σ weightⱼ · valueⱼ` for values that begin `step` floats apart.
 #[inline(always)]
-fn weighted_sum(weights: &[f32], values: Rows<'_>, scale: f32, out: Slots<'_>) {
+fn add_weighted_sum(weights: &[f32], values: &[f32], step: usize, out: &mut [f32]) {
     let mut strips = out.chunks_exact_mut(STRIP);
     let mut column = 0;
     for strip in &mut strips {
-        for (out, sum) in strip.iter_mut().zip(strip_sum(weights, values, column)) {
-            out.write(sum * scale);
-        }
+        let sums = strip_sum(weights, &values[column..], step);
+        strip
+            .iter_mut()
+            .zip(sums)
+            .for_each(|(out, sum)| *out += sum);
         column += STRIP;
     }
     for (i, out) in strips.into_remainder().iter_mut().enumerate() {
-        let at = |j: usize| values.data[j * values.step + column + i];
-        let sum: f32 = weights
-            .iter()
-            .enumerate()
-            .map(|(j, weight)| weight * at(j))
-            .sum();
-        out.write(sum * scale);
+        let weighted = |(j, weight): (usize, &f32)| weight * values[j * step + column + i];
+        *out += weights.iter().enumerate().map(weighted).sum::<f32>();
     }
 }
 
 /// Values of even and of odd number are summed apart, so that an addition need not wait for the one before.
 #[inline(always)]
-fn strip_sum(weights: &[f32], values: Rows<'_>, column: usize) -> [f32; STRIP] {
+fn strip_sum(weights: &[f32], values: &[f32], step: usize) -> [f32; STRIP] {
     let (mut even, mut odd) = ([0.0_f32; STRIP], [0.0_f32; STRIP]);
     let mut j = 0;
     for pair in weights.chunks_exact(2) {
-        add(
-            &mut even,
-            pair[0],
-            &values.data[j * values.step + column..][..STRIP],
-        );
-        add(
-            &mut odd,
-            pair[1],
-            &values.data[(j + 1) * values.step + column..][..STRIP],
-        );
+        add(&mut even, pair[0], &values[j * step..][..STRIP]);
+        add(&mut odd, pair[1], &values[(j + 1) * step..][..STRIP]);
         j += 2;
     }
     if j < weights.len() {
-        add(
-            &mut even,
-            weights[j],
-            &values.data[j * values.step + column..][..STRIP],
-        );
+        add(&mut even, weights[j], &values[j * step..][..STRIP]);
     }
     for i in 0..STRIP {
         even[i] += odd[i];
