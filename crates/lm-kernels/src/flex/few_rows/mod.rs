@@ -195,8 +195,8 @@ impl Group {
         (at, count): (usize, usize),
     ) {
         for lane in 0..self.len {
-            let row: [f32; OUTPUTS] = sums.map(|lanes| lanes[lane]);
-            write(out, self.first + lane, at, (row, count));
+            let row = sums[..count].iter().map(|lanes| lanes[lane]);
+            out.write_each(self.first + lane, at, row);
         }
     }
 }

@@ -169,6 +169,28 @@ impl<'a> MatMut<'a> {
         }
     }
 
+    /// [`MatMut::write`] one value after the other: where they come from different places, gathering them first means to read
+    /// in one piece what has just been written in several, for which a processor waits.
+    #[inline]
+    pub(super) fn write_each(
+        &mut self,
+        row: usize,
+        start: usize,
+        values: impl ExactSizeIterator<Item = f32>,
+    ) {
+        let count = values.len();
+        assert!(
+            row < self.rows && start + count <= self.cols,
+            "matrix: values outside of the view"
+        );
+        // SAFETY: the place was checked, and the view is exclusive.
+        let to = unsafe { self.data.add(row * self.row_step + start) };
+        for (i, value) in values.take(count).enumerate() {
+            // SAFETY: `i` is below the number of values that was checked.
+            unsafe { to.add(i).write(value) };
+        }
+    }
+
     /// A strided matrix.
     ///
     /// # Safety
