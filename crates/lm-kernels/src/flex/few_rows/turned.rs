@@ -16,6 +16,9 @@ const LANES: usize = 8;
 /// Inputs that are turned at once.
 const INPUTS: usize = 4;
 
+/// Inputs that are asked for ahead of their use.
+const AHEAD: usize = 64;
+
 /// Whether the processor has the instructions.
 pub(super) fn is_available() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
@@ -53,7 +56,7 @@ unsafe fn sums<const R: usize>(
     let mut sums = [[_mm256_setzero_ps(); OUTPUTS / LANES]; R];
     let whole = inputs / INPUTS * INPUTS;
     for at in (0..whole).step_by(INPUTS) {
-        fetch_next(weights, at, inputs);
+        fetch_ahead(weights, at, inputs);
         for half in 0..OUTPUTS / LANES {
             // SAFETY: `at + 4` is at most the length of every row.
             let columns = unsafe { turned(weights, half * LANES, at) };
@@ -83,14 +86,21 @@ unsafe fn sums<const R: usize>(
     out
 }
 
-/// Asks for what the next outputs read in the place of these: a quarter of the rows at each step, so that every line of the cache
-/// is asked for once. Rows are too short for the processor to see where sixteen of them go on.
+/// Asks for what will be read a little later, in the same rows or behind their ends in the next ones: a quarter of the rows at each
+/// step, so that every line of the cache is asked for once.
+///
+/// Rows are too short for the processor to see where sixteen of them go on. A whole row ahead would be too far: sixteen rows of
+/// 1 kB and the next sixteen are all of the nearest cache.
 #[inline(always)]
-fn fetch_next(weights: &[&[f32]; OUTPUTS], at: usize, inputs: usize) {
+fn fetch_ahead(weights: &[&[f32]; OUTPUTS], at: usize, inputs: usize) {
+    let ahead = at + AHEAD;
+    let ahead = match ahead < inputs {
+        true => ahead,
+        false => ahead + (OUTPUTS - 1) * inputs,
+    };
     let quarter = at / INPUTS % 4 * 4;
     for row in &weights[quarter..quarter + 4] {
-        let next = row.as_ptr().wrapping_add(at + OUTPUTS * inputs);
-        prefetch(next);
+        prefetch(row.as_ptr().wrapping_add(ahead));
     }
 }
 
