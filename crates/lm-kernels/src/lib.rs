@@ -54,5 +54,5 @@ mod threads;
 pub use bodies::{Body, bodies};
 pub use bounds::{SeqBounds, Span};
 pub use lm_ops::{EntropyGrad, LmOps, LogProbsGrad, LogitsLeft, Needs, ScoredWithGrads};
-pub use memory::keep_freed_memory;
+pub use memory::{keep_freed_memory, use_huge_pages};
 pub use threads::compute_in_this_thread;

@@ -39,12 +39,13 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     if computes(&cli.command) {
         lm_kernels::keep_freed_memory();
+        lm_kernels::use_huge_pages();
         lm_kernels::compute_in_this_thread();
     }
     exit::finish(run(cli))
 }
 
-/// Whether tensors come and go, for which it is faster to keep their memory. What talks to servers gives it back.
+/// Whether tensors come and go, for which it is faster to keep their memory, in large pages. What talks to servers gives it back.
 fn computes(command: &Command) -> bool {
     !matches!(
         command,
