@@ -92,6 +92,7 @@ struct Seconds {
 
 #[derive(Debug, Serialize)]
 struct Phases {
+    /// With the head's part of the backward pass, whose logits are not kept for it.
     forward_seconds: f64,
     backward_seconds: f64,
     optimizer_seconds: f64,
