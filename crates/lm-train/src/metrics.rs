@@ -27,8 +27,8 @@ pub struct StepMetrics {
     pub tokens_per_second: f64,
     /// Seconds of this step, without checkpoints and reports.
     pub step_time: f64,
-    /// Seconds of the step's forward passes, and of the head's part of the backward pass. On a device that computes asynchronously, this and the next are the time until
-    /// a pass was queued.
+    /// Seconds of the step's forward passes, and of the head's part of the backward pass. On a device that computes
+    /// asynchronously, this and the next are the time until a pass was queued.
     pub forward_time: f64,
     /// Seconds of its backward passes, with the forward passes that recomputation repeats.
     pub backward_time: f64,
