@@ -88,12 +88,6 @@ struct Probe<B: Backend> {
 /// Tokens, heads and head dimension of the inputs; the hidden size is the last.
 const SIZES: [usize; 3] = [3, 1, 4];
 
-/// Both gradients.
-const ALL: Needs = Needs {
-    x: true,
-    weight: true,
-};
-
 impl<B: LmOps> Probe<B> {
     fn body(&self, run: fn(&Self)) -> Body {
         let before = DEFAULTS.with(Cell::get);
@@ -220,12 +214,12 @@ impl<B: LmOps> Probe<B> {
             log_probs: self.column(),
             entropy: None,
         };
-        B::lm_linear_log_probs_bwd(x, weight, ids, left, 1.0, grad, ALL);
+        B::lm_linear_log_probs_bwd(x, weight, ids, left, 1.0, grad, Needs::BOTH);
     }
 
     fn linear_log_probs_with_grads(&self) {
         let (x, weight, ids) = (self.rows(), self.square(), self.ids());
-        B::lm_linear_log_probs_with_grads(x, weight, ids, 1.0, self.column(), ALL);
+        B::lm_linear_log_probs_with_grads(x, weight, ids, 1.0, self.column(), Needs::BOTH);
     }
 
     fn adamw(&self) {

@@ -24,6 +24,14 @@ pub struct Needs {
     pub weight: bool,
 }
 
+impl Needs {
+    /// Both gradients.
+    pub const BOTH: Self = Self {
+        x: true,
+        weight: true,
+    };
+}
+
 /// What the forward pass of [`LmOps::lm_linear_log_probs`] leaves for the backward pass, besides the inputs.
 #[derive(Clone, Debug)]
 pub struct LogitsLeft<F> {

@@ -11,7 +11,7 @@ use half::slice::HalfFloatSliceExt;
 
 use super::{
     buffer::{Input, with_scratch},
-    matrix::{Mat, MatMut, Threads, multiply, multiply_add},
+    matrix::{Cut, Mat, MatMut, Threads, multiply, multiply_add},
     parallel::for_tasks,
 };
 
@@ -100,7 +100,7 @@ impl Weight {
         let work = x.rows() * self.rows() * self.cols();
         let tasks = self
             .pieces()
-            .zip(out.column_pieces(self.pieces()))
+            .zip(out.pieces(Cut::Columns, self.pieces()))
             .collect();
         for_tasks(
             tasks,

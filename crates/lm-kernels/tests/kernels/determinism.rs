@@ -35,12 +35,9 @@ fn run(threads: usize) -> Vec<Vec<f32>> {
 fn at_once() -> [Vec<f32>; 3] {
     let (x, head) = (random(6, [501, 32]), random(7, [600, 32]));
     let targets = int_tensor::<Fast>(&tokens(8, 501, 600));
-    let needs = Needs {
-        x: true,
-        weight: true,
-    };
     let grad = random(9, [501]);
-    let (scored, grads) = ops::linear_log_probs_with_grads(x, head, targets, 0.9, grad, needs);
+    let (scored, grads) =
+        ops::linear_log_probs_with_grads(x, head, targets, 0.9, grad, Needs::BOTH);
     let [dx, dweight] = [grads.x, grads.weight].map(|grad| read(&grad.expect("asked for")));
     [read(&scored.log_probs), dx, dweight]
 }

@@ -102,13 +102,9 @@ fn no_tokens_give_nothing() {
     let scored = ops::linear_log_probs(x, weight, int_tensor(&[]), 1.0);
     assert_eq!(scored.log_probs.dims(), [0]);
     let (x, weight) = (empty([0, 8]), random(1, [5, 8]));
-    let needs = Needs {
-        x: true,
-        weight: true,
-    };
     let no_grad = Tensor::<Fast, 1>::zeros([0], &Default::default());
     let (scored, grads) =
-        ops::linear_log_probs_with_grads(x, weight, int_tensor(&[]), 1.0, no_grad, needs);
+        ops::linear_log_probs_with_grads(x, weight, int_tensor(&[]), 1.0, no_grad, Needs::BOTH);
     assert_eq!(scored.log_probs.dims(), [0]);
     assert_eq!(grads.x.expect("asked for").dims(), [0, 8]);
     assert_eq!(read(&grads.weight.expect("asked for")), [0.0; 40]);

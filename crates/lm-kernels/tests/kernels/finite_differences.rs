@@ -182,10 +182,6 @@ fn linear_log_probs() {
         targets: targets.clone(),
         lse,
     };
-    let needs = Needs {
-        x: true,
-        weight: true,
-    };
     let gradients = LogProbsGrad {
         log_probs: tensor(&grad, [rows]),
         entropy: Some(EntropyGrad {
@@ -193,7 +189,7 @@ fn linear_log_probs() {
             grad: tensor(&of_entropy, [rows]),
         }),
     };
-    let (dx, dw) = reference::linear_log_probs_bwd(saved, 0.7, gradients, needs);
+    let (dx, dw) = reference::linear_log_probs_bwd(saved, 0.7, gradients, Needs::BOTH);
     let loss = |inputs: &[Vec<f64>; 2]| {
         let [log_probs, entropy, _] = forward(inputs);
         pair(&log_probs, &grad) + pair(&entropy, &of_entropy)

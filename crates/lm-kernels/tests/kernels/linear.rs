@@ -234,15 +234,11 @@ fn log_probs_match([rows, dim, vocab]: [usize; 3], temperature: f64) {
         targets: fast,
         lse,
     };
-    let needs = Needs {
-        x: true,
-        weight: true,
-    };
     let grad = LogProbsGrad {
         log_probs: random(99, [rows]),
         entropy: None,
     };
-    let (dx, dw) = reference::linear_log_probs_bwd(saved, temperature, grad, needs);
+    let (dx, dw) = reference::linear_log_probs_bwd(saved, temperature, grad, Needs::BOTH);
     let body = [dx, dw].map(|grad| grad.as_ref().map(read));
     close_gradients(&format!("default body of {what}"), &body, &expected);
 }
@@ -273,7 +269,7 @@ fn gradients_at_once([rows, dim, vocab]: [usize; 3], temperature: f64, size: f64
         let grad = random(99, [rows]);
         ops::linear_log_probs_with_grads(x, w, targets, temperature, grad, needs)
     };
-    let (scored, grads) = run(needs(true, true));
+    let (scored, grads) = run(Needs::BOTH);
     let targets = int_tensor::<Grad>(&ids);
     let (a, b) = (leaf(&x), leaf(&w));
     let [log_probs, entropy, _] =
@@ -284,16 +280,12 @@ fn gradients_at_once([rows, dim, vocab]: [usize; 3], temperature: f64, size: f64
     close_gradients(&what, &found, &gradients(log_probs, &[&a, &b]));
 
     for (x, weight) in [(true, false), (false, true), (false, false)] {
-        let (_, grads) = run(needs(x, weight));
+        let (_, grads) = run(Needs { x, weight });
         let partial = [grads.x, grads.weight].map(|grad| grad.as_ref().map(read));
         let wanted = [x.then_some(&found[0]), weight.then_some(&found[1])];
         let wanted = wanted.map(|grad| grad.cloned().flatten());
         assert_eq!(partial, wanted, "{what}: x {x}, weight {weight}");
     }
-}
-
-fn needs(x: bool, weight: bool) -> Needs {
-    Needs { x, weight }
 }
 
 /// On an autodiff backend the results are the same, and nothing flows back through them.
@@ -308,7 +300,7 @@ fn gradients_at_once_are_constants() {
         int_tensor(&ids),
         1.0,
         Tensor::from_inner(grad.clone()),
-        needs(true, true),
+        Needs::BOTH,
     );
     let (inner, expected) = ops::linear_log_probs_with_grads(
         x.clone().inner(),
@@ -316,7 +308,7 @@ fn gradients_at_once_are_constants() {
         int_tensor::<Fast>(&ids),
         1.0,
         grad,
-        needs(true, true),
+        Needs::BOTH,
     );
     assert_eq!(
         read(&scored.log_probs.clone().inner()),

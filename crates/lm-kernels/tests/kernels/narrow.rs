@@ -104,17 +104,13 @@ fn log_probs_and_their_gradients() {
     near("entropy", &found.entropy, &entropy);
     let grad = random(4, [75]);
     let (dx, dw) = backward::log_probs(&x, &w, &targets, &grad, 0.8);
-    let needs = Needs {
-        x: true,
-        weight: true,
-    };
     let (scored, at_once) = ops::linear_log_probs_with_grads(
         x.clone(),
         w.clone(),
         targets.clone(),
         0.8,
         grad.clone(),
-        needs,
+        Needs::BOTH,
     );
     near("log_probs, at once", &scored.log_probs, &log_probs);
     let saved = reference::SavedLogProbs {
@@ -127,7 +123,7 @@ fn log_probs_and_their_gradients() {
         log_probs: grad,
         entropy: None,
     };
-    let (edx, edw) = reference::linear_log_probs_bwd(saved, 0.8, grad, needs);
+    let (edx, edw) = reference::linear_log_probs_bwd(saved, 0.8, grad, Needs::BOTH);
     let (edx, edw) = (edx.expect("asked for"), edw.expect("asked for"));
     near("log_probs: dx", &dx, &edx);
     near("log_probs: dweight", &dw, &edw);

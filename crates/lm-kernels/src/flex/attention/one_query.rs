@@ -8,8 +8,8 @@ use crate::flex::{
 
 /// All heads for a single query.
 ///
-/// Keys and values are read once, from one end to the other, some rows at a time for all heads: the rows of one group lie
-/// apart, and going through them group by group would read memory in steps.
+/// Keys and values are read from one end to the other, some rows at a time for all heads: the rows of one group lie apart, and
+/// going through them group by group would read memory in steps.
 pub(super) fn one_query(
     heads: Heads,
     block: Block,
@@ -159,7 +159,8 @@ vectorised! {
     }
 }
 
-/// Rows of values that all heads read before the next: as many as stay in the nearest cache.
+/// Rows of values that all heads read before the next. Those of four heads of 32 stay in the nearest cache, those of eight of
+/// 128 in the one behind it.
 const ROWS: usize = 32;
 /// Columns of the output summed at once: four AVX2 registers, twice.
 const STRIP: usize = 32;

@@ -13,7 +13,7 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
 use super::{
-    matrix::MatMut,
+    matrix::{Cut, MatMut},
     parallel::for_tasks,
     simd::{LINE, prefetch, vectorised},
     weight::Weight,
@@ -48,7 +48,7 @@ pub(super) fn products(x: &[f32], rows: usize, of: Vec<(&Weight, &mut [MaybeUnin
     let rows_of_x = Rows::of(x, rows, inputs);
     let outputs: usize = of.iter().map(|(weight, _)| weight.rows()).sum();
     let tasks = of.into_iter().flat_map(|(weight, out)| {
-        let out = MatMut::unwritten(out, rows, weight.rows()).column_pieces(pieces(weight));
+        let out = MatMut::unwritten(out, rows, weight.rows()).pieces(Cut::Columns, pieces(weight));
         pieces(weight).zip(out).map(move |piece| (weight, piece))
     });
     for_tasks(

@@ -79,6 +79,15 @@ impl<'a> Mat<'a> {
     }
 }
 
+/// Along what a matrix is cut.
+#[derive(Clone, Copy)]
+pub(super) enum Cut {
+    /// Each piece has some rows.
+    Rows,
+    /// Each piece has some columns.
+    Columns,
+}
+
 /// A matrix to be written: rows of adjacent values, `row_step` apart.
 pub(super) struct MatMut<'a> {
     data: *mut f32,
@@ -116,42 +125,29 @@ impl<'a> MatMut<'a> {
         unsafe { MatMut::from_raw(self.data, self.rows, self.cols, self.row_step) }
     }
 
-    /// The matrix cut into columns: a view for each `(start, len)`, which must not overlap.
-    pub(super) fn column_pieces(
+    /// The matrix cut into rows or columns: a view for each `(start, len)`, which must not overlap.
+    pub(super) fn pieces(
         self,
+        along: Cut,
         pieces: impl Iterator<Item = (usize, usize)>,
     ) -> impl Iterator<Item = MatMut<'a>> {
+        let (all, step) = match along {
+            Cut::Rows => (self.rows, self.row_step),
+            Cut::Columns => (self.cols, 1),
+        };
         let mut end = 0;
         pieces.map(move |(start, len)| {
-            assert!(
-                end <= start && start + len <= self.cols,
-                "matrix: pieces overlap"
-            );
+            assert!(end <= start && start + len <= all, "matrix: pieces overlap");
             end = start + len;
-            // SAFETY: the columns lie inside the view and belong to this piece alone, because pieces
-            // only go forward.
-            unsafe { MatMut::from_raw(self.data.add(start), self.rows, len, self.row_step) }
-        })
-    }
-
-    /// The matrix cut into rows: a view for each `(start, len)`, which must not overlap.
-    fn row_pieces(
-        self,
-        pieces: impl Iterator<Item = (usize, usize)>,
-    ) -> impl Iterator<Item = MatMut<'a>> {
-        let mut end = 0;
-        pieces.map(move |(start, len)| {
-            assert!(
-                end <= start && start + len <= self.rows,
-                "matrix: pieces overlap"
-            );
-            end = start + len;
-            // SAFETY: the rows lie inside the view and belong to this piece alone, because pieces only go
-            // forward; `wrapping_add` because a last piece without rows may start behind the data.
-            unsafe {
-                let first = self.data.wrapping_add(start * self.row_step);
-                MatMut::from_raw(first, len, self.cols, self.row_step)
-            }
+            let (rows, cols) = match along {
+                Cut::Rows => (len, self.cols),
+                Cut::Columns => (self.rows, len),
+            };
+            // A piece without rows may start behind the data.
+            let first = self.data.wrapping_add(start * step);
+            // SAFETY: the rows and columns lie inside the view and belong to this piece alone, because pieces only go
+            // forward.
+            unsafe { MatMut::from_raw(first, rows, cols, self.row_step) }
         })
     }
 

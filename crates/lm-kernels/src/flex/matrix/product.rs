@@ -3,7 +3,7 @@
 use gemm::Parallelism;
 
 use super::super::parallel::for_tasks;
-use super::{Mat, MatMut};
+use super::{Cut, Mat, MatMut};
 
 /// Whether a product runs on the calling thread only.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,22 +51,22 @@ fn product(out: MatMut<'_>, a: Mat<'_>, b: Mat<'_>, scale: f32, add: bool, threa
         return run(out, a, b, scale, add, Parallelism::None);
     }
     let threads = rayon::current_num_threads();
-    let (longer, tile) = if m > n { (m, TILE[0]) } else { (n, TILE[1]) };
+    let (along, longer, tile) = match m > n {
+        true => (Cut::Rows, m, TILE[0]),
+        false => (Cut::Columns, n, TILE[1]),
+    };
     if threads < 2 || longer / threads < LEAST_PIECE {
         return run(out, a, b, scale, add, Parallelism::Rayon(0));
     }
-    let (pieces, one) = (pieces(longer, threads, tile), Parallelism::None);
-    if m > n {
-        let tasks = pieces.clone().zip(out.row_pieces(pieces)).collect();
-        for_tasks(tasks, work, |((start, len), out)| {
-            run(out, a.row_range(start, len), b, scale, add, one);
-        });
-    } else {
-        let tasks = pieces.clone().zip(out.column_pieces(pieces)).collect();
-        for_tasks(tasks, work, |((start, len), out)| {
-            run(out, a, b.columns(start, len), scale, add, one);
-        });
-    }
+    let pieces = pieces(longer, threads, tile);
+    let tasks = pieces.clone().zip(out.pieces(along, pieces)).collect();
+    for_tasks(tasks, work, |((start, len), out)| {
+        let (a, b) = match along {
+            Cut::Rows => (a.row_range(start, len), b),
+            Cut::Columns => (a, b.columns(start, len)),
+        };
+        run(out, a, b, scale, add, Parallelism::None);
+    });
 }
 
 /// First and number of the rows or columns of every thread's piece.
