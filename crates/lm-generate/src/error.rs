@@ -66,9 +66,11 @@ pub enum Error {
         /// Index of the token in the completion.
         token: usize,
     },
-    /// The backend could not hand its logits over as 32-bit floats.
-    #[error("reading the logits from the device: {0}; expected {1} floats")]
-    ReadLogits(String, usize),
+    /// The backend could not hand the drawn tokens over.
+    #[error(
+        "reading the drawn tokens from the device: {0}; expected {1} tokens and log-probabilities"
+    )]
+    ReadTokens(String, usize),
     /// The progress callback or the observer asked to stop.
     #[error("stopped on request after {finished} of {total} completions")]
     Stopped {

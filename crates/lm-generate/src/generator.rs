@@ -91,7 +91,7 @@ impl<B: LmOps> Generator<B> {
     /// # Errors
     ///
     /// Every request is checked before the first one runs, see the variants of [`Error`]. While running, only
-    /// [`Error::NonFiniteLogits`], [`Error::ReadLogits`] and [`Error::Stopped`] can occur.
+    /// [`Error::NonFiniteLogits`], [`Error::ReadTokens`] and [`Error::Stopped`] can occur.
     pub fn generate(
         &mut self,
         requests: &[Request],

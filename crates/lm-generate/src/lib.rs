@@ -37,10 +37,8 @@
 mod error;
 mod generator;
 mod observer;
-mod real;
 mod request;
 mod run;
-mod sampling;
 mod slots;
 
 #[cfg(test)]
@@ -49,6 +47,4 @@ mod tests;
 pub use error::Error;
 pub use generator::{CachePool, Generator};
 pub use observer::{NewToken, Observer};
-pub use real::Real;
 pub use request::{Finish, Generated, Progress, Request, Sampling};
-pub use sampling::{Draw, Sampler, probabilities};

@@ -1,5 +1,7 @@
 //! Requests, results and progress reports: plain data.
 
+use lm_kernels::sampling::SamplingParams;
+
 use crate::Error;
 
 /// How the next token is chosen.
@@ -60,6 +62,17 @@ impl Sampling {
         Self {
             temperature: 0.0,
             ..Self::default()
+        }
+    }
+
+    /// The distribution alone.
+    pub fn params(&self) -> SamplingParams {
+        SamplingParams {
+            temperature: self.temperature,
+            top_k: self.top_k,
+            top_p: self.top_p,
+            min_p: self.min_p,
+            repetition_penalty: self.repetition_penalty,
         }
     }
 }

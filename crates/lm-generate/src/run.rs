@@ -2,15 +2,16 @@
 
 use std::ops::ControlFlow;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData, Transaction};
 use lm_kernels::LmOps;
-use lm_kernels::ops::CacheRow;
+use lm_kernels::ops::{self, CacheRow, Drawn};
+use lm_kernels::sampling::SampleRow;
 use lm_model::{ModelCache, Qwen3};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::slots::{Admission, Fork, Prefill, Slots};
-use crate::{Error, Finish, Generated, NewToken, Observer, Progress, Request, Sampler, Sampling};
+use crate::{Error, Finish, Generated, NewToken, Observer, Progress, Request, Sampling};
 
 /// A completion that is growing in a slot.
 struct Sequence {
@@ -31,10 +32,31 @@ pub(crate) struct Run<'a, B: LmOps> {
     requests: &'a [Request],
     slots: Slots<'a>,
     active: Vec<Sequence>,
-    sampler: Sampler<f32>,
+    /// Logits `[1, V]` after the prompt of the request whose samples did not all find a slot.
+    shared: Option<Tensor<B, 2>>,
     results: Vec<Vec<Option<Generated>>>,
     progress: Progress,
     observer: &'a mut dyn Observer,
+}
+
+impl Sequence {
+    /// How the next token is drawn.
+    fn sample_row(&mut self, request: &Request) -> SampleRow {
+        let params = request.sampling.params();
+        let uniform = match params.is_greedy() {
+            true => 0.0,
+            false => self.rng.random(),
+        };
+        let seen = match params.repetition_penalty {
+            Some(_) => request.prompt.iter().chain(&self.ids).copied().collect(),
+            None => Vec::new(),
+        };
+        SampleRow {
+            params,
+            uniform,
+            seen,
+        }
+    }
 }
 
 impl<'a, B: LmOps> Run<'a, B> {
@@ -52,7 +74,7 @@ impl<'a, B: LmOps> Run<'a, B> {
             requests,
             slots: Slots::new(requests, slots),
             active: Vec::new(),
-            sampler: Sampler::new(),
+            shared: None,
             results: requests.iter().map(|r| vec![None; r.n]).collect(),
             progress: Progress {
                 finished: 0,
@@ -99,20 +121,20 @@ impl<'a, B: LmOps> Run<'a, B> {
         if self.active.is_empty() && prefills.is_empty() {
             return Ok(());
         }
-        let logits = self.decode(&prefills)?;
-        let rows = self.active.len() + prefills.len();
-        let vocab_size = logits.len() / rows;
-        let (continued, entered) = logits.split_at(self.active.len() * vocab_size);
-        self.grow(continued, vocab_size)?;
-        for (prefill, row) in prefills.into_iter().zip(entered.chunks_exact(vocab_size)) {
-            self.enter(prefill, row)?;
+        let logits = self.decode(&prefills);
+        let continued = std::mem::take(&mut self.active).into_iter().enumerate();
+        let mut growing: Vec<_> = continued.collect();
+        let first = growing.len();
+        for (row, prefill) in (first..).zip(prefills) {
+            let entered = self.enter(prefill, &logits, row);
+            growing.extend(entered.into_iter().map(|sequence| (row, sequence)));
         }
-        Ok(())
+        self.grow(growing, logits)
     }
 
     /// Runs the last token of each active sequence and the prompts of `prefills` through the model; returns the logits
-    /// after each, row by row in that order.
-    fn decode(&mut self, prefills: &[Prefill]) -> Result<Vec<f32>, Error> {
+    /// after each in that order, `[rows, V]`.
+    fn decode(&mut self, prefills: &[Prefill]) -> Tensor<B, 2> {
         let mut ids = Vec::new();
         let mut rows = Vec::with_capacity(self.active.len() + prefills.len());
         for sequence in &mut self.active {
@@ -133,108 +155,96 @@ impl<'a, B: LmOps> Run<'a, B> {
                 len: prompt.len(),
             });
         }
-        read(self.model.decode(&ids, &rows, self.cache))
+        self.model.decode(&ids, &rows, self.cache)
     }
 
-    /// Draws the next token of each active sequence from its row of `logits` and retires those that finish.
-    fn grow(&mut self, logits: &[f32], vocab_size: usize) -> Result<(), Error> {
-        if logits.is_empty() {
-            return Ok(());
+    /// Spreads a prefilled prompt, after which the model said row `row` of `logits`, over the slots of its samples.
+    fn enter(&mut self, prefill: Prefill, logits: &Tensor<B, 2>, row: usize) -> Vec<Sequence> {
+        let home = prefill.slots[0];
+        if prefill.left > 0 {
+            self.slots.share(home);
+            self.shared = Some(logits.clone().narrow(0, row, 1));
         }
-        let sequences = std::mem::take(&mut self.active);
-        for (sequence, row) in sequences.into_iter().zip(logits.chunks_exact(vocab_size)) {
-            self.draw(sequence, row)?;
-        }
-        Ok(())
-    }
-
-    /// Spreads a prefilled prompt over the slots of its samples and starts them.
-    fn enter(&mut self, prefill: Prefill, logits: &[f32]) -> Result<(), Error> {
-        let Prefill {
-            request,
-            first_sample,
-            slots,
-            left,
-        } = prefill;
-        let home = slots[0];
-        if left > 0 {
-            self.slots.share(home, logits.to_vec());
-        }
-        self.start(request, first_sample, &slots, home, logits)
+        self.start(prefill.request, prefill.first_sample, &prefill.slots, home)
     }
 
     /// Starts samples of a request whose prompt lies in a slot already.
     fn fork(&mut self, fork: Fork) -> Result<(), Error> {
-        self.start(
-            fork.request,
-            fork.first_sample,
-            &fork.slots,
-            fork.home,
-            &fork.logits,
-        )
+        let logits = self.shared.clone();
+        let logits = logits.expect("a home was shared together with its logits");
+        let started = self.start(fork.request, fork.first_sample, &fork.slots, fork.home);
+        let started = started.into_iter().map(|sequence| (0, sequence));
+        self.grow(started.collect(), logits)
     }
 
-    /// Copies the prompt from `home` to the other slots and draws the first token of each sample.
+    /// Samples without a token, in slots to which the prompt is copied from `home`.
     fn start(
         &mut self,
         request: usize,
         first_sample: usize,
         slots: &[usize],
         home: usize,
-        logits: &[f32],
-    ) -> Result<(), Error> {
+    ) -> Vec<Sequence> {
         let cached = self.requests[request].prompt.len();
         let others: Vec<usize> = slots.iter().copied().filter(|slot| *slot != home).collect();
         if !others.is_empty() {
             self.model.share_prefix(self.cache, home, &others, cached);
         }
-        for (i, &slot) in slots.iter().enumerate() {
-            let sample = first_sample + i;
-            let rng = stream(self.requests[request].sampling.seed, sample);
-            let sequence = Sequence {
-                request,
-                sample,
-                slot,
-                cached,
-                rng,
-                ids: Vec::new(),
-                log_probs: Vec::new(),
-            };
-            self.draw(sequence, logits)?;
+        let seed = self.requests[request].sampling.seed;
+        let sequence = |(sample, &slot): (usize, &usize)| Sequence {
+            request,
+            sample,
+            slot,
+            cached,
+            rng: stream(seed, sample),
+            ids: Vec::new(),
+            log_probs: Vec::new(),
+        };
+        (first_sample..).zip(slots).map(sequence).collect()
+    }
+
+    /// Draws a token for every sequence from the row of `logits` beside it.
+    fn grow(
+        &mut self,
+        mut sequences: Vec<(usize, Sequence)>,
+        logits: Tensor<B, 2>,
+    ) -> Result<(), Error> {
+        let rows = sequences.iter_mut().map(|(_, sequence)| {
+            let request = &self.requests[sequence.request];
+            sequence.sample_row(request)
+        });
+        let rows: Vec<SampleRow> = rows.collect();
+        let from: Vec<usize> = sequences.iter().map(|(row, _)| *row).collect();
+        let drawn = draw(rows_of(logits, &from), &rows)?;
+        for ((_, sequence), (id, log_prob)) in sequences.into_iter().zip(drawn) {
+            self.add(sequence, id, log_prob)?;
         }
         Ok(())
     }
 
     /// Adds a token to a sequence, which then stays active or gives its slot back.
-    fn draw(&mut self, mut sequence: Sequence, logits: &[f32]) -> Result<(), Error> {
-        let Request {
-            prompt, sampling, ..
-        } = &self.requests[sequence.request];
-        let uniform = if sampling.temperature == 0.0 {
-            0.0
-        } else {
-            sequence.rng.random()
-        };
-        let context = prompt.iter().chain(&sequence.ids).copied();
-        let Some(draw) = self.sampler.draw(logits, context, sampling, uniform) else {
+    fn add(&mut self, mut sequence: Sequence, id: u32, log_prob: f32) -> Result<(), Error> {
+        let (request, sample) = (sequence.request, sequence.sample);
+        let index = sequence.ids.len();
+        if !log_prob.is_finite() {
             return Err(Error::NonFiniteLogits {
-                request: sequence.request,
-                sample: sequence.sample,
-                token: sequence.ids.len(),
+                request,
+                sample,
+                token: index,
             });
-        };
+        }
         let token = NewToken {
-            request: sequence.request,
-            sample: sequence.sample,
-            index: sequence.ids.len(),
-            id: draw.id,
-            log_prob: draw.log_prob as f32,
+            request,
+            sample,
+            index,
+            id,
+            log_prob,
         };
-        sequence.ids.push(token.id);
-        sequence.log_probs.push(token.log_prob);
+        sequence.ids.push(id);
+        sequence.log_probs.push(log_prob);
         self.progress.tokens += 1;
         let wanted = self.observer.on_token(token);
-        match finish_after(token, wanted, sampling) {
+        match finish_after(token, wanted, &self.requests[request].sampling) {
             Some(finish) => self.finish(sequence, finish),
             None => self.active.push(sequence),
         }
@@ -282,10 +292,25 @@ fn stream(seed: u64, sample: usize) -> ChaCha8Rng {
     rng
 }
 
-/// Brings logits `[rows, V]` to the host.
-fn read<B: LmOps>(logits: Tensor<B, 2>) -> Result<Vec<f32>, Error> {
-    let expected = logits.dims().iter().product();
-    let data = logits.into_data().convert::<f32>();
-    data.into_vec::<f32>()
-        .map_err(|e| Error::ReadLogits(format!("{e:?}"), expected))
+/// The rows `from` of logits; the tensor itself if that is every row in order.
+fn rows_of<B: LmOps>(logits: Tensor<B, 2>, from: &[usize]) -> Tensor<B, 2> {
+    if from.iter().copied().eq(0..logits.dims()[0]) {
+        return logits;
+    }
+    let from: Vec<i32> = from.iter().map(|&row| row as i32).collect();
+    let from = Tensor::from_data(TensorData::from(from.as_slice()), &logits.device());
+    logits.select(0, from)
+}
+
+/// Draws where the logits lie, and brings tokens and log-probabilities to the host.
+fn draw<B: LmOps>(logits: Tensor<B, 2>, rows: &[SampleRow]) -> Result<Vec<(u32, f32)>, Error> {
+    let Drawn { ids, log_probs } = ops::sample(logits, rows);
+    let read = Transaction::default().register(ids).register(log_probs);
+    let failed = |e| Error::ReadTokens(e, rows.len());
+    let read = read.try_execute().map_err(|e| failed(e.to_string()))?;
+    let [ids, log_probs]: [TensorData; 2] = read
+        .try_into()
+        .map_err(|read: Vec<_>| failed(format!("{} tensors instead of 2", read.len())))?;
+    let log_probs: Vec<f32> = log_probs.into_vec().map_err(|e| failed(format!("{e:?}")))?;
+    Ok(ids.iter::<u32>().zip(log_probs).collect())
 }

@@ -25,7 +25,7 @@ pub(crate) struct Prefill {
 }
 
 /// Samples that join a request whose prompt is already in a slot.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Fork {
     pub(crate) request: usize,
     pub(crate) first_sample: usize,
@@ -33,24 +33,15 @@ pub(crate) struct Fork {
     pub(crate) slots: Vec<usize>,
     /// The slot that begins with the prompt; it may be among `slots`.
     pub(crate) home: usize,
-    /// Logits after the last token of the prompt.
-    pub(crate) logits: Vec<f32>,
 }
 
 /// What may enter now.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
     /// Prompts for the next decode step; perhaps none.
     Prefills(Vec<Prefill>),
     /// Samples that can draw their first token at once. Ask again afterwards.
     Fork(Fork),
-}
-
-/// The prompt of the request at the head of the queue, once it has been computed.
-#[derive(Debug)]
-struct Shared {
-    home: usize,
-    logits: Vec<f32>,
 }
 
 /// The waiting requests and the free slots.
@@ -59,7 +50,8 @@ pub(crate) struct Slots<'a> {
     requests: &'a [Request],
     /// Requests with samples that have not entered, and the number of the first such sample.
     waiting: VecDeque<(usize, usize)>,
-    shared: Option<Shared>,
+    /// The home of the request at the head of the queue, once its prompt has been computed.
+    home: Option<usize>,
     free: Vec<usize>,
 }
 
@@ -69,7 +61,7 @@ impl<'a> Slots<'a> {
         Self {
             requests,
             waiting: wanted.map(|r| (r, 0)).collect(),
-            shared: None,
+            home: None,
             free: (0..slots).rev().collect(),
         }
     }
@@ -80,8 +72,8 @@ impl<'a> Slots<'a> {
     }
 
     /// Keeps the prompt of a request whose samples did not all find a slot.
-    pub(crate) fn share(&mut self, home: usize, logits: Vec<f32>) {
-        self.shared = Some(Shared { home, logits });
+    pub(crate) fn share(&mut self, home: usize) {
+        self.home = Some(home);
     }
 
     /// Assigns free slots to waiting samples.
@@ -94,7 +86,7 @@ impl<'a> Slots<'a> {
         while let Some(&(request, first_sample)) = self.waiting.front() {
             let length = self.requests[request].prompt.len();
             let fits = prefills.is_empty() || tokens + length <= PREFILL_TOKENS;
-            if self.free.is_empty() || self.shared.is_some() || !fits {
+            if self.free.is_empty() || self.home.is_some() || !fits {
                 break;
             }
             tokens += length;
@@ -117,7 +109,7 @@ impl<'a> Slots<'a> {
         if self.free.is_empty() {
             return None;
         }
-        let Shared { home, logits } = self.shared.take()?;
+        let home = self.home.take()?;
         let (request, first_sample) = *self.waiting.front()?;
         if let Some(i) = self.free.iter().position(|slot| *slot == home) {
             // The home itself needs no copy, so it is taken first.
@@ -126,14 +118,13 @@ impl<'a> Slots<'a> {
         }
         let (slots, left) = self.enter(request, first_sample);
         if left > 0 {
-            self.share(home, logits.clone());
+            self.share(home);
         }
         Some(Fork {
             request,
             first_sample,
             slots,
             home,
-            logits,
         })
     }
 

@@ -3,7 +3,10 @@
 //! A default body notes on its thread that it ran. [`bodies`] runs every operation once and reads the notes, so that its
 //! answer is what happened and not what somebody declared.
 
-use std::cell::Cell;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use burn::tensor::{DType, Int, Shape, Tensor, backend::Backend};
 
@@ -11,16 +14,48 @@ use crate::{
     LmOps, LogProbsGrad, LogitsLeft, Needs, SeqBounds,
     convert::primitive,
     ops::{AdamW, CacheRow},
+    sampling::{SampleRow, SamplingParams},
 };
 
 thread_local! {
-    /// How many default bodies this thread ran.
-    static DEFAULTS: Cell<u64> = const { Cell::new(0) };
+    /// How many default bodies were run for this thread.
+    static DEFAULTS: Defaults = Defaults::default();
 }
 
 /// Notes that a default body runs. An override that hands a case back to the default body calls it too.
 pub(crate) fn default_body_runs() {
-    DEFAULTS.with(|count| count.set(count.get() + 1));
+    DEFAULTS.with(|count| count.add(1));
+}
+
+/// A thread's count of default bodies. A backend that runs an operation on another thread takes the count along.
+#[derive(Clone, Default)]
+pub(crate) struct Defaults(Arc<AtomicU64>);
+
+impl Defaults {
+    /// The count of the thread that calls this.
+    pub(crate) fn of_this_thread() -> Self {
+        DEFAULTS.with(Self::clone)
+    }
+
+    fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Runs `f` on this thread for the thread whose count this is.
+    #[cfg(feature = "fusion")]
+    pub(crate) fn counting<R>(&self, f: impl FnOnce() -> R) -> R {
+        let here = Self::of_this_thread();
+        let before = here.get();
+        let found = f();
+        if !Arc::ptr_eq(&self.0, &here.0) {
+            self.add(here.get() - before);
+        }
+        found
+    }
 }
 
 /// Where an operation was computed.
@@ -49,7 +84,7 @@ pub fn bodies<B: LmOps>(device: &B::Device, dtype: DType) -> Vec<(&'static str, 
         device: device.clone(),
         dtype,
     };
-    let runs: [Run<B>; 19] = [
+    let runs: [Run<B>; 20] = [
         ("rms_norm", Probe::rms_norm),
         ("rms_norm_bwd", Probe::rms_norm_bwd),
         ("norm_rope", Probe::norm_rope),
@@ -72,6 +107,7 @@ pub fn bodies<B: LmOps>(device: &B::Device, dtype: DType) -> Vec<(&'static str, 
         ("adamw", Probe::adamw),
         ("cached_attention", Probe::cached_attention),
         ("copy_slot", Probe::copy_slot),
+        ("sample", Probe::sample),
     ];
     runs.map(|(name, run)| (name, probe.body(run))).to_vec()
 }
@@ -90,9 +126,12 @@ const SIZES: [usize; 3] = [3, 1, 4];
 
 impl<B: LmOps> Probe<B> {
     fn body(&self, run: fn(&Self)) -> Body {
-        let before = DEFAULTS.with(Cell::get);
+        let count = Defaults::of_this_thread();
+        let before = count.get();
         run(self);
-        match DEFAULTS.with(Cell::get) == before {
+        // A backend that puts operations off has run them now. That it fails is found by the next one that wants a result.
+        let _ = B::sync(&self.device);
+        match count.get() == before {
             true => Body::Own,
             false => Body::Default,
         }
@@ -254,5 +293,16 @@ impl<B: LmOps> Probe<B> {
 
     fn copy_slot(&self) {
         B::lm_copy_slot(self.ones([2, SIZES[0], SIZES[1], SIZES[2]]), 0, &[1], 1);
+    }
+
+    /// Logits are in single precision whatever the weights are.
+    fn sample(&self) {
+        let row = SampleRow {
+            params: SamplingParams::default(),
+            uniform: 0.5,
+            seen: Vec::new(),
+        };
+        let logits = self.ones_of([SIZES[0], SIZES[2]], DType::F32);
+        B::lm_sample(logits, &vec![row; SIZES[0]]);
     }
 }

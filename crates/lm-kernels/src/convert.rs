@@ -3,7 +3,7 @@
 use burn::tensor::{
     DType, Int, Tensor, TensorData, TensorPrimitive,
     backend::Backend,
-    ops::{FloatTensor, IntTensor},
+    ops::{FloatTensor, IntTensor, QuantizedTensor},
 };
 
 /// The tensor of a float primitive. The caller knows its rank.
@@ -14,6 +14,13 @@ pub(crate) fn tensor<B: Backend, const D: usize>(primitive: FloatTensor<B>) -> T
 /// The float primitive of a tensor.
 pub(crate) fn primitive<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> FloatTensor<B> {
     tensor.into_primitive().tensor()
+}
+
+/// The values of a quantised primitive. The caller knows its rank.
+pub(crate) fn dequantized<B: Backend, const D: usize>(
+    primitive: QuantizedTensor<B>,
+) -> Tensor<B, D> {
+    Tensor::from_primitive(TensorPrimitive::QFloat(primitive)).dequantize()
 }
 
 /// The tensor of an integer primitive. The caller knows its rank.

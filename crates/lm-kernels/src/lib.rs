@@ -3,8 +3,8 @@
 //! [`LmOps`] extends Burn's `Backend` with the handful of operations in which
 //! a language model spends its time: RMS normalisation, rotary embeddings,
 //! SwiGLU, linear layers, causal attention over packed sequences, the
-//! log-probabilities of given tokens, AdamW and attention against a key-value
-//! cache. Every method has a default body made of ordinary tensor operations
+//! log-probabilities of given tokens, AdamW, attention against a key-value
+//! cache and sampling. Every method has a default body made of ordinary tensor operations
 //! (module [`mod@reference`]); that body is the specification and the test oracle.
 //! A backend overrides a method only where it is faster, and
 //! `Autodiff<B>` registers hand-written backward passes for any `B: LmOps`.
@@ -43,12 +43,15 @@ mod convert;
 mod cube;
 #[cfg(feature = "flex")]
 mod flex;
+#[cfg(feature = "fusion")]
+mod fusion;
 #[cfg(feature = "libtorch")]
 mod libtorch;
 mod lm_ops;
 mod memory;
 pub mod ops;
 pub mod reference;
+pub mod sampling;
 mod threads;
 
 pub use bodies::{Body, bodies};

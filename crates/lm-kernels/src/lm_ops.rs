@@ -3,15 +3,16 @@
 use burn::tensor::{
     DType, Tensor,
     backend::Backend,
-    ops::{FloatTensor, IntTensor},
+    ops::{FloatTensor, IntTensor, QuantizedTensor},
 };
 
 use crate::{
     SeqBounds,
     bodies::default_body_runs,
-    convert::{ints, primitive, tensor},
+    convert::{dequantized, ints, primitive, tensor},
     ops::{AdamW, CacheRow},
     reference,
+    sampling::SampleRow,
 };
 
 /// Which gradients of a two-parent operation are wanted, so that the work for
@@ -37,7 +38,7 @@ impl Needs {
 pub struct LogitsLeft<F> {
     /// Log-sum-exp of the scaled logits, `[T]`.
     pub lse: F,
-    /// The scaled logits themselves, `[T, V]`, where they are few enough to keep.
+    /// The logits themselves, `[T, V]`, where they are few enough to keep; scaled already or not, as suits the backend.
     pub logits: Option<F>,
 }
 
@@ -185,6 +186,16 @@ pub trait LmOps: Backend {
         weights.into_iter().map(product).collect()
     }
 
+    /// [`LmOps::lm_linear`] with a quantised weight. There is no gradient.
+    fn lm_linear_quantized(
+        x: FloatTensor<Self>,
+        weight: QuantizedTensor<Self>,
+    ) -> FloatTensor<Self> {
+        default_body_runs();
+        let weight = dequantized::<Self, 2>(weight);
+        primitive(reference::linear::<Self>(tensor(x), weight))
+    }
+
     /// Gradient of the input of [`LmOps::lm_linear`]: `grad [T,Out] · weight [Out,In]`.
     fn lm_linear_bwd_x(weight: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self> {
         default_body_runs();
@@ -203,6 +214,16 @@ pub trait LmOps: Backend {
     fn lm_embedding(weight: FloatTensor<Self>, ids: IntTensor<Self>) -> FloatTensor<Self> {
         default_body_runs();
         primitive(reference::embedding::<Self>(tensor(weight), ints(ids)))
+    }
+
+    /// [`LmOps::lm_embedding`] of a quantised table, in single precision. There is no gradient.
+    fn lm_embedding_quantized(
+        weight: QuantizedTensor<Self>,
+        ids: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        default_body_runs();
+        let weight = dequantized::<Self, 2>(weight).cast(DType::F32);
+        primitive(reference::embedding::<Self>(weight, ints(ids)))
     }
 
     /// Gradient of the table of [`LmOps::lm_embedding`], which has `vocab` rows.
@@ -280,7 +301,7 @@ pub trait LmOps: Backend {
         primitive(Tensor::stack::<2>(rows.into(), 0))
     }
 
-    /// [`LmOps::lm_linear_log_probs`] in front of a backward pass: also returns the scaled logits, `[T, V]`, if keeping
+    /// [`LmOps::lm_linear_log_probs`] in front of a backward pass: also returns the logits, `[T, V]`, if keeping
     /// them is worth the memory. The default never is of that opinion.
     fn lm_linear_log_probs_kept(
         x: FloatTensor<Self>,
@@ -365,6 +386,17 @@ pub trait LmOps: Backend {
     ) -> FloatTensor<Self> {
         default_body_runs();
         primitive(reference::copy_slot::<Self>(tensor(half), from, to, len))
+    }
+
+    /// See [`ops::sample`](crate::ops::sample): the tokens and their log-probabilities, `[R]` each. The logits are in
+    /// single precision.
+    fn lm_sample(
+        logits: FloatTensor<Self>,
+        rows: &[SampleRow],
+    ) -> (IntTensor<Self>, FloatTensor<Self>) {
+        default_body_runs();
+        let (ids, log_probs) = reference::sample::<Self>(tensor(logits), rows);
+        (ids.into_primitive(), primitive(log_probs))
     }
 }
 

@@ -2,7 +2,6 @@
 
 mod generator;
 mod observer;
-mod sampling;
 mod slots;
 
 use crate::Sampling;

@@ -46,7 +46,7 @@ fn groups_enter_together_and_the_last_one_partly() {
         },
     ];
     assert_eq!(prefills(&mut slots), expected);
-    slots.share(2, vec![0.5]);
+    slots.share(2);
     assert_eq!(prefills(&mut slots), []);
     slots.release(1);
     let expected = Fork {
@@ -54,7 +54,6 @@ fn groups_enter_together_and_the_last_one_partly() {
         first_sample: 2,
         slots: vec![1],
         home: 2,
-        logits: vec![0.5],
     };
     assert_eq!(fork(&mut slots), expected);
     slots.release(0);
@@ -66,7 +65,7 @@ fn a_freed_home_is_taken_first() {
     let requests = requests(&[(3, 5), (3, 1)]);
     let mut slots = Slots::new(&requests, 2);
     assert_eq!(prefills(&mut slots)[0].slots, [0, 1]);
-    slots.share(0, vec![]);
+    slots.share(0);
     slots.release(0);
     slots.release(1);
     let first = fork(&mut slots);

@@ -17,13 +17,14 @@ use burn::{
     tensor::{
         DType,
         backend::{AutodiffBackend, Backend},
-        ops::{FloatTensor, IntTensor},
+        ops::{FloatTensor, IntTensor, QuantizedTensor},
     },
 };
 
 use crate::{
     LmOps, Needs, ScoredWithGrads, SeqBounds,
     ops::{AdamW, CacheRow},
+    sampling::SampleRow,
 };
 
 impl<B: LmOps, C: CheckpointStrategy> LmOps for Autodiff<B, C> {
@@ -55,6 +56,26 @@ impl<B: LmOps, C: CheckpointStrategy> LmOps for Autodiff<B, C> {
 
     fn lm_embedding(weight: FloatTensor<Self>, ids: IntTensor<Self>) -> FloatTensor<Self> {
         linear::embedding::<B, C>(weight, ids)
+    }
+
+    /// # Panics
+    /// If `x` asks for a gradient, which would be lost without a word.
+    fn lm_linear_quantized(
+        x: FloatTensor<Self>,
+        weight: QuantizedTensor<Self>,
+    ) -> FloatTensor<Self> {
+        assert!(
+            !x.is_tracked(),
+            "linear: a quantised weight passes no gradient on"
+        );
+        Self::from_inner(B::lm_linear_quantized(Self::inner(x), weight))
+    }
+
+    fn lm_embedding_quantized(
+        weight: QuantizedTensor<Self>,
+        ids: IntTensor<Self>,
+    ) -> FloatTensor<Self> {
+        Self::from_inner(B::lm_embedding_quantized(weight, ids))
     }
 
     fn lm_attention(
@@ -133,6 +154,14 @@ impl<B: LmOps, C: CheckpointStrategy> LmOps for Autodiff<B, C> {
         len: usize,
     ) -> FloatTensor<Self> {
         Self::from_inner(B::lm_copy_slot(Self::inner(half), from, to, len))
+    }
+
+    fn lm_sample(
+        logits: FloatTensor<Self>,
+        rows: &[SampleRow],
+    ) -> (IntTensor<Self>, FloatTensor<Self>) {
+        let (ids, log_probs) = B::lm_sample(Self::inner(logits), rows);
+        (ids, Self::from_inner(log_probs))
     }
 }
 

@@ -2,16 +2,18 @@
 //!
 //! Tensors are stored in single precision, F16 or BF16; sums, exponentials and products are taken in single precision. A
 //! tensor in double precision, and one without elements, goes to the default body, which notes it
-//! (see [`bodies`](crate::bodies)). The matrix products and the embedding table are Burn's.
+//! (see [`bodies`](crate::bodies)). The matrix products and looking up the embedding table are Burn's.
 //!
 //! Nothing here adds atomically: every sum has an order that depends on the shapes only.
 
 mod attention;
+mod embedding;
 mod launch;
 mod log_probs;
 mod norm;
 mod optim;
 mod reduce;
+mod sample;
 mod swiglu;
 
 use burn::tensor::backend::DeviceOps;
@@ -27,6 +29,7 @@ use crate::{
     lm_ops::forward_then_backward,
     ops::{AdamW, CacheRow},
     reference,
+    sampling::SampleRow,
 };
 use launch::taken;
 use log_probs::Scored;
@@ -123,6 +126,18 @@ where
         (primitive(dgate), primitive(dup))
     }
 
+    fn lm_embedding_bwd(ids: CubeTensor<R>, vocab: usize, grad: CubeTensor<R>) -> CubeTensor<R> {
+        if taken(&[&grad]) {
+            return embedding::embedding_bwd::<Self, R>(ids, vocab, grad);
+        }
+        default_body_runs();
+        primitive(reference::embedding_bwd::<Self>(
+            ints(ids),
+            vocab,
+            tensor(grad),
+        ))
+    }
+
     fn lm_attention(
         q: CubeTensor<R>,
         k: CubeTensor<R>,
@@ -195,6 +210,24 @@ where
         reference::linear_log_probs::<Self>(x, weight, ints(targets), temperature).map(primitive)
     }
 
+    fn lm_linear_log_probs_kept(
+        x: CubeTensor<R>,
+        weight: CubeTensor<R>,
+        targets: CubeTensor<R>,
+        temperature: f64,
+    ) -> ([CubeTensor<R>; 3], Option<CubeTensor<R>>) {
+        if taken(&[&x, &weight]) {
+            return log_probs::forward_kept::<Self, R>(Scored {
+                x,
+                weight,
+                targets,
+                temperature,
+            });
+        }
+        let scored = Self::lm_linear_log_probs(x, weight, targets, temperature);
+        (scored, None)
+    }
+
     fn lm_linear_log_probs_bwd(
         x: CubeTensor<R>,
         weight: CubeTensor<R>,
@@ -211,7 +244,7 @@ where
                 targets,
                 temperature,
             };
-            return log_probs::backward::<Self, R>(scored, left.lse, grad, needs);
+            return log_probs::backward::<Self, R>(scored, left, grad, needs);
         }
         default_body_runs();
         let saved = reference::SavedLogProbs {
@@ -258,5 +291,14 @@ where
         default_body_runs();
         reference::adamw::<Self>(tensor(param), tensor(grad), tensor(m), tensor(v), hp)
             .map(primitive)
+    }
+
+    fn lm_sample(logits: CubeTensor<R>, rows: &[SampleRow]) -> (CubeTensor<R>, CubeTensor<R>) {
+        if sample::fits(&logits) {
+            return sample::sample(logits, rows, I::dtype());
+        }
+        default_body_runs();
+        let (ids, log_probs) = reference::sample::<Self>(tensor(logits), rows);
+        (ids.into_primitive(), primitive(log_probs))
     }
 }

@@ -1,7 +1,7 @@
 //! Linear layers and the embedding table.
 
 use burn::tensor::{Shape, TensorMetadata};
-use burn_flex::FlexTensor;
+use burn_flex::{FlexQTensor, FlexTensor};
 
 use super::{
     buffer::{Input, Output, cast, integers, tensor},
@@ -15,13 +15,21 @@ use super::{
 const ROWS: usize = 256;
 
 pub(super) fn linear(x: FlexTensor, weight: FlexTensor) -> FlexTensor {
+    product(x, &Weight::new(weight))
+}
+
+pub(super) fn linear_quantized(x: FlexTensor, weight: FlexQTensor) -> FlexTensor {
+    product(x, &Weight::quantized(weight))
+}
+
+fn product(x: FlexTensor, weight: &Weight) -> FlexTensor {
     let dtype = x.dtype();
-    let (x, weight) = (Input::new(x), Weight::new(weight));
+    let x = Input::new(x);
     let (rows, outputs) = (x.dim(0), weight.rows());
     let mut out = Output::new(rows * outputs);
     if is_few(rows, outputs) {
         let slots = out.slots(rows * outputs);
-        products(&x, rows, vec![(&weight, slots)]);
+        products(&x, rows, vec![(weight, slots)]);
     } else {
         let product = MatMut::unwritten(out.slots(rows * outputs), rows, outputs);
         weight.project(product, Mat::new(&x, rows, x.dim(1)), 1.0);
@@ -80,7 +88,16 @@ pub(super) fn linear_bwd_weight(x: FlexTensor, grad: FlexTensor) -> FlexTensor {
 
 pub(super) fn embedding(weight: FlexTensor, ids: FlexTensor) -> FlexTensor {
     let dtype = weight.dtype();
-    let (weight, ids) = (Weight::new(weight), integers(ids));
+    cast(rows_of(&Weight::new(weight), ids), dtype)
+}
+
+pub(super) fn embedding_quantized(weight: FlexQTensor, ids: FlexTensor) -> FlexTensor {
+    rows_of(&Weight::quantized(weight), ids)
+}
+
+/// The rows that `ids` name, in 32 bits.
+fn rows_of(weight: &Weight, ids: FlexTensor) -> FlexTensor {
+    let ids = integers(ids);
     let dim = weight.cols();
     let mut out = vec![0.0; ids.len() * dim];
     let work = out.len();
@@ -89,7 +106,7 @@ pub(super) fn embedding(weight: FlexTensor, ids: FlexTensor) -> FlexTensor {
             weight.read_row(*id, out);
         }
     });
-    cast(tensor(out, Shape::new([ids.len(), dim])), dtype)
+    tensor(out, Shape::new([ids.len(), dim]))
 }
 
 pub(super) fn embedding_bwd(ids: FlexTensor, vocab: usize, grad: FlexTensor) -> FlexTensor {

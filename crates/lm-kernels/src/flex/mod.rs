@@ -12,16 +12,18 @@ mod matrix;
 mod optim;
 mod parallel;
 mod pointwise;
+mod sample;
 mod simd;
 mod weight;
 
 use burn::backend::Flex;
 use burn::tensor::DType;
-use burn_flex::FlexTensor;
+use burn_flex::{FlexQTensor, FlexTensor};
 
 use crate::{
     LmOps, LogProbsGrad, LogitsLeft, Needs, ScoredWithGrads, SeqBounds,
     ops::{AdamW, CacheRow},
+    sampling::SampleRow,
 };
 
 impl LmOps for Flex {
@@ -84,6 +86,10 @@ impl LmOps for Flex {
         linear::linears(x, weights)
     }
 
+    fn lm_linear_quantized(x: FlexTensor, weight: FlexQTensor) -> FlexTensor {
+        linear::linear_quantized(x, weight)
+    }
+
     fn lm_linear_bwd_x(weight: FlexTensor, grad: FlexTensor) -> FlexTensor {
         linear::linear_bwd_x(weight, grad)
     }
@@ -94,6 +100,10 @@ impl LmOps for Flex {
 
     fn lm_embedding(weight: FlexTensor, ids: FlexTensor) -> FlexTensor {
         linear::embedding(weight, ids)
+    }
+
+    fn lm_embedding_quantized(weight: FlexQTensor, ids: FlexTensor) -> FlexTensor {
+        linear::embedding_quantized(weight, ids)
     }
 
     fn lm_embedding_bwd(ids: FlexTensor, vocab: usize, grad: FlexTensor) -> FlexTensor {
@@ -184,5 +194,9 @@ impl LmOps for Flex {
 
     fn lm_copy_slot(half: FlexTensor, from: usize, to: &[usize], len: usize) -> FlexTensor {
         attention::copy_slot(half, from, to, len)
+    }
+
+    fn lm_sample(logits: FlexTensor, rows: &[SampleRow]) -> (FlexTensor, FlexTensor) {
+        sample::sample(logits, rows)
     }
 }

@@ -31,14 +31,15 @@ pub(super) fn for_chunks<T: Send>(
     }
 }
 
-/// [`for_chunks`] over two outputs at once; `a` and `b` are cut into as many chunks.
+/// [`for_chunks`] over two outputs at once; `a` and `b` are cut into as many chunks, which visit `work` elements together.
 pub(super) fn for_chunks2<T: Send, U: Send>(
+    work: usize,
     (a, chunk_a): (&mut [T], usize),
     (b, chunk_b): (&mut [U], usize),
     f: impl Fn(usize, &mut [T], &mut [U]) + Send + Sync,
 ) {
     let (chunk_a, chunk_b) = (chunk_a.max(1), chunk_b.max(1));
-    if a.len() < PARALLEL_WORK {
+    if work < PARALLEL_WORK {
         let pairs = a.chunks_mut(chunk_a).zip(b.chunks_mut(chunk_b));
         pairs.enumerate().for_each(|(i, (a, b))| f(i, a, b));
     } else {

@@ -59,6 +59,7 @@ pub(super) fn rms_norm_bwd(
     let mut dx = Output::new(x.len());
     let mut partial = vec![0.0; x.len().div_ceil(chunk) * dim];
     for_chunks2(
+        x.len(),
         (dx.slots(x.len()), chunk),
         (&mut partial, dim),
         |i, dx, dweight| {
@@ -212,6 +213,7 @@ pub(super) fn norm_rope_bwd(
     let mut dx = Output::new(x.len());
     let mut partial = vec![0.0; x.len().div_ceil(chunk) * dim];
     for_chunks2(
+        x.len(),
         (dx.slots(x.len()), chunk),
         (&mut partial, dim),
         |i, dx, dweight| {
@@ -312,6 +314,7 @@ pub(super) fn swiglu_bwd(
     let len = gate.len();
     let (mut dgate, mut dup) = (Output::new(len), Output::new(len));
     for_chunks2(
+        len,
         (dgate.slots(len), ELEMENTS),
         (dup.slots(len), ELEMENTS),
         |i, dgate, dup| {

@@ -8,6 +8,7 @@ mod decode;
 mod log_probs;
 mod optim;
 mod pointwise;
+mod sample;
 
 use burn::backend::LibTorch;
 use burn_tch::TchTensor;
@@ -15,7 +16,11 @@ use tch::{Kind, Tensor};
 
 use crate::{
     LmOps, LogProbsGrad, LogitsLeft, Needs, ScoredWithGrads, SeqBounds,
+    bodies::default_body_runs,
+    convert::{primitive, tensor},
     ops::{AdamW, CacheRow},
+    reference,
+    sampling::SampleRow,
 };
 
 impl LmOps for LibTorch {
@@ -189,6 +194,16 @@ impl LmOps for LibTorch {
 
     fn lm_copy_slot(half: TchTensor, from: usize, to: &[usize], len: usize) -> TchTensor {
         new(decode::copy_slot(owned(half), from, to, len))
+    }
+
+    /// On a CPU row by row; sorting them all, as the default body does, takes long there.
+    fn lm_sample(logits: TchTensor, rows: &[SampleRow]) -> (TchTensor, TchTensor) {
+        if let Some((ids, log_probs)) = sample::on_the_host(&logits.tensor, rows) {
+            return (new(ids), new(log_probs));
+        }
+        default_body_runs();
+        let (ids, log_probs) = reference::sample::<Self>(tensor(logits), rows);
+        (ids.into_primitive(), primitive(log_probs))
     }
 }
 

@@ -9,8 +9,9 @@
 //! operations do.
 
 mod log_probs;
+mod sample;
 
-use burn::tensor::{Int, Tensor, backend::Backend};
+use burn::tensor::{DType, Int, Tensor, TensorPrimitive, backend::Backend};
 
 use crate::{
     LmOps, SeqBounds,
@@ -20,6 +21,7 @@ pub use log_probs::{
     HeadGrads, TokenLogProbs, linear_log_probs, linear_log_probs_and_entropy,
     linear_log_probs_with_grads,
 };
+pub use sample::{Drawn, sample};
 
 /// Root-mean-square normalisation of the last dimension,
 /// `x / sqrt(mean(x²) + eps) · weight` ([Zhang and Sennrich, 2019](https://arxiv.org/abs/1910.07467)).
@@ -85,13 +87,16 @@ pub fn swiglu<B: LmOps>(gate: Tensor<B, 2>, up: Tensor<B, 2>) -> Tensor<B, 2> {
     tensor(B::lm_swiglu(primitive(gate), primitive(up)))
 }
 
-/// The product `x · weightᵀ`, in the type of `x`; the weight may be narrower.
+/// The product `x · weightᵀ`, in the type of `x`; the weight may be narrower, or quantised where there are no gradients.
 ///
 /// # Shapes
 /// `x [T, In]`, `weight [Out, In]` → `[T, Out]`
 pub fn linear<B: LmOps>(x: Tensor<B, 2>, weight: Tensor<B, 2>) -> Tensor<B, 2> {
     check_eq("linear", "inputs of weight", weight.dims()[1], x.dims()[1]);
-    tensor(B::lm_linear(primitive(x), primitive(weight)))
+    tensor(match weight.into_primitive() {
+        TensorPrimitive::Float(weight) => B::lm_linear(primitive(x), weight),
+        TensorPrimitive::QFloat(weight) => B::lm_linear_quantized(primitive(x), weight),
+    })
 }
 
 /// [`linear`] of one input with several weights. For the few rows of a decode step it is faster than one after the other.
@@ -105,6 +110,9 @@ pub fn linears<B: LmOps, const N: usize>(
     for weight in &weights {
         check_eq("linears", "inputs of weight", weight.dims()[1], x.dims()[1]);
     }
+    if weights.iter().any(is_quantized) {
+        return weights.map(|weight| linear(x.clone(), weight));
+    }
     let weights = weights.map(primitive).into();
     let found = B::lm_linears(primitive(x), weights);
     check_eq("linears", "number of products", found.len(), N);
@@ -112,12 +120,20 @@ pub fn linears<B: LmOps, const N: usize>(
     std::array::from_fn(|_| tensor(found.next().expect("the number was checked")))
 }
 
-/// The rows of `weight` that `ids` name.
+/// The rows of `weight` that `ids` name; in single precision if it is quantised.
 ///
 /// # Shapes
 /// `weight [V, H]`, `ids [T]` → `[T, H]`
 pub fn embedding<B: LmOps>(weight: Tensor<B, 2>, ids: Tensor<B, 1, Int>) -> Tensor<B, 2> {
-    tensor(B::lm_embedding(primitive(weight), ids.into_primitive()))
+    let ids = ids.into_primitive();
+    tensor(match weight.into_primitive() {
+        TensorPrimitive::Float(weight) => B::lm_embedding(weight, ids),
+        TensorPrimitive::QFloat(weight) => B::lm_embedding_quantized(weight, ids),
+    })
+}
+
+fn is_quantized<B: Backend>(weight: &Tensor<B, 2>) -> bool {
+    matches!(weight.dtype(), DType::QFloat(_))
 }
 
 /// Causal softmax attention inside every packed sequence, with grouped queries

@@ -10,6 +10,7 @@ mod decode;
 mod linear;
 mod optim;
 mod pointwise;
+mod sample;
 
 pub use attention::{SavedAttention, attention, attention_bwd};
 pub use decode::{cached_attention, copy_slot};
@@ -18,6 +19,7 @@ pub use linear::{
 };
 pub use optim::adamw;
 pub use pointwise::{norm_rope, norm_rope_bwd, rms_norm, rms_norm_bwd, swiglu, swiglu_bwd};
+pub use sample::sample;
 #[cfg(any(
     feature = "flex",
     feature = "libtorch",

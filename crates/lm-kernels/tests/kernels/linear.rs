@@ -1,7 +1,7 @@
 //! Linear layers, embeddings and log-probabilities.
 
-use burn::tensor::Tensor;
-use lm_kernels::{LogProbsGrad, Needs, ops, reference};
+use burn::tensor::{Tensor, TensorPrimitive};
+use lm_kernels::{LmOps, LogProbsGrad, LogitsLeft, Needs, ops, reference};
 
 use crate::util::{
     Fast, Grad, close, close_gradients, close_values, frozen, gradients, int_tensor, leaf, random,
@@ -161,6 +161,25 @@ fn embedding_picks_rows_and_sums_their_gradients() {
 }
 
 #[test]
+fn gradients_of_an_embedding_add_up_in_any_pattern() {
+    // One token alone, all alike, all different, and chains that cross each other.
+    for (ids, vocab, width) in [
+        (vec![4], 5, 3),
+        (vec![2; 70], 4, 130),
+        ((0..90).collect(), 90, 33),
+        (tokens(7, 300, 9), 12, 200),
+    ] {
+        let ids = int_tensor::<Fast>(&ids);
+        let grad = random(8, [ids.dims()[0], width]);
+        let primitive = grad.clone().into_primitive().tensor();
+        let found = Fast::lm_embedding_bwd(ids.clone().into_primitive(), vocab, primitive);
+        let found = Tensor::from_primitive(TensorPrimitive::Float(found));
+        let expected = reference::embedding_bwd(ids, vocab, grad);
+        close("gradient of an embedding", &found, &expected);
+    }
+}
+
+#[test]
 fn log_probs_by_hand() {
     // Logits (0, ln 3) at temperature 1: probabilities 1/4 and 3/4.
     let device = Default::default();
@@ -201,6 +220,51 @@ fn more_logits_than_are_kept() {
     log_probs_match([20, 2, 900_000], 1.0);
     entropies_have_a_gradient([20, 2, 900_000], 1.0, 3.0);
     gradients_at_once([20, 2, 900_000], 1.0, 3.0);
+}
+
+/// The backend's backward pass without the logits of the forward pass, over several blocks of rows.
+#[test]
+fn logits_that_were_not_kept_are_computed_again() {
+    let (rows, dim, vocab, temperature) = (1100, 12, 67, 0.8);
+    let (x, weight) = (random(17, [rows, dim]) * 3.0, random(18, [vocab, dim]));
+    let targets = int_tensor::<Fast>(&tokens(19, rows, vocab));
+    let [_, _, lse] =
+        reference::linear_log_probs(x.clone(), weight.clone(), targets.clone(), temperature);
+    let grad = LogProbsGrad {
+        log_probs: random(20, [rows]),
+        entropy: None,
+    };
+    let float = |x: Tensor<Fast, 2>| x.into_primitive().tensor();
+    let column = |x: Tensor<Fast, 1>| x.into_primitive().tensor();
+    let left = LogitsLeft {
+        lse: column(lse.clone()),
+        logits: None,
+    };
+    let (dx, dweight) = Fast::lm_linear_log_probs_bwd(
+        float(x.clone()),
+        float(weight.clone()),
+        targets.clone().into_primitive(),
+        left,
+        temperature,
+        grad.clone().map(column),
+        Needs::BOTH,
+    );
+    let saved = reference::SavedLogProbs {
+        x,
+        weight,
+        targets,
+        lse,
+    };
+    let expected = reference::linear_log_probs_bwd(saved, temperature, grad, Needs::BOTH);
+    for (found, expected) in [(dx, expected.0), (dweight, expected.1)] {
+        let found =
+            Tensor::<Fast, 2>::from_primitive(TensorPrimitive::Float(found.expect("asked for")));
+        close(
+            "logits computed again",
+            &found,
+            &expected.expect("asked for"),
+        );
+    }
 }
 
 fn log_probs_match([rows, dim, vocab]: [usize; 3], temperature: f64) {

@@ -5,6 +5,19 @@
 //! rows of a product. Vulkan devices have neither BF16 nor 64 bits.
 #![cfg(any(feature = "flex", feature = "libtorch", feature = "vulkan"))]
 
+/// The backend with the kernels under test.
+#[cfg(not(any(feature = "libtorch", feature = "vulkan")))]
+type Fast = burn::backend::Flex;
+/// The backend with the kernels under test.
+#[cfg(all(feature = "libtorch", not(feature = "vulkan")))]
+type Fast = burn::backend::LibTorch;
+/// The backend with the kernels under test, on whatever Vulkan device is there. Never the one that fuses operations.
+#[cfg(feature = "vulkan")]
+type Fast = burn::backend::wgpu::CubeBackend<burn::backend::wgpu::WgpuRuntime, f32, i32, u8>;
+
+/// Whether Burn's own operations can be trusted with long rows of them.
+const BURN_IS_EXACT: bool = true;
+
 mod attention;
 mod bodies;
 mod decode;
@@ -20,4 +33,7 @@ mod linear;
 mod narrow;
 mod optim;
 mod pointwise;
+#[cfg(not(any(feature = "libtorch", feature = "vulkan")))]
+mod quantized;
+mod sample;
 mod util;

@@ -5,15 +5,8 @@ use burn::{
     tensor::{Int, Tensor, TensorData},
 };
 
-/// The backend with the kernels under test.
-#[cfg(not(any(feature = "libtorch", feature = "vulkan")))]
-pub(crate) type Fast = burn::backend::Flex;
-/// The backend with the kernels under test.
-#[cfg(all(feature = "libtorch", not(feature = "vulkan")))]
-pub(crate) type Fast = burn::backend::LibTorch;
-/// The backend with the kernels under test, on whatever Vulkan device is there.
-#[cfg(feature = "vulkan")]
-pub(crate) type Fast = burn::backend::Vulkan;
+pub(crate) use crate::Fast;
+
 /// The same under autodiff.
 pub(crate) type Grad = Autodiff<Fast>;
 

@@ -1,7 +1,7 @@
 //! The distributions that tokens are drawn from, after repetition penalty, temperature, top-k, top-p and min-p.
 
 use anyhow::{Context, Result, ensure};
-use lm_generate::{Sampling, probabilities};
+use lm_kernels::sampling::{SamplingParams, probabilities};
 use serde::Deserialize;
 
 use super::board::Board;
@@ -76,14 +76,13 @@ impl Case {
         self.repetition_penalty != 1.0
     }
 
-    fn sampling(&self) -> Sampling {
-        Sampling {
+    fn params(&self) -> SamplingParams {
+        SamplingParams {
             temperature: self.temperature,
             top_k: (self.top_k > 0).then_some(self.top_k),
             top_p: (self.top_p < 1.0).then_some(self.top_p),
             min_p: (self.min_p > 0.0).then_some(self.min_p),
             repetition_penalty: self.is_penalised().then_some(self.repetition_penalty),
-            ..Sampling::default()
         }
     }
 }
@@ -102,7 +101,7 @@ fn compare(file: &File, case: &Case) -> Result<Comparison> {
     let mut comparison = Comparison::new(TOLERANCE);
     for (i, (row, expected)) in file.logits.iter().zip(&case.probabilities).enumerate() {
         let context = file.contexts.get(i).into_iter().flatten().copied();
-        let found = probabilities(row, context, &case.sampling());
+        let found = probabilities(row, context, &case.params());
         let found =
             found.with_context(|| format!("row {i} of the logits gives no distribution"))?;
         comparison.numbers(&format!("row {i}"), &found, expected)?;

@@ -10,11 +10,14 @@ use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 
 use super::launch::{UNITS, addresses, dense, elementwise, empty, grid, owned, units};
 use crate::convert::{full, primitive, tensor};
-use crate::{LogProbsGrad, Needs, ScoredWithGrads, reference};
+use crate::{LogProbsGrad, LogitsLeft, Needs, ScoredWithGrads, reference};
 use kernels::{gradient_kernel, statistics_kernel};
 
 /// Rows of logits that are held at once, the same as in the default body.
 const CHUNK: usize = 512;
+
+/// Bytes of logits that are kept for the backward pass at most, the same as on the other backends.
+const KEPT_BYTES: usize = 64 << 20;
 
 /// What both passes read: the activations and the weight in one type, the targets, and the temperature.
 pub(super) struct Scored<R: CubeRuntime> {
@@ -62,6 +65,12 @@ where
         (0..total).step_by(CHUNK).map(chunk)
     }
 
+    /// All rows as one block, if the logits are few enough to keep.
+    fn whole(&self) -> Option<Chunk> {
+        let bytes = self.tokens() * self.weight.dims()[0] * self.x.dtype().size();
+        (bytes <= KEPT_BYTES).then_some((0, self.tokens()))
+    }
+
     fn rows(&self, (first, len): Chunk) -> Tensor<B, 2> {
         self.x.clone().narrow(0, first, len)
     }
@@ -76,6 +85,15 @@ where
         let like = primitive(self.x.clone());
         let column = |_| empty(&like, Shape::new([self.tokens()]), DType::F32);
         [0, 1, 2].map(column)
+    }
+
+    /// The columns, block by block.
+    fn statistics(&self) -> [CubeTensor<R>; 3] {
+        let columns = self.columns();
+        for chunk in self.chunks() {
+            self.write_statistics(&columns, chunk, self.logits(chunk));
+        }
+        columns
     }
 
     /// Writes a block's part of the columns.
@@ -214,18 +232,29 @@ where
     R: CubeRuntime,
     B: Backend<FloatTensorPrimitive = CubeTensor<R>>,
 {
+    Problem::<B, R>::new(scored).statistics()
+}
+
+/// [`LmOps::lm_linear_log_probs_kept`](crate::LmOps::lm_linear_log_probs_kept). What is kept was not divided by the temperature.
+pub(super) fn forward_kept<B, R>(scored: Scored<R>) -> ([CubeTensor<R>; 3], Option<CubeTensor<R>>)
+where
+    R: CubeRuntime,
+    B: Backend<FloatTensorPrimitive = CubeTensor<R>>,
+{
     let problem = Problem::<B, R>::new(scored);
+    let Some(whole) = problem.whole() else {
+        return (problem.statistics(), None);
+    };
     let columns = problem.columns();
-    for chunk in problem.chunks() {
-        problem.write_statistics(&columns, chunk, problem.logits(chunk));
-    }
-    columns
+    let logits = dense(problem.logits(whole));
+    problem.write_statistics(&columns, whole, logits.clone());
+    (columns, Some(logits))
 }
 
 /// [`LmOps::lm_linear_log_probs_bwd`](crate::LmOps::lm_linear_log_probs_bwd).
 pub(super) fn backward<B, R>(
     scored: Scored<R>,
-    lses: CubeTensor<R>,
+    left: LogitsLeft<CubeTensor<R>>,
     grad: LogProbsGrad<CubeTensor<R>>,
     needs: Needs,
 ) -> Grads<B>
@@ -234,8 +263,14 @@ where
     B: Backend<FloatTensorPrimitive = CubeTensor<R>>,
 {
     let problem = Problem::<B, R>::new(scored);
-    let grads = RowGradients::new(lses, grad);
+    let grads = RowGradients::new(left.lse, grad);
     let mut sums = problem.sums(needs);
+    if let Some(logits) = left.logits {
+        let whole = (0, problem.tokens());
+        let dlogits = problem.dlogits(whole, logits, &grads);
+        problem.add(&mut sums, whole, dlogits);
+        return problem.finish(sums);
+    }
     for chunk in problem.chunks() {
         let dlogits = problem.dlogits(chunk, problem.logits(chunk), &grads);
         problem.add(&mut sums, chunk, dlogits);

@@ -128,6 +128,7 @@ fn statistics_and_gradients(
 ) {
     let vocab = problem.vocab();
     for_chunks2(
+        logits.len(),
         (logits, TASK * vocab),
         (stats, TASK),
         |task, logits, stats| {

@@ -1,13 +1,12 @@
-//! From one row of logits to one token, as the processors of `transformers` do it and in their order: repetition penalty,
-//! temperature, top-k, top-p, min-p.
+//! From one row of logits to one token on the host.
 //!
 //! Everything here is a pure function of a slice of logits, the tokens so far and one uniform number, so that it can be
 //! compared with reference values in `f64` while the decoder runs it in `f32`.
 
 use std::cmp::Ordering;
 
-use crate::Sampling;
-use crate::real::{Real, inverse_cdf, maximum, sum};
+use super::SamplingParams;
+use super::real::{Real, inverse_cdf, maximum, sum};
 
 /// A drawn token.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,20 +64,19 @@ impl<F: Real> Sampler<F> {
         &mut self,
         logits: &[F],
         context: impl IntoIterator<Item = u32>,
-        sampling: &Sampling,
+        params: &SamplingParams,
         uniform: f64,
     ) -> Option<Draw> {
-        let greedy = sampling.temperature == 0.0;
-        let temperature = if greedy { 1.0 } else { sampling.temperature };
+        let temperature = params.scale();
         let max = maximum(logits);
         let mass = self.fill(logits, max, temperature)?;
-        let id = match sampling.repetition_penalty {
-            None => self.choose(logits, max, mass, sampling, uniform)?,
+        let id = match params.repetition_penalty {
+            None => self.choose(logits, max, mass, params, uniform)?,
             Some(penalty) => {
                 let penalised = self.penalise(logits, context, penalty);
                 let max = maximum(&penalised);
                 let mass = self.fill(&penalised, max, temperature)?;
-                let id = self.choose(&penalised, max, mass, sampling, uniform)?;
+                let id = self.choose(&penalised, max, mass, params, uniform)?;
                 self.penalised = penalised;
                 id
             }
@@ -88,6 +86,17 @@ impl<F: Real> Sampler<F> {
             id: id as u32,
             log_prob: distance / temperature - mass.ln(),
         })
+    }
+
+    /// [`Sampler::draw`] for a row of [`ops::sample`](crate::ops::sample); NaN is the log-probability of what is no
+    /// distribution.
+    #[cfg(any(feature = "flex", feature = "libtorch"))]
+    pub(crate) fn draw_row(&mut self, logits: &[F], row: &super::SampleRow) -> (i32, f32) {
+        let seen = row.seen.iter().copied();
+        match self.draw(logits, seen, &row.params, row.uniform) {
+            Some(draw) => (draw.id as i32, draw.log_prob as f32),
+            None => (0, f32::NAN),
+        }
     }
 
     /// A copy of the logits in which those of `context` are divided by the penalty if positive, else multiplied by it.
@@ -121,12 +130,12 @@ impl<F: Real> Sampler<F> {
         logits: &[F],
         max: F,
         mass: f64,
-        sampling: &Sampling,
+        params: &SamplingParams,
         uniform: f64,
     ) -> Option<usize> {
-        match sampling.temperature == 0.0 {
+        match params.is_greedy() {
             true => logits.iter().position(|x| *x == max),
-            false => Some(self.pick(sampling, mass, uniform)),
+            false => Some(self.pick(params, mass, uniform)),
         }
     }
 
@@ -141,10 +150,12 @@ impl<F: Real> Sampler<F> {
     }
 
     /// The token at which the cumulative weight of the kept ones passes `uniform` of their mass.
-    fn pick(&mut self, sampling: &Sampling, mass: f64, uniform: f64) -> usize {
-        match self.keep(sampling, mass) {
+    fn pick(&mut self, params: &SamplingParams, mass: f64, uniform: f64) -> usize {
+        match self.keep(params, mass) {
             Kept::All => inverse_cdf(&self.weights, uniform * mass),
             Kept::First(count) => {
+                // In the order of the ids, as on every other backend.
+                self.order[..count].sort_unstable();
                 let kept: Vec<F> = self.order[..count]
                     .iter()
                     .map(|&i| self.weights[i as usize])
@@ -155,11 +166,12 @@ impl<F: Real> Sampler<F> {
     }
 
     /// Applies top-k, then top-p to what it leaves, then min-p to what that leaves.
-    fn keep(&mut self, sampling: &Sampling, mass: f64) -> Kept {
-        let kept = self.keep_top(sampling, mass);
-        let Some(min_p) = sampling.min_p.filter(|p| *p > 0.0) else {
+    fn keep(&mut self, params: &SamplingParams, mass: f64) -> Kept {
+        let kept = self.keep_top(params, mass);
+        let min_p = params.least_share();
+        if min_p <= 0.0 {
             return kept;
-        };
+        }
         // The heaviest weight is 1 and survives every cut, so weights are to each other as probabilities are.
         let weights = &self.weights;
         let is_kept = |id: u32| weights[id as usize].into() >= min_p;
@@ -177,10 +189,10 @@ impl<F: Real> Sampler<F> {
     }
 
     /// Applies top-k, then top-p to what it leaves.
-    fn keep_top(&mut self, sampling: &Sampling, mass: f64) -> Kept {
+    fn keep_top(&mut self, params: &SamplingParams, mass: f64) -> Kept {
         let all = self.weights.len();
-        let top_p = sampling.top_p.filter(|p| *p < 1.0);
-        let top_k = sampling.top_k.filter(|k| *k < all);
+        let top_p = params.cut_by_mass();
+        let top_k = params.cut_by_count(all);
         if top_k.is_none() && top_p.is_none() {
             return Kept::All;
         }
@@ -271,20 +283,20 @@ impl<F: Real> Sampler<F> {
 pub fn probabilities<F: Real>(
     logits: &[F],
     context: impl IntoIterator<Item = u32>,
-    sampling: &Sampling,
+    params: &SamplingParams,
 ) -> Option<Vec<f64>> {
     let mut sampler = Sampler::new();
     let mut out = vec![0.0; logits.len()];
-    if sampling.temperature == 0.0 {
-        let best = sampler.draw(logits, context, sampling, 0.0)?;
+    if params.is_greedy() {
+        let best = sampler.draw(logits, context, params, 0.0)?;
         out[best.id as usize] = 1.0;
         return Some(out);
     }
-    let penalty = sampling.repetition_penalty.unwrap_or(1.0);
+    let penalty = params.repetition_penalty.unwrap_or(1.0);
     let logits = sampler.penalise(logits, context, penalty);
-    let mass = sampler.fill(&logits, maximum(&logits), sampling.temperature)?;
+    let mass = sampler.fill(&logits, maximum(&logits), params.temperature)?;
     let weight = |i: usize| -> f64 { sampler.weights[i].into() };
-    match sampler.clone().kept_ids(sampling, mass) {
+    match sampler.clone().kept_ids(params, mass) {
         None => (0..out.len()).for_each(|i| out[i] = weight(i) / mass),
         Some(ids) => {
             let kept: f64 = ids.iter().map(|&i| weight(i as usize)).sum();
@@ -297,8 +309,8 @@ pub fn probabilities<F: Real>(
 
 impl<F: Real> Sampler<F> {
     /// The ids left by top-k, top-p and min-p; `None` for all.
-    fn kept_ids(mut self, sampling: &Sampling, mass: f64) -> Option<Vec<u32>> {
-        match self.keep(sampling, mass) {
+    fn kept_ids(mut self, params: &SamplingParams, mass: f64) -> Option<Vec<u32>> {
+        match self.keep(params, mass) {
             Kept::All => None,
             Kept::First(count) => {
                 self.order.truncate(count);

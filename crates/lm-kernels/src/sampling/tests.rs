@@ -4,15 +4,21 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::plain;
-use crate::{Sampler, Sampling, probabilities};
+use super::{Sampler, SamplingParams, probabilities};
 
-fn with(temperature: f64, top_k: usize, top_p: f64) -> Sampling {
-    Sampling {
+fn with(temperature: f64, top_k: usize, top_p: f64) -> SamplingParams {
+    SamplingParams {
         temperature,
         top_k: (top_k > 0).then_some(top_k),
         top_p: (top_p < 1.0).then_some(top_p),
-        ..plain(1)
+        ..SamplingParams::default()
+    }
+}
+
+fn greedy() -> SamplingParams {
+    SamplingParams {
+        temperature: 0.0,
+        ..SamplingParams::default()
     }
 }
 
@@ -74,7 +80,7 @@ fn penalty_and_min_p_equal_the_reference() {
     let contexts: Vec<Vec<u32>> = serde_json::from_value(file["contexts"].clone()).expect("ids");
     for case in rows(&file["cases"]) {
         let number = |key: &str| case[key].as_f64().expect("a number");
-        let sampling = Sampling {
+        let sampling = SamplingParams {
             min_p: Some(number("min_p")),
             repetition_penalty: Some(number("repetition_penalty")),
             ..with(
@@ -107,7 +113,7 @@ fn min_p_is_relative_to_the_most_probable_token() {
         (1.0, vec![1]),
     ] {
         for (top_k, top_p) in [(0, 1.0), (4, 1.0), (0, 0.999), (3, 0.999)] {
-            let sampling = Sampling {
+            let sampling = SamplingParams {
                 min_p: Some(min_p),
                 ..with(1.0, top_k, top_p)
             };
@@ -122,9 +128,9 @@ fn min_p_is_relative_to_the_most_probable_token() {
 #[test]
 fn the_penalty_counts_a_token_once_and_changes_no_log_probability() {
     let logits = [2.0_f64, 1.9, -1.0, 0.0];
-    let greedy = Sampling {
+    let greedy = SamplingParams {
         repetition_penalty: Some(2.0),
-        ..Sampling::greedy()
+        ..greedy()
     };
     let draw = |context: &[u32]| {
         let context = context.iter().copied();
@@ -138,7 +144,7 @@ fn the_penalty_counts_a_token_once_and_changes_no_log_probability() {
     assert_eq!(draw(&[0, 0, 1, 99, 0]).id, 0);
     let sum: f64 = logits.iter().map(|x| x.exp()).sum();
     assert!((draw(&[0]).log_prob - (1.9 - sum.ln())).abs() < 1e-12);
-    let warm = Sampling {
+    let warm = SamplingParams {
         temperature: 1.0,
         ..greedy
     };
@@ -151,11 +157,11 @@ fn the_penalty_counts_a_token_once_and_changes_no_log_probability() {
 
 #[test]
 fn temperature_zero_takes_the_first_maximum() {
-    let greedy = Sampling {
+    let greedy = SamplingParams {
         temperature: 0.0,
         top_k: Some(2),
         top_p: Some(0.1),
-        ..plain(1)
+        ..SamplingParams::default()
     };
     let logits = [0.0_f64, 2.0, -1.0, 2.0];
     let draw = Sampler::new()
@@ -203,11 +209,11 @@ fn draws_follow_the_distribution() {
         with(0.7, 12, 1.0),
         with(1.3, 0, 0.8),
         with(1.1, 20, 0.9),
-        Sampling {
+        SamplingParams {
             min_p: Some(0.1),
             ..with(1.5, 0, 1.0)
         },
-        Sampling {
+        SamplingParams {
             min_p: Some(0.05),
             repetition_penalty: Some(1.3),
             ..with(0.9, 30, 0.95)
@@ -262,7 +268,7 @@ fn single_precision_agrees_with_double() {
 
 #[test]
 fn the_fast_exponential_is_accurate() {
-    use crate::Real;
+    use super::Real;
     for i in 0..=86_900 {
         let x = -(i as f32) * 1e-3;
         let (found, exact) = (f64::from(x.shifted_exp(0.0, 1.0)), f64::from(x).exp());
@@ -284,9 +290,9 @@ fn what_is_no_distribution_is_refused() {
         vec![],
     ] {
         for temperature in [0.0, 1.0] {
-            let sampling = Sampling {
+            let sampling = SamplingParams {
                 temperature,
-                ..plain(1)
+                ..SamplingParams::default()
             };
             assert_eq!(
                 Sampler::new().draw(&bad, [], &sampling, 0.5),
@@ -308,7 +314,7 @@ fn an_impossible_token_is_never_drawn() {
     ];
     for uniform in [0.0, 0.25, 0.5, 0.999_999_999] {
         let draw = Sampler::new()
-            .draw(&logits, [], &plain(1), uniform)
+            .draw(&logits, [], &SamplingParams::default(), uniform)
             .expect("a distribution");
         assert!(draw.id == 1 || draw.id == 3);
     }
