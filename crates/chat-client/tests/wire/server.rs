@@ -159,7 +159,16 @@ fn serve(
         seen.number = log.len();
         log.push(seen.clone());
     }
-    for step in act(&seen) {
+    let mut steps = act(&seen);
+    // The client may send its next request as soon as it has read the last bytes, so the request ends before them.
+    let last = match steps.pop() {
+        Some(Step::Write(bytes)) => bytes,
+        other => {
+            steps.extend(other);
+            Vec::new()
+        }
+    };
+    for step in steps {
         match step {
             Step::Write(bytes) => {
                 let _ = stream.write_all(&bytes);
@@ -170,8 +179,8 @@ fn serve(
             },
         }
     }
-    // The client may send its next request as soon as it sees the end.
     in_flight.fetch_sub(1, Ordering::SeqCst);
+    let _ = stream.write_all(&last);
     let _ = stream.shutdown(Shutdown::Both);
     None
 }
