@@ -34,5 +34,5 @@ pub use error::{Error, Result};
 pub use lora::{LoraConfig, TARGET_MODULES};
 pub use model::Qwen3;
 pub use packed::{Packed, Prefixed};
-pub use precision::Precision;
+pub use precision::{Precision, QUANTIZED_BLOCK};
 pub use tokenizer::{ChatTokenizer, Detokenizer, Pieces, StopMatcher, TextStream};

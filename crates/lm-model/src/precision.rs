@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::prelude::*;
 use burn::tensor::DType;
+use burn::tensor::quantization::{QuantLevel, QuantScheme, QuantStore, QuantValue};
 use lm_kernels::LmOps;
 
-use crate::model::Qwen3;
+use crate::model::{Linear, Qwen3};
 
 /// The numbers that weights are kept in. Sums are taken in 32 bits whatever they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +49,25 @@ impl<B: LmOps> Qwen3<B> {
         model.with_activations(B::lm_activations(dtype))
     }
 
+    /// The same model for inference with its matrices in 8 bits: symmetric, with one scale in single precision for each
+    /// [`QUANTIZED_BLOCK`] adjacent inputs, 8.5 bits a weight. Norms stay as they are, and so does a matrix whose rows are no
+    /// multiple of that long.
+    ///
+    /// There is no way back, and nothing can be trained: merge adapters first.
+    #[must_use]
+    pub fn quantized(mut self) -> Self {
+        let wide = |linear: &mut Linear<B>| {
+            if linear.weight.val().dims()[1].is_multiple_of(QUANTIZED_BLOCK) {
+                let weight = linear.weight.clone();
+                linear.weight = weight.map(|x| x.detach().quantize_dynamic(&scheme()));
+            }
+        };
+        self.for_each_projection(|_, linear| wide(linear));
+        wide(&mut self.model.embed_tokens);
+        self.lm_head.iter_mut().for_each(wide);
+        self
+    }
+
     /// The same model with hidden states of type `dtype`, where the backend's choice
     /// ([`LmOps::lm_activations`]) is not wanted.
     #[must_use]
@@ -55,6 +75,16 @@ impl<B: LmOps> Qwen3<B> {
         self.activations = dtype;
         self
     }
+}
+
+/// Adjacent inputs that share a scale in a quantised matrix.
+pub const QUANTIZED_BLOCK: usize = 64;
+
+fn scheme() -> QuantScheme {
+    QuantScheme::default()
+        .with_value(QuantValue::Q8S)
+        .with_level(QuantLevel::block([QUANTIZED_BLOCK as u8]))
+        .with_store(QuantStore::Native)
 }
 
 /// Changes the type of parameters, keeping which of them are trained.

@@ -17,7 +17,7 @@ use crate::cli::RecipeArgs;
 use crate::commands::resolve;
 use crate::exit::usage;
 use crate::interrupt;
-use crate::stages::{ModelDir, prompt_template};
+use crate::stages::{Answering, ModelDir, prompt_template};
 
 /// Flags of `rner extract`.
 #[derive(Clone, Debug, Args)]
@@ -85,7 +85,7 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<()> {
     let stops = StopMatcher::new(args.sampling.stops.iter().cloned());
     let job = ExtractJob {
         model: ModelDir::find(&args.model)?,
-        dtype: recipe.model.dtype,
+        weights: Answering::of(&recipe),
         template: prompt_template(&recipe.model, args.prompt.as_deref())?,
         types: types(&args.types)?,
         sentence: &args.sentence,
@@ -151,7 +151,7 @@ fn print_entities(completion: &Completion, after_reasoning: bool) {
 /// One sentence through a model.
 struct ExtractJob<'a> {
     model: ModelDir,
-    dtype: crate::recipe::Dtype,
+    weights: Answering,
     template: PromptTemplate,
     types: Vec<String>,
     sentence: &'a str,
@@ -179,7 +179,7 @@ impl Task for ExtractJob<'_> {
     {
         let model = self
             .model
-            .load::<Inner<B>>(device, self.dtype.precision())?;
+            .load_to_answer::<Inner<B>>(device, self.weights)?;
         let tokenizer = self.model.tokenizer()?;
         let request = self.request(&tokenizer, model.config().max_positions())?;
         let mut live = Live {

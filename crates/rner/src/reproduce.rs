@@ -20,7 +20,8 @@ use crate::recipe::Recipe;
 use crate::report::{self, ModelResult, ReportData, StageTime};
 use crate::run_dir::{Done, Inputs, MetricsLog, RunDir, Stage, hash_path};
 use crate::stages::{
-    CotJob, EvalJob, GrpoJob, MODEL, ModelDir, SftJob, Sources, Watch, prompt_template, read_suite,
+    Answering, CotJob, EvalJob, GrpoJob, MODEL, ModelDir, SftJob, Sources, Watch, prompt_template,
+    read_suite,
 };
 
 /// Number of a stage's folder, by name.
@@ -319,7 +320,7 @@ impl<'r, 'a> SeedRun<'r, 'a> {
                 label: name.to_owned(),
                 model: model.clone(),
                 suite,
-                dtype: recipe.model.dtype,
+                weights: Answering::of(recipe),
                 template: match prompting {
                     Prompting::Direct => template,
                     Prompting::StepByStep => template.step_by_step(),

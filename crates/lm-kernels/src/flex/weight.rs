@@ -32,6 +32,15 @@ pub(super) enum Weight {
     Quantized(Quantized),
 }
 
+/// Rows of a weight as they are stored, one after the other.
+#[cfg(target_arch = "x86_64")]
+pub(super) enum Stored<'a> {
+    Full(&'a [f32]),
+    Narrow(&'a [bf16]),
+    /// Values, scales, and the number of adjacent values of a row that share one; 1 if rows share them too.
+    Quantized(&'a [i8], &'a [f32], usize),
+}
+
 /// A dense tensor of BF16 numbers.
 pub(super) struct Narrow {
     tensor: FlexTensor,
@@ -131,6 +140,32 @@ impl Weight {
             Self::Full(input) => out.copy_from_slice(&input[place]),
             Self::Narrow(narrow) => narrow.values()[place].convert_to_f32_slice(out),
             Self::Quantized(quantized) => quantized.widen(place, out),
+        }
+    }
+
+    /// Rows `(start, len)` as they are stored.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn stored(&self, (start, len): (usize, usize)) -> Stored<'_> {
+        let place = start * self.cols()..(start + len) * self.cols();
+        match self {
+            Self::Full(input) => Stored::Full(&input[place]),
+            Self::Narrow(narrow) => Stored::Narrow(&narrow.values()[place]),
+            Self::Quantized(Quantized {
+                values,
+                weight,
+                block,
+            }) => {
+                let values = &values.storage::<i8>()[place.clone()];
+                // A block that goes on in the next row is none that a row could be multiplied with.
+                match self.cols().is_multiple_of(*block) {
+                    true => Stored::Quantized(
+                        values,
+                        &weight.scales()[place.start / block..place.end / block],
+                        *block,
+                    ),
+                    false => Stored::Quantized(values, &[], 1),
+                }
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use burn::tensor::backend::AutodiffBackend;
 use clap::Args;
 use lm_generate::{Generator, NewToken, Observer, Progress, Request, Sampling};
 use lm_kernels::LmOps;
-use lm_model::Qwen3Config;
+use lm_model::{QUANTIZED_BLOCK, Qwen3Config};
 use serde::Serialize;
 
 use super::measure::{Memory, check_peak, median, print};
@@ -17,6 +17,7 @@ use super::shape::ShapeArgs;
 use crate::backend::{Device, Inner, Task, dispatch};
 use crate::exit::usage;
 use crate::interrupt::{self, Interrupted};
+use crate::recipe::Quantize;
 
 /// What the numbers hold, for the report.
 const TIMED: &str =
@@ -36,6 +37,9 @@ pub(crate) struct BenchGenerateArgs {
     /// New tokens of a sequence.
     #[arg(long, value_name = "N", default_value = "128")]
     new: NonZero<usize>,
+    /// Narrow the matrices of the weights.
+    #[arg(long, value_enum, default_value = "none")]
+    quantize: Quantize,
     /// Temperature; 0 takes the most probable token.
     #[arg(long, default_value_t = 0.9)]
     temperature: f64,
@@ -60,6 +64,7 @@ struct Output {
     batch: usize,
     prompt: usize,
     new: usize,
+    quantize: Quantize,
     temperature: f64,
     repetitions: usize,
     parameters: usize,
@@ -84,6 +89,9 @@ pub(crate) fn run(args: &BenchGenerateArgs) -> Result<()> {
     if args.temperature < 0.0 || !args.temperature.is_finite() {
         return Err(usage("--temperature: expected 0 or a positive number"));
     }
+    if let Err(expected) = args.quantize.check(args.shape.backend) {
+        return Err(usage(format!("--quantize: expected {expected}")));
+    }
     let config = args.shape.config(args.prompt.get() + args.new.get())?;
     let output = dispatch(args.shape.backend, GenerateTask { args, config })?;
     print(&output, args.json)
@@ -104,6 +112,10 @@ impl Task for GenerateTask<'_> {
     {
         let shape = &self.args.shape;
         let model = shape.model::<Inner<B>>(&self.config, device);
+        let model = match self.args.quantize {
+            Quantize::None => model,
+            Quantize::Int8 => model.quantized(),
+        };
         let mut generator = Generator::new(&model, self.args.batch.get());
         let requests = self.args.requests();
         let before = Memory::restart();
@@ -150,6 +162,7 @@ impl GenerateTask<'_> {
             batch: args.batch.get(),
             prompt: args.prompt.get(),
             new: args.new.get(),
+            quantize: args.quantize,
             temperature: args.temperature,
             repetitions: timed.len(),
             parameters: self.config.num_parameters(),
@@ -174,7 +187,12 @@ impl GenerateTask<'_> {
             true => 0,
             false => config.vocab_size * config.hidden_size,
         };
-        (config.num_parameters() - embedding) as u64 * self.args.shape.dtype.bytes()
+        let count = (config.num_parameters() - embedding) as u64;
+        match self.args.quantize {
+            Quantize::None => count * self.args.shape.dtype.bytes(),
+            // The norms, which stay as they are, do not matter.
+            Quantize::Int8 => count + count / QUANTIZED_BLOCK as u64 * 4,
+        }
     }
 }
 

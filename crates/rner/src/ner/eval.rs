@@ -14,7 +14,7 @@ use crate::commands::resolve;
 use crate::exit::usage;
 use crate::progress::Progress;
 use crate::recipe::Recipe;
-use crate::stages::{EvalJob, ModelDir, load_suite, prompt_template};
+use crate::stages::{Answering, EvalJob, ModelDir, load_suite, prompt_template};
 
 /// Runs the command.
 pub(crate) fn run(args: &EvalArgs) -> Result<()> {
@@ -159,7 +159,7 @@ fn complete(
         label: "eval".into(),
         model: ModelDir::find(model)?,
         suite,
-        dtype: recipe.model.dtype,
+        weights: Answering::of(recipe),
         template: asked(args, template),
         config: &recipe.eval,
         seed: recipe.run.seed,

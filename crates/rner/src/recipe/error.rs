@@ -73,7 +73,7 @@ pub(crate) enum RecipeError {
         /// The condition.
         expected: String,
         /// The value.
-        found: f64,
+        found: String,
     },
 }
 

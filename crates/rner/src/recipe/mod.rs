@@ -18,7 +18,7 @@ pub(crate) use error::RecipeError;
 pub(crate) use grpo::{Correction, Grpo};
 pub(crate) use sections::{
     Backend, Cot, Data, DataSource, Dtype, Eval, Hardware, Layout, Lora, Method, Model, OverLength,
-    Plan, Run, Schedule, Sft,
+    Plan, Quantize, Run, Schedule, Sft,
 };
 
 /// Everything that a run depends on, resolved.
@@ -161,6 +161,14 @@ impl Recipe {
             range(key, value, (0.0..=1.0).contains(&value), "between 0 and 1")?;
         }
         self.grpo.validate()?;
+        let quantize = self.eval.quantize;
+        quantize
+            .check(self.run.backend)
+            .map_err(|expected| RecipeError::Range {
+                key: "eval.quantize".to_owned(),
+                found: quantize.name().to_owned(),
+                expected,
+            })?;
         let judge = self.cot.judge_threshold;
         range(
             "cot.judge_threshold",
@@ -202,7 +210,7 @@ fn range(key: &str, found: f64, ok: bool, expected: &str) -> Result<(), RecipeEr
     Err(RecipeError::Range {
         key: key.to_owned(),
         expected: expected.to_owned(),
-        found,
+        found: found.to_string(),
     })
 }
 

@@ -179,6 +179,40 @@ pub(crate) enum Dtype {
     Bf16Pure,
 }
 
+/// What the matrices of a model that only answers are kept in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Quantize {
+    /// What they were read in.
+    None,
+    /// 8 bits, with a scale for each 64 of them.
+    Int8,
+}
+
+impl Quantize {
+    /// Whether the backend has such weights.
+    ///
+    /// # Errors
+    /// What was expected, if not.
+    pub(crate) fn check(self, backend: Backend) -> Result<(), String> {
+        match (self, backend) {
+            (Self::None, _) | (Self::Int8, Backend::Flex) => Ok(()),
+            (Self::Int8, other) => Err(format!(
+                "none with the backend {} (weights in 8 bits are for flex)",
+                other.name()
+            )),
+        }
+    }
+
+    /// The name as it is written in a recipe.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Int8 => "int8",
+        }
+    }
+}
+
 impl Dtype {
     /// Bytes of one number.
     pub(crate) fn bytes(self) -> u64 {
@@ -330,6 +364,8 @@ pub(crate) enum OverLength {
 pub(crate) struct Eval {
     /// Sentences decoded at once.
     pub(crate) batch: usize,
+    /// What the weights are narrowed to after they were read.
+    pub(crate) quantize: Quantize,
     /// Most new tokens of an answer.
     pub(crate) max_new_tokens: usize,
     /// Resamples of the bootstrap intervals.

@@ -21,8 +21,7 @@ use crate::backend::{Device, Inner, Task, dispatch};
 use crate::cli::RecipeArgs;
 use crate::commands::resolve;
 use crate::interrupt;
-use crate::recipe::Dtype;
-use crate::stages::ModelDir;
+use crate::stages::{Answering, ModelDir};
 
 use worker::{Order, Worker};
 
@@ -56,7 +55,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<()> {
     let job = ServeJob {
         model,
         name: name.to_owned(),
-        dtype: recipe.model.dtype,
+        weights: Answering::of(&recipe),
         max_batch: args.max_batch.get(),
         listener,
     };
@@ -66,7 +65,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<()> {
 struct ServeJob {
     model: ModelDir,
     name: String,
-    dtype: Dtype,
+    weights: Answering,
     max_batch: usize,
     listener: TcpListener,
 }
@@ -81,7 +80,7 @@ impl Task for ServeJob {
     {
         let model = self
             .model
-            .load::<Inner<B>>(device, self.dtype.precision())?;
+            .load_to_answer::<Inner<B>>(device, self.weights)?;
         let tokenizer = self.model.tokenizer()?;
         let address = self.listener.local_addr()?;
         let (orders, waiting) = mpsc::channel();

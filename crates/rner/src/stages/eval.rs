@@ -14,11 +14,11 @@ use ner_eval::{
 };
 use ner_types::PromptTemplate;
 
-use super::ModelDir;
+use super::{Answering, ModelDir};
 use crate::backend::{Device, Inner, Task};
 use crate::interrupt::{self, Interrupted};
 use crate::progress::Progress;
-use crate::recipe::{Dtype, Eval};
+use crate::recipe::Eval;
 use crate::run_dir::write_json;
 
 /// Full batches between two additions to the file of predictions: enough that
@@ -33,8 +33,8 @@ pub(crate) struct EvalJob<'a> {
     pub(crate) model: ModelDir,
     /// The benchmark.
     pub(crate) suite: &'a Suite,
-    /// Type of the weights in memory.
-    pub(crate) dtype: Dtype,
+    /// How the weights are kept in memory.
+    pub(crate) weights: Answering,
     /// The prompt.
     pub(crate) template: PromptTemplate,
     /// Batch, length and bootstrap.
@@ -58,7 +58,7 @@ impl Task for EvalJob<'_> {
         let tokenizer = self.model.tokenizer()?;
         let model = self
             .model
-            .load::<Inner<B>>(device, self.dtype.precision())?;
+            .load_to_answer::<Inner<B>>(device, self.weights)?;
         let mut completer = LmCompleter::new(
             &model,
             tokenizer,

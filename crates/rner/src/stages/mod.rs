@@ -15,6 +15,6 @@ pub(crate) use cot::{CotJob, serve_teacher};
 pub(crate) use data::{Sources, load_suite, read_suite};
 pub(crate) use eval::EvalJob;
 pub(crate) use grpo::GrpoJob;
-pub(crate) use model_dir::{MODEL, ModelDir, prompt_template};
+pub(crate) use model_dir::{Answering, MODEL, ModelDir, prompt_template};
 pub(crate) use sft::{SftJob, samples};
 pub(crate) use watch::Watch;

@@ -11,7 +11,7 @@ use ner_types::PromptTemplate;
 
 use crate::backend::Device;
 use crate::progress::Progress;
-use crate::recipe::{Lora, Model};
+use crate::recipe::{Dtype, Lora, Model, Quantize, Recipe};
 
 /// Name of the final model inside a training stage's folder.
 pub(crate) const MODEL: &str = "model";
@@ -27,6 +27,25 @@ pub(crate) struct ModelDir {
     pub(crate) path: PathBuf,
     /// The id on the Hub, if that is how the model was named.
     id: Option<String>,
+}
+
+/// How the weights of a model that only answers are kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answering {
+    /// What they are read in.
+    pub(crate) dtype: Dtype,
+    /// What they are narrowed to then.
+    pub(crate) quantize: Quantize,
+}
+
+impl Answering {
+    /// As a recipe says.
+    pub(crate) fn of(recipe: &Recipe) -> Self {
+        Self {
+            dtype: recipe.model.dtype,
+            quantize: recipe.eval.quantize,
+        }
+    }
 }
 
 impl ModelDir {
@@ -109,6 +128,19 @@ impl ModelDir {
             return Ok(model);
         }
         Ok(checkpoint::load_adapter(model, &self.path)?.merged())
+    }
+
+    /// [`ModelDir::load`] of a model that only answers.
+    pub(crate) fn load_to_answer<B: LmOps>(
+        &self,
+        device: &Device<B>,
+        weights: Answering,
+    ) -> Result<Qwen3<B>> {
+        let model = self.load::<B>(device, weights.dtype.precision())?;
+        Ok(match weights.quantize {
+            Quantize::None => model,
+            Quantize::Int8 => model.quantized(),
+        })
     }
 
     /// `model`, which is this one, with a fresh adapter on it.

@@ -148,6 +148,14 @@ fn generation_is_measured() -> TestResult {
         let peak_is_given = more.contains(&"--peak-gbs");
         assert_eq!(json["bandwidth_utilisation"].is_f64(), peak_is_given);
     }
+    let steps = |quantize| -> Result<u64, Box<dyn std::error::Error>> {
+        let flags = ["--quantize", quantize];
+        let json = measured("generate", &[&short[..], &flags].concat())?;
+        assert_eq!(json["quantize"], quantize);
+        Ok(json["weight_bytes_per_step"].as_u64().ok_or("no bytes")?)
+    };
+    let (wide, narrow) = (steps("none")?, steps("int8")?);
+    assert!(narrow * 3 < wide && narrow * 4 > wide, "{narrow} of {wide}");
     // After a single token there is nothing left to divide by.
     let one = measured(
         "generate",
@@ -247,6 +255,15 @@ fn impossible_shapes_and_wrong_flags_are_named() -> TestResult {
         2,
         &["--temperature"],
     )?;
+    let cuda = [
+        "bench",
+        "generate",
+        "--quantize",
+        "int8",
+        "--backend",
+        "cuda",
+    ];
+    fails(&cuda, 2, &["--quantize", "flex"])?;
     fails(&["bench", "generate", "--new", "0"], 2, &["--new"])
 }
 

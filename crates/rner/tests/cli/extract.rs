@@ -49,6 +49,21 @@ fn an_answer_repeats_with_its_seed_and_follows_the_flags() -> TestResult {
 }
 
 #[test]
+fn a_model_in_eight_bits_answers() -> TestResult {
+    let narrow = ["--raw", "--set", "eval.quantize=int8"];
+    let answer = prints(&narrow)?;
+    assert!(answer.trim().len() > 10, "{answer:?}");
+    assert_eq!(prints(&narrow)?, answer);
+    let other = ["--set", "eval.quantize=int8", "--backend", "cuda"];
+    fails(&args(&other), 2, &["eval.quantize", "flex"])?;
+    fails(
+        &args(&["--set", "eval.quantize=int4"]),
+        2,
+        &["int4", "int8"],
+    )
+}
+
+#[test]
 fn a_stop_string_ends_the_answer_before_it() -> TestResult {
     let whole = prints(&["--raw"])?;
     let middle: Vec<char> = whole.chars().collect();

@@ -6,6 +6,8 @@
 //! generated does not change with its neighbours.
 
 #[cfg(target_arch = "x86_64")]
+mod plain;
+#[cfg(target_arch = "x86_64")]
 mod turned;
 
 use std::array::from_fn;
@@ -54,11 +56,7 @@ pub(super) fn products(x: &[f32], rows: usize, of: Vec<(&Weight, &mut [MaybeUnin
     for_tasks(
         tasks.collect(),
         rows.max(LEAST_ROWS) * outputs * inputs / 8,
-        |(weight, ((start, len), mut out))| {
-            weight.lend_rows((start, len), |weight| {
-                rows_of_x.multiply(weight, (len, inputs), &mut out);
-            });
-        },
+        |(weight, (piece, mut out))| rows_of_x.multiply(weight, piece, &mut out),
     );
 }
 
@@ -88,61 +86,28 @@ impl<'a> Rows<'a> {
         Self::Groups(Group::of(x, rows, inputs), PhantomData)
     }
 
-    /// `out = x · weightᵀ` for `len` rows of the weight.
-    fn multiply(&self, weight: &[f32], (len, inputs): (usize, usize), out: &mut MatMut<'_>) {
+    /// `out = x · weightᵀ` for some rows of the weight.
+    fn multiply(&self, weight: &Weight, piece: (usize, usize), out: &mut MatMut<'_>) {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Plain { x, rows } => {
-                let mut rows_of = x.chunks_exact(inputs.max(1));
-                let mut next = || rows_of.next().unwrap_or_default();
-                match rows {
-                    1 => turn([next()], weight, len, out),
-                    2 => turn([next(), next()], weight, len, out),
-                    3 => turn([next(), next(), next()], weight, len, out),
-                    _ => turn([next(), next(), next(), next()], weight, len, out),
-                }
-            }
-            Self::Groups(groups, _) => {
+            Self::Plain { x, rows } => plain::multiply(x, *rows, weight, piece, out),
+            Self::Groups(groups, _) => weight.lend_rows(piece, |values| {
+                let (len, inputs) = (piece.1, weight.cols());
                 for at in (0..len).step_by(OUTPUTS) {
-                    let weights = some_rows::<OUTPUTS>(weight, inputs, at, len);
+                    let weights = some_rows::<OUTPUTS, _>(values, inputs, at, len);
                     let place = (at, OUTPUTS.min(len - at));
                     for group in groups {
                         group.multiply(&weights, out, place);
                     }
                 }
-            }
+            }),
         }
     }
 }
 
 /// `N` rows of the weight from `at` on, the last one as often as rows are missing.
-fn some_rows<const N: usize>(weight: &[f32], inputs: usize, at: usize, len: usize) -> [&[f32]; N] {
+fn some_rows<const N: usize, T>(weight: &[T], inputs: usize, at: usize, len: usize) -> [&[T]; N] {
     from_fn(|i| &weight[(at + i).min(len - 1) * inputs..][..inputs])
-}
-
-#[cfg(target_arch = "x86_64")]
-fn turn<const R: usize>(x: [&[f32]; R], weight: &[f32], len: usize, out: &mut MatMut<'_>) {
-    for at in (0..len).step_by(turned::OUTPUTS) {
-        let weights = some_rows(weight, x[0].len(), at, len);
-        let count = turned::OUTPUTS.min(len - at);
-        for (row, sums) in turned::products(&weights, x).into_iter().enumerate() {
-            write(out, row, at, (sums, count));
-        }
-    }
-}
-
-/// Writes the first `count` of the values. All of them, the usual case, are a copy of a known size, which is no call.
-fn write<const N: usize>(
-    out: &mut MatMut<'_>,
-    row: usize,
-    at: usize,
-    (values, count): ([f32; N], usize),
-) {
-    if count == N {
-        out.write(row, at, &values);
-    } else {
-        out.write(row, at, &values[..count]);
-    }
 }
 
 /// Rows that are multiplied together.

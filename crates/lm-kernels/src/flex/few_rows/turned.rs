@@ -1,9 +1,13 @@
 //! One to four rows: outputs are the lanes, and blocks of the weight are turned in registers.
 //!
-//! With the rows of `x` in the lanes most of them would be empty. Turning four inputs of eight outputs takes eight shuffles in
-//! place of 32 loads of single values. Every output still sums its inputs in order, so that the result has the same bits.
+//! With the rows of `x` in the lanes most of them would be empty. Turning four times 32 bits of eight outputs takes eight shuffles
+//! in place of 32 loads of single values. These 32 bits are one value, two in BF16 or four in 8 bits, which are widened after they
+//! were turned: what is read from memory is a weight as it is stored. Every output still sums its inputs in order, so that the
+//! result has the same bits.
 
 use std::arch::x86_64::*;
+
+use half::bf16;
 
 use super::super::simd::prefetch;
 
@@ -11,60 +15,166 @@ use super::super::simd::prefetch;
 pub(super) const MOST: usize = 4;
 /// Outputs at once: two registers, whose sums do not wait for each other.
 pub(super) const OUTPUTS: usize = 16;
-/// Floats in a register.
+/// Lanes of 32 bits in a register.
 const LANES: usize = 8;
-/// Inputs that are turned at once.
-const INPUTS: usize = 4;
+/// Lanes of each output that are turned at once.
+const TURNED: usize = 4;
 
-/// Inputs that are asked for ahead of their use.
-const AHEAD: usize = 64;
+/// Bytes of a row that are asked for ahead of their use.
+const AHEAD: usize = 256;
 
 /// Whether the processor has the instructions.
 pub(super) fn is_available() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
 }
 
+/// A number that weights are stored in.
+pub(super) trait Value: Copy {
+    /// The values of a lane, in order, each in a register of its own.
+    type Wide: IntoIterator<Item = __m256>;
+    /// Values in a lane of 32 bits.
+    const IN_LANE: usize = 4 / size_of::<Self>();
+    /// Whether there are scales.
+    const SCALED: bool = false;
+
+    /// Widens the values of eight lanes.
+    ///
+    /// # Safety
+    ///
+    /// The processor must have AVX2.
+    unsafe fn widen(lanes: __m256, scales: __m256) -> Self::Wide;
+
+    /// The value in 32 bits.
+    fn wide(self, scale: f32) -> f32;
+}
+
+impl Value for f32 {
+    type Wide = [__m256; 1];
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn widen(lanes: __m256, _: __m256) -> Self::Wide {
+        [lanes]
+    }
+
+    fn wide(self, _: f32) -> f32 {
+        self
+    }
+}
+
+impl Value for bf16 {
+    type Wide = [__m256; 2];
+
+    /// The bits of a BF16 number are the upper half of those in 32 bits.
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn widen(lanes: __m256, _: __m256) -> Self::Wide {
+        let lanes = _mm256_castps_si256(lanes);
+        let upper = _mm256_and_si256(lanes, _mm256_set1_epi32(-0x1_0000));
+        [_mm256_slli_epi32::<16>(lanes), upper].map(|x| _mm256_castsi256_ps(x))
+    }
+
+    fn wide(self, _: f32) -> f32 {
+        self.to_f32()
+    }
+}
+
+impl Value for i8 {
+    type Wide = [__m256; 4];
+    const SCALED: bool = true;
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn widen(lanes: __m256, scales: __m256) -> Self::Wide {
+        let lanes = _mm256_castps_si256(lanes);
+        let uppermost = [
+            _mm256_slli_epi32::<24>(lanes),
+            _mm256_slli_epi32::<16>(lanes),
+            _mm256_slli_epi32::<8>(lanes),
+            lanes,
+        ];
+        uppermost.map(|x| {
+            let value = _mm256_cvtepi32_ps(_mm256_srai_epi32::<24>(x));
+            _mm256_mul_ps(value, scales)
+        })
+    }
+
+    fn wide(self, scale: f32) -> f32 {
+        f32::from(self) * scale
+    }
+}
+
+/// Some rows of a weight, the last one as often as rows are missing.
+pub(super) struct Slab<'a, W> {
+    pub(super) rows: [&'a [W]; OUTPUTS],
+    /// The scales of each row, one for each `block` inputs; empty without scales.
+    pub(super) scales: [&'a [f32]; OUTPUTS],
+    /// A multiple of the values that are turned at once.
+    pub(super) block: usize,
+}
+
+/// Values of a row that are turned at once.
+pub(super) const fn at_once<W: Value>() -> usize {
+    TURNED * W::IN_LANE
+}
+
 /// The products of some rows of a weight with `R` rows of `x`, `[R, OUTPUTS]`.
 ///
 /// # Panics
 ///
-/// If the rows differ in length or the processor lacks the instructions.
-pub(super) fn products<const R: usize>(
-    weights: &[&[f32]; OUTPUTS],
+/// If the rows differ in length, scales are missing or the processor lacks the instructions.
+pub(super) fn products<W: Value, const R: usize>(
+    slab: &Slab<'_, W>,
     x: [&[f32]; R],
 ) -> [[f32; OUTPUTS]; R] {
-    let inputs = weights[0].len();
-    let same = |row: &&[f32]| row.len() == inputs;
+    let inputs = slab.rows[0].len();
     assert!(
-        weights.iter().all(same) && x.iter().all(same),
+        slab.rows.iter().all(|row| row.len() == inputs) && x.iter().all(|row| row.len() == inputs),
         "few rows: lengths differ"
     );
+    let blocks = inputs.div_ceil(slab.block.max(1));
+    assert!(
+        !W::SCALED
+            || slab.block.is_multiple_of(at_once::<W>())
+                && slab.scales.iter().all(|scales| scales.len() >= blocks),
+        "few rows: scales are missing"
+    );
     assert!(is_available(), "few rows: instructions are missing");
-    // SAFETY: the features of the callee were just detected, and all rows have the same length.
-    unsafe { sums(weights, x, inputs) }
+    // SAFETY: the features of the callee were just detected, all rows have the same length, and there is a scale for each block.
+    unsafe { sums(slab, x, inputs) }
 }
 
 /// # Safety
 ///
-/// Every row must have `inputs` values.
+/// Every row must have `inputs` values, and with scales one of them for each block, which must be a multiple of what is turned
+/// at once.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn sums<const R: usize>(
-    weights: &[&[f32]; OUTPUTS],
+unsafe fn sums<W: Value, const R: usize>(
+    slab: &Slab<'_, W>,
     x: [&[f32]; R],
     inputs: usize,
 ) -> [[f32; OUTPUTS]; R] {
     let mut sums = [[_mm256_setzero_ps(); OUTPUTS / LANES]; R];
-    let whole = inputs / INPUTS * INPUTS;
-    for at in (0..whole).step_by(INPUTS) {
-        fetch_ahead(weights, at, inputs);
+    let mut scales = [_mm256_setzero_ps(); OUTPUTS / LANES];
+    let step = at_once::<W>();
+    let whole = inputs / step * step;
+    for at in (0..whole).step_by(step) {
+        fetch_ahead(&slab.rows, at / step, inputs);
+        if W::SCALED && at % slab.block == 0 {
+            scales = scales_of(&slab.scales, at / slab.block);
+        }
         for half in 0..OUTPUTS / LANES {
-            // SAFETY: `at + 4` is at most the length of every row.
-            let columns = unsafe { turned(weights, half * LANES, at) };
-            for (i, column) in columns.into_iter().enumerate() {
-                for (x, sums) in x.iter().zip(&mut sums) {
-                    // SAFETY: as above.
-                    let x = unsafe { _mm256_set1_ps(*x.get_unchecked(at + i)) };
-                    sums[half] = _mm256_fmadd_ps(column, x, sums[half]);
+            // SAFETY: `at + step` is at most the length of every row.
+            let columns = unsafe { turned(&slab.rows, half * LANES, at) };
+            for (i, lanes) in columns.into_iter().enumerate() {
+                // SAFETY: the processor has the instructions, as for this function.
+                let values = unsafe { W::widen(lanes, scales[half]) };
+                for (k, value) in values.into_iter().enumerate() {
+                    for (x, sums) in x.iter().zip(&mut sums) {
+                        // SAFETY: as above.
+                        let x = unsafe { x.get_unchecked(at + i * W::IN_LANE + k) };
+                        sums[half] = _mm256_fmadd_ps(value, _mm256_set1_ps(*x), sums[half]);
+                    }
                 }
             }
         }
@@ -78,12 +188,32 @@ unsafe fn sums<const R: usize>(
     }
     for i in whole..inputs {
         for (x, out) in x.iter().zip(&mut out) {
-            for (weight, out) in weights.iter().zip(out) {
-                *out = weight[i].mul_add(x[i], *out);
+            for (o, out) in out.iter_mut().enumerate() {
+                let scale = match W::SCALED {
+                    true => slab.scales[o][i / slab.block],
+                    false => 1.0,
+                };
+                *out = slab.rows[o][i].wide(scale).mul_add(x[i], *out);
             }
         }
     }
     out
+}
+
+/// The scale of a block for every output.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn scales_of(scales: &[&[f32]; OUTPUTS], block: usize) -> [__m256; OUTPUTS / LANES] {
+    let mut all = [0.0; OUTPUTS];
+    let each = all.iter_mut().zip(scales);
+    each.for_each(|(to, scales)| *to = scales[block]);
+    // SAFETY: there are eight floats from 0 and from 8 on.
+    unsafe {
+        [
+            _mm256_loadu_ps(all.as_ptr()),
+            _mm256_loadu_ps(all.as_ptr().add(LANES)),
+        ]
+    }
 }
 
 /// Asks for what will be read a little later, in the same rows or behind their ends in the next ones: a quarter of the rows at each
@@ -92,29 +222,30 @@ unsafe fn sums<const R: usize>(
 /// Rows are too short for the processor to see where sixteen of them go on. A whole row ahead would be too far: sixteen rows of
 /// 1 kB and the next sixteen are all of the nearest cache.
 #[inline(always)]
-fn fetch_ahead(weights: &[&[f32]; OUTPUTS], at: usize, inputs: usize) {
-    let ahead = at + AHEAD;
-    let ahead = match ahead < inputs {
+fn fetch_ahead<W>(rows: &[&[W]; OUTPUTS], step: usize, inputs: usize) {
+    let bytes = inputs * size_of::<W>();
+    let ahead = step * TURNED * 4 + AHEAD;
+    let ahead = match ahead < bytes {
         true => ahead,
-        false => ahead + (OUTPUTS - 1) * inputs,
+        false => ahead + (OUTPUTS - 1) * bytes,
     };
-    let quarter = at / INPUTS % 4 * 4;
-    for row in &weights[quarter..quarter + 4] {
-        prefetch(row.as_ptr().wrapping_add(ahead));
+    let quarter = step % 4 * 4;
+    for row in &rows[quarter..quarter + 4] {
+        prefetch(row.as_ptr().cast::<u8>().wrapping_add(ahead).cast());
     }
 }
 
-/// Inputs `at` to `at + 3` of eight outputs from `first` on, a register for each input.
+/// Four lanes of eight outputs, from value `at` of each on: a register for each lane.
 ///
 /// # Safety
 ///
-/// `at + 4` must not exceed the length of any row.
+/// `at` and the values that are turned at once must not exceed the length of any row.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn turned(weights: &[&[f32]; OUTPUTS], first: usize, at: usize) -> [__m256; INPUTS] {
+unsafe fn turned<W>(rows: &[&[W]; OUTPUTS], first: usize, at: usize) -> [__m256; TURNED] {
     let load = |row: usize| {
-        // SAFETY: four values from `at` on lie in the row, as the caller promises.
-        unsafe { _mm_loadu_ps(weights[row].as_ptr().add(at)) }
+        // SAFETY: 16 bytes from `at` on lie in the row, as the caller promises.
+        unsafe { _mm_loadu_ps(rows[row].as_ptr().add(at).cast()) }
     };
     // Output i in the lower half of a register and output i + 4 in the upper one.
     let pair = |i: usize| _mm256_set_m128(load(first + i + 4), load(first + i));

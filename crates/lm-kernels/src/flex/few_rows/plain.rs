@@ -1,0 +1,109 @@
+//! One to four rows of `x` where they lie, with a weight as it is stored.
+
+use super::super::{
+    matrix::MatMut,
+    weight::{Stored, Weight},
+};
+use super::{
+    some_rows,
+    turned::{OUTPUTS, Slab, Value, at_once, products},
+};
+
+/// `out = x · weightᵀ` for rows `(start, len)` of the weight.
+pub(super) fn multiply(
+    x: &[f32],
+    rows: usize,
+    weight: &Weight,
+    piece: (usize, usize),
+    out: &mut MatMut<'_>,
+) {
+    let inputs = weight.cols();
+    let mut rows_of = x.chunks_exact(inputs.max(1));
+    let mut next = || rows_of.next().unwrap_or_default();
+    match rows {
+        1 => of_rows([next()], weight, piece, out),
+        2 => of_rows([next(), next()], weight, piece, out),
+        3 => of_rows([next(), next(), next()], weight, piece, out),
+        _ => of_rows([next(), next(), next(), next()], weight, piece, out),
+    }
+}
+
+fn of_rows<const R: usize>(
+    x: [&[f32]; R],
+    weight: &Weight,
+    piece: (usize, usize),
+    out: &mut MatMut<'_>,
+) {
+    let len = piece.1;
+    match weight.stored(piece) {
+        Stored::Full(values) => turn(x, Part::plain(values, len), out),
+        Stored::Narrow(values) => turn(x, Part::plain(values, len), out),
+        Stored::Quantized(values, scales, block) if block.is_multiple_of(at_once::<i8>()) => {
+            let part = Part {
+                values,
+                scales,
+                block,
+                len,
+            };
+            turn(x, part, out);
+        }
+        // Scales that change in the middle of what is turned at once.
+        Stored::Quantized(..) => weight.lend_rows(piece, |values| {
+            turn(x, Part::plain(values, len), out);
+        }),
+    }
+}
+
+/// Some rows of a weight, one after the other.
+struct Part<'a, W> {
+    values: &'a [W],
+    /// One for each `block` inputs of each row; none without scales.
+    scales: &'a [f32],
+    block: usize,
+    len: usize,
+}
+
+impl<'a, W> Part<'a, W> {
+    /// Without scales.
+    fn plain(values: &'a [W], len: usize) -> Self {
+        Self {
+            values,
+            scales: &[],
+            block: 1,
+            len,
+        }
+    }
+}
+
+fn turn<W: Value, const R: usize>(x: [&[f32]; R], part: Part<'_, W>, out: &mut MatMut<'_>) {
+    let (inputs, len) = (x[0].len(), part.len);
+    let blocks = match W::SCALED {
+        true => inputs / part.block,
+        false => 0,
+    };
+    for at in (0..len).step_by(OUTPUTS) {
+        let slab = Slab {
+            rows: some_rows(part.values, inputs, at, len),
+            scales: some_rows(part.scales, blocks, at, len),
+            block: part.block,
+        };
+        let count = OUTPUTS.min(len - at);
+        for (row, sums) in products(&slab, x).into_iter().enumerate() {
+            write(out, row, at, (sums, count));
+        }
+    }
+}
+
+/// Writes the first `count` of the values. All of them, the usual case, are a copy of a known size, which is no call.
+fn write<const N: usize>(
+    out: &mut MatMut<'_>,
+    row: usize,
+    at: usize,
+    (values, count): ([f32; N], usize),
+) {
+    if count == N {
+        out.write(row, at, &values);
+    } else {
+        out.write(row, at, &values[..count]);
+    }
+}
