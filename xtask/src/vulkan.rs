@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-/// The tests that the kernels share with Flex, on Vulkan, and once more through the backend that fuses operations. The crate is built without optimisation for them: it compiles all of
-/// Burn's generic kernels, and the device does the work.
+/// The tests that the kernels share with Flex, on Vulkan, and once more through the backend that fuses operations. The crate is
+/// built without optimisation for them: it compiles all of Burn's generic kernels, and the device does the work.
 pub(crate) const TEST: &[&str] = &[
     "test",
     "--locked",

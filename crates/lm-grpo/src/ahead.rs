@@ -11,9 +11,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use burn::module::AutodiffModule;
-use burn::tensor::backend::AutodiffBackend;
 use lm_generate::Progress;
-use lm_kernels::LmOps;
+use lm_kernels::{LmOps, TrainBackend};
 use lm_model::Qwen3;
 
 use crate::collect::{Collector, Fresh};
@@ -30,11 +29,7 @@ struct Sampled<B: LmOps> {
     policy: Option<Qwen3<B>>,
 }
 
-impl<'a, B> Trainer<'a, B>
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+impl<'a, B: TrainBackend> Trainer<'a, B> {
     /// Whether the next step is to be sampled beside the training of this one.
     pub(crate) fn samples_ahead(&self) -> bool {
         let has_next = self.state.global_step + 1 < self.config.steps;

@@ -4,8 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::module::AutodiffModule;
-use burn::tensor::backend::AutodiffBackend;
-use lm_kernels::LmOps;
+use lm_kernels::{LmOps, TrainBackend};
 use lm_model::Qwen3;
 use lm_train::{AtomicDir, Optimizer};
 use serde::de::DeserializeOwned;
@@ -119,7 +118,7 @@ fn hash(prompts: &[Prompt], held_out: &[usize]) -> String {
 }
 
 /// What a run needs to go on.
-pub(crate) struct Saved<B: AutodiffBackend + LmOps> {
+pub(crate) struct Saved<B: TrainBackend> {
     pub(crate) model: Qwen3<B>,
     pub(crate) optimizer: Optimizer<B>,
     pub(crate) state: State,
@@ -128,10 +127,7 @@ pub(crate) struct Saved<B: AutodiffBackend + LmOps> {
     pub(crate) rollout_policy: Option<Qwen3<B::InnerBackend>>,
 }
 
-impl<B: AutodiffBackend + LmOps> Saved<B>
-where
-    B::InnerBackend: LmOps,
-{
+impl<B: TrainBackend> Saved<B> {
     /// The state of a run that begins.
     pub(crate) fn fresh(policy: Qwen3<B>, state: State) -> Self {
         Self {
@@ -146,7 +142,7 @@ where
 }
 
 /// What is written, borrowed from the run.
-pub(crate) struct Snapshot<'a, B: AutodiffBackend + LmOps> {
+pub(crate) struct Snapshot<'a, B: TrainBackend> {
     pub(crate) model: &'a Qwen3<B>,
     pub(crate) optimizer: &'a Optimizer<B>,
     pub(crate) state: &'a State,
@@ -157,11 +153,7 @@ pub(crate) struct Snapshot<'a, B: AutodiffBackend + LmOps> {
     pub(crate) attach: &'a [PathBuf],
 }
 
-impl<B> Snapshot<'_, B>
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+impl<B: TrainBackend> Snapshot<'_, B> {
     /// Writes a checkpoint into `root/step-<n>`, complete or not at all, and returns its path.
     pub(crate) fn write(&self, root: &Path) -> Result<PathBuf, Error> {
         // The name is that of supervised runs, so that `lm_train::latest_checkpoint` finds both.
@@ -208,11 +200,11 @@ pub(crate) fn write_best<B: LmOps>(
 
 /// Reads the checkpoint in `dir`, which must have been written by the run of `fresh`; `policy` is the model that
 /// the run began with.
-pub(crate) fn read<B>(dir: &Path, fresh: &State, policy: Qwen3<B>) -> Result<Saved<B>, Error>
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+pub(crate) fn read<B: TrainBackend>(
+    dir: &Path,
+    fresh: &State,
+    policy: Qwen3<B>,
+) -> Result<Saved<B>, Error> {
     let state: State = read_json(&dir.join(STATE_FILE))?;
     state.check_same_run(fresh, dir)?;
     let batch = read_batch(&dir.join(BATCH_FILE))?;

@@ -1,8 +1,7 @@
 //! Evaluations of a run: when, what counts as a gain, and when to give up.
 
 use burn::module::AutodiffModule;
-use burn::tensor::backend::AutodiffBackend;
-use lm_kernels::LmOps;
+use lm_kernels::{LmOps, TrainBackend};
 use lm_model::Qwen3;
 use lm_train::RunFiles;
 use serde::{Deserialize, Serialize};
@@ -53,11 +52,7 @@ impl Evaluations {
     }
 }
 
-impl<B> Trainer<'_, B>
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+impl<B: TrainBackend> Trainer<'_, B> {
     /// Whether the model should be evaluated now: before the first step, every n steps and at the end, once each. A run that
     /// was stopped while it evaluated resumes with that.
     pub(crate) fn evaluation_is_due(&self) -> bool {

@@ -2,8 +2,8 @@
 
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Int, Tensor, TensorData};
-use lm_kernels::LmOps;
 use lm_kernels::ops::TokenLogProbs;
+use lm_kernels::{LmOps, TrainBackend};
 use lm_model::{Prefixed, Qwen3};
 use lm_train::{GradientAccumulator, ParamGradients, Recompute, Scoring, backpropagate};
 
@@ -126,17 +126,13 @@ pub(crate) fn scoring<B: LmOps>(
 }
 
 /// Forward and backward passes over micro-batches, given as indices of trajectories.
-pub(crate) fn accumulate<B>(
+pub(crate) fn accumulate<B: TrainBackend>(
     model: &Qwen3<B>,
     batch: &Batch,
     micro_batches: &[Vec<usize>],
     context: PassContext<'_>,
     should_stop: &dyn Fn() -> bool,
-) -> PassEnd<B>
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+) -> PassEnd<B> {
     let mut gradients = GradientAccumulator::<B>::new();
     let (mut sums, mut all) = (PassStats::default(), LogProbs::new());
     let device = model.device();

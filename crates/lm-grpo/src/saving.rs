@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use burn::tensor::backend::AutodiffBackend;
-use lm_kernels::LmOps;
+use lm_kernels::TrainBackend;
 use lm_model::Qwen3;
 
 use crate::batch::Batch;
@@ -12,11 +11,7 @@ use crate::pass::Culprit;
 use crate::trainer::Trainer;
 use crate::{Error, Monitor};
 
-impl<B> Trainer<'_, B>
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+impl<B: TrainBackend> Trainer<'_, B> {
     /// Writes a checkpoint every n steps.
     pub(crate) fn save_if_due(
         &mut self,

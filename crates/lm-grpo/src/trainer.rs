@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
-use lm_kernels::LmOps;
+use lm_kernels::{LmOps, TrainBackend};
 use lm_model::Qwen3;
 use lm_train::{Optimizer, RunFiles, Schedule};
 
@@ -73,18 +73,14 @@ pub struct Outcome<B: AutodiffBackend> {
 /// checkpoint that does not fit; [`Error::Rollout`], [`Error::RolloutShape`], [`Error::NoEngineLogProbs`],
 /// [`Error::RewardCount`], [`Error::RewardNotFinite`] and [`Error::RewardPanicked`] when engine or reward fail; [`Error::NonFinite`] if the loss or the gradient norm is not
 /// finite; [`Error::Io`], [`Error::Model`] and [`Error::Train`] when files cannot be read or written.
-pub fn train_grpo<'a, B>(
+pub fn train_grpo<'a, B: TrainBackend>(
     policy: Qwen3<B>,
     reference: Option<Qwen3<B::InnerBackend>>,
     environment: Environment<'a, B::InnerBackend>,
     config: &'a GrpoConfig,
     files: &'a RunFiles,
     monitor: &mut dyn Monitor,
-) -> Result<Outcome<B>, Error>
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+) -> Result<Outcome<B>, Error> {
     let device = policy.device();
     let devices = slice::from_ref(&device);
     train_grpo_on(
@@ -106,7 +102,7 @@ where
 ///
 /// # Errors
 /// Those of [`train_grpo`], and [`Error::Config`] without a device.
-pub fn train_grpo_on<'a, B>(
+pub fn train_grpo_on<'a, B: TrainBackend>(
     devices: &[B::Device],
     policy: Qwen3<B>,
     reference: Option<Qwen3<B::InnerBackend>>,
@@ -114,11 +110,7 @@ pub fn train_grpo_on<'a, B>(
     config: &'a GrpoConfig,
     files: &'a RunFiles,
     monitor: &mut dyn Monitor,
-) -> Result<Outcome<B>, Error>
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+) -> Result<Outcome<B>, Error> {
     let [_, others @ ..] = devices else {
         return Err(Error::Config {
             field: "devices",
@@ -148,16 +140,12 @@ where
 }
 
 /// The state at the beginning, or that of the checkpoint to resume from.
-fn start<B>(
+fn start<B: TrainBackend>(
     policy: Qwen3<B>,
     environment: &Environment<'_, B::InnerBackend>,
     config: &GrpoConfig,
     files: &RunFiles,
-) -> Result<Saved<B>, Error>
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+) -> Result<Saved<B>, Error> {
     let fresh = State::new(config, environment.prompts, environment.held_out);
     let saved = match &files.resume {
         Some(dir) => {
@@ -174,10 +162,7 @@ where
 }
 
 /// Everything but the policy, which the optimizer must own while it updates it.
-pub(crate) struct Trainer<'a, B: AutodiffBackend>
-where
-    B::InnerBackend: LmOps,
-{
+pub(crate) struct Trainer<'a, B: TrainBackend> {
     pub(crate) config: &'a GrpoConfig,
     pub(crate) files: &'a RunFiles,
     /// What the passes use beside the first device.
@@ -207,11 +192,7 @@ pub(crate) enum Flow {
     Stopped,
 }
 
-impl<'a, B> Trainer<'a, B>
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+impl<'a, B: TrainBackend> Trainer<'a, B> {
     fn new(
         saved: Saved<B>,
         collector: &Collector<'a, B::InnerBackend>,

@@ -9,7 +9,7 @@ use std::thread;
 
 use burn::module::Module;
 use burn::tensor::backend::AutodiffBackend;
-use lm_kernels::LmOps;
+use lm_kernels::TrainBackend;
 use lm_model::Qwen3;
 use lm_train::ParamGradients;
 
@@ -25,18 +25,14 @@ fn dealt(micro_batches: &[Vec<usize>], rank: usize, size: usize) -> Vec<Vec<usiz
 }
 
 /// A pass over all micro-batches: the first share of them by this thread, on the device of `model`, the others on `others`.
-pub(crate) fn accumulate_on<B>(
+pub(crate) fn accumulate_on<B: TrainBackend>(
     others: &[B::Device],
     model: &Qwen3<B>,
     batch: &Batch,
     micro_batches: &[Vec<usize>],
     context: PassContext<'_>,
     monitor: &dyn Monitor,
-) -> PassEnd<B>
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+) -> PassEnd<B> {
     let size = others.len() + 1;
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {

@@ -53,9 +53,11 @@ pub mod ops;
 pub mod reference;
 pub mod sampling;
 mod threads;
+mod train_backend;
 
 pub use bodies::{Body, bodies};
 pub use bounds::{SeqBounds, Span};
 pub use lm_ops::{EntropyGrad, LmOps, LogProbsGrad, LogitsLeft, Needs, ScoredWithGrads};
-pub use memory::{keep_freed_memory, use_huge_pages};
+pub use memory::{give_back_freed_memory, keep_freed_memory, use_huge_pages};
 pub use threads::compute_in_this_thread;
+pub use train_backend::TrainBackend;

@@ -38,3 +38,13 @@ pub fn use_huge_pages() {
         }
     }
 }
+
+/// Gives memory that was freed back to the system, once: after a model was narrowed, say, which [`keep_freed_memory`] would keep
+/// as large as it was.
+pub fn give_back_freed_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: the allocator locks itself, and no memory in use is touched.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}

@@ -11,8 +11,8 @@ use std::ops::Range;
 use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
-use lm_kernels::LmOps;
 use lm_kernels::ops::TokenLogProbs;
+use lm_kernels::{LmOps, TrainBackend};
 use lm_model::Qwen3;
 
 use crate::leaves::with_new_leaves;
@@ -52,17 +52,13 @@ impl Recompute {
 ///
 /// `false` if `upstream` gave none; then nothing was added. With recomputation a model must not have dropout;
 /// [`Recompute::for_model`] sees to that.
-pub fn backpropagate<B>(
+pub fn backpropagate<B: TrainBackend>(
     model: &Qwen3<B>,
     scoring: Scoring<B>,
     recompute: Recompute,
     upstream: impl FnOnce(TokenLogProbs<B::InnerBackend>) -> Option<Tensor<B::InnerBackend, 1>>,
     gradients: &mut GradientAccumulator<B>,
-) -> bool
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+) -> bool {
     let top = |model: &Qwen3<B>, output| scoring.top_after(model, output, upstream);
     from_the_top(model, &scoring, recompute, top, gradients)
 }
@@ -79,8 +75,7 @@ pub fn backpropagate_known<B>(
     scored: impl FnOnce(TokenLogProbs<B::InnerBackend>),
     gradients: &mut GradientAccumulator<B>,
 ) where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
+    B: TrainBackend,
 {
     if scoring.entropy_gradient.is_some() {
         // The gradient of a logit then depends on the entropy of its row, and goes through the graph.
@@ -96,17 +91,13 @@ pub fn backpropagate_known<B>(
 }
 
 /// Runs the model forward up to the output of its last layer, of which `top` makes what the backward pass starts from.
-fn from_the_top<B>(
+fn from_the_top<B: TrainBackend>(
     model: &Qwen3<B>,
     scoring: &Scoring<B>,
     recompute: Recompute,
     top: impl FnOnce(&Qwen3<B>, Tensor<B, 2>) -> Option<Top<B>>,
     gradients: &mut GradientAccumulator<B>,
-) -> bool
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+) -> bool {
     match recompute {
         Recompute::Nothing => {
             let model = with_new_leaves(model);
@@ -122,17 +113,13 @@ where
     }
 }
 
-fn by_segments<B>(
+fn by_segments<B: TrainBackend>(
     model: &Qwen3<B>,
     scoring: &Scoring<B>,
     layers: usize,
     top: impl FnOnce(&Qwen3<B>, Tensor<B, 2>) -> Option<Top<B>>,
     gradients: &mut GradientAccumulator<B>,
-) -> bool
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+) -> bool {
     let segments = segments(model.num_layers(), layers);
     let (inputs, output) = inputs_of(model, scoring, &segments);
     let model = &with_new_leaves(model);
@@ -171,15 +158,11 @@ fn gradient_of<B: AutodiffBackend>(
 }
 
 /// The input of every segment and the output of the last one, without a graph.
-fn inputs_of<B>(
+fn inputs_of<B: TrainBackend>(
     model: &Qwen3<B>,
     scoring: &Scoring<B>,
     segments: &[Range<usize>],
-) -> (Vec<Tensor<B::InnerBackend, 2>>, Tensor<B::InnerBackend, 2>)
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+) -> (Vec<Tensor<B::InnerBackend, 2>>, Tensor<B::InnerBackend, 2>) {
     let (model, batch) = (model.valid(), scoring.batch.clone().inner());
     let mut x = model.embed(&batch);
     let mut inputs = Vec::with_capacity(segments.len());

@@ -3,8 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::backend::AutodiffBackend;
-use lm_kernels::LmOps;
+use lm_kernels::{LmOps, TrainBackend};
 use lm_model::Qwen3;
 use serde::{Deserialize, Serialize};
 
@@ -98,33 +97,25 @@ impl TrainState {
 /// Writes a checkpoint into `root/step-<n>`, complete or not at all, and returns its path.
 ///
 /// `attach` names files, such as the tokenizer's, to copy beside the model.
-pub(crate) fn write<B>(
+pub(crate) fn write<B: TrainBackend>(
     root: &Path,
     model: &Qwen3<B>,
     optimizer: &Optimizer<B>,
     state: &TrainState,
     attach: &[PathBuf],
-) -> Result<PathBuf, Error>
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+) -> Result<PathBuf, Error> {
     let dir = AtomicDir::create(&root.join(format!("{PREFIX}{:06}", state.global_step)))?;
     optimizer.save(&model.named_parameters(), &dir.path().join(OPTIMIZER_FILE))?;
     complete(dir, model, state, attach)
 }
 
 /// Writes the model alone into `root/best`, in place of an earlier one.
-pub(crate) fn write_best<B>(
+pub(crate) fn write_best<B: TrainBackend>(
     root: &Path,
     model: &Qwen3<B>,
     state: &TrainState,
     attach: &[PathBuf],
-) -> Result<PathBuf, Error>
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+) -> Result<PathBuf, Error> {
     complete(AtomicDir::create(&best_dir(root))?, model, state, attach)
 }
 
@@ -158,15 +149,11 @@ fn copy_into(file: &Path, dir: &Path) -> Result<(), Error> {
 }
 
 /// Reads model and optimizer of the checkpoint in `dir`; `fresh` is the model that the run began with.
-pub(crate) fn read<B>(
+pub(crate) fn read<B: TrainBackend>(
     dir: &Path,
     config: AdamWConfig,
     fresh: Qwen3<B>,
-) -> Result<(Qwen3<B>, Optimizer<B>), Error>
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+) -> Result<(Qwen3<B>, Optimizer<B>), Error> {
     let model = lm_model::checkpoint::load_trained(fresh, dir)?;
     let path = dir.join(OPTIMIZER_FILE);
     let optimizer = Optimizer::load(config, &model.named_parameters(), &path, &model.device())?;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use burn::module::{AutodiffModule, ModuleMapper, Param, ParamId};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{DType, Tensor};
-use lm_kernels::LmOps;
+use lm_kernels::TrainBackend;
 use lm_kernels::ops::{self, AdamW};
 
 use crate::ParamGradients;
@@ -79,10 +79,7 @@ pub struct Optimizer<B: AutodiffBackend> {
     pub(crate) moments: HashMap<ParamId, Moments<B::InnerBackend>>,
 }
 
-impl<B: AutodiffBackend> Optimizer<B>
-where
-    B::InnerBackend: LmOps,
-{
+impl<B: TrainBackend> Optimizer<B> {
     /// An optimizer that has applied no update.
     pub fn new(config: AdamWConfig) -> Self {
         Self {
@@ -169,10 +166,7 @@ struct Update<'a, B: AutodiffBackend> {
     master_weights: bool,
 }
 
-impl<B: AutodiffBackend> Update<'_, B>
-where
-    B::InnerBackend: LmOps,
-{
+impl<B: TrainBackend> Update<'_, B> {
     /// Hands parameter and moments to the kernel as their only owner, so that it can work in place.
     fn apply(
         &mut self,
@@ -203,10 +197,7 @@ where
     }
 }
 
-impl<B: AutodiffBackend> ModuleMapper<B> for Update<'_, B>
-where
-    B::InnerBackend: LmOps,
-{
+impl<B: TrainBackend> ModuleMapper<B> for Update<'_, B> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
         let Some(grad) = self.gradients.take(param.id) else {
             return param;

@@ -10,10 +10,10 @@ use std::fs::File;
 use std::path::Path;
 
 use burn::module::ParamId;
-use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor, TensorData};
 use half::bf16;
-use lm_kernels::LmOps;
+use lm_kernels::TrainBackend;
 use memmap2::Mmap;
 use safetensors::tensor::{Dtype, SafeTensors, View};
 
@@ -26,10 +26,7 @@ const MASTER: &str = "master";
 /// Metadata key of the number of updates applied.
 const STEPS: &str = "steps";
 
-impl<B: AutodiffBackend> Optimizer<B>
-where
-    B::InnerBackend: LmOps,
-{
+impl<B: TrainBackend> Optimizer<B> {
     /// Writes the state to `path`. `names` gives the name of every parameter of the module, as
     /// `Qwen3::named_parameters` does; one tensor at a time is brought to the host.
     ///

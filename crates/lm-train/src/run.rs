@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::backend::AutodiffBackend;
-use lm_kernels::LmOps;
+use lm_kernels::{LmOps, TrainBackend};
 use lm_model::Qwen3;
 
 use crate::batching::steps_in;
@@ -43,11 +43,7 @@ pub(crate) struct Run<'a, B: AutodiffBackend> {
     clock: Clock,
 }
 
-impl<'a, B> Run<'a, B>
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+impl<'a, B: TrainBackend> Run<'a, B> {
     /// Prepares the samples and the model, which is returned because the optimizer must own it.
     pub(crate) fn start(
         model: Qwen3<B>,
@@ -329,7 +325,7 @@ struct Work {
 /// Freezes what the configuration says.
 fn freeze<B>(model: Qwen3<B>, config: &SftConfig) -> Result<Qwen3<B>, Error>
 where
-    B: AutodiffBackend + LmOps,
+    B: TrainBackend,
 {
     let model = match config.freeze_embeddings {
         true => model.freeze_embeddings(),
@@ -386,16 +382,12 @@ fn seed_dropout<B: LmOps>(model: &Qwen3<B>, seed: u64, step: usize) {
 }
 
 /// Replaces the fresh parts of a run by those of the checkpoint in `dir`.
-fn resume<B>(
+fn resume<B: TrainBackend>(
     model: Qwen3<B>,
     config: &SftConfig,
     fresh: &TrainState,
     dir: &Path,
-) -> Result<(Qwen3<B>, Optimizer<B>, TrainState), Error>
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+) -> Result<(Qwen3<B>, Optimizer<B>, TrainState), Error> {
     let state = TrainState::read(dir)?;
     state.check_same_run(fresh, dir)?;
     let (model, optimizer) = checkpoint::read(dir, config.adamw(), model)?;

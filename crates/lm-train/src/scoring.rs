@@ -4,7 +4,7 @@ use burn::module::ParamId;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Int, Tensor};
 use lm_kernels::ops::{TokenLogProbs, linear_log_probs_with_grads};
-use lm_kernels::{LmOps, Needs};
+use lm_kernels::{LmOps, Needs, TrainBackend};
 use lm_model::{Packed, Qwen3};
 
 use crate::GradientAccumulator;
@@ -57,11 +57,7 @@ impl<B: AutodiffBackend> Top<B> {
     }
 }
 
-impl<B> Scoring<B>
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+impl<B: TrainBackend> Scoring<B> {
     /// The top for a loss whose derivatives with respect to the log-probabilities are what `upstream` makes of them, and with
     /// respect to the entropies those of this scoring; `x` is the output of the last layer.
     pub(crate) fn top_after(

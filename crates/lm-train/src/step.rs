@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{DType, Tensor};
-use lm_kernels::LmOps;
+use lm_kernels::TrainBackend;
 use lm_kernels::ops::TokenLogProbs;
 use lm_model::Qwen3;
 
@@ -75,16 +75,12 @@ impl StepBatches<'_> {
 ///
 /// Every micro-batch is divided by the number of targets of the whole step, so that the sum over micro-batches
 /// and workers is the token mean of the step.
-pub(crate) fn accumulate<B>(
+pub(crate) fn accumulate<B: TrainBackend>(
     model: &Qwen3<B>,
     batches: &StepBatches<'_>,
     team: Team,
     should_stop: impl Fn() -> bool,
-) -> Option<Accumulated<B>>
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+) -> Option<Accumulated<B>> {
     let share_of_target = -1.0 / batches.targets() as f64;
     let mut gradients = GradientAccumulator::<B>::new();
     let (mut losses, mut entropies) = (Vec::new(), Vec::new());

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use burn::module::Module;
 use burn::tensor::backend::AutodiffBackend;
-use lm_kernels::LmOps;
+use lm_kernels::TrainBackend;
 use lm_model::Qwen3;
 
 use crate::run::Run;
@@ -51,17 +51,13 @@ pub struct Outcome<B: AutodiffBackend> {
 /// [`Error::ResumeMismatch`] and [`Error::Corrupt`] for a checkpoint that does not fit;
 /// [`Error::NonFinite`] if the loss or the gradient norm is not finite; [`Error::Io`] and
 /// [`Error::Model`] when files cannot be read or written.
-pub fn train_sft<'a, B>(
+pub fn train_sft<'a, B: TrainBackend>(
     model: Qwen3<B>,
     data: impl Into<SftData<'a>>,
     config: &SftConfig,
     files: &RunFiles,
     monitor: &mut dyn Monitor,
-) -> Result<Outcome<B>, Error>
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+) -> Result<Outcome<B>, Error> {
     let (run, model) = Run::start(model, data.into(), config, files, Team::ALONE)?;
     run.finish_training(model, monitor)
 }
@@ -75,18 +71,14 @@ where
 /// # Errors
 /// Those of [`train_sft`], and [`Error::Config`] without a device. Dropout draws from one random stream per
 /// device, so with dropout the trajectory depends on the number of devices.
-pub fn train_sft_on<'a, B>(
+pub fn train_sft_on<'a, B: TrainBackend>(
     devices: &[B::Device],
     model: Qwen3<B>,
     data: impl Into<SftData<'a>>,
     config: &SftConfig,
     files: &RunFiles,
     monitor: &mut dyn Monitor,
-) -> Result<Outcome<B>, Error>
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+) -> Result<Outcome<B>, Error> {
     let data = data.into();
     match devices {
         [] => Err(Error::Config {
@@ -99,18 +91,14 @@ where
     }
 }
 
-fn train_together<B>(
+fn train_together<B: TrainBackend>(
     devices: &[B::Device],
     model: Qwen3<B>,
     data: SftData<'_>,
     config: &SftConfig,
     files: &RunFiles,
     monitor: &mut dyn Monitor,
-) -> Result<Outcome<B>, Error>
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+) -> Result<Outcome<B>, Error> {
     let _session = session::<B::InnerBackend>();
     let size = devices.len();
     // Only the first worker writes; all read what they resume from.

@@ -7,7 +7,7 @@
 use anyhow::Result;
 use burn::backend::Autodiff;
 use burn::tensor::backend::{AutodiffBackend, Backend, Device as DeviceKind, DeviceOps};
-use lm_kernels::LmOps;
+use lm_kernels::TrainBackend;
 
 use crate::exit::usage;
 use crate::recipe;
@@ -25,8 +25,7 @@ pub(crate) trait Task {
     /// Does the work on a device of the backend.
     fn run<B>(self, device: &Device<B>) -> Result<Self::Output>
     where
-        B: AutodiffBackend + LmOps,
-        Inner<B>: LmOps;
+        B: TrainBackend;
 }
 
 /// Runs a task on a backend.

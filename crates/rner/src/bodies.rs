@@ -1,9 +1,9 @@
 //! `rner backend`: which body each operation of the model runs on a backend.
 
 use anyhow::{Result, bail};
-use burn::tensor::{DType, backend::AutodiffBackend, backend::Backend as _};
+use burn::tensor::{DType, backend::Backend as _};
 use clap::Args;
-use lm_kernels::{Body, LmOps};
+use lm_kernels::{Body, TrainBackend};
 use serde_json::{Map, Value, json};
 
 use crate::backend::{Device, Inner, Task, dispatch};
@@ -37,11 +37,7 @@ struct Found {
 impl Task for Probe {
     type Output = Found;
 
-    fn run<B>(self, device: &Device<B>) -> Result<Found>
-    where
-        B: AutodiffBackend + LmOps,
-        Inner<B>: LmOps,
-    {
+    fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<Found> {
         let name = Inner::<B>::name(device);
         if !Inner::<B>::supports_dtype(device, self.dtype) {
             bail!("{name} does not compute in {:?} on this device", self.dtype);

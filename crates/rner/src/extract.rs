@@ -5,10 +5,9 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
-use burn::tensor::backend::AutodiffBackend;
 use clap::Args;
 use lm_generate::{Error, Finish, Generated, Generator, NewToken, Observer, Request, Sampling};
-use lm_kernels::LmOps;
+use lm_kernels::TrainBackend;
 use lm_model::{ChatTokenizer, StopMatcher, TextStream};
 use ner_types::{Completion, PromptTemplate, normalize_label, parse};
 
@@ -172,11 +171,7 @@ struct Answer {
 impl Task for ExtractJob<'_> {
     type Output = Answer;
 
-    fn run<B>(self, device: &Device<B>) -> Result<Answer>
-    where
-        B: AutodiffBackend + LmOps,
-        Inner<B>: LmOps,
-    {
+    fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<Answer> {
         let model = self
             .model
             .load_to_answer::<Inner<B>>(device, self.weights)?;

@@ -1,11 +1,13 @@
-//! Ctrl-C and SIGTERM: a flag that every long loop looks at.
+//! Ctrl-C and SIGTERM: a token that every long loop looks at.
 //!
 //! The first signal asks the stage to stop at the next safe point, where it
 //! keeps what is done; the second ends the program at once.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::LazyLock;
 
-static REQUESTED: AtomicBool = AtomicBool::new(false);
+use tokio_util::sync::CancellationToken;
+
+static STOP: LazyLock<CancellationToken> = LazyLock::new(CancellationToken::new);
 
 /// The exit code of a program ended by SIGINT, by convention 128 + 2.
 const KILLED: i32 = 130;
@@ -36,9 +38,14 @@ pub(crate) fn install() {
     }
 }
 
+/// What a signal cancels, to be handed to whatever runs long.
+pub(crate) fn token() -> &'static CancellationToken {
+    &STOP
+}
+
 /// Whether a signal has asked the program to stop.
 pub(crate) fn requested() -> bool {
-    REQUESTED.load(Ordering::Relaxed)
+    STOP.is_cancelled()
 }
 
 /// An error once a signal has asked the program to stop.
@@ -51,9 +58,10 @@ pub(crate) fn check() -> Result<(), Interrupted> {
 }
 
 fn on_signal() {
-    if REQUESTED.swap(true, Ordering::Relaxed) {
+    if requested() {
         std::process::exit(KILLED);
     }
+    STOP.cancel();
     eprintln!("\nstopping at the next safe point; press Ctrl-C again to quit at once");
 }
 

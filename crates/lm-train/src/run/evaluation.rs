@@ -1,8 +1,7 @@
 //! Evaluations of a run: when, what counts as a gain, and when to give up.
 
 use burn::module::AutodiffModule;
-use burn::tensor::backend::AutodiffBackend;
-use lm_kernels::LmOps;
+use lm_kernels::TrainBackend;
 use lm_model::Qwen3;
 
 use super::Run;
@@ -11,11 +10,7 @@ use crate::team::Team;
 use crate::trainer::RunFiles;
 use crate::{BestEvaluation, Error, EvalMetrics, Monitor, Sample, SftConfig, checkpoint};
 
-impl<B> Run<'_, B>
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+impl<B: TrainBackend> Run<'_, B> {
     /// Whether the first worker should evaluate now: every n steps and at the end, once each. A run that
     /// was stopped while it evaluated resumes with that.
     pub(super) fn evaluation_is_due(&self) -> bool {

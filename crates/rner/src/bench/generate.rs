@@ -5,10 +5,9 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use burn::tensor::backend::AutodiffBackend;
 use clap::Args;
 use lm_generate::{Generator, NewToken, Observer, Progress, Request, Sampling};
-use lm_kernels::LmOps;
+use lm_kernels::{LmOps, TrainBackend};
 use lm_model::{QUANTIZED_BLOCK, Qwen3Config};
 use serde::Serialize;
 
@@ -105,17 +104,10 @@ struct GenerateTask<'a> {
 impl Task for GenerateTask<'_> {
     type Output = Output;
 
-    fn run<B>(self, device: &Device<B>) -> Result<Output>
-    where
-        B: AutodiffBackend + LmOps,
-        Inner<B>: LmOps,
-    {
+    fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<Output> {
         let shape = &self.args.shape;
         let model = shape.model::<Inner<B>>(&self.config, device);
-        let model = match self.args.quantize {
-            Quantize::None => model,
-            Quantize::Int8 => model.quantized(),
-        };
+        let model = self.args.quantize.narrow(model);
         let mut generator = Generator::new(&model, self.args.batch.get());
         let requests = self.args.requests();
         let before = Memory::restart();

@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use burn::tensor::backend::AutodiffBackend;
 use clap::Args;
-use lm_kernels::LmOps;
+use lm_kernels::TrainBackend;
 use lm_model::checkpoint;
 use serde::Serialize;
 
@@ -71,11 +70,7 @@ struct Load<'a>(&'a BenchLoadArgs);
 impl Task for Load<'_> {
     type Output = Output;
 
-    fn run<B>(self, device: &Device<B>) -> Result<Output>
-    where
-        B: AutodiffBackend + LmOps,
-        Inner<B>: LmOps,
-    {
+    fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<Output> {
         let Self(args) = self;
         let files = weight_files(&args.model)?;
         // Counted from before the first load: an allocator may keep what a model gave back.
@@ -120,16 +115,12 @@ struct Repetition {
 }
 
 /// Reads the files, then loads the model; memory is counted from `before`.
-fn repeat<B>(
+fn repeat<B: TrainBackend>(
     args: &BenchLoadArgs,
     device: &Device<B>,
     files: &[PathBuf],
     before: Option<Memory>,
-) -> Result<Repetition>
-where
-    B: AutodiffBackend + LmOps,
-    Inner<B>: LmOps,
-{
+) -> Result<Repetition> {
     let begun = Instant::now();
     read(files)?;
     let read_seconds = begun.elapsed().as_secs_f64();

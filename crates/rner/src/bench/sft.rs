@@ -3,16 +3,15 @@
 use std::num::NonZero;
 
 use anyhow::{Result, ensure};
-use burn::tensor::backend::AutodiffBackend;
 use clap::Args;
-use lm_kernels::LmOps;
+use lm_kernels::TrainBackend;
 use lm_model::Qwen3Config;
 use lm_train::{Monitor, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics, train_sft};
 use serde::Serialize;
 
 use super::measure::{Memory, check_peak, median, print};
 use super::shape::ShapeArgs;
-use crate::backend::{Device, Inner, Task, dispatch};
+use crate::backend::{Device, Task, dispatch};
 use crate::interrupt::{self, Interrupted};
 
 /// What the numbers hold, for the report.
@@ -114,11 +113,7 @@ struct SftTask<'a> {
 impl Task for SftTask<'_> {
     type Output = Output;
 
-    fn run<B>(self, device: &Device<B>) -> Result<Output>
-    where
-        B: AutodiffBackend + LmOps,
-        Inner<B>: LmOps,
-    {
+    fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<Output> {
         let args = self.args;
         let model = args.shape.model::<B>(&self.config, device);
         let model = args.shape.adapted(model, args.lora)?;

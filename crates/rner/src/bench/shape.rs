@@ -3,9 +3,8 @@
 use std::num::NonZero;
 
 use anyhow::Result;
-use burn::tensor::backend::AutodiffBackend;
 use clap::Args;
-use lm_kernels::LmOps;
+use lm_kernels::{LmOps, TrainBackend};
 use lm_model::{Error, LoraConfig, Qwen3, Qwen3Config};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -94,7 +93,7 @@ impl ShapeArgs {
     }
 
     /// `model` with adapters of this rank, if there is one.
-    pub(super) fn adapted<B: AutodiffBackend + LmOps>(
+    pub(super) fn adapted<B: TrainBackend>(
         &self,
         model: Qwen3<B>,
         rank: Option<NonZero<usize>>,

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use burn::module::AutodiffModule;
-use burn::tensor::backend::AutodiffBackend;
-use lm_kernels::LmOps;
+use lm_kernels::{LmOps, TrainBackend};
 use lm_model::{Qwen3, checkpoint};
 use serde::Deserialize;
 
@@ -33,16 +32,12 @@ struct Expected {
 }
 
 /// Compares one adapter.
-pub(super) fn check<B>(
+pub(super) fn check<B: TrainBackend>(
     layout: &Layout,
     part: &Part,
     device: &Device<B>,
     board: &mut Board,
-) -> Result<()>
-where
-    B: AutodiffBackend + LmOps,
-    Inner<B>: LmOps,
-{
+) -> Result<()> {
     let dir = &part.path;
     let expected: Expected = read_json_if_there(&dir.join("expected.json"))?;
     let base = checkpoint::load::<B>(&base_dir(layout, dir, &expected)?, device)?;

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use burn::tensor::backend::AutodiffBackend;
-use lm_kernels::LmOps;
+use lm_kernels::{LmOps, TrainBackend};
 use lm_model::Qwen3;
 use lm_train::GradientAccumulator;
 use serde::Deserialize;
@@ -161,7 +160,7 @@ impl Forward {
         rename: impl Fn(&str) -> String,
     ) -> Result<Comparison>
     where
-        B: AutodiffBackend + LmOps,
+        B: TrainBackend,
     {
         let mut expected = TensorFile::read(file)?;
         let loss = self.batch.log_probs(model)?.mean().neg();

@@ -24,10 +24,9 @@ mod trajectory;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use burn::tensor::backend::AutodiffBackend;
-use lm_kernels::LmOps;
+use lm_kernels::TrainBackend;
 
-use crate::backend::{Device, Inner, Task};
+use crate::backend::{Device, Task};
 use crate::interrupt;
 
 use board::Board;
@@ -47,11 +46,7 @@ pub(crate) struct ParityJob<'a> {
 impl Task for ParityJob<'_> {
     type Output = Board;
 
-    fn run<B>(self, device: &Device<B>) -> Result<Board>
-    where
-        B: AutodiffBackend + LmOps,
-        Inner<B>: LmOps,
-    {
+    fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<Board> {
         let mut board = Board::new(self.json);
         for part in self.layout.parts() {
             interrupt::check()?;
@@ -68,11 +63,12 @@ impl Task for ParityJob<'_> {
 }
 
 impl ParityJob<'_> {
-    fn run_part<B>(&self, part: &Part, device: &Device<B>, board: &mut Board) -> Result<()>
-    where
-        B: AutodiffBackend + LmOps,
-        Inner<B>: LmOps,
-    {
+    fn run_part<B: TrainBackend>(
+        &self,
+        part: &Part,
+        device: &Device<B>,
+        board: &mut Board,
+    ) -> Result<()> {
         let layout = self.layout;
         match part.kind {
             Kind::Model => model::check::<B>(part, device, board),

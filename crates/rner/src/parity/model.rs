@@ -5,8 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use burn::module::AutodiffModule;
-use burn::tensor::backend::AutodiffBackend;
-use lm_kernels::LmOps;
+use lm_kernels::{LmOps, TrainBackend};
 use lm_model::checkpoint::{self, SaveDtype};
 use lm_model::{Qwen3, WeightDtype};
 use serde::Deserialize;
@@ -18,7 +17,7 @@ use super::forward::{ExpectedLoss, Forward};
 use super::greedy::Greedy;
 use super::layout::Part;
 use super::rotary::Models;
-use crate::backend::{Device, Inner};
+use crate::backend::Device;
 
 /// `expected.json` beside a checkpoint.
 #[derive(Default, Deserialize)]
@@ -31,11 +30,11 @@ struct Expected {
 }
 
 /// Compares one checkpoint.
-pub(super) fn check<B>(part: &Part, device: &Device<B>, board: &mut Board) -> Result<()>
-where
-    B: AutodiffBackend + LmOps,
-    Inner<B>: LmOps,
-{
+pub(super) fn check<B: TrainBackend>(
+    part: &Part,
+    device: &Device<B>,
+    board: &mut Board,
+) -> Result<()> {
     let dir = &part.path;
     let name = |what: &str| format!("{}: {what}", part.name);
     let expected: Expected = read_json_if_there(&dir.join("expected.json"))?;

@@ -1,8 +1,7 @@
 //! Fine-tuning against PyTorch, step by step, and against itself with the batches cut, laid out and shared differently.
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use burn::tensor::backend::AutodiffBackend;
-use lm_kernels::LmOps;
+use lm_kernels::TrainBackend;
 use lm_model::{Qwen3, checkpoint};
 use lm_train::{
     BatchLayout, Monitor, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics, train_sft_on,
@@ -15,7 +14,7 @@ use super::compare::{Comparison, Tolerance};
 use super::files::{TensorFile, read_json};
 use super::layout::{Layout, Part};
 use super::rotary::Models;
-use crate::backend::{Device, Inner, fuses};
+use crate::backend::{Device, fuses};
 use crate::interrupt::{self, Interrupted};
 
 /// Of every step, against PyTorch.
@@ -63,16 +62,12 @@ struct Step {
 }
 
 /// Compares one run.
-pub(super) fn check<B>(
+pub(super) fn check<B: TrainBackend>(
     layout: &Layout,
     part: &Part,
     device: &Device<B>,
     board: &mut Board,
-) -> Result<()>
-where
-    B: AutodiffBackend + LmOps,
-    Inner<B>: LmOps,
-{
+) -> Result<()> {
     let expected: Expected = read_json(&part.path.join("expected.json"))?;
     let base = layout.checkpoint(&part.path, std::slice::from_ref(&expected.base))?;
     let models = Models::new(checkpoint::load::<B>(&base, device)?);
@@ -108,11 +103,11 @@ fn lines<const N: usize>(board: &mut Board, names: [String; N], all: Result<[Com
 }
 
 /// The run of `expected` on a model.
-fn against<B>(expected: &Expected, batches: &Batches, model: &Qwen3<B>) -> Result<[Comparison; 3]>
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+fn against<B: TrainBackend>(
+    expected: &Expected,
+    batches: &Batches,
+    model: &Qwen3<B>,
+) -> Result<[Comparison; 3]> {
     let accumulation = expected.accumulation()?;
     let config = SftConfig {
         batch_size: Some(batches.rows),
@@ -179,17 +174,13 @@ impl Way {
 }
 
 /// Trains with the sequences of a step put to the model in a way.
-fn in_a_way<B>(
+fn in_a_way<B: TrainBackend>(
     expected: &Expected,
     batches: &Batches,
     model: &Qwen3<B>,
     way: &Way,
     device: &Device<B>,
-) -> Result<Vec<StepMetrics>>
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+) -> Result<Vec<StepMetrics>> {
     let config = SftConfig {
         batch_size: Some(way.at_once),
         grad_accumulation: SEQUENCES / way.at_once,
@@ -222,16 +213,12 @@ fn same(
 }
 
 /// The metrics of every step.
-fn train<B>(
+fn train<B: TrainBackend>(
     model: &Qwen3<B>,
     samples: &[Sample],
     config: &SftConfig,
     devices: &[Device<B>],
-) -> Result<Vec<StepMetrics>>
-where
-    B: AutodiffBackend + LmOps,
-    B::InnerBackend: LmOps,
-{
+) -> Result<Vec<StepMetrics>> {
     let mut recorder = Recorder::default();
     let files = RunFiles::default();
     let model = model.clone();

@@ -1,6 +1,7 @@
 //! The sections of a recipe, key by key.
 
-use lm_model::Precision;
+use lm_kernels::LmOps;
+use lm_model::{Precision, Qwen3};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -201,6 +202,18 @@ impl Quantize {
                 "none with the backend {} (weights in 8 bits are for flex)",
                 other.name()
             )),
+        }
+    }
+
+    /// The model as it is to be kept; what it took before goes back to the system.
+    pub(crate) fn narrow<B: LmOps>(self, model: Qwen3<B>) -> Qwen3<B> {
+        match self {
+            Self::None => model,
+            Self::Int8 => {
+                let model = model.quantized();
+                lm_kernels::give_back_freed_memory();
+                model
+            }
         }
     }
 

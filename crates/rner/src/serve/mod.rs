@@ -13,9 +13,8 @@ use std::path::PathBuf;
 use std::sync::mpsc;
 
 use anyhow::{Context, Result};
-use burn::tensor::backend::AutodiffBackend;
 use clap::Args;
-use lm_kernels::LmOps;
+use lm_kernels::TrainBackend;
 
 use crate::backend::{Device, Inner, Task, dispatch};
 use crate::cli::RecipeArgs;
@@ -73,11 +72,7 @@ struct ServeJob {
 impl Task for ServeJob {
     type Output = ();
 
-    fn run<B>(self, device: &Device<B>) -> Result<()>
-    where
-        B: AutodiffBackend + LmOps,
-        Inner<B>: LmOps,
-    {
+    fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<()> {
         let model = self
             .model
             .load_to_answer::<Inner<B>>(device, self.weights)?;

@@ -5,9 +5,8 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use burn::tensor::backend::AutodiffBackend;
 use lm_generate::{Finish, Generated, Generator, Request, Sampling};
-use lm_kernels::LmOps;
+use lm_kernels::{LmOps, TrainBackend};
 use lm_model::{ChatTokenizer, Qwen3};
 use ner_eval::{
     Answer, BoxError, Completer, EvalOptions, EvalResult, Prediction, Suite, evaluate_from,
@@ -48,11 +47,7 @@ pub(crate) struct EvalJob<'a> {
 impl Task for EvalJob<'_> {
     type Output = EvalResult;
 
-    fn run<B>(self, device: &Device<B>) -> Result<EvalResult>
-    where
-        B: AutodiffBackend + LmOps,
-        Inner<B>: LmOps,
-    {
+    fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<EvalResult> {
         std::fs::create_dir_all(&self.out)
             .with_context(|| format!("cannot create {}", self.out.display()))?;
         let tokenizer = self.model.tokenizer()?;

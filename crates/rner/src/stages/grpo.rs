@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use lm_grpo::{EngineCorrection, Environment, GrpoConfig, Outcome, Prompt, train_grpo_on};
-use lm_kernels::LmOps;
+use lm_kernels::TrainBackend;
 use lm_model::ChatTokenizer;
 use lm_train::{RunFiles, latest_checkpoint};
 use ner_types::{Example, PromptTemplate};
@@ -21,7 +21,7 @@ use rand_chacha::ChaCha8Rng;
 use self::reward::NerReward;
 pub(crate) use self::table::CompletionTable;
 use super::{ModelDir, Watch, sft};
-use crate::backend::{self, Device, Inner, Task};
+use crate::backend::{self, Device, Task};
 use crate::cli::RolloutArgs;
 use crate::interrupt::Interrupted;
 use crate::plan::rollout_batches;
@@ -58,11 +58,7 @@ pub(crate) struct GrpoJob<'a> {
 impl Task for GrpoJob<'_> {
     type Output = String;
 
-    fn run<B>(self, device: &Device<B>) -> Result<String>
-    where
-        B: AutodiffBackend + LmOps,
-        Inner<B>: LmOps,
-    {
+    fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<String> {
         let devices = backend::devices::<B>(device, self.hardware.gpus)?;
         let tokenizer = self.base.tokenizer()?;
         let (prompts, reward, table) = self.tasks(&tokenizer)?;

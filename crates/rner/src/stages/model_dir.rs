@@ -137,10 +137,7 @@ impl ModelDir {
         weights: Answering,
     ) -> Result<Qwen3<B>> {
         let model = self.load::<B>(device, weights.dtype.precision())?;
-        Ok(match weights.quantize {
-            Quantize::None => model,
-            Quantize::Int8 => model.quantized(),
-        })
+        Ok(weights.quantize.narrow(model))
     }
 
     /// `model`, which is this one, with a fresh adapter on it.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use burn::tensor::backend::AutodiffBackend;
-use lm_kernels::LmOps;
+use lm_kernels::TrainBackend;
 use lm_model::ChatTokenizer;
 use lm_train::{
     BatchLayout, Outcome, RunFiles, Sample, SftConfig, SftData, latest_checkpoint, train_sft_on,
@@ -15,7 +15,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::{ModelDir, Watch};
-use crate::backend::{self, Device, Inner, Task};
+use crate::backend::{self, Device, Task};
 use crate::interrupt::Interrupted;
 use crate::recipe::{Dtype, Hardware, Layout, Lora, Method, OverLength, Schedule, Sft};
 
@@ -50,11 +50,7 @@ pub(crate) struct SftJob<'a> {
 impl Task for SftJob<'_> {
     type Output = String;
 
-    fn run<B>(self, device: &Device<B>) -> Result<String>
-    where
-        B: AutodiffBackend + LmOps,
-        Inner<B>: LmOps,
-    {
+    fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<String> {
         let config = SftConfig {
             master_weights: self.dtype.master_weights(),
             ..trainer_config(self.config, self.hardware, self.seed)

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use burn::tensor::backend::AutodiffBackend;
-use lm_kernels::LmOps;
+use lm_kernels::TrainBackend;
 use lm_model::checkpoint::{self, SaveDtype};
 use lm_model::{ChatTokenizer, Pieces, Qwen3, Qwen3Config};
 use lm_train::{
@@ -15,7 +14,7 @@ use lm_train::{
 use ner_datasets::synthetic::pretraining::{Document, Documents, vocabulary};
 use serde::Serialize;
 
-use crate::backend::{Device, Inner, Task};
+use crate::backend::{Device, Task};
 use crate::interrupt::{self, Interrupted};
 use crate::progress::{Progress, human};
 use crate::run_dir::write_json;
@@ -77,11 +76,7 @@ struct Record<'a> {
 impl Task for Pretrain {
     type Output = ();
 
-    fn run<B>(self, device: &Device<B>) -> Result<()>
-    where
-        B: AutodiffBackend + LmOps,
-        Inner<B>: LmOps,
-    {
+    fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<()> {
         let begun = Instant::now();
         let tokenizer = train_tokenizer(&self.config)?;
         let model_config = model_config(&self.config, &tokenizer);
@@ -182,11 +177,12 @@ impl Pretrain {
         .collect()
     }
 
-    fn phase<B>(&self, model: Qwen3<B>, phase: &Phase, watch: &mut Watch) -> Result<Outcome<B>>
-    where
-        B: AutodiffBackend + LmOps,
-        Inner<B>: LmOps,
-    {
+    fn phase<B: TrainBackend>(
+        &self,
+        model: Qwen3<B>,
+        phase: &Phase,
+        watch: &mut Watch,
+    ) -> Result<Outcome<B>> {
         watch.begin(phase.name);
         let begun = Instant::now();
         let config = SftConfig {

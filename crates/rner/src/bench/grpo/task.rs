@@ -5,18 +5,17 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use burn::module::AutodiffModule;
-use burn::tensor::backend::AutodiffBackend;
 use lm_grpo::{
     BuiltinEngine, Environment, GrpoConfig, Monitor, Prompt, Reward, RewardItem, RewardValue,
     StepMetrics, TextDecoder, train_grpo,
 };
-use lm_kernels::LmOps;
+use lm_kernels::TrainBackend;
 use lm_model::Qwen3Config;
 use lm_train::RunFiles;
 
 use super::super::measure::Memory;
 use super::BenchGrpoArgs;
-use crate::backend::{Device, Inner, Task};
+use crate::backend::{Device, Task};
 use crate::interrupt::{self, Interrupted};
 
 /// The run of the flags.
@@ -51,11 +50,7 @@ pub(super) struct Step {
 impl Task for GrpoTask<'_> {
     type Output = Measured;
 
-    fn run<B>(self, device: &Device<B>) -> Result<Measured>
-    where
-        B: AutodiffBackend + LmOps,
-        Inner<B>: LmOps,
-    {
+    fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<Measured> {
         let (args, shape) = (self.args, &self.args.shape);
         let base = shape.model::<B>(self.config, device);
         // As for any run, the reference shares the weights of the policy as long as they are the same.
