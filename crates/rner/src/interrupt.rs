@@ -45,7 +45,7 @@ pub(crate) fn token() -> &'static CancellationToken {
 
 /// Whether a signal has asked the program to stop.
 pub(crate) fn requested() -> bool {
-    STOP.is_cancelled()
+    token().is_cancelled()
 }
 
 /// An error once a signal has asked the program to stop.
