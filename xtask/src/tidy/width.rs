@@ -10,8 +10,8 @@ const MAX_COLUMNS: usize = 120;
 /// Whether a comment that is too wide fails the check, or only warns.
 const WIDE_COMMENTS_FAIL: bool = false;
 
-/// Markdown that is older than the rule and only warned of.
-const OLDER: &[&str] = &["CHANGELOG.md"];
+/// Markdown that is older than the rule, and only warned of until it is written anew.
+const OLDER: &[&str] = &["CHANGELOG.md", "crates/rner/README.md"];
 
 /// Prose of Markdown that goes beyond the limit.
 pub(super) fn markdown(path: &str, text: &str) -> Vec<Finding> {
