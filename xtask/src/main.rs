@@ -49,8 +49,12 @@ enum Task {
         #[arg(long, value_name = "STEP")]
         skip: Vec<Step>,
     },
-    /// Check layers, file heads, stray words, paths, lengths and licences.
-    Tidy,
+    /// Check layers, circles, file heads, stray words, paths, lengths, widths and licences.
+    Tidy {
+        /// Print every circle between the files of a crate, with the imports that make it, and check nothing.
+        #[arg(long)]
+        circles: bool,
+    },
     /// Write the synthetic corpus: builds `rner`, runs `rner tiny corpus`.
     Fixtures(PassedOn),
     /// Pretrain the tiny base model again: builds `rner`, runs `rner tiny pretrain`.
@@ -108,7 +112,8 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::PretrainTiny(passed) => hand_over(&workspace, &["tiny", "pretrain"], passed),
         Task::Learning(options) => learning::run(&workspace, &options),
         Task::Check { only, skip } => check::run(&workspace, &selected(&only, &skip)),
-        Task::Tidy => tidy::run(&workspace),
+        Task::Tidy { circles: true } => tidy::print_circles(&workspace),
+        Task::Tidy { circles: false } => tidy::run(&workspace),
         Task::Build { backend } => {
             println!("{}", program::build(&workspace, backend)?.display());
             Ok(ExitCode::SUCCESS)

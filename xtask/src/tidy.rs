@@ -4,18 +4,22 @@
 //! collects their input and reports. The same rules run as a test of this crate.
 
 mod architecture;
+mod circles;
 mod files;
 mod layers;
 mod manifests;
 mod sources;
+mod width;
 mod words;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
-use crate::workspace::Workspace;
+use self::circles::Circles;
+use crate::workspace::{Package, Workspace};
 
 /// Something that a rule has to say about a place of the tree.
 #[derive(Debug, PartialEq, Eq)]
@@ -85,10 +89,55 @@ fn findings(workspace: &Workspace) -> Result<Vec<Finding>> {
         workspace,
         architecture::DOCUMENT,
     )?));
-    for path in files::list(&workspace.root)? {
+    let files = files::list(&workspace.root)?;
+    findings.extend(circles::check(&circles_of(
+        workspace,
+        &metadata.packages,
+        &files,
+    )?));
+    for path in files {
         findings.extend(check_file(workspace, &path)?);
     }
     Ok(findings)
+}
+
+/// Prints every circle between files, with the imports that make it.
+pub(crate) fn print_circles(workspace: &Workspace) -> Result<ExitCode> {
+    let packages = workspace.metadata()?.packages;
+    let files = files::list(&workspace.root)?;
+    for circles in circles_of(workspace, &packages, &files)? {
+        print!("{}", circles.describe());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn circles_of(
+    workspace: &Workspace,
+    packages: &[Package],
+    files: &[String],
+) -> Result<Vec<Circles>> {
+    let of_package = packages.iter().map(|package| {
+        let folder = package.manifest_path.with_file_name("src");
+        let sources = sources_of(workspace, &workspace.relative(&folder), files)?;
+        Ok(circles::find(&package.name, &sources))
+    });
+    of_package.collect()
+}
+
+/// The Rust files below `folder`: path inside of it, and text.
+fn sources_of(
+    workspace: &Workspace,
+    folder: &str,
+    files: &[String],
+) -> Result<BTreeMap<String, String>> {
+    let inside = files.iter().filter(|path| path.ends_with(".rs"));
+    let inside = inside.filter_map(|path| {
+        let name = path.strip_prefix(folder)?.strip_prefix('/')?;
+        Some((name, path))
+    });
+    inside
+        .map(|(name, path)| Ok((name.to_owned(), read(workspace, path)?)))
+        .collect()
 }
 
 /// Applies the rules about text; files that are not UTF-8 are data.

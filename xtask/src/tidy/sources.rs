@@ -1,7 +1,7 @@
-//! Rules about the text of one file: its head, its length, stray words, machine paths.
+//! Rules about the text of one file: its head, its length, its width, stray words, machine paths.
 
-use super::Finding;
 use super::words::{MACHINE_PATHS, STRAY};
+use super::{Finding, width};
 
 /// Extensions whose files are read for stray words; data may say what it likes.
 const WRITTEN_BY_HAND: [&str; 9] = ["rs", "py", "sh", "toml", "md", "yml", "yaml", "html", "css"];
@@ -24,6 +24,10 @@ pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
     }
     if extension == "rs" {
         findings.extend(head(path, text));
+        findings.extend(width::comments(path, text));
+    }
+    if extension == "md" {
+        findings.extend(width::markdown(path, text));
     }
     findings
 }
