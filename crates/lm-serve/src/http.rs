@@ -14,11 +14,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use super::protocol::{
-    ChatBody, CompletionBody, How, LoadAdapter, Prompts, UnloadAdapter, chat, completions, error,
-    models,
+use crate::protocol::{
+    ChatBody, CompletionBody, LoadAdapter, Prompts, SamplingParams, Shown, Stop, UnloadAdapter,
+    chat, completions, error, models,
 };
-use super::worker::{Completion, Order, Refusal, Wanted};
+use crate::worker::{Completion, Generation, Job, Refusal};
 
 /// Most bytes of a request's body.
 const MAX_BODY: usize = 64 << 20;
@@ -28,31 +28,31 @@ const DEFAULT_TOKENS: usize = 16;
 
 /// What all connections share.
 #[derive(Clone)]
-pub(super) struct Shared(Arc<Inner>);
+pub(crate) struct Shared(Arc<Inner>);
 
 struct Inner {
     tokenizer: ChatTokenizer,
     positions: usize,
     vocabulary: usize,
-    orders: Sender<Order>,
+    jobs: Sender<Job>,
 }
 
 impl Shared {
-    pub(super) fn new(
+    pub(crate) fn new(
         tokenizer: &ChatTokenizer,
         config: &Qwen3Config,
-        orders: Sender<Order>,
+        jobs: Sender<Job>,
     ) -> Self {
         Self(Arc::new(Inner {
             tokenizer: tokenizer.clone(),
             positions: config.max_positions(),
             vocabulary: config.vocab_size,
-            orders,
+            jobs,
         }))
     }
 }
 
-pub(super) fn router(shared: Shared) -> Router {
+pub(crate) fn router(shared: Shared) -> Router {
     Router::new()
         .route("/health", get(async || "ok"))
         .route("/v1/models", get(list))
@@ -72,9 +72,10 @@ struct Failure(StatusCode, String);
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let kind = match self.0.is_server_error() {
-            true => "server_error",
-            false => "invalid_request_error",
+        let kind = if self.0.is_server_error() {
+            "server_error"
+        } else {
+            "invalid_request_error"
         };
         (self.0, Json(error(&self.1, kind))).into_response()
     }
@@ -101,19 +102,21 @@ fn read<T: DeserializeOwned>(body: &str) -> Result<T, Failure> {
 }
 
 async fn list(State(shared): State<Shared>) -> Reply {
-    let names = shared.order(Order::List).await?;
+    let names = shared.ask(Job::List).await?;
     Ok(Json(models(&names)))
 }
 
 async fn complete(State(shared): State<Shared>, body: String) -> Reply {
     let body: CompletionBody = read(&body)?;
     let prompts = shared.prompts(body.prompt)?;
-    let (logprobs, ids) = (body.logprobs.is_some(), body.how.return_token_ids);
+    let shown = Shown {
+        log_probs: body.logprobs.is_some(),
+        ids: body.sampling.return_token_ids,
+    };
     let groups = shared
-        .generate(&body.model, &prompts, body.how, DEFAULT_TOKENS)
+        .generate(&body.model, &prompts, body.sampling, DEFAULT_TOKENS)
         .await?;
-    let answer = completions(&body.model, &prompts, &groups, logprobs, ids);
-    Ok(Json(answer))
+    Ok(Json(completions(&body.model, &prompts, &groups, shown)))
 }
 
 async fn converse(State(shared): State<Shared>, body: String) -> Reply {
@@ -131,14 +134,18 @@ async fn converse(State(shared): State<Shared>, body: String) -> Reply {
         )));
     }
     let prompt = shared.0.tokenizer.prompt_ids(&message.content);
-    body.how.max_tokens = body.how.max_tokens.or(body.max_completion_tokens);
-    let (logprobs, ids) = (body.logprobs, body.how.return_token_ids);
+    let sampling = &mut body.sampling;
+    sampling.max_tokens = sampling.max_tokens.or(body.max_completion_tokens);
+    let shown = Shown {
+        log_probs: body.logprobs,
+        ids: sampling.return_token_ids,
+    };
     let prompts = [prompt];
     let groups = shared
-        .generate(&body.model, &prompts, body.how, usize::MAX)
+        .generate(&body.model, &prompts, body.sampling, usize::MAX)
         .await?;
     let group = groups.first().map(Vec::as_slice).unwrap_or_default();
-    Ok(Json(chat(&body.model, &prompts[0], group, logprobs, ids)))
+    Ok(Json(chat(&body.model, &prompts[0], group, shown)))
 }
 
 async fn load(State(shared): State<Shared>, body: String) -> Reply {
@@ -147,25 +154,20 @@ async fn load(State(shared): State<Shared>, body: String) -> Reply {
         lora_path: path,
     } = read(&body)?;
     shared
-        .order(|reply| Order::Load { name, path, reply })
+        .ask(|reply| Job::Load { name, path, reply })
         .await??;
     Ok(Json(Value::String("loaded".into())))
 }
 
 async fn unload(State(shared): State<Shared>, body: String) -> Reply {
     let UnloadAdapter { lora_name: name } = read(&body)?;
-    shared
-        .order(|reply| Order::Unload { name, reply })
-        .await??;
+    shared.ask(|reply| Job::Unload { name, reply }).await??;
     Ok(Json(Value::String("unloaded".into())))
 }
 
 impl Shared {
-    /// Sends an order and waits for its answer.
-    async fn order<T>(
-        &self,
-        order: impl FnOnce(oneshot::Sender<T>) -> Order,
-    ) -> Result<T, Failure> {
+    /// Gives the worker a job and waits for its answer.
+    async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, Failure> {
         let gone = || {
             Failure(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -173,7 +175,7 @@ impl Shared {
             )
         };
         let (reply, answer) = oneshot::channel();
-        self.0.orders.send(order(reply)).map_err(|_| gone())?;
+        self.0.jobs.send(job(reply)).map_err(|_| gone())?;
         answer.await.map_err(|_| gone())
     }
 
@@ -181,43 +183,40 @@ impl Shared {
         &self,
         model: &str,
         prompts: &[Vec<u32>],
-        how: How,
+        sampling: SamplingParams,
         default_tokens: usize,
     ) -> Result<Vec<Vec<Completion>>, Failure> {
-        if how.stream {
+        if sampling.stream {
             return Err(wrong("stream: this server answers in one piece"));
         }
         let requests: Result<Vec<Request>, Failure> = prompts
             .iter()
-            .map(|prompt| self.request(prompt, &how, default_tokens))
+            .map(|prompt| self.request(prompt, &sampling, default_tokens))
             .collect();
         let requests = requests?;
-        let texts = how
-            .stop
-            .map(super::protocol::Stop::texts)
-            .unwrap_or_default();
+        let texts = sampling.stop.map(Stop::texts).unwrap_or_default();
         let stops = StopMatcher::new(texts).map_err(|error| wrong(format!("stop: {error}")))?;
         let model = model.to_owned();
-        let order = |reply| {
-            Order::Generate(Wanted {
+        let job = |reply| {
+            Job::Generate(Generation {
                 model,
                 requests,
                 stops,
                 reply,
             })
         };
-        Ok(self.order(order).await??)
+        Ok(self.ask(job).await??)
     }
 
     fn request(
         &self,
         prompt: &[u32],
-        how: &How,
+        params: &SamplingParams,
         default_tokens: usize,
     ) -> Result<Request, Failure> {
         let inner = &self.0;
         let room = inner.positions.saturating_sub(prompt.len());
-        let wanted = how.max_tokens.unwrap_or(default_tokens.min(room));
+        let wanted = params.max_tokens.unwrap_or(default_tokens.min(room));
         if prompt.is_empty() || wanted == 0 || wanted > room {
             return Err(wrong(format!(
                 "expected a prompt and new tokens that are {} together at most, found {} and {wanted}",
@@ -231,25 +230,25 @@ impl Shared {
                 "expected token ids up to {last}, found {id}"
             )));
         }
-        let n = how.n.unwrap_or(1);
+        let n = params.n.unwrap_or(1);
         if !(1..=1024).contains(&n) {
             return Err(wrong(format!("n: expected 1 to 1024, found {n}")));
         }
         let mut stop = inner.tokenizer.stop_ids();
-        stop.extend(how.stop_token_ids.iter().flatten());
+        stop.extend(params.stop_token_ids.iter().flatten());
         let sampling = Sampling {
             max_new_tokens: wanted,
-            temperature: how.temperature.unwrap_or(1.0),
+            temperature: params.temperature.unwrap_or(1.0),
             // 0 and -1 are the protocol's words for no limit.
-            top_k: how
+            top_k: params
                 .top_k
                 .and_then(|k| usize::try_from(k).ok())
                 .filter(|k| *k > 0),
-            top_p: how.top_p,
-            min_p: how.min_p,
-            repetition_penalty: how.repetition_penalty,
+            top_p: params.top_p,
+            min_p: params.min_p,
+            repetition_penalty: params.repetition_penalty,
             stop,
-            seed: how.seed.unwrap_or_else(unseeded),
+            seed: params.seed.unwrap_or_else(unseeded),
         };
         Ok(Request {
             prompt: prompt.to_vec(),

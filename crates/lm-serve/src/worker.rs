@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use lm_generate::{
     CachePool, Error, Finish, Generated, Generator, NewToken, Observer, Progress, Request,
@@ -11,12 +12,11 @@ use lm_generate::{
 use lm_kernels::LmOps;
 use lm_model::{ChatTokenizer, Qwen3, StopMatcher, TextStream, checkpoint};
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
-use crate::interrupt;
-
-/// Why an order is not carried out: whose fault it is, and the words.
+/// Why a job is not carried out: whose fault it is, and the words.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// There is no such model.
     UnknownModel(String),
     /// The request cannot be carried out as it is.
@@ -27,27 +27,27 @@ pub(super) enum Refusal {
 
 /// One completion as it is answered.
 #[derive(Clone, Debug)]
-pub(super) struct Completion {
-    pub(super) text: String,
-    pub(super) ids: Vec<u32>,
+pub(crate) struct Completion {
+    pub(crate) text: String,
+    pub(crate) ids: Vec<u32>,
     /// The text of each token.
-    pub(super) tokens: Vec<String>,
-    pub(super) log_probs: Vec<f32>,
+    pub(crate) tokens: Vec<String>,
+    pub(crate) log_probs: Vec<f32>,
     /// In the protocol's words.
-    pub(super) finish: &'static str,
+    pub(crate) finish: &'static str,
 }
 
-/// Completions that are wanted.
-pub(super) struct Wanted {
-    pub(super) model: String,
-    pub(super) requests: Vec<Request>,
-    pub(super) stops: StopMatcher,
-    pub(super) reply: oneshot::Sender<Result<Vec<Vec<Completion>>, Refusal>>,
+/// Completions to be made.
+pub(crate) struct Generation {
+    pub(crate) model: String,
+    pub(crate) requests: Vec<Request>,
+    pub(crate) stops: StopMatcher,
+    pub(crate) reply: oneshot::Sender<Result<Vec<Vec<Completion>>, Refusal>>,
 }
 
 /// What the thread is asked to do.
-pub(super) enum Order {
-    Generate(Wanted),
+pub(crate) enum Job {
+    Generate(Generation),
     Load {
         name: String,
         path: PathBuf,
@@ -61,21 +61,23 @@ pub(super) enum Order {
 }
 
 /// The models and what they need.
-pub(super) struct Worker<'a, B: LmOps> {
+pub(crate) struct Worker<'a, B: LmOps> {
     base: Qwen3<B>,
     name: String,
     adapted: BTreeMap<String, Qwen3<B>>,
     tokenizer: &'a ChatTokenizer,
     max_batch: usize,
     pool: CachePool<B>,
+    stop: &'a CancellationToken,
 }
 
 impl<'a, B: LmOps> Worker<'a, B> {
-    pub(super) fn new(
+    pub(crate) fn new(
         base: Qwen3<B>,
         tokenizer: &'a ChatTokenizer,
         name: String,
         max_batch: usize,
+        stop: &'a CancellationToken,
     ) -> Self {
         Self {
             base,
@@ -84,25 +86,24 @@ impl<'a, B: LmOps> Worker<'a, B> {
             tokenizer,
             max_batch,
             pool: CachePool::new(),
+            stop,
         }
     }
 
-    /// Works until the user interrupts.
-    pub(super) fn run(mut self, waiting: &Receiver<Order>) {
-        while let Some(first) = super::next(waiting) {
-            // Orders keep their sequence: an adapter counts for the requests behind it.
-            let mut batch: Vec<Wanted> = Vec::new();
+    /// Works until it is stopped, or nobody can ask any more.
+    pub(crate) fn run(mut self, waiting: &Receiver<Job>) {
+        while let Some(first) = next(waiting, self.stop) {
+            // Jobs keep their sequence: an adapter counts for the requests behind it.
+            let mut batch: Vec<Generation> = Vec::new();
             let mut next = Some(first);
-            while let Some(order) = next {
-                match order {
-                    Order::Generate(wanted) => {
-                        if batch
-                            .first()
-                            .is_some_and(|first| first.model != wanted.model)
-                        {
+            while let Some(job) = next {
+                match job {
+                    Job::Generate(generation) => {
+                        let is_other = |first: &Generation| first.model != generation.model;
+                        if batch.first().is_some_and(is_other) {
                             self.generate(std::mem::take(&mut batch));
                         }
-                        batch.push(wanted);
+                        batch.push(generation);
                     }
                     other => {
                         self.generate(std::mem::take(&mut batch));
@@ -115,15 +116,15 @@ impl<'a, B: LmOps> Worker<'a, B> {
         }
     }
 
-    fn manage(&mut self, order: Order) {
+    fn manage(&mut self, job: Job) {
         // A client that has gone away does not wait for its answer.
-        match order {
-            Order::Generate(_) => {}
-            Order::List(reply) => {
+        match job {
+            Job::Generate(_) => {}
+            Job::List(reply) => {
                 let names = std::iter::once(&self.name).chain(self.adapted.keys());
                 let _ = reply.send(names.cloned().collect());
             }
-            Order::Load { name, path, reply } => {
+            Job::Load { name, path, reply } => {
                 let loaded = checkpoint::load_adapter(self.base.clone(), &path);
                 let _ = reply.send(match loaded {
                     _ if name == self.name => Err(Refusal::Wrong(format!(
@@ -136,7 +137,7 @@ impl<'a, B: LmOps> Worker<'a, B> {
                     Err(error) => Err(Refusal::Wrong(error.to_string())),
                 });
             }
-            Order::Unload { name, reply } => {
+            Job::Unload { name, reply } => {
                 let _ = reply.send(match self.adapted.remove(&name) {
                     Some(_) => Ok(()),
                     None => Err(Refusal::UnknownModel(name)),
@@ -145,42 +146,44 @@ impl<'a, B: LmOps> Worker<'a, B> {
         }
     }
 
-    /// Generates the completions of orders for one model together.
-    fn generate(&mut self, batch: Vec<Wanted>) {
-        let Some(name) = batch.first().map(|wanted| wanted.model.clone()) else {
+    /// Generates the completions of jobs for one model together.
+    fn generate(&mut self, batch: Vec<Generation>) {
+        let Some(name) = batch.first().map(|first| first.model.clone()) else {
             return;
         };
-        let model = match name == self.name {
-            true => Some(&self.base),
-            false => self.adapted.get(&name),
+        let model = if name == self.name {
+            Some(&self.base)
+        } else {
+            self.adapted.get(&name)
         };
         let Some(model) = model else {
-            for wanted in batch {
-                let _ = wanted.reply.send(Err(Refusal::UnknownModel(name.clone())));
+            for generation in batch {
+                let refusal = Refusal::UnknownModel(name.clone());
+                let _ = generation.reply.send(Err(refusal));
             }
             return;
         };
         let requests: Vec<Request> = batch.iter().flat_map(|w| w.requests.clone()).collect();
         let mut generator =
             Generator::with_pool(model, self.max_batch, std::mem::take(&mut self.pool));
-        let mut watch = Watch::new(self.tokenizer, &batch);
-        let groups = generator.generate_observed(&requests, &mut watch);
+        let mut observer = StopObserver::new(self.tokenizer, &batch, self.stop);
+        let groups = generator.generate_observed(&requests, &mut observer);
         self.pool = generator.into_pool();
-        let texts = watch.texts;
+        let texts = observer.texts;
         match groups {
             Ok(groups) => self.reply(batch, groups, texts),
             Err(error) if batch.len() == 1 => refuse(batch, &error),
             // One of several may be at fault; alone, each gets its own answer.
             Err(_) => batch
                 .into_iter()
-                .for_each(|wanted| self.generate(vec![wanted])),
+                .for_each(|generation| self.generate(vec![generation])),
         }
     }
 
-    fn reply(&self, batch: Vec<Wanted>, groups: Vec<Vec<Generated>>, mut texts: Texts<'_>) {
+    fn reply(&self, batch: Vec<Generation>, groups: Vec<Vec<Generated>>, mut texts: Texts<'_>) {
         let mut groups = groups.into_iter().enumerate();
-        for wanted in batch {
-            let own = groups.by_ref().take(wanted.requests.len());
+        for generation in batch {
+            let own = groups.by_ref().take(generation.requests.len());
             let completions = own.map(|(request, group)| {
                 let group = group.into_iter().enumerate();
                 group
@@ -191,17 +194,17 @@ impl<'a, B: LmOps> Worker<'a, B> {
                     .collect()
             });
             let completions: Vec<Vec<Completion>> = completions.collect();
-            let _ = wanted.reply.send(Ok(completions));
+            let _ = generation.reply.send(Ok(completions));
         }
     }
 
-    fn completion(&self, generated: Generated, text: Option<Growing<'_>>) -> Completion {
+    fn completion(&self, generated: Generated, text: Option<PartialText<'_>>) -> Completion {
         let Generated {
             ids,
             log_probs,
             finish,
         } = generated;
-        let text = text.map(Growing::finish).unwrap_or_default();
+        let text = text.map(PartialText::finish).unwrap_or_default();
         Completion {
             tokens: ids.iter().map(|&id| self.tokenizer.decode(&[id])).collect(),
             text,
@@ -215,81 +218,99 @@ impl<'a, B: LmOps> Worker<'a, B> {
     }
 }
 
-fn refuse(batch: Vec<Wanted>, error: &Error) {
-    for wanted in batch {
+/// The next job; `None` once the server is to stop.
+fn next(waiting: &Receiver<Job>, stop: &CancellationToken) -> Option<Job> {
+    while !stop.is_cancelled() {
+        match waiting.recv_timeout(Duration::from_millis(50)) {
+            Ok(job) => return Some(job),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+    }
+    None
+}
+
+fn refuse(batch: Vec<Generation>, error: &Error) {
+    for generation in batch {
         let words = error.to_string();
         let refusal = match error {
             Error::Stopped { .. } => Refusal::Failed("the server is shutting down".into()),
             _ => Refusal::Wrong(words),
         };
-        let _ = wanted.reply.send(Err(refusal));
+        let _ = generation.reply.send(Err(refusal));
     }
 }
 
 /// Text of a completion while it grows.
-struct Growing<'a> {
+struct PartialText<'a> {
     stream: TextStream<'a>,
     text: String,
 }
 
-impl Growing<'_> {
+impl PartialText<'_> {
     fn finish(mut self) -> String {
         self.text.push_str(&self.stream.finish());
         self.text
     }
 }
 
-type Texts<'a> = BTreeMap<(usize, usize), Growing<'a>>;
+type Texts<'a> = BTreeMap<(usize, usize), PartialText<'a>>;
 
 /// Finds stop texts, and ends what nobody waits for.
-struct Watch<'a, 'b> {
+struct StopObserver<'a, 'b> {
     tokenizer: &'a ChatTokenizer,
-    /// The order that each request belongs to.
-    orders: Vec<&'b Wanted>,
+    stop: &'b CancellationToken,
+    /// The job that each request belongs to.
+    jobs: Vec<&'b Generation>,
     stop_ids: Vec<&'b [u32]>,
     texts: Texts<'a>,
 }
 
-impl<'a, 'b> Watch<'a, 'b> {
-    fn new(tokenizer: &'a ChatTokenizer, batch: &'b [Wanted]) -> Self {
+impl<'a, 'b> StopObserver<'a, 'b> {
+    fn new(
+        tokenizer: &'a ChatTokenizer,
+        batch: &'b [Generation],
+        stop: &'b CancellationToken,
+    ) -> Self {
         let each = || {
-            let orders = batch.iter();
-            orders.flat_map(|wanted| wanted.requests.iter().map(move |request| (wanted, request)))
+            let jobs = batch.iter();
+            jobs.flat_map(|job| job.requests.iter().map(move |request| (job, request)))
         };
         Self {
             tokenizer,
-            orders: each().map(|(wanted, _)| wanted).collect(),
+            stop,
+            jobs: each().map(|(job, _)| job).collect(),
             stop_ids: each().map(|(_, r)| r.sampling.stop.as_slice()).collect(),
             texts: BTreeMap::new(),
         }
     }
 }
 
-impl Observer for Watch<'_, '_> {
+impl Observer for StopObserver<'_, '_> {
     fn on_token(&mut self, token: NewToken) -> ControlFlow<()> {
-        let wanted = self.orders[token.request];
-        let growing = self
+        let job = self.jobs[token.request];
+        let partial = self
             .texts
             .entry((token.request, token.sample))
-            .or_insert_with(|| Growing {
-                stream: TextStream::new(self.tokenizer, wanted.stops.clone()),
+            .or_insert_with(|| PartialText {
+                stream: TextStream::new(self.tokenizer, job.stops.clone()),
                 text: String::new(),
             });
         // The token that ends a completion is no part of its text.
         if !self.stop_ids[token.request].contains(&token.id) {
-            let piece = growing.stream.push(token.id);
-            growing.text.push_str(&piece);
+            let piece = partial.stream.push(token.id);
+            partial.text.push_str(&piece);
         }
-        match growing.stream.stopped().is_some() || wanted.reply.is_closed() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
+        if partial.stream.stopped().is_some() || job.reply.is_closed() {
+            return ControlFlow::Break(());
         }
+        ControlFlow::Continue(())
     }
 
     fn on_step(&mut self, _: Progress) -> ControlFlow<()> {
-        match interrupt::requested() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
+        if self.stop.is_cancelled() {
+            return ControlFlow::Break(());
         }
+        ControlFlow::Continue(())
     }
 }

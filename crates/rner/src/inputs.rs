@@ -1,12 +1,11 @@
-//! The files that a command reads: folders searched, formats recognised, options complete.
+//! Files of entities: folders searched, formats recognised, options complete.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
-use ner_datasets::{Format, Policy, ReadOptions, read_labels, scan_labels};
+use ner_datasets::{Format, Policy, ReadOptions, scan_labels};
 
-use super::ReadingArgs;
+use crate::error::{Context, Error, Result};
 
 /// Names that a dataset's rows have, by their ending.
 const ENDINGS: [&str; 8] = [
@@ -15,7 +14,10 @@ const ENDINGS: [&str; 8] = [
 
 /// The files of some paths with their formats. A file that is named must be of a known format; one that is found in a
 /// folder is left out if it is not.
-pub(crate) fn files(paths: &[PathBuf], from: Option<Format>) -> Result<Vec<(PathBuf, Format)>> {
+///
+/// # Errors
+/// A folder that cannot be listed or has no such file, a file of no known format.
+pub fn files(paths: &[PathBuf], from: Option<Format>) -> Result<Vec<(PathBuf, Format)>> {
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
@@ -23,7 +25,7 @@ pub(crate) fn files(paths: &[PathBuf], from: Option<Format>) -> Result<Vec<(Path
             search(path, from, &mut files)?;
             if files.len() == before {
                 let message = format!("{}: no file of a known format", path.display());
-                return Err(crate::exit::usage(message));
+                return Err(Error::Usage(message));
             }
         } else {
             files.push((path.clone(), format_of(path, from)?));
@@ -33,7 +35,10 @@ pub(crate) fn files(paths: &[PathBuf], from: Option<Format>) -> Result<Vec<(Path
 }
 
 /// The given format, or the one that the file has.
-pub(super) fn format_of(path: &Path, from: Option<Format>) -> Result<Format> {
+///
+/// # Errors
+/// A file that cannot be read or is of no known format.
+pub fn format_of(path: &Path, from: Option<Format>) -> Result<Format> {
     match from {
         Some(format) => Ok(format),
         None => Ok(Format::detect(path)?),
@@ -43,7 +48,7 @@ pub(super) fn format_of(path: &Path, from: Option<Format>) -> Result<Format> {
 fn search(dir: &Path, from: Option<Format>, files: &mut Vec<(PathBuf, Format)>) -> Result<()> {
     let entries = fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))?;
     let paths: std::io::Result<Vec<PathBuf>> = entries.map(|entry| Ok(entry?.path())).collect();
-    let mut paths = paths?;
+    let mut paths = paths.with_context(|| format!("cannot list {}", dir.display()))?;
     paths.sort_unstable();
     for path in paths {
         if path.is_dir() {
@@ -64,20 +69,11 @@ fn is_candidate(path: &Path) -> bool {
     !is_labels && ending.is_some_and(|ending| ENDINGS.contains(&ending))
 }
 
-/// The options of a command's readers. Identifiers are compared only by `check_ids`.
-pub(super) fn options(args: &ReadingArgs, policy: Policy, check_ids: bool) -> Result<ReadOptions> {
-    let labels = args.labels.as_deref().map(read_labels).transpose()?;
-    Ok(ReadOptions {
-        labels,
-        policy,
-        max_row_bytes: args.max_row_bytes,
-        check_ids,
-        ..ReadOptions::default()
-    })
-}
-
 /// Completes the options with the labels of the whole file, where its rows state no schema and no list is given.
-pub(super) fn with_schema(
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn with_schema(
     path: &Path,
     format: Format,
     options: ReadOptions,

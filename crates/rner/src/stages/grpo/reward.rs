@@ -9,7 +9,7 @@ use ner_types::{Entity, Example, normalize_label, parse};
 use crate::recipe::Grpo;
 
 /// 10·F1 + 1·schema as in the paper, plus what the recipe switches on.
-pub(super) struct NerReward {
+pub struct NerReward {
     targets: Vec<Target>,
     /// The labels that each prompt asks for.
     schemas: Vec<HashSet<String>>,
@@ -18,7 +18,7 @@ pub(super) struct NerReward {
 
 impl NerReward {
     /// The rewards that a recipe asks for, of no prompt yet.
-    pub(super) fn new(recipe: &Grpo) -> Self {
+    pub fn new(recipe: &Grpo) -> Self {
         NerReward {
             targets: Vec::new(),
             schemas: Vec::new(),
@@ -27,7 +27,7 @@ impl NerReward {
     }
 
     /// Adds the next prompt's sentence, labels normalised.
-    pub(super) fn add(&mut self, example: &Example) {
+    pub fn add(&mut self, example: &Example) {
         let target = Target::new(&example.schema, &example.entities);
         self.targets.push(target.in_sentence(&example.sentence));
         let labels = example.schema.iter().map(|label| normalize_label(label));

@@ -1,0 +1,21 @@
+//! Chains of thought: what a folder of annotations is made with, who is asked, and what became of it.
+//!
+//! The pipeline itself is `ner-cot`'s. Here is what joins it to a recipe: the clients of teacher and judge (simulated
+//! where the recipe names none), the description of a job in its folder, the dataset card and the page of samples.
+
+mod card;
+mod job;
+mod options;
+mod run;
+mod servers;
+mod text;
+mod view;
+
+pub use card::write_card;
+pub use job::{Decisions, Job, leakage, pipeline_config, source};
+pub use options::{Flow, Money};
+pub use run::{Annotation, all_are_done};
+pub(crate) use servers::serve_simulated;
+pub use servers::{Servers, journal_options};
+pub use text::{bill_text, estimate_text};
+pub use view::page;
