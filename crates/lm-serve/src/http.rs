@@ -38,11 +38,7 @@ struct Inner {
 }
 
 impl Shared {
-    pub(crate) fn new(
-        tokenizer: &ChatTokenizer,
-        config: &Qwen3Config,
-        jobs: Sender<Job>,
-    ) -> Self {
+    pub(crate) fn new(tokenizer: &ChatTokenizer, config: &Qwen3Config, jobs: Sender<Job>) -> Self {
         Self(Arc::new(Inner {
             tokenizer: tokenizer.clone(),
             positions: config.max_positions(),

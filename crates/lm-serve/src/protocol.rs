@@ -152,7 +152,13 @@ pub(crate) fn chat(model: &str, prompt: &[u32], group: &[Completion], shown: Sho
         choice(index, one, ("message", message), log_probs, shown)
     });
     let usage = usage(prompt.len(), group.iter());
-    answer("chatcmpl", "chat.completion", model, choices.collect(), usage)
+    answer(
+        "chatcmpl",
+        "chat.completion",
+        model,
+        choices.collect(),
+        usage,
+    )
 }
 
 /// One completion of either answer; `content` is where and how its text stands.

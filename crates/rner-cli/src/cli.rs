@@ -2,21 +2,21 @@
 
 use std::path::PathBuf;
 
+use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use rner::stages::Rollout;
+use rner_cli::args::{RecipeArgs, TeacherArgs};
+use rner_cli::exit::usage;
 
-use crate::bench::{BenchGenerateArgs, BenchGrpoArgs, BenchLoadArgs, BenchSftArgs};
-use crate::bench_cot::BenchCotArgs;
-use crate::bodies::BackendArgs;
 use crate::cot::CotCommand;
 use crate::extract::ExtractArgs;
-use crate::ner::bench_score::BenchScoreArgs;
+use crate::lab::LabArgs;
 use crate::ner::data::DataArgs;
 use crate::ner::eval_compare::CompareArgs;
 use crate::ner::eval_few_shot::FewShotArgs;
 use crate::ner::eval_suite::{SuiteArgs, TrainArgs};
 use crate::ner::eval_url::UrlArgs;
 use crate::ner::score::ScoreArgs;
-use crate::recipe::Backend;
 use crate::serve::ServeArgs;
 
 /// Named entity recognition that reasons: from a teacher's chains of thought to
@@ -47,13 +47,6 @@ pub(crate) enum Command {
     Data(DataArgs),
     /// Score predictions with one of the field's scorers.
     Score(ScoreArgs),
-    /// Measure how fast something is, as JSON.
-    #[command(subcommand)]
-    Bench(BenchCommand),
-    /// Compare this program with reference values of transformers, PEFT and PyTorch.
-    Parity(ParityArgs),
-    /// Show which operations of the model have their own kernel on a backend.
-    Backend(BackendArgs),
     /// Write a run's report again.
     Report {
         /// Folder of the run.
@@ -63,63 +56,18 @@ pub(crate) enum Command {
     Extract(Box<ExtractArgs>),
     /// Serve a model to programs that speak the OpenAI protocol, on this machine only.
     Serve(ServeArgs),
-    /// The toy world: its corpus and its base model.
-    #[command(subcommand)]
-    Tiny(TinyCommand),
-}
-
-/// `rner bench`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum BenchCommand {
-    /// Sentences a second of the default scorer, with the reading of the answers.
-    Score(BenchScoreArgs),
-    /// Time and memory of loading a checkpoint, beside reading its files.
-    Load(BenchLoadArgs),
-    /// Requests a second of the NER-CoT pipeline, with its journal.
-    Cot(BenchCotArgs),
-    /// Tokens a second and memory of fine-tuning a random model of any shape.
-    Sft(BenchSftArgs),
-    /// Tokens a second, latency and memory of sampling from a random model of any shape.
-    Generate(BenchGenerateArgs),
-    /// Time steps of GRPO, rollouts included, and their memory on a random model.
-    Grpo(BenchGrpoArgs),
-}
-
-/// Where hyperparameters come from.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct RecipeArgs {
-    /// Profile by name (tiny, smoke, paper-8b, qwen3-1.7b, qwen3-0.6b-lora) or path of a recipe file.
-    #[arg(long, default_value = "tiny")]
-    pub(crate) profile: String,
-    /// Override one key of the recipe; may be repeated.
-    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
-    pub(crate) sets: Vec<String>,
-    /// Burn backend.
-    #[arg(long, value_enum)]
-    pub(crate) backend: Option<Backend>,
-    /// Seed of all randomness.
-    #[arg(long)]
-    pub(crate) seed: Option<u64>,
-}
-
-/// Where teacher and judge are.
-#[derive(Clone, Debug, Default, Args)]
-pub(crate) struct TeacherArgs {
-    /// Base address of an OpenAI-compatible teacher, such as http://localhost:8000/v1.
-    #[arg(long, value_name = "URL")]
-    pub(crate) teacher_url: Option<String>,
-    /// Base address of the judge; the teacher's if left out.
-    #[arg(long, value_name = "URL")]
-    pub(crate) judge_url: Option<String>,
-    /// Model name of the teacher.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) teacher_model: Option<String>,
-    /// Model name of the judge.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) judge_model: Option<String>,
-    /// Environment variable that holds the API key.
-    #[arg(long, value_name = "VARIABLE")]
-    pub(crate) key_env: Option<String>,
+    /// Measure how fast something is: `rner-lab bench`.
+    #[command(hide = true, disable_help_flag = true)]
+    Bench(LabArgs),
+    /// Compare with reference values: `rner-lab parity`.
+    #[command(hide = true, disable_help_flag = true)]
+    Parity(LabArgs),
+    /// Show the kernels of a backend: `rner-lab backend`.
+    #[command(hide = true, disable_help_flag = true)]
+    Backend(LabArgs),
+    /// The toy world: `rner-lab tiny`.
+    #[command(hide = true, disable_help_flag = true)]
+    Tiny(LabArgs),
 }
 
 /// Flags of `rner reproduce`.
@@ -220,6 +168,27 @@ pub(crate) struct RolloutArgs {
     pub(crate) rollout_tolerance: Option<f64>,
 }
 
+impl RolloutArgs {
+    /// The server, if one is named.
+    ///
+    /// # Errors
+    /// A server without the name of its model.
+    pub(crate) fn rollout(&self) -> Result<Option<Rollout>> {
+        let Some(url) = &self.rollout_url else {
+            return Ok(None);
+        };
+        let model = self.rollout_model.clone().ok_or_else(|| {
+            usage("--rollout-model: expected the name of the base model on the server, found none")
+        })?;
+        Ok(Some(Rollout {
+            url: url.clone(),
+            model,
+            sync: self.rollout_sync.clone(),
+            tolerance: self.rollout_tolerance,
+        }))
+    }
+}
+
 /// How an answer is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Prompting {
@@ -227,6 +196,15 @@ pub(crate) enum Prompting {
     Direct,
     /// With a sentence that asks for reasoning first.
     StepByStep,
+}
+
+impl From<Prompting> for ner_eval::Prompting {
+    fn from(prompting: Prompting) -> Self {
+        match prompting {
+            Prompting::Direct => Self::Direct,
+            Prompting::StepByStep => Self::StepByStep,
+        }
+    }
 }
 
 /// Flags of `rner eval`.
@@ -280,79 +258,4 @@ pub(crate) enum EvalCommand {
     Compare(CompareArgs),
     /// Draw the small training parts of a few-shot suite.
     FewShot(FewShotArgs),
-}
-
-/// Flags of `rner parity`.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct ParityArgs {
-    /// Folder of reference values, laid out like fixtures/parity.
-    pub(crate) dir: PathBuf,
-    /// Burn backend.
-    #[arg(long, value_enum, default_value = "flex")]
-    pub(crate) backend: Backend,
-    /// Folder with CrossNER and MIT, for reference scores of predictions; DIR/../datasets if left out.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) datasets: Option<PathBuf>,
-    /// Print JSON instead of lines.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// `rner tiny …`
-#[derive(Debug, Subcommand)]
-pub(crate) enum TinyCommand {
-    /// Write the toy corpus as JSONL files.
-    Corpus {
-        #[command(flatten)]
-        recipe: RecipeArgs,
-        /// Folder for the files.
-        #[arg(long, value_name = "DIR", default_value = "runs/tiny-corpus")]
-        out: PathBuf,
-    },
-    /// Pretrain the toy's base model from its seed.
-    Pretrain(PretrainArgs),
-}
-
-/// Flags of `rner tiny pretrain`.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct PretrainArgs {
-    /// Folder for the checkpoint.
-    #[arg(long, value_name = "DIR", default_value = "fixtures/tiny-base")]
-    pub(crate) out: PathBuf,
-    /// Folder for unfinished work; the same command goes on from it.
-    #[arg(long, value_name = "DIR", default_value = "runs/pretrain-tiny")]
-    pub(crate) work: PathBuf,
-    /// Seed of text, weights and order.
-    #[arg(long, default_value_t = 1)]
-    pub(crate) seed: u64,
-    /// Tokens to train on.
-    #[arg(long, default_value_t = 20_000_000)]
-    pub(crate) tokens: usize,
-    /// Tokens of the second phase, which has more general sentence shapes than the first.
-    #[arg(long, default_value_t = 12_000_000)]
-    pub(crate) varied_tokens: usize,
-    /// Workers that share every batch.
-    #[arg(long, default_value = "1")]
-    pub(crate) workers: std::num::NonZero<usize>,
-    /// Tokens of the third phase, which has exercises that are thought about.
-    #[arg(long, default_value_t = 3_000_000)]
-    pub(crate) thinking_tokens: usize,
-    /// Tokens of one optimizer step.
-    #[arg(long, default_value_t = 4096)]
-    pub(crate) batch_tokens: usize,
-    /// Peak learning rate.
-    #[arg(long, default_value_t = 3e-3)]
-    pub(crate) lr: f64,
-    /// Width of the model; a multiple of 64.
-    #[arg(long, default_value_t = 128)]
-    pub(crate) hidden: usize,
-    /// Layers of the model.
-    #[arg(long, default_value_t = 4)]
-    pub(crate) layers: usize,
-    /// Entries of the vocabulary.
-    #[arg(long, default_value_t = 4096)]
-    pub(crate) vocabulary: usize,
-    /// Burn backend.
-    #[arg(long, value_enum, default_value = "flex")]
-    pub(crate) backend: Backend,
 }

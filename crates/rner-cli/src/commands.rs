@@ -4,59 +4,40 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use ner_datasets::read_examples;
+use ner_types::PromptTemplate;
+use rner::run_dir::RunDir;
+use rner::stages::{GrpoJob, MODEL, ModelDir, SftJob};
+use rner::{plan, report};
+use rner_cli::args::quoted;
+use rner_cli::exit::usage;
+use rner_cli::progress::Terminal;
 
-use crate::backend::dispatch;
-use crate::cli::{
-    GrpoArgs, ParityArgs, PretrainArgs, RecipeArgs, ReproduceArgs, SftArgs, TeacherArgs,
-};
-use crate::exit::usage;
-use crate::parity::{Layout, ParityJob};
-use crate::recipe::Recipe;
-use crate::run_dir::{MetricsLog, RunDir};
-use crate::stages::{GrpoJob, ModelDir, SftJob, Watch, prompt_template};
-use crate::tiny::{self, Pretrain, PretrainConfig, TinyCorpus};
-use crate::{plan, report, reproduce};
-
-/// The recipe of a command: profile, flags, overrides, in this order.
-pub(crate) fn resolve(args: &RecipeArgs, more: Vec<String>) -> Result<Recipe> {
-    let mut sets = Vec::new();
-    if let Some(backend) = args.backend {
-        sets.push(format!("run.backend={}", backend.name()));
-    }
-    if let Some(seed) = args.seed {
-        sets.push(format!("run.seed={seed}"));
-    }
-    sets.extend(more);
-    sets.extend(args.sets.iter().cloned());
-    Ok(Recipe::resolve(&args.profile, &sets)?)
-}
-
-/// A string as the value of an override.
-fn quoted(key: &str, value: &str) -> String {
-    format!("{key}={}", toml::Value::from(value))
-}
-
-pub(crate) fn teacher_sets(args: &TeacherArgs) -> Vec<String> {
-    let judge = args.judge_url.as_ref().or(args.teacher_url.as_ref());
-    [
-        ("cot.teacher_url", args.teacher_url.as_ref()),
-        ("cot.judge_url", judge),
-        ("cot.teacher_model", args.teacher_model.as_ref()),
-        ("cot.judge_model", args.judge_model.as_ref()),
-        ("cot.key_env", args.key_env.as_ref()),
-    ]
-    .into_iter()
-    .filter_map(|(key, value)| Some(quoted(key, value?)))
-    .collect()
-}
+use crate::cli::{GrpoArgs, ReproduceArgs, SftArgs};
 
 /// `rner reproduce`.
 pub(crate) fn reproduce(args: &ReproduceArgs) -> Result<()> {
-    let mut recipe_args = args.recipe.clone();
+    let mut recipe = args.recipe.clone();
     if args.smoke {
-        recipe_args.profile = "smoke".into();
+        recipe.profile = "smoke".into();
     }
-    let mut sets = teacher_sets(&args.teacher);
+    let recipe = recipe.resolve(sets(args, &recipe.profile)?)?;
+    if args.dry_run {
+        let dims = plan::dims_of(&recipe.model.base);
+        print!("{}", plan::render(&recipe, dims.as_ref()));
+        return Ok(());
+    }
+    let out = args.out.clone();
+    let out = out.unwrap_or_else(|| Path::new("runs").join(&recipe.run.name));
+    let dir = RunDir::open(&out)?;
+    let run = rner::reproduce(&recipe, &dir, &Terminal::session())?;
+    println!("{}", report::text_table(&run.report.results));
+    println!("{}", run.page.display());
+    Ok(())
+}
+
+/// What the flags of `rner reproduce` override.
+fn sets(args: &ReproduceArgs, profile: &str) -> Result<Vec<String>> {
+    let mut sets = args.teacher.sets();
     if let Some(seeds) = args.seeds {
         sets.push(format!("run.seeds={seeds}"));
     }
@@ -67,24 +48,9 @@ pub(crate) fn reproduce(args: &ReproduceArgs) -> Result<()> {
         let dir = existing_dir(data)?;
         sets.push(quoted("data.train", &dir));
         sets.push(quoted("data.eval", &dir));
-        sets.push(quoted("run.name", &format!("{}-data", recipe_args.profile)));
+        sets.push(quoted("run.name", &format!("{profile}-data")));
     }
-    let recipe = resolve(&recipe_args, sets)?;
-    if args.dry_run {
-        print!(
-            "{}",
-            plan::render(&recipe, plan::dims_of(&recipe.model.base).as_ref())
-        );
-        return Ok(());
-    }
-    let out = args
-        .out
-        .clone()
-        .unwrap_or_else(|| Path::new("runs").join(&recipe.run.name));
-    let dir = RunDir::open(&out)?;
-    let path = reproduce::run(&recipe, &dir)?;
-    println!("{}", path.display());
-    Ok(())
+    Ok(sets)
 }
 
 /// The absolute path of a directory, so that a recipe means the same from anywhere.
@@ -103,84 +69,45 @@ fn existing_dir(path: &Path) -> Result<String> {
         .ok_or_else(|| usage(format!("--data {}: not a UTF-8 path", path.display())))
 }
 
-/// Opens the metrics log of a stage that runs by itself.
-fn metrics(out: &Path) -> Result<MetricsLog> {
-    std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
-    Ok(MetricsLog::open(&out.join("metrics.jsonl"))?)
+/// The prompt of `--prompt`.
+pub(crate) fn template(prompt: Option<&Path>) -> Result<Option<PromptTemplate>> {
+    Ok(prompt.map(PromptTemplate::load).transpose()?)
 }
 
 /// `rner sft`.
 pub(crate) fn sft(args: &SftArgs) -> Result<()> {
-    let recipe = resolve(&args.recipe, Vec::new())?;
+    let (recipe, session) = (args.recipe.resolve(Vec::new())?, Terminal::session());
     let examples = read_examples(&args.data)?;
     let held_out = match &args.eval_data {
         Some(path) => read_examples(path)?,
         None => Vec::new(),
     };
-    let base = args
-        .model
-        .clone()
-        .unwrap_or_else(|| recipe.model.base.clone().into());
+    let named = args.model.as_deref();
+    let base = ModelDir::find(named.unwrap_or(Path::new(&recipe.model.base)), &session)?;
     let job = SftJob {
-        base: ModelDir::find(&base)?,
-        examples: &examples,
-        template: prompt_template(&recipe.model, args.prompt.as_deref())?,
+        template: template(args.prompt.as_deref())?,
         with_cot: !args.no_cot,
-        config: &recipe.sft,
-        lora: &recipe.lora,
-        hardware: &recipe.hardware,
         held_out: &held_out,
-        dtype: recipe.model.dtype,
-        seed: recipe.run.seed,
-        out: args.out.clone(),
-        watch: &mut Watch::new("sft", recipe.run.seed, "steps", metrics(&args.out)?)
-            .with_tensorboard(&args.out, recipe.run.tensorboard)?,
+        ..SftJob::new(&recipe, base, &examples, &args.out, &session)
     };
-    dispatch(recipe.run.backend, job)?;
-    println!("{}", args.out.join(crate::stages::MODEL).display());
+    job.train()?;
+    println!("{}", args.out.join(MODEL).display());
     Ok(())
 }
 
 /// `rner grpo`.
 pub(crate) fn grpo(args: &GrpoArgs) -> Result<()> {
-    let recipe = resolve(&args.recipe, Vec::new())?;
+    let (recipe, session) = (args.recipe.resolve(Vec::new())?, Terminal::session());
     let examples = read_examples(&args.data)?;
+    let base = ModelDir::find(&args.model, &session)?;
     let job = GrpoJob {
-        base: ModelDir::find(&args.model)?,
-        examples: &examples,
-        template: prompt_template(&recipe.model, args.prompt.as_deref())?,
-        config: &recipe.grpo,
-        lora: &recipe.lora,
-        hardware: &recipe.hardware,
-        dtype: recipe.model.dtype,
-        batch: recipe.grpo.rollout_batch,
-        rollout: Some(&args.rollout),
-        seed: recipe.run.seed,
-        out: args.out.clone(),
-        watch: &mut Watch::new(
-            "grpo",
-            recipe.run.seed,
-            "rollout batches",
-            metrics(&args.out)?,
-        )
-        .with_tensorboard(&args.out, recipe.run.tensorboard)?,
+        template: template(args.prompt.as_deref())?,
+        rollout: args.rollout.rollout()?,
+        ..GrpoJob::new(&recipe, base, &examples, &args.out, &session)
     };
-    dispatch(recipe.run.backend, job)?;
-    println!("{}", args.out.join(crate::stages::MODEL).display());
+    job.train()?;
+    println!("{}", args.out.join(MODEL).display());
     Ok(())
-}
-
-/// `rner parity`.
-pub(crate) fn parity(args: &ParityArgs) -> Result<()> {
-    let layout = Layout::find(&args.dir)?;
-    let beside = || args.dir.join("../datasets");
-    let job = ParityJob {
-        layout: &layout,
-        datasets: args.datasets.clone().unwrap_or_else(beside),
-        json: args.json,
-    };
-    let board = dispatch(args.backend, job)?;
-    board.finish(&args.dir.display().to_string(), args.backend.name())
 }
 
 /// `rner report`.
@@ -190,44 +117,4 @@ pub(crate) fn report(run: &Path) -> Result<()> {
     println!("{}", report::text_table(&data.results));
     println!("{}", run.join("report.html").display());
     Ok(())
-}
-
-/// `rner tiny corpus`.
-pub(crate) fn corpus(args: &RecipeArgs, out: &Path) -> Result<()> {
-    let recipe = resolve(args, Vec::new())?;
-    let data = &recipe.data;
-    let corpus = TinyCorpus::generate(
-        recipe.run.seed,
-        data.train_sentences,
-        data.grpo_samples,
-        data.eval_sentences,
-    );
-    tiny::write_corpus(&corpus, out)
-}
-
-/// `rner tiny pretrain`.
-pub(crate) fn pretrain(args: PretrainArgs) -> Result<()> {
-    if args.hidden == 0 || !args.hidden.is_multiple_of(64) {
-        return Err(usage(
-            "--hidden: a multiple of 64 (heads of 32, two for each key)",
-        ));
-    }
-    let config = PretrainConfig {
-        seed: args.seed,
-        tokens: args.tokens,
-        varied_tokens: args.varied_tokens,
-        workers: args.workers.get(),
-        thinking_tokens: args.thinking_tokens,
-        batch_tokens: args.batch_tokens,
-        lr: args.lr,
-        vocabulary: args.vocabulary,
-        hidden: args.hidden,
-        layers: args.layers,
-    };
-    let job = Pretrain {
-        config,
-        out: args.out,
-        work: args.work,
-    };
-    dispatch(args.backend, job)
 }

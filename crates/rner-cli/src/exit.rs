@@ -1,21 +1,23 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong usage.
 
-use crate::interrupt::Interrupted;
-use crate::recipe::RecipeError;
 use std::process::ExitCode;
 
-/// The command was wrong, not the run: the message says what to type instead.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct UsageError(pub(crate) String);
+use rner::Error;
 
-/// A usage error as an `anyhow` error.
-pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
-    anyhow::Error::new(UsageError(message.into()))
+/// The command was wrong, not the run: the message says what to type instead.
+pub fn usage(message: impl Into<String>) -> anyhow::Error {
+    anyhow::Error::new(Error::Usage(message.into()))
+}
+
+/// What a program does first: it ends without a word when nobody reads, logs to stderr, and listens to signals.
+pub fn start() {
+    end_quietly_without_reader();
+    crate::logging::init();
+    crate::interrupt::install();
 }
 
 /// Prints a failure to stderr and gives the exit code.
-pub(crate) fn finish(result: anyhow::Result<()>) -> ExitCode {
+pub fn finish(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -27,8 +29,8 @@ pub(crate) fn finish(result: anyhow::Result<()>) -> ExitCode {
 
 /// What the user reads: the chain of causes, each said once.
 fn message(error: &anyhow::Error) -> String {
-    if error.chain().any(|e| e.is::<Interrupted>()) {
-        return Interrupted.to_string();
+    if any(error, |e| matches!(e, Error::Interrupted)) {
+        return Error::Interrupted.to_string();
     }
     let mut text = format!("error: {error}");
     for cause in error.chain().skip(1).map(ToString::to_string) {
@@ -41,16 +43,18 @@ fn message(error: &anyhow::Error) -> String {
 }
 
 fn code(error: &anyhow::Error) -> u8 {
-    let wrong_usage = error
-        .chain()
-        .any(|e| e.is::<UsageError>() || e.is::<RecipeError>());
-    if wrong_usage { 2 } else { 1 }
+    if any(error, Error::is_usage) { 2 } else { 1 }
+}
+
+/// Whether the library's error somewhere in the chain is of a kind.
+fn any(error: &anyhow::Error, is: impl Fn(&Error) -> bool) -> bool {
+    error.chain().any(|e| e.downcast_ref().is_some_and(&is))
 }
 
 /// Ends the program without a word when nobody reads its output any more, as in `rner data list | head -1`.
 ///
 /// `println!` panics then. That is the only panic that is meant; every other one is reported as usual.
-pub(crate) fn end_quietly_without_reader() {
+fn end_quietly_without_reader() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let message = panic.payload().downcast_ref::<String>();
@@ -71,18 +75,19 @@ mod tests {
 
     #[test]
     fn codes_follow_the_kind_of_the_error() {
-        let recipe = crate::recipe::Recipe::resolve("nope", &[])
+        let recipe = rner::recipe::Recipe::resolve("nope", &[])
             .map(|_| ())
+            .map_err(Error::from)
             .unwrap_err();
         assert_eq!(code(&anyhow::Error::new(recipe).context("reading")), 2);
         assert_eq!(code(&usage("no")), 2);
-        assert_eq!(code(&anyhow::Error::new(Interrupted)), 1);
+        assert_eq!(code(&anyhow::Error::new(Error::Interrupted)), 1);
         assert_eq!(code(&anyhow::anyhow!("failed")), 1);
     }
 
     #[test]
     fn an_interruption_says_how_to_go_on() {
-        let error = anyhow::Error::new(Interrupted).context("stage sft");
+        let error = anyhow::Error::new(Error::Interrupted).context("stage sft");
         assert_eq!(
             message(&error),
             "interrupted; run the same command again to go on from here"

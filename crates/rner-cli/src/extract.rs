@@ -4,19 +4,23 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
-use lm_generate::{Error, Finish, Generated, Generator, NewToken, Observer, Request, Sampling};
+use lm_generate::Sampling;
 use lm_kernels::TrainBackend;
-use lm_model::{ChatTokenizer, StopMatcher, TextStream};
-use ner_types::{Completion, PromptTemplate, normalize_label, parse};
+use lm_model::StopMatcher;
+use ner_types::{Completion, PromptTemplate, parse};
+use rner::Error;
+use rner::backend::{Device, Inner, Task, dispatch};
+use rner::extract::{Answer, Extractor, entity_types};
+use rner::recipe::Recipe;
+use rner::stages::ModelDir;
+use rner_cli::args::RecipeArgs;
+use rner_cli::exit::usage;
+use rner_cli::interrupt;
+use rner_cli::progress::Terminal;
 
-use crate::backend::{Device, Inner, Task, dispatch};
-use crate::cli::RecipeArgs;
-use crate::commands::resolve;
-use crate::exit::usage;
-use crate::interrupt;
-use crate::stages::{Answering, ModelDir, prompt_template};
+use crate::commands::template;
 
 /// Flags of `rner extract`.
 #[derive(Clone, Debug, Args)]
@@ -75,7 +79,7 @@ pub(crate) struct SamplingArgs {
 /// # Errors
 /// Wrong usage, a model that cannot be loaded, a terminal that cannot be written to.
 pub(crate) fn run(args: &ExtractArgs) -> Result<()> {
-    let recipe = resolve(&args.recipe, Vec::new())?;
+    let recipe = args.recipe.resolve(Vec::new())?;
     let show = match (args.raw, args.json) {
         (true, _) => Show::Everything,
         (false, true) => Show::Nothing,
@@ -83,10 +87,12 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<()> {
     };
     let stops = StopMatcher::new(args.sampling.stops.iter().cloned());
     let job = ExtractJob {
-        model: ModelDir::find(&args.model)?,
-        weights: Answering::of(&recipe),
-        template: prompt_template(&recipe.model, args.prompt.as_deref())?,
-        types: types(&args.types)?,
+        model: ModelDir::find(&args.model, &Terminal::session())?,
+        recipe: &recipe,
+        template: recipe
+            .model
+            .template(template(args.prompt.as_deref())?.as_ref())?,
+        types: entity_types(&args.types)?,
         sentence: &args.sentence,
         sampling: args
             .sampling
@@ -94,14 +100,14 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<()> {
         stops: stops.map_err(|error| usage(format!("--stop: {error}")))?,
         show,
     };
-    let answer = dispatch(recipe.run.backend, job)?;
+    let (answer, has_shown) = dispatch(recipe.run.backend, job)?;
     let completion = parse(&answer.text);
     match show {
         Show::Everything => println!(),
         Show::Nothing => println!("{}", serde_json::to_string_pretty(&completion)?),
-        Show::Reasoning => print_entities(&completion, answer.has_shown),
+        Show::Reasoning => print_entities(&completion, has_shown),
     }
-    if answer.finish == Finish::Length {
+    if answer.is_cut_off {
         eprintln!("note: cut off after {} tokens", answer.tokens);
     }
     Ok(())
@@ -122,18 +128,6 @@ impl SamplingArgs {
     }
 }
 
-/// The entity types as prompts name them.
-fn types(labels: &[String]) -> Result<Vec<String>> {
-    let mut types: Vec<String> = labels.iter().map(|label| normalize_label(label)).collect();
-    types.retain(|label| !label.is_empty());
-    types.sort_unstable();
-    types.dedup();
-    match types.is_empty() {
-        true => Err(usage("--types: name at least one entity type")),
-        false => Ok(types),
-    }
-}
-
 /// Prints what was read; the reasoning, if there was any, has been printed.
 fn print_entities(completion: &Completion, after_reasoning: bool) {
     if after_reasoning {
@@ -150,7 +144,7 @@ fn print_entities(completion: &Completion, after_reasoning: bool) {
 /// One sentence through a model.
 struct ExtractJob<'a> {
     model: ModelDir,
-    weights: Answering,
+    recipe: &'a Recipe,
     template: PromptTemplate,
     types: Vec<String>,
     sentence: &'a str,
@@ -159,82 +153,37 @@ struct ExtractJob<'a> {
     show: Show,
 }
 
-/// What the model said.
-struct Answer {
-    text: String,
-    tokens: usize,
-    finish: Finish,
-    /// Whether a part of it was printed.
-    has_shown: bool,
-}
-
 impl Task for ExtractJob<'_> {
-    type Output = Answer;
+    /// What the model said, and whether a part of it was printed.
+    type Output = (Answer, bool);
+    type Error = anyhow::Error;
 
-    fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<Answer> {
-        let model = self
-            .model
-            .load_to_answer::<Inner<B>>(device, self.weights)?;
-        let tokenizer = self.model.tokenizer()?;
-        let request = self.request(&tokenizer, model.config().max_positions())?;
-        let mut live = Live {
-            stream: TextStream::new(&tokenizer, self.stops),
-            text: String::new(),
-            show: self.show,
-            shown: 0,
-            failed: None,
-        };
-        let groups = Generator::new(&model, 1).generate_observed(&[request], &mut live);
-        let (text, has_shown) = live.finish()?;
-        let generated = groups.map_err(explained)?.into_iter().flatten().next();
-        let Generated { ids, finish, .. } = generated.context("the model gave no answer")?;
-        Ok(Answer {
-            text,
-            tokens: ids.len(),
-            finish,
-            has_shown,
-        })
-    }
-}
-
-impl ExtractJob<'_> {
-    fn request(&self, tokenizer: &ChatTokenizer, positions: usize) -> Result<Request> {
-        let prompt = tokenizer.prompt_ids(&self.template.render(&self.types, self.sentence));
-        let room = positions.saturating_sub(prompt.len());
-        ensure!(
-            room > 0,
-            "the prompt has {} tokens; expected fewer than the {positions} that the model takes",
-            prompt.len()
-        );
-        let sampling = Sampling {
-            max_new_tokens: self.sampling.max_new_tokens.min(room),
-            stop: tokenizer.stop_ids(),
-            ..self.sampling.clone()
-        };
-        Ok(Request {
-            prompt,
-            n: 1,
-            sampling,
-        })
+    fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<Self::Output> {
+        let extractor = Extractor::<Inner<B>>::load(&self.model, self.recipe, device)?
+            .with_template(self.template)
+            .with_sampling(self.sampling)
+            .with_stops(self.stops)
+            .stopped_by(interrupt::token().clone());
+        let mut live = Live::new(self.show);
+        let answer = extractor.answer(&self.types, self.sentence, &mut |piece| live.add(piece));
+        let has_shown = live.finish()?;
+        Ok((answer.map_err(explained)?, has_shown))
     }
 }
 
 /// An error of the generator as the user meets it: a parameter is a flag.
 fn explained(error: Error) -> anyhow::Error {
-    if let Error::InvalidSampling {
+    if let Error::Generate(lm_generate::Error::InvalidSampling {
         parameter,
         found,
         expected,
         ..
-    } = &error
+    }) = &error
     {
         let flag = parameter.replace('_', "-");
         return usage(format!("--{flag}: expected {expected}, found {found}"));
     }
-    if let Err(interrupted) = interrupt::check() {
-        return interrupted.into();
-    }
-    anyhow::Error::new(error).context("generating the answer")
+    error.into()
 }
 
 /// What is printed while the model writes.
@@ -274,9 +223,8 @@ fn reasoning(text: &str) -> &str {
     inner[..inner.len() - tag.unwrap_or(0)].trim()
 }
 
-/// Prints an answer while it grows, and ends it at a stop string.
-struct Live<'a> {
-    stream: TextStream<'a>,
+/// Prints an answer while it grows.
+struct Live {
     text: String,
     show: Show,
     /// Bytes of the visible text that are printed.
@@ -284,9 +232,18 @@ struct Live<'a> {
     failed: Option<std::io::Error>,
 }
 
-impl Live<'_> {
-    /// Adds to the text and prints what has become visible.
-    fn add(&mut self, piece: &str) {
+impl Live {
+    fn new(show: Show) -> Self {
+        Self {
+            text: String::new(),
+            show,
+            shown: 0,
+            failed: None,
+        }
+    }
+
+    /// Adds to the text and prints what has become visible; an answer that cannot be printed need not go on.
+    fn add(&mut self, piece: &str) -> ControlFlow<()> {
         self.text.push_str(piece);
         let visible = self.show.of(&self.text);
         let new = visible.get(self.shown..).unwrap_or_default();
@@ -296,35 +253,17 @@ impl Live<'_> {
             self.failed = written.err();
             self.shown = visible.len();
         }
+        if self.failed.is_some() {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
     }
 
-    /// The whole text, up to a stop string, and whether a part of it was printed.
-    fn finish(mut self) -> Result<(String, bool)> {
-        let rest = self.stream.clone().finish();
-        if self.failed.is_none() {
-            self.add(&rest);
-        }
+    /// Whether a part of the answer was printed.
+    fn finish(self) -> Result<bool> {
         match self.failed {
             Some(error) => Err(error).context("cannot write the answer"),
-            None => Ok((self.text, self.shown > 0)),
-        }
-    }
-}
-
-impl Observer for Live<'_> {
-    fn on_token(&mut self, token: NewToken) -> ControlFlow<()> {
-        let piece = self.stream.push(token.id);
-        self.add(&piece);
-        match self.stream.stopped().is_some() || self.failed.is_some() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
-    }
-
-    fn on_step(&mut self, _: lm_generate::Progress) -> ControlFlow<()> {
-        match interrupt::requested() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
+            None => Ok(self.shown > 0),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::sync::LazyLock;
 
+use rner::Error;
 use tokio_util::sync::CancellationToken;
 
 static STOP: LazyLock<CancellationToken> = LazyLock::new(CancellationToken::new);
@@ -12,16 +13,11 @@ static STOP: LazyLock<CancellationToken> = LazyLock::new(CancellationToken::new)
 /// The exit code of a program ended by SIGINT, by convention 128 + 2.
 const KILLED: i32 = 130;
 
-/// A stage stopped because the user asked for it; nothing done so far is lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("interrupted; run the same command again to go on from here")]
-pub(crate) struct Interrupted;
-
 /// Starts listening; call once, before the first stage.
 ///
 /// A thread of its own listens, so that a stage that computes without ever
 /// waiting is interrupted as well.
-pub(crate) fn install() {
+pub fn install() {
     let run = || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -39,22 +35,24 @@ pub(crate) fn install() {
 }
 
 /// What a signal cancels, to be handed to whatever runs long.
-pub(crate) fn token() -> &'static CancellationToken {
+pub fn token() -> &'static CancellationToken {
     &STOP
 }
 
 /// Whether a signal has asked the program to stop.
-pub(crate) fn requested() -> bool {
+pub fn requested() -> bool {
     STOP.is_cancelled()
 }
 
-/// An error once a signal has asked the program to stop.
-pub(crate) fn check() -> Result<(), Interrupted> {
+/// Says whether the program may go on.
+///
+/// # Errors
+/// [`Error::Interrupted`] once a signal has asked it to stop.
+pub fn check() -> Result<(), Error> {
     if requested() {
-        Err(Interrupted)
-    } else {
-        Ok(())
+        return Err(Error::Interrupted);
     }
+    Ok(())
 }
 
 fn on_signal() {
@@ -110,7 +108,7 @@ mod tests {
         while !requested() {
             std::thread::sleep(Duration::from_millis(5));
         }
-        assert_eq!(check(), Err(Interrupted));
+        assert!(matches!(check(), Err(Error::Interrupted)));
         println!("\nstopping");
         if std::env::var(CHILD).is_ok_and(|v| v == "stay") {
             std::thread::sleep(Duration::from_secs(30));

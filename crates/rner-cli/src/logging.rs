@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 ///
 /// A filter that cannot be read is ignored with a warning, because a typing
 /// error in a variable is no reason not to train.
-pub(crate) fn init() {
+pub fn init() {
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
     let (filter, ignored) = match EnvFilter::try_new(&wanted) {
         Ok(filter) if !wanted.is_empty() => (filter, None),

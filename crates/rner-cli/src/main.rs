@@ -1,41 +1,23 @@
 //! The `rner` command line.
 
-mod backend;
-mod bench;
-mod bench_cot;
-mod bodies;
 mod cli;
 mod commands;
 mod cot;
-mod exit;
 mod extract;
-mod interrupt;
-mod logging;
+mod lab;
 mod ner;
-mod parity;
-mod plan;
-mod progress;
-mod recipe;
-mod report;
-mod reproduce;
-mod run_dir;
 mod serve;
-mod stages;
-mod teacher;
-mod tensorboard;
-mod tiny;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
+use rner_cli::exit;
 
-use cli::{BenchCommand, Cli, Command, TinyCommand};
+use crate::cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    exit::end_quietly_without_reader();
-    logging::init();
-    interrupt::install();
+    exit::start();
     let cli = Cli::parse();
     if computes(&cli.command) {
         lm_kernels::keep_freed_memory();
@@ -45,14 +27,17 @@ fn main() -> ExitCode {
     exit::finish(run(cli))
 }
 
-/// Whether tensors come and go, for which it is faster to keep their memory, in large pages. What talks to servers gives it back.
+/// Whether tensors come and go, for which it is faster to keep their memory, in large pages. What talks to servers
+/// gives it back, and what another program does is that one's business.
 fn computes(command: &Command) -> bool {
-    !matches!(
+    matches!(
         command,
-        Command::Cot(_)
-            | Command::Data(_)
-            | Command::Score(_)
-            | Command::Bench(BenchCommand::Cot(_) | BenchCommand::Score(_))
+        Command::Reproduce(_)
+            | Command::Sft(_)
+            | Command::Grpo(_)
+            | Command::Eval(_)
+            | Command::Extract(_)
+            | Command::Serve(_)
     )
 }
 
@@ -66,17 +51,11 @@ fn run(cli: Cli) -> Result<()> {
         Command::Eval(args) => ner::eval::run(&args),
         Command::Data(args) => ner::data::run(&args),
         Command::Score(args) => ner::score::run(&args),
-        Command::Bench(BenchCommand::Score(args)) => ner::bench_score::run(&args),
-        Command::Bench(BenchCommand::Cot(args)) => bench_cot::run(&args),
-        Command::Bench(BenchCommand::Load(args)) => bench::load(&args),
-        Command::Bench(BenchCommand::Sft(args)) => bench::sft(&args),
-        Command::Bench(BenchCommand::Generate(args)) => bench::generate(&args),
-        Command::Bench(BenchCommand::Grpo(args)) => bench::grpo(&args),
-        Command::Parity(args) => commands::parity(&args),
-        Command::Backend(args) => bodies::run(&args),
         Command::Report { run } => commands::report(&run),
         Command::Extract(args) => extract::run(&args),
-        Command::Tiny(TinyCommand::Corpus { recipe, out }) => commands::corpus(&recipe, &out),
-        Command::Tiny(TinyCommand::Pretrain(args)) => commands::pretrain(args),
+        Command::Bench(args) => lab::run("bench", &args),
+        Command::Parity(args) => lab::run("parity", &args),
+        Command::Backend(args) => lab::run("backend", &args),
+        Command::Tiny(args) => lab::run("tiny", &args),
     }
 }

@@ -3,20 +3,43 @@
 //! On a terminal the line is redrawn in place; elsewhere it is printed anew, at
 //! most every five seconds, so that a log file stays readable.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rner::session::{Part, ProgressSink, Session, human};
 
 /// Least time between two lines where there is no terminal.
 const QUIET: Duration = Duration::from_secs(5);
 
+/// Shows the progress of a session on stderr.
+#[derive(Debug)]
+pub struct Terminal;
+
+impl Terminal {
+    /// A session that is shown here and stopped by signals.
+    pub fn session() -> Session {
+        Session::new(crate::interrupt::token().clone(), Arc::new(Self))
+    }
+}
+
+impl ProgressSink for Terminal {
+    fn start(&self, label: &str, total: usize, unit: &'static str) -> Box<dyn Part> {
+        Box::new(Progress::start(label, total, unit))
+    }
+
+    fn line(&self, text: &str) {
+        eprintln!("{text}");
+    }
+}
+
 /// The progress of one long part.
 ///
 /// It may be shared between threads; the line disappears when it is dropped
-/// without [`Progress::finish`], so an error message stands alone.
+/// without [`Part::finish`], so an error message stands alone.
 #[derive(Debug)]
-pub(crate) struct Progress {
+struct Progress {
     label: String,
     unit: &'static str,
     total: usize,
@@ -35,7 +58,7 @@ struct State {
 
 impl Progress {
     /// Begins a part of `total` units; 0 where the total is not known.
-    pub(crate) fn start(label: &str, total: usize, unit: &'static str) -> Self {
+    fn start(label: &str, total: usize, unit: &'static str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| draw(label, total));
         let state = State {
             begun: Instant::now(),
@@ -49,42 +72,6 @@ impl Progress {
             bar,
             state: Mutex::new(state),
         }
-    }
-
-    /// Reports that `done` units in all are done, with a few words such as `loss 0.31`.
-    pub(crate) fn tick(&self, done: usize, extra: &str) {
-        let mut state = self.state();
-        let (first, since) = *state.first.get_or_insert_with(|| (done, Instant::now()));
-        let left = remaining(first, done, self.total, since.elapsed());
-        match &self.bar {
-            Some(bar) => {
-                bar.set_position(done as u64);
-                bar.set_message(format!("{} {}", self.unit, tail(left, extra)));
-            }
-            None => self.print_line(&mut state, done, left, extra),
-        }
-    }
-
-    /// Prints a line that stays, about the state after `done` units.
-    pub(crate) fn note(&self, done: usize, words: &str) {
-        let text = format!(
-            "{}: {done}/{} {}, {words}",
-            self.label, self.total, self.unit
-        );
-        match &self.bar {
-            Some(bar) => bar.println(text),
-            None => eprintln!("{text}"),
-        }
-    }
-
-    /// Ends the part with a line that stays.
-    pub(crate) fn finish(self, summary: &str) {
-        let took = human(self.state().begun.elapsed());
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-        let dash = if summary.is_empty() { "" } else { ": " };
-        eprintln!("{}{dash}{summary} ({took})", self.label);
     }
 
     fn print_line(&self, state: &mut State, done: usize, left: Option<Duration>, extra: &str) {
@@ -104,6 +91,41 @@ impl Progress {
     fn state(&self) -> MutexGuard<'_, State> {
         // Progress is only words: a panic elsewhere does not make it wrong.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Part for Progress {
+    fn tick(&self, done: usize, extra: &str) {
+        let mut state = self.state();
+        let (first, since) = *state.first.get_or_insert_with(|| (done, Instant::now()));
+        let left = remaining(first, done, self.total, since.elapsed());
+        match &self.bar {
+            Some(bar) => {
+                bar.set_position(done as u64);
+                bar.set_message(format!("{} {}", self.unit, tail(left, extra)));
+            }
+            None => self.print_line(&mut state, done, left, extra),
+        }
+    }
+
+    fn note(&self, done: usize, words: &str) {
+        let text = format!(
+            "{}: {done}/{} {}, {words}",
+            self.label, self.total, self.unit
+        );
+        match &self.bar {
+            Some(bar) => bar.println(text),
+            None => eprintln!("{text}"),
+        }
+    }
+
+    fn finish(self: Box<Self>, summary: &str) {
+        let took = human(self.state().begun.elapsed());
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        let dash = if summary.is_empty() { "" } else { ": " };
+        eprintln!("{}{dash}{summary} ({took})", self.label);
     }
 }
 
@@ -159,16 +181,6 @@ fn remaining(first: usize, done: usize, total: usize, elapsed: Duration) -> Opti
     Some(elapsed.mul_f64(rest as f64 / counted as f64))
 }
 
-/// A duration for people: `8 s`, `2 min 05 s`, `3 h 10 min`.
-pub(crate) fn human(time: Duration) -> String {
-    let seconds = time.as_secs_f64().round() as u64;
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,14 +205,8 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_for_people() {
-        let words = [8, 125, 11_400].map(|s| human(Duration::from_secs(s)));
-        assert_eq!(words, ["8 s", "2 min 05 s", "3 h 10 min"]);
-    }
-
-    #[test]
     fn no_total_and_many_threads_are_fine() {
-        let progress = Progress::start("count", 0, "rows");
+        let progress = Terminal::session().start("count", 0, "rows");
         std::thread::scope(|scope| {
             for i in 0..4 {
                 let progress = &progress;

@@ -2,7 +2,6 @@
 
 mod cli {
     mod bad_input;
-    mod bench;
     mod cot;
     #[cfg(unix)]
     mod cot_crash;
@@ -12,7 +11,7 @@ mod cli {
     mod grpo;
     #[cfg(unix)]
     mod interruption;
-    mod parity;
+    mod lab;
     mod serve;
     mod server;
     mod support;

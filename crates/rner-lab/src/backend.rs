@@ -1,22 +1,22 @@
-//! `rner backend`: which body each operation of the model runs on a backend.
+//! `rner-lab backend`: which body each operation of the model runs on a backend.
 
 use anyhow::{Result, bail};
 use burn::tensor::{DType, backend::Backend as _};
 use clap::Args;
 use lm_kernels::{Body, TrainBackend};
+use rner::backend::{Device, Inner, Task, dispatch};
+use rner::recipe::{Backend, Dtype};
+use rner_cli::args::{backends, dtypes};
 use serde_json::{Map, Value, json};
 
-use crate::backend::{Device, Inner, Task, dispatch};
-use crate::recipe::{Backend, Dtype};
-
-/// Flags of `rner backend`.
+/// Flags of `rner-lab backend`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct BackendArgs {
     /// Burn backend.
-    #[arg(long, value_enum, default_value = "flex")]
+    #[arg(long, value_parser = backends(), default_value = "flex")]
     backend: Backend,
     /// Type of the tensors.
-    #[arg(long, value_enum, default_value = "f32")]
+    #[arg(long, value_parser = dtypes(), default_value = "f32")]
     dtype: Dtype,
     /// Print JSON instead of lines.
     #[arg(long)]
@@ -36,6 +36,7 @@ struct Found {
 
 impl Task for Probe {
     type Output = Found;
+    type Error = anyhow::Error;
 
     fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<Found> {
         let name = Inner::<B>::name(device);
@@ -47,7 +48,7 @@ impl Task for Probe {
     }
 }
 
-/// `rner backend`.
+/// `rner-lab backend`.
 pub(crate) fn run(args: &BackendArgs) -> Result<()> {
     let dtype = match args.dtype {
         Dtype::F32 => DType::F32,

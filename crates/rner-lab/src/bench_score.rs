@@ -1,4 +1,4 @@
-//! `rner bench score`: how many sentences a second the default scorer handles, completions in and F1 out.
+//! `rner-lab bench score`: how many sentences a second the default scorer handles, completions in and F1 out.
 //!
 //! The timed part holds everything that happens to a sentence while it is scored: reading the completion's text with
 //! [`ner_types::visit_entities`], normalising and sorting the predicted *and* the gold entities into sets, comparing the sets,
@@ -15,9 +15,8 @@ use ner_score::{Counts, EntitySet, Scorer};
 use ner_types::{Entity, ReadMode, parse, render_completion, visit_entities};
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
+use rner_cli::exit::usage;
 use serde::Serialize;
-
-use crate::exit::usage;
 
 /// Sentences that a thread takes at a time.
 const CHUNK: usize = 1_024;
@@ -26,7 +25,7 @@ const CHUNK: usize = 1_024;
 const TIMED: &str = "parse of the completion text, predicted and gold set building, comparison, sum of the counts, \
                      F1, start and join of the threads; all sentences in memory";
 
-/// Flags of `rner bench score`.
+/// Flags of `rner-lab bench score`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct BenchScoreArgs {
     /// Number of synthetic sentences.
@@ -80,7 +79,7 @@ struct Stages {
     sets_and_comparison: f64,
 }
 
-/// `rner bench score`.
+/// `rner-lab bench score`.
 pub(crate) fn run(args: &BenchScoreArgs) -> Result<()> {
     let output = measure(args)?;
     println!("{}", serde_json::to_string_pretty(&output)?);

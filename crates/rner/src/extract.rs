@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::backend::Device;
 use crate::error::{Context, Error, Result};
 use crate::recipe::Recipe;
-use crate::stages::{Answering, ModelDir, prompt_template};
+use crate::stages::{Answering, ModelDir};
 
 /// A model that finds entities.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl<B: LmOps> Extractor<B> {
             ..Sampling::default()
         };
         Ok(Self {
-            template: prompt_template(&recipe.model, None)?,
+            template: recipe.model.template(None)?,
             model: dir.load_to_answer::<B>(device, Answering::of(recipe))?,
             tokenizer: dir.tokenizer()?,
             sampling,
@@ -81,11 +81,7 @@ impl<B: LmOps> Extractor<B> {
     ///
     /// # Errors
     /// No type, a sentence that is too long for the model, parameters of sampling that make no sense.
-    pub fn extract(
-        &self,
-        types: &[impl AsRef<str>],
-        sentence: &str,
-    ) -> Result<Completion> {
+    pub fn extract(&self, types: &[impl AsRef<str>], sentence: &str) -> Result<Completion> {
         let mut goes_on = |_: &str| ControlFlow::Continue(());
         let answer = self.answer(types, sentence, &mut goes_on)?;
         Ok(parse(&answer.text))

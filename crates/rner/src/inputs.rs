@@ -73,11 +73,7 @@ fn is_candidate(path: &Path) -> bool {
 ///
 /// # Errors
 /// A file that cannot be read.
-pub fn with_schema(
-    path: &Path,
-    format: Format,
-    options: ReadOptions,
-) -> Result<ReadOptions> {
+pub fn with_schema(path: &Path, format: Format, options: ReadOptions) -> Result<ReadOptions> {
     let has_list = format == Format::InstructUie && path.with_file_name("labels.json").is_file();
     if format.has_schema() || has_list || options.labels.is_some() {
         return Ok(options);

@@ -17,9 +17,7 @@ use crate::recipe::Recipe;
 use crate::report::{self, ModelResult, ReportData, StageTime};
 use crate::run_dir::{Done, Inputs, RunDir, Stage, hash_path};
 use crate::session::Session;
-use crate::stages::{
-    CotJob, EvalJob, GrpoJob, MODEL, ModelDir, SftJob, Sources, read_suite,
-};
+use crate::stages::{CotJob, EvalJob, GrpoJob, MODEL, ModelDir, SftJob, Sources, read_suite};
 
 /// Number of a stage's folder, by name.
 const STAGES: [&str; 11] = [
@@ -265,7 +263,7 @@ impl<'r, 'a> SeedRun<'r, 'a> {
         let log = self.run.dir.root().to_owned();
         self.stage(&pending, &[MODEL], |stage| {
             let examples = read_examples(dataset)?;
-            let job = SftJob::new(recipe, base, &examples, stage.dir(), session)?;
+            let job = SftJob::new(recipe, base, &examples, stage.dir(), session);
             let job = SftJob {
                 with_cot,
                 seed,
@@ -288,7 +286,7 @@ impl<'r, 'a> SeedRun<'r, 'a> {
         let log = self.run.dir.root().to_owned();
         self.stage(&pending, &[MODEL], |stage| {
             let examples = read_examples(&prompts)?;
-            let job = GrpoJob::new(recipe, tuned.clone(), &examples, stage.dir(), session)?;
+            let job = GrpoJob::new(recipe, tuned.clone(), &examples, stage.dir(), session);
             GrpoJob { seed, log, ..job }.train()
         })?;
         Ok(ModelDir::at(pending.stage.path(MODEL)))
@@ -312,10 +310,11 @@ impl<'r, 'a> SeedRun<'r, 'a> {
         let (seed, session) = (self.seed, self.run.session);
         let outputs = ["results.json", "predictions.jsonl"];
         self.stage(&pending, &outputs, |stage| {
-            let job = EvalJob::new(recipe, model.clone(), suite, stage.dir(), session)?;
+            let template = recipe.model.template(None)?;
+            let job = EvalJob::new(recipe, model.clone(), suite, stage.dir(), session);
             let job = EvalJob {
                 label: name.to_owned(),
-                template: prompting.apply(&job.template),
+                template: Some(prompting.apply(&template)),
                 seed,
                 ..job
             };

@@ -1,12 +1,14 @@
 //! What can be typed after `rner cot`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use ner_cot::{Format, Rule, Shard, Structured};
+use ner_cot::{Durability, Format, Rule, Shard, Structured};
+use rner::cot::{Decisions, Flow};
+use rner_cli::args::{RecipeArgs, TeacherArgs};
 
 use super::money::{PeakArg, PriceArg};
-use crate::cli::{RecipeArgs, TeacherArgs};
 
 /// `rner cot …`
 #[derive(Debug, Subcommand)]
@@ -139,6 +141,17 @@ pub(crate) struct RuleArgs {
     pub(crate) attempts: Option<usize>,
 }
 
+impl RuleArgs {
+    /// The decisions that the flags are.
+    pub(crate) fn decisions(&self) -> Decisions {
+        Decisions {
+            no_rules: self.no_rule.clone(),
+            threshold: self.threshold,
+            attempts: self.attempts,
+        }
+    }
+}
+
 /// How fast requests are sent.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct FlowArgs {
@@ -178,6 +191,28 @@ pub(crate) struct FlowArgs {
     /// Wait for the disk once for so many answers, not for each; a power failure could then lose as many.
     #[arg(long, value_name = "ANSWERS")]
     pub(crate) sync_every: Option<usize>,
+}
+
+impl FlowArgs {
+    /// How the servers are asked.
+    pub(crate) fn flow(&self) -> Flow {
+        let seconds = |given: Option<u64>| given.map(Duration::from_secs);
+        Flow {
+            fixed_concurrency: self.fixed_concurrency,
+            requests_per_minute: self.rpm,
+            tokens_per_minute: self.tpm,
+            stream: self.stream,
+            first_byte_timeout: seconds(self.first_byte_timeout),
+            idle_timeout: seconds(self.idle_timeout),
+            timeout: seconds(self.timeout),
+            key_file: self.key_file.clone(),
+            judge_key_env: self.judge_key_env.clone(),
+            check_models: !self.no_model_check,
+            durability: self
+                .sync_every
+                .map_or(Durability::default(), Durability::Every),
+        }
+    }
 }
 
 /// Prices and budgets.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use ner_cot::{NearDuplicates, Source};
+use rner::cot::{leakage, source};
 use serde_json::json;
 
 use super::args::CheckArgs;
-use super::job::{leakage, source};
 
 /// Examples that are shown of each kind.
 const SHOWN: usize = 5;

@@ -1,28 +1,25 @@
 //! `rner cot generate`.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use ner_cot::{
-    Bill, Estimate, Funnel, Interval, Journal, Pipeline, Prices, Selection, Stop, StopCause,
-    estimate, export_batch,
+    Bill, Journal, Pipeline, RunOptions, Selection, Source, StopCause, estimate, export_batch,
 };
+use rner::cot::{
+    Annotation, Job, Servers, all_are_done, bill_text, estimate_text, journal_options, source,
+    write_card,
+};
+use rner::{Error, report};
+use rner_cli::progress::Terminal;
 use tokio::runtime::Runtime;
 
 use super::args::GenerateArgs;
-use super::card;
-use super::job::{Job, source};
-use super::servers::{Servers, gold, journal};
-use crate::commands::{resolve, teacher_sets};
-use crate::interrupt::{self, Interrupted};
-use crate::progress::Progress;
-use crate::report;
 
 /// Runs the command.
 pub(super) fn generate(args: &GenerateArgs) -> Result<()> {
-    let recipe = resolve(&args.recipe, teacher_sets(&args.teacher))?;
-    let job = Job::new(args, recipe.cot.clone(), recipe.run.seed)?;
+    let recipe = args.recipe.resolve(args.teacher.sets())?;
+    let job = described(args, Job::new(&args.data, recipe.cot, recipe.run.seed)?)?;
     if args.dry_run {
         return dry_run(&job, args);
     }
@@ -34,15 +31,36 @@ pub(super) fn generate(args: &GenerateArgs) -> Result<()> {
     }
     let runtime = Runtime::new().context("starting the network runtime")?;
     let known = || {
-        let rows: Result<Vec<_>, _> =
-            ner_cot::Source::rows(&source(&job.data)?)?.collect::<Result<Vec<_>, _>>();
-        Ok(gold(&rows?))
+        let rows: std::result::Result<Vec<_>, _> = source(&job.data)?.rows()?.collect();
+        Ok(rows?)
     };
-    let servers = Servers::start(&job.cot, job.seed, &args.flow, &args.money, known, &runtime)?;
+    let (flow, money) = (args.flow.flow(), args.money.money());
+    let servers = Servers::start(&job.cot, job.seed, &flow, &money, known, &runtime)?;
     match args.sample {
         Some(rows) => sample(&job, args, servers, rows, &runtime),
         None => whole(&job, args, servers, &selection, &runtime),
     }
+}
+
+/// The job with everything that the flags say of it.
+fn described(args: &GenerateArgs, mut job: Job) -> Result<Job> {
+    job.limit = args.rows.limit;
+    job.near_duplicates = args.rows.near_duplicates;
+    job.exclude(&args.rows.exclude)?;
+    if let Some(shard) = args.rows.shard {
+        job.take_shard(shard);
+    }
+    if let Some(prompts) = &args.prompts {
+        job.ask_with(prompts)?;
+    }
+    (job.structured, job.judge_structured) = (args.structured, args.judge_structured);
+    job.target = args.target;
+    job.license.clone_from(&args.license);
+    job.decide(&args.rules.decisions());
+    if let Some(concurrency) = args.flow.concurrency {
+        job.cot.concurrency = concurrency;
+    }
+    Ok(job)
 }
 
 /// All rows, to the end.
@@ -53,33 +71,32 @@ fn whole(
     selection: &Selection<'_>,
     runtime: &Runtime,
 ) -> Result<()> {
+    // What is left of `servers` is the simulated one, which serves until the end.
     let Servers {
         teacher,
         judge,
-        mut options,
+        options,
         ..
     } = servers;
-    options.target = args.target;
-    options.allow_change = args.allow_change;
+    let options = RunOptions {
+        target: args.target,
+        allow_change: args.allow_change,
+        ..options
+    };
     let pipeline = Pipeline::new(teacher, judge, job.pipeline_config()?)?;
     // Only a folder that is this job's own gets its description.
     let journal = pipeline.open(&args.out, &options)?;
     job.write(&args.out)?;
-    let (stop, line) = (
-        Stop::new(),
-        Line::new(args.target.unwrap_or(selection.rows())),
-    );
-    let watcher = runtime.spawn(pass_on_interrupts(stop.clone()));
-    let mut show = |p: &ner_cot::Progress| line.show(p, args.target.is_some());
-    let (out, formats) = (&args.out, &args.format);
-    let run = pipeline.generate(selection, journal, out, formats, &options, &stop, &mut show);
-    let generated = runtime.block_on(run);
-    watcher.abort();
-    let generated = generated?;
-    drop(line);
+    let annotation = Annotation {
+        pipeline: &pipeline,
+        options: &options,
+        session: &Terminal::session(),
+        runtime,
+    };
+    let generated = annotation.generate(selection, journal, &args.out, &args.format)?;
     let funnel = &generated.funnel;
     let bill = Bill::of(&Journal::open_to_read(&args.out)?, &args.money.prices())?;
-    card::write(
+    write_card(
         job,
         pipeline.plan(),
         funnel,
@@ -90,7 +107,7 @@ fn whole(
     eprintln!("{}", report::funnel_text(funnel));
     eprintln!("{}", bill_text(&bill, &args.money.prices()));
     match &generated.stopped {
-        Some(StopCause::Asked) => return Err(Interrupted.into()),
+        Some(StopCause::Asked) => return Err(Error::Interrupted.into()),
         Some(StopCause::Budget(why)) => {
             eprintln!("stopped: {why}; the same command with a larger budget goes on from here");
         }
@@ -107,19 +124,9 @@ fn whole(
         .iter()
         .for_each(|file| println!("{}", file.display()));
     match generated.stopped {
-        None => all_are_done(funnel),
+        None => Ok(all_are_done(funnel)?),
         Some(_) => Ok(()),
     }
-}
-
-/// An error if a failing server left rows open: a script must not take the rest for the whole.
-fn all_are_done(funnel: &Funnel) -> Result<()> {
-    anyhow::ensure!(
-        funnel.unfinished == 0,
-        "{} rows have no answer, because the server failed again and again; the same command goes on with them",
-        funnel.unfinished
-    );
-    Ok(())
 }
 
 /// Some rows, and what the rest would cost.
@@ -130,27 +137,30 @@ fn sample(
     rows: usize,
     runtime: &Runtime,
 ) -> Result<()> {
+    // What is left of `servers` is the simulated one, which serves until the end.
     let Servers {
         teacher,
         judge,
-        mut options,
+        options,
         ..
     } = servers;
-    options.allow_change = args.allow_change;
+    let options = RunOptions {
+        allow_change: args.allow_change,
+        ..options
+    };
     let pipeline = Pipeline::new(teacher, judge, job.pipeline_config()?)?;
     let journal = pipeline.open(&args.out, &options)?;
     job.write(&args.out)?;
     let selection = job.sample(rows)?;
-    let (stop, line) = (Stop::new(), Line::new(selection.rows()));
-    let watcher = runtime.spawn(pass_on_interrupts(stop.clone()));
-    let mut show = |p: &ner_cot::Progress| line.show(p, false);
-    let run = pipeline.send(&selection, journal, &options, &stop, &mut show);
-    let sent = runtime.block_on(run);
-    watcher.abort();
-    let (journal, sent) = sent?;
-    drop(line);
+    let annotation = Annotation {
+        pipeline: &pipeline,
+        options: &options,
+        session: &Terminal::session(),
+        runtime,
+    };
+    let (journal, sent) = annotation.send(&selection, journal)?;
     if sent.stopped == Some(StopCause::Asked) {
-        return Err(Interrupted.into());
+        return Err(Error::Interrupted.into());
     }
     let prices = args.money.prices();
     let funnel = ner_cot::replay(pipeline.plan(), &selection, &journal, None, &mut ())?;
@@ -163,9 +173,10 @@ fn sample(
 
 fn dry_run(job: &Job, args: &GenerateArgs) -> Result<()> {
     let selection = job.selection()?;
-    let journal = match args.out.join("journal.jsonl").exists() {
-        true => Some(Journal::open_to_read(&args.out)?),
-        false => None,
+    let journal = if args.out.join("journal.jsonl").exists() {
+        Some(Journal::open_to_read(&args.out)?)
+    } else {
+        None
     };
     let prices = args.money.prices();
     let estimate = estimate(&job.plan()?, &selection, journal.as_ref(), &prices)?;
@@ -176,7 +187,8 @@ fn dry_run(job: &Job, args: &GenerateArgs) -> Result<()> {
 
 fn write_batch(job: &Job, selection: &Selection<'_>, args: &GenerateArgs, to: &Path) -> Result<()> {
     let plan = job.plan()?;
-    let journal = plan.open_journal(&args.out, &journal(&args.flow), args.allow_change)?;
+    let options = journal_options(&args.flow.flow());
+    let journal = plan.open_journal(&args.out, &options, args.allow_change)?;
     job.write(&args.out)?;
     let export = export_batch(&plan, selection, &journal, to, Default::default())?;
     eprintln!("{}", report::funnel_text(&export.funnel));
@@ -192,128 +204,4 @@ fn write_batch(job: &Job, selection: &Selection<'_>, args: &GenerateArgs, to: &P
         .iter()
         .for_each(|file| println!("{}", file.display()));
     Ok(())
-}
-
-/// The line that is redrawn while a run goes on.
-struct Line {
-    progress: Progress,
-    begun: std::time::Instant,
-}
-
-impl Line {
-    fn new(rows: usize) -> Self {
-        Self {
-            progress: Progress::start("cot", rows, "sentences"),
-            begun: std::time::Instant::now(),
-        }
-    }
-
-    fn show(&self, p: &ner_cot::Progress, is_target: bool) {
-        let seconds = self.begun.elapsed().as_secs_f64().max(1e-3);
-        let mut words = format!(
-            "{} accepted, {} rejected, {} in flight, {:.0} tokens/s",
-            p.accepted,
-            p.rejected,
-            p.in_flight,
-            p.completion_tokens as f64 / seconds
-        );
-        if p.dollars > 0.0 {
-            words.push_str(&format!(", ${:.2}", p.dollars));
-        }
-        self.progress
-            .tick(if is_target { p.accepted } else { p.done }, &words);
-    }
-}
-
-/// Runs the pipeline for a stage that has its rows in memory.
-pub(crate) fn run_in_memory(
-    pipeline: &Pipeline,
-    rows: &[ner_types::Example],
-    out: &Path,
-    runtime: &Runtime,
-) -> Result<Funnel> {
-    let selection = Selection::new(rows, Default::default())?;
-    let (stop, line) = (Stop::new(), Line::new(rows.len()));
-    let watcher = runtime.spawn(pass_on_interrupts(stop.clone()));
-    let mut show = |p: &ner_cot::Progress| line.show(p, false);
-    let options = ner_cot::RunOptions::default();
-    let formats = [ner_cot::Format::Jsonl];
-    let journal = pipeline.open(out, &options)?;
-    let run = pipeline.generate(
-        &selection, journal, out, &formats, &options, &stop, &mut show,
-    );
-    let generated = runtime.block_on(run);
-    watcher.abort();
-    let generated = generated?;
-    if generated.stopped.is_some() {
-        return Err(Interrupted.into());
-    }
-    let funnel = generated.funnel;
-    all_are_done(&funnel)?;
-    line.progress.finish(&format!(
-        "{} of {} sentences accepted",
-        funnel.accepted, funnel.rows
-    ));
-    Ok(funnel)
-}
-
-/// Sets `stop` once the user interrupts.
-pub(crate) async fn pass_on_interrupts(stop: Stop) {
-    while !interrupt::requested() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    stop.stop();
-}
-
-/// Tokens and dollars by model.
-pub(super) fn bill_text(bill: &Bill, prices: &Prices) -> String {
-    let mut text = String::new();
-    for ((part, model), billed) in &bill.0 {
-        let part = format!("{part:?}").to_lowercase();
-        text.push_str(&format!(
-            "{part} {model}: {} answers, {} + {} tokens",
-            billed.answers, billed.usage.prompt_tokens, billed.usage.completion_tokens
-        ));
-        if billed.unreadable > 0 {
-            text.push_str(&format!(", {} unreadable", billed.unreadable));
-        }
-        if prices.is_known() {
-            text.push_str(&format!(", ${:.2}", billed.dollars));
-        }
-        text.push('\n');
-    }
-    text.trim_end().into()
-}
-
-/// What is known before a run.
-fn estimate_text(estimate: &Estimate) -> String {
-    let basis = match (estimate.sample, estimate.acceptance) {
-        (0, _) => {
-            "assumed lengths of answers (600 to 3,000 tokens); --sample N would measure them".into()
-        }
-        (n, Some(share)) => format!(
-            "{n} rows that are done, {:.1} % of them accepted",
-            100.0 * share
-        ),
-        (n, None) => format!("{n} rows that are done"),
-    };
-    let range = |i: &Interval, digits: usize| {
-        format!(
-            "{:.digits$} ({:.digits$} to {:.digits$})",
-            i.mean, i.low, i.high
-        )
-    };
-    let mut text = format!(
-        "{} rows, {} done, {} to ask about; from {basis}, 95 %:\n  requests {}\n  tokens   {}",
-        estimate.rows,
-        estimate.settled,
-        estimate.open,
-        range(&estimate.requests, 0),
-        range(&estimate.tokens, 0),
-    );
-    match &estimate.dollars {
-        Some(dollars) => text.push_str(&format!("\n  dollars  {}", range(dollars, 2))),
-        None => text.push_str("\n  dollars  unknown; give --price IN/OUT"),
-    }
-    text
 }

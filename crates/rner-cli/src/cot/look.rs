@@ -1,22 +1,21 @@
-//! `rner cot status`, `export`, `import`, `merge` and `compact`: folders, without servers.
+//! `rner cot status`, `export`, `view`, `import`, `merge` and `compact`: folders, without servers.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use ner_cot::{Bill, Journal, RealDisk, THRESHOLDS, export_dataset, import_batch, replay};
+use rner::cot::{Job, bill_text, page, write_card};
+use rner::report;
+use rner::run_dir::write_atomic;
+use rner_cli::exit::usage;
 use serde_json::json;
 
-use super::args::{ExportArgs, StatusArgs};
-use super::card;
-use super::generate::bill_text;
-use super::job::Job;
-use crate::exit::usage;
-use crate::report;
+use super::args::{ExportArgs, StatusArgs, ViewArgs};
 
 /// `rner cot status`.
 pub(super) fn status(args: &StatusArgs) -> Result<()> {
     let mut job = Job::read(&args.dir)?;
-    job.decide(&args.rules);
+    job.decide(&args.rules.decisions());
     let journal = Journal::open_to_read(&args.dir)?;
     let (plan, selection) = (job.plan()?, job.selection()?);
     let funnel = replay(&plan, &selection, &journal, job.target, &mut ())?;
@@ -58,7 +57,7 @@ pub(super) fn status(args: &StatusArgs) -> Result<()> {
 /// `rner cot export`.
 pub(super) fn export(args: &ExportArgs) -> Result<()> {
     let mut job = Job::read(&args.dir)?;
-    job.decide(&args.rules);
+    job.decide(&args.rules.decisions());
     job.license = args.license.clone().or(job.license);
     let journal = Journal::open_to_read(&args.dir)?;
     let (plan, selection) = (job.plan()?, job.selection()?);
@@ -66,9 +65,23 @@ pub(super) fn export(args: &ExportArgs) -> Result<()> {
     let target = args.target.or(job.target);
     let (funnel, files) = export_dataset(&plan, &selection, &journal, target, out, &args.format)?;
     let bill = Bill::of(&journal, &args.money.prices())?;
-    card::write(&job, &plan, &funnel, &bill, &files, out)?;
+    write_card(&job, &plan, &funnel, &bill, &files, out)?;
     eprintln!("{}", report::funnel_text(&funnel));
     files.iter().for_each(|file| println!("{}", file.display()));
+    Ok(())
+}
+
+/// `rner cot view`.
+pub(super) fn view(args: &ViewArgs) -> Result<()> {
+    let mut job = Job::read(&args.dir)?;
+    job.decide(&args.rules.decisions());
+    let page = page(&job, &args.dir, args.rows)?;
+    let path = match &args.out {
+        Some(path) => path.clone(),
+        None => args.dir.join("view.html"),
+    };
+    write_atomic(&path, page.as_bytes())?;
+    println!("{}", path.display());
     Ok(())
 }
 
@@ -94,7 +107,7 @@ pub(super) fn import(dir: &Path, results: &[PathBuf]) -> Result<()> {
 
 /// `rner cot merge`.
 pub(super) fn merge(dirs: &[PathBuf], out: &Path) -> Result<()> {
-    let jobs: Result<Vec<Job>> = dirs.iter().map(|dir| Job::read(dir)).collect();
+    let jobs: rner::Result<Vec<Job>> = dirs.iter().map(|dir| Job::read(dir)).collect();
     let jobs = jobs?;
     for (job, dir) in jobs.iter().zip(dirs) {
         if !job.is_part_of_same(&jobs[0]) {

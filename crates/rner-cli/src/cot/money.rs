@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use ner_cot::{Budget, Peak, Price, Prices};
+use rner::cot::Money;
 
 use super::args::MoneyArgs;
 
@@ -69,6 +70,17 @@ fn minute(text: &str) -> Option<u32> {
 }
 
 impl MoneyArgs {
+    /// Prices and budgets.
+    pub(crate) fn money(&self) -> Money {
+        Money {
+            prices: self.prices(),
+            budget: Budget {
+                dollars: self.budget_usd,
+                tokens: self.budget_tokens,
+            },
+        }
+    }
+
     /// What the models cost.
     pub(crate) fn prices(&self) -> Prices {
         let peak = self.peak.map(|peak| peak.0);
@@ -76,14 +88,6 @@ impl MoneyArgs {
         Prices {
             teacher: with_peak(self.price),
             judge: with_peak(self.judge_price),
-        }
-    }
-
-    /// What may be spent.
-    pub(crate) fn budget(&self) -> Budget {
-        Budget {
-            dollars: self.budget_usd,
-            tokens: self.budget_tokens,
         }
     }
 }

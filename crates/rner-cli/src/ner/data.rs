@@ -2,7 +2,6 @@
 
 mod convert;
 mod fetch;
-pub(crate) mod inputs;
 mod lengths;
 mod report;
 mod sample;
@@ -12,9 +11,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
-use ner_datasets::{FaultKind, Format, Policy};
-
-pub(super) use inputs::files;
+use ner_datasets::{FaultKind, Format, Policy, ReadOptions, read_labels};
 
 /// The arguments of `rner data`.
 #[derive(Clone, Debug, Args)]
@@ -182,6 +179,20 @@ struct ReadingArgs {
     faults: FaultArgs,
 }
 
+impl ReadingArgs {
+    /// The options of a command's readers. Identifiers are compared only by `check_ids`.
+    fn options(&self, policy: Policy, check_ids: bool) -> Result<ReadOptions> {
+        let labels = self.labels.as_deref().map(read_labels).transpose()?;
+        Ok(ReadOptions {
+            labels,
+            policy,
+            max_row_bytes: self.max_row_bytes,
+            check_ids,
+            ..ReadOptions::default()
+        })
+    }
+}
+
 /// Which faults stop the reader.
 #[derive(Clone, Debug, Args)]
 struct FaultArgs {
@@ -210,7 +221,7 @@ impl FaultArgs {
     fn policy(&self) -> Result<Policy> {
         if let Some(kind) = self.fatal.iter().find(|kind| self.skip.contains(kind)) {
             let message = format!("--fatal {kind} and --skip {kind} contradict each other");
-            return Err(crate::exit::usage(message));
+            return Err(rner_cli::exit::usage(message));
         }
         let base = match self.on_fault {
             OnFault::Losing => Policy::default(),

@@ -4,17 +4,15 @@ use std::path::Path;
 
 use anyhow::Result;
 use ner_eval::{EvalOptions, EvalResult, LoadedSuite, ResultTable, RunReport, Suite};
-use ner_types::PromptTemplate;
+use rner::recipe::Recipe;
+use rner::stages::{EvalJob, ModelDir, load_suite};
+use rner_cli::exit::usage;
+use rner_cli::progress::Terminal;
 
 use super::eval_url::UrlEval;
 use super::{eval_compare, eval_few_shot, eval_predictions, eval_suite};
-use crate::backend::dispatch;
-use crate::cli::{EvalArgs, EvalCommand, Prompting};
-use crate::commands::resolve;
-use crate::exit::usage;
-use crate::progress::Progress;
-use crate::recipe::Recipe;
-use crate::stages::{Answering, EvalJob, ModelDir, load_suite, prompt_template};
+use crate::cli::{EvalArgs, EvalCommand};
+use crate::commands::template;
 
 /// Runs the command.
 pub(crate) fn run(args: &EvalArgs) -> Result<()> {
@@ -27,7 +25,7 @@ pub(crate) fn run(args: &EvalArgs) -> Result<()> {
         .out
         .as_deref()
         .ok_or_else(|| usage("--out is missing"))?;
-    let recipe = resolve(&args.recipe, Vec::new())?;
+    let recipe = args.recipe.resolve(Vec::new())?;
     match (&args.source.model, &args.source.predictions, &args.url.url) {
         (Some(model), None, None) => of_model(args, &recipe, model, out),
         (None, Some(file), None) => {
@@ -49,32 +47,19 @@ fn options(recipe: &Recipe) -> EvalOptions {
     }
 }
 
-fn asked(args: &EvalArgs, template: PromptTemplate) -> PromptTemplate {
-    match args.prompting {
-        Prompting::Direct => template,
-        Prompting::StepByStep => template.step_by_step(),
-    }
-}
-
-fn prompting(args: &EvalArgs) -> ner_eval::Prompting {
-    match args.prompting {
-        Prompting::Direct => ner_eval::Prompting::Direct,
-        Prompting::StepByStep => ner_eval::Prompting::StepByStep,
-    }
-}
-
 fn of_server(args: &EvalArgs, recipe: &Recipe, out: &Path) -> Result<()> {
     check_url_data(args)?;
     let loaded = args.suite.load(Path::new(&args.data))?;
-    let template = prompt_template(&recipe.model, args.prompt.as_deref())?;
-    let progress = Progress::start("eval", loaded.suite.sentences(), "sentences");
+    let given = template(args.prompt.as_deref())?;
+    let template = recipe.model.template(given.as_ref())?;
+    let progress = Terminal::session().start("eval", loaded.suite.sentences(), "sentences");
     UrlEval {
         suite: &args.suite,
         train: &args.train,
         url: &args.url,
         loaded,
         template: &template,
-        prompting: prompting(args),
+        prompting: args.prompting.into(),
         max_new_tokens: recipe.eval.max_new_tokens,
         options: options(recipe),
         out,
@@ -114,9 +99,12 @@ fn of_model(args: &EvalArgs, recipe: &Recipe, model: &Path, out: &Path) -> Resul
         return Ok(());
     };
     let result = complete(args, recipe, model, &loaded.suite, out)?;
-    let settings =
-        args.suite
-            .settings(&args.train, name, Some(prompting(args)), options(recipe))?;
+    let settings = args.suite.settings(
+        &args.train,
+        name,
+        Some(args.prompting.into()),
+        options(recipe),
+    )?;
     let report = RunReport::new(
         &loaded,
         result.predictions,
@@ -132,10 +120,10 @@ fn of_model(args: &EvalArgs, recipe: &Recipe, model: &Path, out: &Path) -> Resul
 fn published_suite(args: &EvalArgs) -> Result<Option<LoadedSuite>> {
     let data = Path::new(&args.data);
     let own = args.data == "tiny" || args.limit.is_some() || has_jsonl(data);
-    match own {
-        true => Ok(None),
-        false => args.suite.load(data).map(Some),
+    if own {
+        return Ok(None);
     }
+    args.suite.load(data).map(Some)
 }
 
 fn has_jsonl(dir: &Path) -> bool {
@@ -154,16 +142,13 @@ fn complete(
     suite: &Suite,
     out: &Path,
 ) -> Result<EvalResult> {
-    let template = prompt_template(&recipe.model, args.prompt.as_deref())?;
+    let given = template(args.prompt.as_deref())?;
+    let template = recipe.model.template(given.as_ref())?;
+    let session = Terminal::session();
+    let model = ModelDir::find(model, &session)?;
     let job = EvalJob {
-        label: "eval".into(),
-        model: ModelDir::find(model)?,
-        suite,
-        weights: Answering::of(recipe),
-        template: asked(args, template),
-        config: &recipe.eval,
-        seed: recipe.run.seed,
-        out: out.to_owned(),
+        template: Some(ner_eval::Prompting::from(args.prompting).apply(&template)),
+        ..EvalJob::new(recipe, model, suite, out, &session)
     };
-    dispatch(recipe.run.backend, job)
+    Ok(job.evaluate()?)
 }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 use ner_eval::{EvalOptions, RunScores, SCORES_FILE, compare_runs, read_predictions_for};
+use rner_cli::exit::usage;
 
 use super::eval_suite::SuiteArgs;
-use crate::exit::usage;
 
 /// Flags of `rner eval compare`.
 #[derive(Clone, Debug, Args)]

@@ -6,8 +6,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use ner_datasets::write_jsonl;
 use ner_eval::SuiteSpec;
-
-use crate::exit::usage;
+use rner_cli::exit::usage;
 
 /// Flags of `rner eval few-shot`.
 #[derive(Clone, Debug, Args)]

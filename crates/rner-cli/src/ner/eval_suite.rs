@@ -9,8 +9,7 @@ use ner_eval::{
     SuiteSpec, TrainingData,
 };
 use ner_score::Scorer;
-
-use crate::exit::usage;
+use rner_cli::exit::usage;
 
 /// What to do about data or predictions that do not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -91,7 +90,7 @@ impl SuiteArgs {
         if train.train.is_empty() {
             return Ok(None);
         }
-        let files = super::data::files(&train.train, None)?;
+        let files = rner::inputs::files(&train.train, None)?;
         let files: Vec<PathBuf> = files.into_iter().map(|(path, _)| path).collect();
         Ok(Some(self.spec()?.read_training(&files)?))
     }

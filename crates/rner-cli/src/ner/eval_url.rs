@@ -10,10 +10,10 @@ use ner_eval::{
     RunReport, UrlCompleter, UrlConfig, UrlError, evaluate_from,
 };
 use ner_types::PromptTemplate;
+use rner_cli::exit::usage;
+use rner_cli::interrupt;
 
 use super::eval_suite::{SuiteArgs, TrainArgs, finish};
-use crate::exit::usage;
-use crate::interrupt::{self, Interrupted};
 
 /// Name of the file in which answers are kept while the evaluation runs.
 const LOG: &str = "predictions.partial.jsonl";
@@ -120,7 +120,7 @@ impl UrlEval<'_> {
         }
         let result = asked?;
         if interrupt::requested() && !result.complete {
-            return Err(Interrupted.into());
+            return Err(rner::Error::Interrupted.into());
         }
         self.report(source, result, log)
     }

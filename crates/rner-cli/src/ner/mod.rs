@@ -1,6 +1,5 @@
 //! Commands about entities: files in, files and tables out. Only [`eval`] may load a model.
 
-pub(crate) mod bench_score;
 pub(crate) mod data;
 pub(crate) mod eval;
 pub(crate) mod eval_compare;

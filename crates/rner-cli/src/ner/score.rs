@@ -14,9 +14,9 @@ use ner_score::{
     Seen, approximate_randomization, bootstrap, mean_f1, paired_bootstrap, paper_mean_f1_percent,
     total,
 };
+use rner_cli::exit::usage;
 use serde::Serialize;
 
-use crate::exit::usage;
 use input::{Answered, Gold};
 
 /// Flags of `rner score`.

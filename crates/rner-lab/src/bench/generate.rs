@@ -1,4 +1,4 @@
-//! `rner bench generate`: the generator on a random model and random prompts.
+//! `rner-lab bench generate`: the generator on a random model and random prompts.
 
 use std::num::NonZero;
 use std::ops::ControlFlow;
@@ -9,20 +9,21 @@ use clap::Args;
 use lm_generate::{Generator, NewToken, Observer, Progress, Request, Sampling};
 use lm_kernels::{LmOps, TrainBackend};
 use lm_model::{QUANTIZED_BLOCK, Qwen3Config};
+use rner::backend::{Device, Inner, Task, dispatch};
+use rner::recipe::Quantize;
+use rner_cli::args::quantizations;
+use rner_cli::exit::usage;
+use rner_cli::interrupt;
 use serde::Serialize;
 
 use super::measure::{Memory, check_peak, median, print};
 use super::shape::ShapeArgs;
-use crate::backend::{Device, Inner, Task, dispatch};
-use crate::exit::usage;
-use crate::interrupt::{self, Interrupted};
-use crate::recipe::Quantize;
 
 /// What the numbers hold, for the report.
 const TIMED: &str =
     "prefill of all prompts and all new tokens, sampled from the whole vocabulary; no stop token";
 
-/// Flags of `rner bench generate`.
+/// Flags of `rner-lab bench generate`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct BenchGenerateArgs {
     #[command(flatten)]
@@ -37,7 +38,7 @@ pub(crate) struct BenchGenerateArgs {
     #[arg(long, value_name = "N", default_value = "128")]
     new: NonZero<usize>,
     /// Narrow the matrices of the weights.
-    #[arg(long, value_enum, default_value = "none")]
+    #[arg(long, value_parser = quantizations(), default_value = "none")]
     quantize: Quantize,
     /// Temperature; 0 takes the most probable token.
     #[arg(long, default_value_t = 0.9)]
@@ -82,7 +83,7 @@ struct Output {
     peak_rss_bytes: Option<u64>,
 }
 
-/// `rner bench generate`.
+/// `rner-lab bench generate`.
 pub(crate) fn run(args: &BenchGenerateArgs) -> Result<()> {
     check_peak("--peak-gbs", args.peak_gbs)?;
     if args.temperature < 0.0 || !args.temperature.is_finite() {
@@ -103,6 +104,7 @@ struct GenerateTask<'a> {
 
 impl Task for GenerateTask<'_> {
     type Output = Output;
+    type Error = anyhow::Error;
 
     fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<Output> {
         let shape = &self.args.shape;
@@ -199,7 +201,7 @@ fn repeat<B: LmOps>(generator: &mut Generator<B>, requests: &[Request]) -> Resul
     let mut watch = FirstToken { begun, first: None };
     let result = generator.generate_observed(requests, &mut watch);
     if interrupt::requested() {
-        return Err(Interrupted.into());
+        return Err(rner::Error::Interrupted.into());
     }
     result?;
     let all = begun.elapsed();

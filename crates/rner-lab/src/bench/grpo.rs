@@ -1,4 +1,4 @@
-//! `rner bench grpo`: the trainer's own step on a random model, random prompts and a reward of token ids.
+//! `rner-lab bench grpo`: the trainer's own step on a random model, random prompts and a reward of token ids.
 
 mod task;
 
@@ -9,19 +9,19 @@ use clap::Args;
 use lm_grpo::GrpoConfig;
 use lm_model::Qwen3Config;
 use lm_train::ScheduleKind;
+use rner::backend::dispatch;
 use serde::Serialize;
 
 use self::task::{GrpoTask, Step};
 use super::measure::{Memory, median, print};
 use super::shape::ShapeArgs;
-use crate::backend::dispatch;
 
 /// What the numbers hold, for the report.
 const TIMED: &str = "one step of the trainer from the end of the one before: rollouts by the built-in engine, rewards, passes of \
                      the reference and the policy, clipping by the global norm, AdamW; new prompts in every step, completions of \
                      exactly new-tokens tokens; the reward is the share of different tokens in a completion";
 
-/// Flags of `rner bench grpo`.
+/// Flags of `rner-lab bench grpo`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct BenchGrpoArgs {
     #[command(flatten)]
@@ -118,14 +118,14 @@ struct Phases {
     rest: f64,
 }
 
-/// `rner bench grpo`.
+/// `rner-lab bench grpo`.
 pub(crate) fn run(args: &BenchGrpoArgs) -> Result<()> {
     let longest = args.prompt_tokens.get() + args.new_tokens.get();
     let config = args.shape.config(longest)?;
     let trainer = args.trainer();
     trainer
         .validate()
-        .map_err(|error| crate::exit::usage(error.to_string()))?;
+        .map_err(|error| rner_cli::exit::usage(error.to_string()))?;
     let task = GrpoTask {
         args,
         config: &config,

@@ -1,4 +1,4 @@
-//! `rner bench load`: what loading a checkpoint costs, beside reading its files.
+//! `rner-lab bench load`: what loading a checkpoint costs, beside reading its files.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -7,28 +7,29 @@ use anyhow::{Context, Result};
 use clap::Args;
 use lm_kernels::TrainBackend;
 use lm_model::checkpoint;
+use rner::backend::{Device, Inner, Task, dispatch};
+use rner::recipe::{Backend, Dtype};
+use rner_cli::args::{backends, dtypes};
+use rner_cli::exit::usage;
 use serde::Serialize;
 
 use super::measure::{Memory, median};
-use crate::backend::{Device, Inner, Task, dispatch};
-use crate::exit::usage;
-use crate::recipe::{Backend, Dtype};
 
 /// What the ratios compare, for the report.
 const TIMED: &str = "load: map, check and convert all tensors into a model on the device; read: all weight files into fresh \
                      memory, one after the other; alternating, the files in the page cache";
 
-/// Flags of `rner bench load`.
+/// Flags of `rner-lab bench load`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct BenchLoadArgs {
     /// Folder with config.json and safetensors files.
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
     /// Type of the weights in memory.
-    #[arg(long, value_enum, default_value = "bf16")]
+    #[arg(long, value_parser = dtypes(), default_value = "bf16")]
     dtype: Dtype,
     /// Burn backend.
-    #[arg(long, value_enum, default_value = "flex")]
+    #[arg(long, value_parser = backends(), default_value = "flex")]
     backend: Backend,
     /// Timed repetitions, after one that is not timed.
     #[arg(long, value_name = "N", default_value_t = 5)]
@@ -55,7 +56,7 @@ struct Output {
     memory_ratio: Option<f64>,
 }
 
-/// `rner bench load`.
+/// `rner-lab bench load`.
 pub(crate) fn run(args: &BenchLoadArgs) -> Result<()> {
     if args.repetitions == 0 {
         return Err(usage("a measurement needs --repetitions of 1 or more"));
@@ -69,6 +70,7 @@ struct Load<'a>(&'a BenchLoadArgs);
 
 impl Task for Load<'_> {
     type Output = Output;
+    type Error = anyhow::Error;
 
     fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<Output> {
         let Self(args) = self;

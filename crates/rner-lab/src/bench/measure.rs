@@ -1,9 +1,8 @@
 //! Medians, memory, and how a measurement is printed.
 
 use anyhow::Result;
+use rner_cli::exit::usage;
 use serde::Serialize;
-
-use crate::exit::usage;
 
 /// Refuses a peak that nothing can be a share of.
 pub(super) fn check_peak(flag: &str, peak: Option<f64>) -> Result<()> {

@@ -1,6 +1,6 @@
-//! `rner bench load`, `sft`, `generate` and `grpo`: what the parts of the program cost on this machine, as JSON.
+//! `rner-lab bench load`, `sft`, `generate` and `grpo`: what the parts of the program cost on this machine, as JSON.
 //!
-//! `rner bench score` needs no tensors and lies with the scorer.
+//! `rner-lab bench score` needs no tensors and lies with the scorer.
 
 mod generate;
 mod grpo;

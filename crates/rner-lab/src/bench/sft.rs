@@ -1,4 +1,4 @@
-//! `rner bench sft`: the trainer's own step on a random model and random tokens.
+//! `rner-lab bench sft`: the trainer's own step on a random model and random tokens.
 
 use std::num::NonZero;
 
@@ -7,18 +7,18 @@ use clap::Args;
 use lm_kernels::TrainBackend;
 use lm_model::Qwen3Config;
 use lm_train::{Monitor, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics, train_sft};
+use rner::backend::{Device, Task, dispatch};
+use rner_cli::interrupt;
 use serde::Serialize;
 
 use super::measure::{Memory, check_peak, median, print};
 use super::shape::ShapeArgs;
-use crate::backend::{Device, Task, dispatch};
-use crate::interrupt::{self, Interrupted};
 
 /// What the numbers hold, for the report.
 const TIMED: &str = "one optimizer step of the trainer: forward, backward, clipping by the global norm, AdamW; \
                      the same batch every time, a target at every token";
 
-/// Flags of `rner bench sft`.
+/// Flags of `rner-lab bench sft`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct BenchSftArgs {
     #[command(flatten)]
@@ -97,7 +97,7 @@ struct Phases {
     optimizer_seconds: f64,
 }
 
-/// `rner bench sft`.
+/// `rner-lab bench sft`.
 pub(crate) fn run(args: &BenchSftArgs) -> Result<()> {
     check_peak("--peak-tflops", args.peak_tflops)?;
     let config = args.shape.config(args.seq.get() + 1)?;
@@ -112,6 +112,7 @@ struct SftTask<'a> {
 
 impl Task for SftTask<'_> {
     type Output = Output;
+    type Error = anyhow::Error;
 
     fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<Output> {
         let args = self.args;
@@ -128,7 +129,7 @@ impl Task for SftTask<'_> {
         let (config, files) = (args.trainer(), RunFiles::default());
         let outcome = train_sft(model, samples.as_slice(), &config, &files, &mut steps)?;
         if outcome.stopped {
-            return Err(Interrupted.into());
+            return Err(rner::Error::Interrupted.into());
         }
         ensure!(steps.0.len() > args.warmups, "no step was timed");
         Ok(self.output(&steps.0[args.warmups..], trained, before))

@@ -8,11 +8,11 @@ use lm_kernels::{LmOps, TrainBackend};
 use lm_model::{Error, LoraConfig, Qwen3, Qwen3Config};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rner::backend::Device;
+use rner::recipe::{Backend, Dtype};
+use rner_cli::args::{backends, dtypes};
+use rner_cli::exit::usage;
 use serde::Serialize;
-
-use crate::backend::Device;
-use crate::exit::usage;
-use crate::recipe::{Backend, Dtype};
 
 /// Shape of the model, type of its weights and where it runs.
 #[derive(Clone, Debug, Args, Serialize)]
@@ -42,10 +42,10 @@ pub(super) struct ShapeArgs {
     #[arg(long)]
     pub(super) tied: bool,
     /// Type of the weights.
-    #[arg(long, value_enum, default_value = "f32")]
+    #[arg(long, value_parser = dtypes(), default_value = "f32")]
     pub(super) dtype: Dtype,
     /// Burn backend.
-    #[arg(long, value_enum, default_value = "flex")]
+    #[arg(long, value_parser = backends(), default_value = "flex")]
     pub(super) backend: Backend,
     /// Seed of weights, tokens and samples.
     #[arg(long, default_value_t = 42)]

@@ -1,4 +1,4 @@
-//! `rner bench cot`: requests a second of the NER-CoT pipeline against a server that costs next to nothing.
+//! `rner-lab bench cot`: requests a second of the NER-CoT pipeline against a server that costs next to nothing.
 //!
 //! The server is another process of the same program on the same machine, so that it takes its share of the
 //! processors, but not of the memory that is measured. Its answers are always the same; nothing that is measured
@@ -19,18 +19,18 @@ use ner_cot::{
     ChatClient, Disk, Durability, Endpoint, JournalOptions, Pipeline, PipelineConfig, RunOptions,
     Selection, SelectionOptions, Stop,
 };
+use rner_cli::exit::usage;
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
 use self::rows::Rows;
 use self::server::Server;
-use crate::exit::usage;
 
 /// What the figures are of, for the report.
 const TIMED: &str = "Pipeline::send: rows to questions, requests over loopback to a server process on the same machine, answers to the \
                      journal, rules, judge; half of the requests go to the teacher and half to the judge";
 
-/// Flags of `rner bench cot`.
+/// Flags of `rner-lab bench cot`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct BenchCotArgs {
     /// Requests of one run, an even number: each row is one question to the teacher and one to the judge.
@@ -115,7 +115,7 @@ struct Output {
     fsyncs: u64,
 }
 
-/// `rner bench cot`.
+/// `rner-lab bench cot`.
 pub(crate) fn run(args: &BenchCotArgs) -> Result<()> {
     if args.serve {
         return server::serve(Duration::from_millis(args.latency_ms));

@@ -1,4 +1,4 @@
-//! The sentences of `rner bench cot`: made when they are asked for, so that they take no memory.
+//! The sentences of `rner-lab bench cot`: made when they are asked for, so that they take no memory.
 
 use ner_cot::{Source, SourceRows};
 use ner_types::Example;

@@ -1,4 +1,4 @@
-//! The server of `rner bench cot`: a process of its own, with as little work per request as HTTP allows.
+//! The server of `rner-lab bench cot`: a process of its own, with as little work per request as HTTP allows.
 //!
 //! It looks for the end of the head, `content-length` and the model's name, and sends bytes that it has ready. A web
 //! framework would take the processor time that is to be measured.

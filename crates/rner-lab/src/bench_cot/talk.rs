@@ -1,4 +1,4 @@
-//! What the server of `rner bench cot` answers, and how long questions and answers are.
+//! What the server of `rner-lab bench cot` answers, and how long questions and answers are.
 
 use anyhow::Result;
 use ner_cot::{ChatRequest, Message, Prompts, Sampling};

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use burn::module::AutodiffModule;
 use lm_kernels::{LmOps, TrainBackend};
 use lm_model::{Qwen3, checkpoint};
+use rner::backend::{Device, Inner};
 use serde::Deserialize;
 
 use super::board::Board;
@@ -14,7 +15,6 @@ use super::files::read_json_if_there;
 use super::forward::{ExpectedLoss, Forward};
 use super::layout::{Layout, Part};
 use super::rotary::Models;
-use crate::backend::{Device, Inner};
 
 /// Of the merged model against the adapter on its base.
 const MERGED: Tolerance = Tolerance::Absolute(1e-4);

@@ -7,12 +7,12 @@ use burn::tensor::{Int, Tensor, TensorData};
 use lm_generate::{Generator, Request, Sampling};
 use lm_kernels::{LmOps, ops};
 use lm_model::Qwen3;
+use rner_cli::interrupt;
 use serde::Deserialize;
 
 use super::compare::{Comparison, Tolerance};
 use super::files::read_back;
 use super::rotary::Models;
-use crate::interrupt;
 
 /// Completions of one prompt that share its prefill.
 const GROUP: usize = 3;

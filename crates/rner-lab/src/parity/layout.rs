@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use rner_cli::exit::usage;
 use serde_json::Value;
 
 use super::files;
-use crate::exit::usage;
 
 /// A kind of reference values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

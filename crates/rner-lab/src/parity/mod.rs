@@ -1,4 +1,4 @@
-//! `rner parity`: this program against reference values of transformers, PEFT and PyTorch.
+//! `rner-lab parity`: this program against reference values of transformers, PEFT and PyTorch.
 //!
 //! A folder of reference values is recognised by the files in it, not by names or sizes, so values
 //! of any seed, width, depth, head size or rank will do. Every part gives one or more lines; a part
@@ -25,9 +25,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use lm_kernels::TrainBackend;
-
-use crate::backend::{Device, Task};
-use crate::interrupt;
+use rner::backend::{Device, Task};
+use rner_cli::interrupt;
 
 use board::Board;
 pub(crate) use layout::Layout;
@@ -45,6 +44,7 @@ pub(crate) struct ParityJob<'a> {
 
 impl Task for ParityJob<'_> {
     type Output = Board;
+    type Error = anyhow::Error;
 
     fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<Board> {
         let mut board = Board::new(self.json);

@@ -8,6 +8,7 @@ use burn::module::AutodiffModule;
 use lm_kernels::{LmOps, TrainBackend};
 use lm_model::checkpoint::{self, SaveDtype};
 use lm_model::{Qwen3, WeightDtype};
+use rner::backend::Device;
 use serde::Deserialize;
 
 use super::board::Board;
@@ -17,7 +18,6 @@ use super::forward::{ExpectedLoss, Forward};
 use super::greedy::Greedy;
 use super::layout::Part;
 use super::rotary::Models;
-use crate::backend::Device;
 
 /// `expected.json` beside a checkpoint.
 #[derive(Default, Deserialize)]

@@ -6,13 +6,13 @@ use anyhow::{Context, Result};
 use lm_model::ChatTokenizer;
 use lm_train::Sample;
 use ner_types::{Example, PromptTemplate, render_completion};
+use rner::stages::samples;
 use serde::Deserialize;
 
 use super::board::Board;
 use super::compare::{Comparison, Tolerance};
 use super::files::read_json;
 use super::layout::{Layout, Part};
-use crate::stages::samples;
 
 #[derive(Deserialize)]
 struct File {

@@ -6,6 +6,8 @@ use lm_model::{Qwen3, checkpoint};
 use lm_train::{
     BatchLayout, Monitor, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics, train_sft_on,
 };
+use rner::backend::{Device, fuses};
+use rner_cli::interrupt;
 use serde::Deserialize;
 
 use super::batch::{Batch, Row};
@@ -14,8 +16,6 @@ use super::compare::{Comparison, Tolerance};
 use super::files::{TensorFile, read_json};
 use super::layout::{Layout, Part};
 use super::rotary::Models;
-use crate::backend::{Device, fuses};
-use crate::interrupt::{self, Interrupted};
 
 /// Of every step, against PyTorch.
 const STEP: Tolerance = Tolerance::Relative(1e-3);
@@ -224,7 +224,7 @@ fn train<B: TrainBackend>(
     let model = model.clone();
     let outcome = train_sft_on(devices, model, samples, config, &files, &mut recorder)?;
     if outcome.stopped {
-        return Err(Interrupted.into());
+        return Err(rner::Error::Interrupted.into());
     }
     Ok(recorder.0)
 }

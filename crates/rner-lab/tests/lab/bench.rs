@@ -1,4 +1,4 @@
-//! `rner bench load`, `sft`, `generate` and `grpo`: what they print. What they measure is the machine's business.
+//! `rner-lab bench load`, `sft`, `generate` and `grpo`: what they print. What they measure is the machine's business.
 
 use super::support::{TestResult, fails, root, succeeds};
 

@@ -1,11 +1,11 @@
-//! `rner parity` on the reference values of the repository, on damaged ones, and on none.
+//! `rner-lab parity` on the reference values of the repository, on damaged ones, and on none.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::support::{TestResult, fails, rner, root, stderr, text};
+use super::support::{TestResult, fails, rner_lab, root, stderr, text};
 
 fn fixtures() -> PathBuf {
     root().join("fixtures/parity")
@@ -37,7 +37,7 @@ fn add(path: &Path, pointer: &str, amount: f64) -> TestResult {
 
 /// The lines of a run, which must end with this code.
 fn lines(dir: &Path, code: i32) -> Result<Vec<String>, Box<dyn std::error::Error>> {
-    let output = rner(&["parity", text(dir)]).output()?;
+    let output = rner_lab(&["parity", text(dir)]).output()?;
     let said = String::from_utf8(output.stdout.clone())?;
     assert_eq!(
         output.status.code(),
@@ -50,7 +50,7 @@ fn lines(dir: &Path, code: i32) -> Result<Vec<String>, Box<dyn std::error::Error
 
 #[test]
 fn everything_in_the_repository_agrees() -> TestResult {
-    let output = rner(&["parity", "fixtures/parity", "--json"]).output()?;
+    let output = rner_lab(&["parity", "fixtures/parity", "--json"]).output()?;
     let said: Value = serde_json::from_slice(&output.stdout)?;
     assert_eq!(
         output.status.code(),
@@ -132,7 +132,7 @@ fn damaged_files_fail_with_a_reason() -> TestResult {
         "{\"logits\": [[1.0]]}",
     )?;
     fs::write(dir.path().join("grpo/cases.json"), "{")?;
-    let output = rner(&["parity", text(dir.path())]).output()?;
+    let output = rner_lab(&["parity", text(dir.path())]).output()?;
     let said = String::from_utf8(output.stdout.clone())?;
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("missing field `cases`"), "{said}");

@@ -3,9 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use ner_cot::{
-    Format, Funnel, Generated, Journal, Pipeline, RunOptions, Selection, Sent, Stop,
-};
+use ner_cot::{Format, Funnel, Generated, Journal, Pipeline, RunOptions, Selection, Sent, Stop};
 use ner_types::Example;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
@@ -90,9 +88,7 @@ impl Annotation<'_> {
         let (stop, watcher) = self.pass_on();
         let (pipeline, options) = (self.pipeline, self.options);
         let mut show = |p: &ner_cot::Progress| line.show(p, options.target.is_some());
-        let run = pipeline.generate(
-            selection, journal, out, formats, options, &stop, &mut show,
-        );
+        let run = pipeline.generate(selection, journal, out, formats, options, &stop, &mut show);
         let generated = self.runtime.block_on(run);
         watcher.abort();
         Ok(generated?)

@@ -2,9 +2,12 @@
 
 use lm_kernels::LmOps;
 use lm_model::{Precision, Qwen3};
+use ner_types::{PromptTemplate, TemplateError};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+use crate::tiny;
 
 /// `[run]`: name, seeds and backend.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -175,6 +178,24 @@ pub struct Model {
     pub dtype: Dtype,
     /// The prompt's wording: `paper`, `tiny` or the path of a template.
     pub prompt: String,
+}
+
+impl Model {
+    /// `given`, or else the prompt that the recipe names.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is no template.
+    pub fn template(
+        &self,
+        given: Option<&PromptTemplate>,
+    ) -> Result<PromptTemplate, TemplateError> {
+        match (given, self.prompt.as_str()) {
+            (Some(given), _) => Ok(given.clone()),
+            (None, "paper") => Ok(PromptTemplate::paper()),
+            (None, "tiny") => PromptTemplate::parse(tiny::PROMPT),
+            (None, path) => PromptTemplate::load(Path::new(path)),
+        }
+    }
 }
 
 /// Type of the weights.

@@ -90,11 +90,7 @@ fn segment(entity: &Entity, text: &str, gold: &HashSet<Key>) -> Segment {
 /// The text in segments, and the entities that do not occur in it.
 ///
 /// Longer entities are placed first, each at its first place that is still free.
-pub fn mark(
-    text: &str,
-    entities: &[Entity],
-    gold: &[Entity],
-) -> (Vec<Segment>, Vec<Segment>) {
+pub fn mark(text: &str, entities: &[Entity], gold: &[Entity]) -> (Vec<Segment>, Vec<Segment>) {
     let gold = keys(gold);
     let mut order: Vec<&Entity> = entities.iter().collect();
     order.sort_by_key(|e| std::cmp::Reverse(e.text.len()));

@@ -13,7 +13,7 @@ use ner_eval::{
 use ner_types::PromptTemplate;
 use tokio_util::sync::CancellationToken;
 
-use super::{Answering, ModelDir, prompt_template};
+use super::{Answering, ModelDir};
 use crate::backend::{Device, Inner, Task, dispatch};
 use crate::error::{Context, Error, Result};
 use crate::recipe::Recipe;
@@ -34,8 +34,8 @@ pub struct EvalJob<'a> {
     pub suite: &'a Suite,
     /// How the weights are kept in memory.
     pub weights: Answering,
-    /// The prompt.
-    pub template: PromptTemplate,
+    /// The prompt; the recipe's if left out.
+    pub template: Option<PromptTemplate>,
     /// Batch, length and bootstrap.
     pub recipe: &'a Recipe,
     /// Seed of the bootstrap.
@@ -48,27 +48,24 @@ pub struct EvalJob<'a> {
 
 impl<'a> EvalJob<'a> {
     /// The evaluation of a recipe, asked directly.
-    ///
-    /// # Errors
-    /// A prompt template that cannot be read.
     pub fn new(
         recipe: &'a Recipe,
         model: ModelDir,
         suite: &'a Suite,
         out: impl Into<PathBuf>,
         session: &'a Session,
-    ) -> Result<Self> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             label: "eval".to_owned(),
             model,
             suite,
             weights: Answering::of(recipe),
-            template: prompt_template(&recipe.model, None)?,
+            template: None,
             recipe,
             seed: recipe.run.seed,
             out: out.into(),
             session,
-        })
+        }
     }
 
     /// Answers and scores on the recipe's backend.
@@ -88,6 +85,7 @@ impl Task for EvalJob<'_> {
     fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<EvalResult> {
         std::fs::create_dir_all(&self.out)
             .with_context(|| format!("cannot create {}", self.out.display()))?;
+        let template = self.recipe.model.template(self.template.as_ref())?;
         let tokenizer = self.model.tokenizer()?;
         let model = self
             .model
@@ -100,7 +98,7 @@ impl Task for EvalJob<'_> {
             self.session.stop().clone(),
         );
         let partial = self.out.join("predictions.partial.jsonl");
-        let result = self.answer(&mut completer, &partial)?;
+        let result = self.answer(&template, &mut completer, &partial)?;
         if !result.complete {
             return Err(Error::Interrupted);
         }
@@ -112,7 +110,12 @@ impl Task for EvalJob<'_> {
 }
 
 impl EvalJob<'_> {
-    fn answer(&self, completer: &mut dyn Completer, partial: &Path) -> Result<EvalResult> {
+    fn answer(
+        &self,
+        template: &PromptTemplate,
+        completer: &mut dyn Completer,
+        partial: &Path,
+    ) -> Result<EvalResult> {
         let done = earlier_predictions(partial)?;
         let mut file = open_for_appending(partial)?;
         let progress = self
@@ -128,7 +131,7 @@ impl EvalJob<'_> {
         let result = evaluate_from(
             done,
             self.suite,
-            &self.template,
+            template,
             completer,
             &options,
             &mut |state| {

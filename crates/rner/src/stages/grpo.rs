@@ -17,10 +17,10 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-pub use self::reward::NerReward;
 pub use self::engine::Rollout;
+pub use self::reward::NerReward;
 pub use self::table::CompletionTable;
-use super::{ModelDir, Watch, prompt_template, sft};
+use super::{ModelDir, Watch, sft};
 use crate::backend::{self, Device, Task};
 use crate::error::{Context, Error, Result};
 use crate::plan::rollout_batches;
@@ -33,8 +33,8 @@ pub struct GrpoJob<'a> {
     pub base: ModelDir,
     /// Annotated sentences to practise on.
     pub examples: &'a [Example],
-    /// The prompt.
-    pub template: PromptTemplate,
+    /// The prompt; the recipe's if left out.
+    pub template: Option<PromptTemplate>,
     /// Hyperparameters, adapters and devices.
     pub recipe: &'a Recipe,
     /// Who samples the completions, if it is not this program.
@@ -51,28 +51,25 @@ pub struct GrpoJob<'a> {
 
 impl<'a> GrpoJob<'a> {
     /// The reinforcement learning of a recipe, completions sampled by this program, everything in the folder `out`.
-    ///
-    /// # Errors
-    /// A prompt template that cannot be read.
     pub fn new(
         recipe: &'a Recipe,
         base: ModelDir,
         examples: &'a [Example],
         out: impl Into<PathBuf>,
         session: &'a Session,
-    ) -> Result<Self> {
+    ) -> Self {
         let out = out.into();
-        Ok(Self {
+        Self {
             base,
             examples,
-            template: prompt_template(&recipe.model, None)?,
+            template: None,
             recipe,
             rollout: None,
             seed: recipe.run.seed,
             log: out.clone(),
             out,
             session,
-        })
+        }
     }
 
     /// Trains on the recipe's backend, and says in a few words what was done.
@@ -158,12 +155,12 @@ impl GrpoJob<'_> {
         let grpo = &self.recipe.grpo;
         let (folder, every) = (self.out.join("completions"), grpo.completions_every);
         let mut table = CompletionTable::new(&folder, every);
+        let template = self.recipe.model.template(self.template.as_ref())?;
         let mut prompts = Vec::new();
         let mut reward = NerReward::new(grpo);
         for example in self.examples {
             let example = example.normalized();
-            let ids =
-                tokenizer.prompt_ids(&self.template.render(&example.schema, &example.sentence));
+            let ids = tokenizer.prompt_ids(&template.render(&example.schema, &example.sentence));
             if ids.len() > grpo.max_prompt_length {
                 continue;
             }

@@ -15,6 +15,6 @@ pub use cot::{CotJob, Simulated, serve_teacher};
 pub use data::{Sources, load_suite, read_suite};
 pub use eval::{EvalJob, LmCompleter};
 pub use grpo::{CompletionTable, GrpoJob, NerReward, Rollout};
-pub use model_dir::{Answering, MODEL, ModelDir, prompt_template};
+pub use model_dir::{Answering, MODEL, ModelDir};
 pub use sft::{SftJob, samples};
 pub use watch::Watch;

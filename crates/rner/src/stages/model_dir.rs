@@ -6,11 +6,10 @@ use lm_kernels::LmOps;
 use lm_model::checkpoint;
 use lm_model::hub::HubModel;
 use lm_model::{ChatTokenizer, LoraConfig, Precision, Qwen3, TARGET_MODULES};
-use ner_types::PromptTemplate;
 
 use crate::backend::Device;
 use crate::error::{Context, Error, Result};
-use crate::recipe::{Dtype, Lora, Model, Quantize, Recipe};
+use crate::recipe::{Dtype, Lora, Quantize, Recipe};
 use crate::session::Session;
 
 /// Name of the final model inside a training stage's folder.
@@ -123,11 +122,7 @@ impl ModelDir {
     ///
     /// # Errors
     /// Files that are missing or damaged.
-    pub fn load<B: LmOps>(
-        &self,
-        device: &Device<B>,
-        precision: Precision,
-    ) -> Result<Qwen3<B>> {
+    pub fn load<B: LmOps>(&self, device: &Device<B>, precision: Precision) -> Result<Qwen3<B>> {
         let model = checkpoint::load_as::<B>(&self.base, device, precision)?;
         if !checkpoint::is_adapter(&self.path) {
             return Ok(model);
@@ -152,12 +147,7 @@ impl ModelDir {
     ///
     /// # Errors
     /// An adapter that does not fit the model.
-    pub fn adapt<B: LmOps>(
-        &self,
-        model: Qwen3<B>,
-        lora: &Lora,
-        seed: u64,
-    ) -> Result<Qwen3<B>> {
+    pub fn adapt<B: LmOps>(&self, model: Qwen3<B>, lora: &Lora, seed: u64) -> Result<Qwen3<B>> {
         let all = lora.target_modules == ["all-linear"];
         let config = LoraConfig {
             rank: lora.rank,
@@ -227,19 +217,4 @@ fn base_of(adapter: &Path, session: &Session) -> Result<PathBuf> {
     let base = ModelDir::find(&name, session);
     let base = base.with_context(|| format!("{}: the base of this adapter", adapter.display()));
     Ok(base?.path)
-}
-
-/// The prompt template: that of `file`, or else what the recipe names.
-///
-/// # Errors
-/// A file that cannot be read or is no template.
-pub fn prompt_template(model: &Model, file: Option<&Path>) -> Result<PromptTemplate> {
-    if let Some(path) = file {
-        return Ok(PromptTemplate::load(path)?);
-    }
-    match model.prompt.as_str() {
-        "paper" => Ok(PromptTemplate::paper()),
-        "tiny" => Ok(PromptTemplate::parse(crate::tiny::PROMPT)?),
-        path => Ok(PromptTemplate::load(Path::new(path))?),
-    }
 }

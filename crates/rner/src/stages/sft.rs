@@ -13,7 +13,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::{ModelDir, Watch, prompt_template};
+use super::{ModelDir, Watch};
 use crate::backend::{self, Device, Task};
 use crate::error::{Error, Result};
 use crate::recipe::{Hardware, Layout, Method, OverLength, Recipe, Schedule, Sft};
@@ -25,8 +25,8 @@ pub struct SftJob<'a> {
     pub base: ModelDir,
     /// The examples; those without a chain of thought are used with the answer alone.
     pub examples: &'a [Example],
-    /// The prompt.
-    pub template: PromptTemplate,
+    /// The prompt; the recipe's if left out.
+    pub template: Option<PromptTemplate>,
     /// Whether the reasoning is part of the target.
     pub with_cot: bool,
     /// Hyperparameters, adapters and devices.
@@ -47,21 +47,18 @@ pub struct SftJob<'a> {
 
 impl<'a> SftJob<'a> {
     /// The fine-tuning of a recipe, with the reasoning as part of the target, everything in the folder `out`.
-    ///
-    /// # Errors
-    /// A prompt template that cannot be read.
     pub fn new(
         recipe: &'a Recipe,
         base: ModelDir,
         examples: &'a [Example],
         out: impl Into<PathBuf>,
         session: &'a Session,
-    ) -> Result<Self> {
+    ) -> Self {
         let out = out.into();
-        Ok(Self {
+        Self {
             base,
             examples,
-            template: prompt_template(&recipe.model, None)?,
+            template: None,
             with_cot: true,
             recipe,
             held_out: &[],
@@ -70,7 +67,7 @@ impl<'a> SftJob<'a> {
             log: out.clone(),
             out,
             session,
-        })
+        }
     }
 
     /// Trains on the recipe's backend, and says in a few words what was done.
@@ -102,7 +99,8 @@ impl Task for SftJob<'_> {
         };
         let devices = backend::devices::<B>(device, hardware.gpus)?;
         let tokenizer = self.base.tokenizer()?;
-        let tokenise = |examples| samples(&tokenizer, &self.template, examples, self.with_cot);
+        let template = self.recipe.model.template(self.template.as_ref())?;
+        let tokenise = |examples| samples(&tokenizer, &template, examples, self.with_cot);
         let mut train = tokenise(self.examples);
         let eval = match self.held_out {
             [] => hold_out(&mut train, sft.eval_share, self.seed),

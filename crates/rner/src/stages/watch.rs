@@ -73,11 +73,7 @@ impl Watch {
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub fn with_tensorboard(
-        mut self,
-        run: &Path,
-        wanted: bool,
-    ) -> Result<Self, RunDirError> {
+    pub fn with_tensorboard(mut self, run: &Path, wanted: bool) -> Result<Self, RunDirError> {
         if wanted {
             let name = format!("{}-seed-{}", self.stage, self.seed);
             let dir = run.join(tensorboard::FOLDER).join(name);
@@ -87,13 +83,7 @@ impl Watch {
     }
 
     /// Shows and logs one step.
-    pub fn step(
-        &mut self,
-        step: usize,
-        total: usize,
-        metrics: &impl Serialize,
-        words: &str,
-    ) {
+    pub fn step(&mut self, step: usize, total: usize, metrics: &impl Serialize, words: &str) {
         let unit = self.unit;
         let progress = self
             .progress

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use ner_datasets::{FaultReport, Format, Row, open, write_atomic, write_rows};
+use rner::inputs::{format_of, with_schema};
 use serde::Serialize;
 
-use super::inputs::{format_of, options, with_schema};
 use super::report::print_faults;
 use super::{ConvertArgs, print_json};
 
@@ -26,7 +26,7 @@ pub(super) fn run(args: &ConvertArgs) -> Result<()> {
     let to = target(args)?;
     let from = format_of(&args.input, args.reading.from)?;
     let policy = args.reading.faults.policy()?;
-    let options = options(&args.reading, policy, false)?;
+    let options = args.reading.options(policy, false)?;
     let options = with_schema(&args.input, from, options)?;
     let mut labels: BTreeSet<String> = options.labels.iter().flatten().cloned().collect();
     let mut reader = open(&args.input, from, options)?;
@@ -65,12 +65,12 @@ fn target(args: &ConvertArgs) -> Result<Format> {
         .is_some_and(|ending| ending == "parquet");
     let to = args.to.or(is_parquet.then_some(Format::Parquet));
     let to =
-        to.ok_or_else(|| crate::exit::usage("--to FORMAT is missing: which format to write"))?;
+        to.ok_or_else(|| rner_cli::exit::usage("--to FORMAT is missing: which format to write"))?;
     if to == Format::Slimer {
-        return Err(crate::exit::usage("slimer can be read but not written"));
+        return Err(rner_cli::exit::usage("slimer can be read but not written"));
     }
     if same_file(&args.input, &args.output) {
-        return Err(crate::exit::usage("input and output are the same file"));
+        return Err(rner_cli::exit::usage("input and output are the same file"));
     }
     Ok(to)
 }

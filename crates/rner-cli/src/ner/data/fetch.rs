@@ -87,7 +87,7 @@ fn entry<'a>(name: &str, catalogue: &'a Catalogue) -> Result<&'a CatalogueEntry>
             "{name}: not in the catalogue, which has {}",
             names.join(", ")
         );
-        return Err(crate::exit::usage(message));
+        return Err(rner_cli::exit::usage(message));
     };
     if entry.files.is_empty() {
         let note = entry.note.as_deref().unwrap_or_default();
@@ -95,7 +95,7 @@ fn entry<'a>(name: &str, catalogue: &'a Catalogue) -> Result<&'a CatalogueEntry>
             "{name} cannot be fetched by a program. {note} Home: {}",
             entry.home
         );
-        return Err(crate::exit::usage(message));
+        return Err(rner_cli::exit::usage(message));
     }
     Ok(entry)
 }

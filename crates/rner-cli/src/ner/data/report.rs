@@ -6,9 +6,9 @@ use anyhow::{Result, bail};
 use ner_datasets::{
     FaultKind, FaultReport, Format, Policy, ReadOptions, Stats, measure_reading, open,
 };
+use rner::inputs::files;
 use serde::Serialize;
 
-use super::inputs::{files, options};
 use super::{BenchArgs, StatsArgs, ValidateArgs, print_json};
 
 #[derive(Serialize)]
@@ -24,7 +24,7 @@ struct FileStats {
 /// Counts what files hold.
 pub(super) fn stats(args: &StatsArgs) -> Result<()> {
     let policy = args.reading.faults.policy()?;
-    let options = options(&args.reading, policy, false)?;
+    let options = args.reading.options(policy, false)?;
     let mut all = Vec::new();
     for (path, format) in files(&args.paths, args.reading.from)? {
         all.push(file_stats(&path, format, options.clone())?);
@@ -99,7 +99,7 @@ struct FileFaults {
 pub(super) fn validate(args: &ValidateArgs) -> Result<()> {
     let policy = args.reading.faults.policy()?;
     // All faults are counted first; the policy decides at the end.
-    let options = options(&args.reading, Policy::lenient(), true)?;
+    let options = args.reading.options(Policy::lenient(), true)?;
     let mut all = Vec::new();
     for (path, format) in files(&args.paths, args.reading.from)? {
         all.push(check(&path, format, options.clone(), policy)?);

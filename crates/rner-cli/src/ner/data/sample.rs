@@ -9,9 +9,9 @@ use ner_datasets::{
     Draw, Format, IN_DOMAIN_SETS, MIT_SETS, Policy, ReadOptions, Row, SampleConfig, draw, open,
     set_key, write_rows,
 };
+use rner::inputs::with_schema;
 use serde::Serialize;
 
-use super::inputs::with_schema;
 use super::{SampleArgs, print_json};
 
 /// A training set that was found.
@@ -73,7 +73,7 @@ fn wanted(args: &SampleArgs) -> Result<Vec<&'static str>> {
         if !IN_DOMAIN_SETS.iter().any(|set| set_key(set) == key) {
             let sets = IN_DOMAIN_SETS.join(", ");
             let message = format!("--without {name}: not one of the in-domain sets ({sets})");
-            return Err(crate::exit::usage(message));
+            return Err(rner_cli::exit::usage(message));
         }
         left_out.insert(key);
     }
@@ -106,7 +106,7 @@ fn find_all(
             args.data.display(),
             missing.join(", ")
         );
-        return Err(crate::exit::usage(message));
+        return Err(rner_cli::exit::usage(message));
     }
     Ok((sources, missing))
 }

@@ -12,11 +12,11 @@ use lm_grpo::{
 use lm_kernels::TrainBackend;
 use lm_model::Qwen3Config;
 use lm_train::RunFiles;
+use rner::backend::{Device, Task};
+use rner_cli::interrupt;
 
 use super::super::measure::Memory;
 use super::BenchGrpoArgs;
-use crate::backend::{Device, Task};
-use crate::interrupt::{self, Interrupted};
 
 /// The run of the flags.
 pub(super) struct GrpoTask<'a> {
@@ -49,6 +49,7 @@ pub(super) struct Step {
 
 impl Task for GrpoTask<'_> {
     type Output = Measured;
+    type Error = anyhow::Error;
 
     fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<Measured> {
         let (args, shape) = (self.args, &self.args.shape);
@@ -78,7 +79,7 @@ impl Task for GrpoTask<'_> {
             &mut watch,
         )?;
         if outcome.stopped {
-            return Err(Interrupted.into());
+            return Err(rner::Error::Interrupted.into());
         }
         let steps = watch.steps;
         ensure!(steps.len() > args.warmups, "no step was timed");

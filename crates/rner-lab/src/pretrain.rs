@@ -12,12 +12,12 @@ use lm_train::{
     train_sft_on,
 };
 use ner_datasets::synthetic::pretraining::{Document, Documents, vocabulary};
+use rner::backend::{Device, Task};
+use rner::run_dir::write_json;
+use rner::session::{Part, Session, human};
+use rner_cli::interrupt;
+use rner_cli::progress::Terminal;
 use serde::Serialize;
-
-use crate::backend::{Device, Task};
-use crate::interrupt::{self, Interrupted};
-use crate::progress::{Progress, human};
-use crate::run_dir::write_json;
 
 /// Documents that the tokenizer is trained on.
 const TOKENIZER_DOCUMENTS: usize = 30_000;
@@ -75,6 +75,7 @@ struct Record<'a> {
 
 impl Task for Pretrain {
     type Output = ();
+    type Error = anyhow::Error;
 
     fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<()> {
         let begun = Instant::now();
@@ -193,10 +194,10 @@ impl Pretrain {
         let workers = vec![model.device(); self.config.workers];
         let outcome = train_sft_on(&workers, model, &phase.samples, &config, &files, watch)?;
         phase.add_seconds(&self.work, begun.elapsed().as_secs_f64())?;
-        match outcome.stopped {
-            true => Err(Interrupted.into()),
-            false => Ok(outcome),
+        if outcome.stopped {
+            return Err(rner::Error::Interrupted.into());
         }
+        Ok(outcome)
     }
 }
 
@@ -210,7 +211,7 @@ fn train_tokenizer(config: &PretrainConfig) -> Result<ChatTokenizer> {
         .collect();
     // Nearly all words get tokens of their own, as they would from any large corpus: those of the prompt,
     // and those that are not names. Pieces are for names, and for the words that the vocabulary has no room for.
-    texts.extend(std::iter::repeat_n(super::PROMPT.to_owned(), 500));
+    texts.extend(std::iter::repeat_n(rner::tiny::PROMPT.to_owned(), 500));
     texts.extend(std::iter::repeat_n(vocabulary().join(" "), 400));
     ChatTokenizer::train_bpe_within(&texts, config.vocabulary, Pieces::Words)
         .context("training the tokenizer")
@@ -222,7 +223,7 @@ fn train_tokenizer(config: &PretrainConfig) -> Result<ChatTokenizer> {
 fn samples(documents: Documents, wanted: usize, tokenizer: &ChatTokenizer) -> Result<Vec<Sample>> {
     let mut samples = Vec::new();
     let mut tokens = 0;
-    let progress = Progress::start("text", wanted, "tokens");
+    let progress = Terminal::session().start("text", wanted, "tokens");
     for document in documents {
         if tokens >= wanted {
             break;
@@ -304,7 +305,8 @@ fn files(work: &Path) -> Result<RunFiles> {
 
 /// Shows progress and passes Ctrl-C on.
 struct Watch {
-    progress: Progress,
+    session: Session,
+    progress: Box<dyn Part>,
     phase: &'static str,
     started: bool,
     last: Option<StepMetrics>,
@@ -312,8 +314,10 @@ struct Watch {
 
 impl Watch {
     fn new() -> Self {
+        let session = Terminal::session();
         Self {
-            progress: Progress::start("pretraining", 0, "steps"),
+            progress: session.start("pretraining", 0, "steps"),
+            session,
             phase: "pretraining",
             started: false,
             last: None,
@@ -329,7 +333,7 @@ impl Watch {
 impl Monitor for Watch {
     fn on_step(&mut self, metrics: &StepMetrics) {
         if !self.started {
-            self.progress = Progress::start(self.phase, metrics.total_steps, "steps");
+            self.progress = self.session.start(self.phase, metrics.total_steps, "steps");
             self.started = true;
         }
         let extra = format!(
