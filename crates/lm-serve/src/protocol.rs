@@ -1,6 +1,7 @@
 //! The bodies of requests and answers.
 //!
-//! Field names are OpenAI's; `top_k`, `min_p`, `repetition_penalty`, `stop_token_ids` and `return_token_ids` are vLLM's.
+//! Field names are OpenAI's; `top_k`, `min_p`, `repetition_penalty`, `stop_token_ids` and `return_token_ids` are
+//! vLLM's.
 
 use serde::Deserialize;
 use serde_json::{Value, json};

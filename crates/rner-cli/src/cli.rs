@@ -147,8 +147,8 @@ pub(crate) struct GrpoArgs {
 /// Who samples the completions of `rner grpo`.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct RolloutArgs {
-    /// Base address of an OpenAI-compatible server (vLLM, SGLang, `rner serve`) that samples the completions, in place of
-    /// this program.
+    /// Base address of an OpenAI-compatible server (vLLM, SGLang, `rner serve`) that samples the completions, in place
+    /// of this program.
     #[arg(long, value_name = "URL")]
     pub(crate) rollout_url: Option<String>,
     /// Name of the base model on that server.
@@ -163,7 +163,8 @@ pub(crate) struct RolloutArgs {
         requires = "rollout_url"
     )]
     pub(crate) rollout_sync: String,
-    /// Largest mean difference between the server's log-probabilities and the trainer's, in nats, at which a batch counts.
+    /// Largest mean difference between the server's log-probabilities and the trainer's, in nats, at which a batch
+    /// counts.
     #[arg(long, value_name = "NATS", requires = "rollout_url")]
     pub(crate) rollout_tolerance: Option<f64>,
 }

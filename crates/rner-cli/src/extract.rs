@@ -48,7 +48,8 @@ pub(crate) struct ExtractArgs {
     pub(crate) sentence: String,
 }
 
-/// How the tokens of an answer are chosen. They act in the order of `transformers`: penalty, temperature, top-k, top-p, min-p.
+/// How the tokens of an answer are chosen. They act in the order of `transformers`: penalty, temperature, top-k, top-p,
+/// min-p.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SamplingArgs {
     /// Divides the logits; 0 always takes the most probable token, whatever is cut off.

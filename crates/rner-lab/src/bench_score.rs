@@ -1,9 +1,9 @@
 //! `rner-lab bench score`: how many sentences a second the default scorer handles, completions in and F1 out.
 //!
 //! The timed part holds everything that happens to a sentence while it is scored: reading the completion's text with
-//! [`ner_types::visit_entities`], normalising and sorting the predicted *and* the gold entities into sets, comparing the sets,
-//! adding the counts, and starting and joining the threads. Making the sentences, which are held in memory, is outside.
-//! The stages are also timed by themselves, to show where the time goes.
+//! [`ner_types::visit_entities`], normalising and sorting the predicted *and* the gold entities into sets, comparing
+//! the sets, adding the counts, and starting and joining the threads. Making the sentences, which are held in memory,
+//! is outside. The stages are also timed by themselves, to show where the time goes.
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -97,7 +97,8 @@ pub fn devices<B: Backend>(first: &Device<B>, count: usize) -> Result<Vec<Device
     Ok(found)
 }
 
-/// Whether Burn's fusing backend stands before the other one. Burn 0.21 loses tensors that one of its threads made for another.
+/// Whether Burn's fusing backend stands before the other one. Burn 0.21 loses tensors that one of its threads made for
+/// another.
 pub fn fuses<B: Backend>(device: &Device<B>) -> bool {
     B::name(device).contains("fusion<")
 }

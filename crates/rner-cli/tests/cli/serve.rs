@@ -207,7 +207,8 @@ fn a_server_can_sample_while_its_last_batch_trains() -> TestResult {
     sampled_elsewhere_is_sampled_here(&["--set", "grpo.one_step_off_policy=true"])
 }
 
-/// Three steps with this program's engine and three with a server's, whose adapter changes after each, have the same numbers.
+/// Three steps with this program's engine and three with a server's, whose adapter changes after each, have the same
+/// numbers.
 fn sampled_elsewhere_is_sampled_here(more: &[&str]) -> TestResult {
     let dir = tempfile::tempdir()?;
     let data = dir.path().join("data.jsonl");

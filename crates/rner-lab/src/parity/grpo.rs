@@ -31,8 +31,8 @@ struct File {
     /// Completions that are left out of the loss where `truncated=mask` says so.
     #[serde(default)]
     truncated: Vec<bool>,
-    /// `advantages/scale=S`, and `LOSS/scale=S/beta=B`, to which `level=L`, `kl=K`, `delta=D` and `truncated=mask` may be
-    /// added.
+    /// `advantages/scale=S`, and `LOSS/scale=S/beta=B`, to which `level=L`, `kl=K`, `delta=D` and `truncated=mask` may
+    /// be added.
     expected: BTreeMap<String, Value>,
 }
 

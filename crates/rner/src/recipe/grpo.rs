@@ -69,7 +69,8 @@ pub struct Grpo {
     pub reward_f1: f64,
     /// Weight of the schema reward.
     pub reward_schema: f64,
-    /// Weight of the punishment of long completions, which is in [-1, 0]. Not in the paper, like the next two; 0 is off.
+    /// Weight of the punishment of long completions, which is in [-1, 0]. Not in the paper, like the next two; 0 is
+    /// off.
     #[serde(default)]
     pub reward_length: f64,
     /// Characters of a completion that are not punished.

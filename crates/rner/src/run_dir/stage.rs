@@ -122,7 +122,8 @@ impl Stage {
 
     /// Hashes the outputs and writes the done marker.
     ///
-    /// `summary` says what came out of the stage in a few words; `outputs` are files or directories inside the stage's folder.
+    /// `summary` says what came out of the stage in a few words; `outputs` are files or directories inside the stage's
+    /// folder.
     pub fn finish(
         &self,
         inputs: &Inputs,

@@ -147,7 +147,8 @@ impl Task for GrpoJob<'_> {
 }
 
 impl GrpoJob<'_> {
-    /// The prompts that are short enough, the reward that knows their gold, and the table that shows what became of them.
+    /// The prompts that are short enough, the reward that knows their gold, and the table that shows what became of
+    /// them.
     fn tasks(
         &self,
         tokenizer: &ChatTokenizer,

@@ -42,8 +42,8 @@ impl NerReward {
         }
     }
 
-    /// What a completion does that tells why rewards are low: an answer without entities, and labels that nobody asked for.
-    /// Their means are shares of the completions.
+    /// What a completion does that tells why rewards are low: an answer without entities, and labels that nobody asked
+    /// for. Their means are shares of the completions.
     fn habits(&self, item: &RewardItem<'_>) -> Vec<(String, f64)> {
         let found = parse(item.completion).entities;
         let schema = &self.schemas[item.prompt_index];
