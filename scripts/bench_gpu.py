@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Parity and speed on a CUDA machine, from the bare program: no compiler is needed there.
 
-    cargo build --release -p rner --no-default-features --features cuda     # where there is a compiler
-    python3 scripts/bench_gpu.py --rner ./rner --peers --json gpu.json      # on the machine with the GPU
+    cargo build --release -p rner-lab --no-default-features --features cuda     # where there is a compiler
+    python3 scripts/bench_gpu.py --lab ./rner-lab --peers --json gpu.json      # on the machine with the GPU
 
-First `rner parity` must pass on the GPU; nothing is measured before. Then random models in the shapes of Qwen3-1.7B and
+First `rner-lab parity` must pass on the GPU; nothing is measured before. Then random models in the shapes of Qwen3-1.7B and
 Qwen3-8B are trained and sampled from in bf16, and with --peers PyTorch and transformers do the same in turn, with SDPA and
 checkpointing. Memory is what nvidia-smi sees at most. --shape tiny tries the script itself, on any --backend.
 """
@@ -76,7 +76,7 @@ def commands(arguments: argparse.Namespace, shape: str, case: str) -> dict[str, 
     options += ["--tied"] if tied else []
     peak = ["--peak-tflops", str(arguments.peak_tflops)] if command == "sft" else ["--peak-gbs", str(arguments.peak_gbs)]
     precision = ["--backend", arguments.backend, "--dtype", arguments.dtype]
-    found = {"ours": [arguments.rner, "bench", command, "--json", *options, *precision, *peak]}
+    found = {"ours": [arguments.lab, "bench", command, "--json", *options, *precision, *peak]}
     if arguments.peers:
         device = "cuda" if arguments.backend == "cuda" else "cpu"
         dtype = "float32" if arguments.dtype == "f32" else "bfloat16"
@@ -112,7 +112,8 @@ def row(shape: str, case: str, found: dict) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rner", default=str(ROOT / "target" / "release" / "rner"), help="the program")
+    program = str(ROOT / "target" / "release" / "rner-lab")
+    parser.add_argument("--lab", "--rner", dest="lab", default=program, help="the program rner-lab")
     parser.add_argument("--python", default=sys.executable, help="an interpreter that has torch, transformers and peft")
     parser.add_argument("--peers", action="store_true", help="run PyTorch in turn")
     parser.add_argument("--backend", default="cuda")
@@ -126,7 +127,7 @@ def main() -> None:
     parser.add_argument("--parity", default=str(ROOT / "fixtures" / "parity"), help="folder of the reference values")
     parser.add_argument("--json", type=pathlib.Path, help="file for every measurement")
     arguments = parser.parse_args()
-    parity = [arguments.rner, "parity", arguments.parity, "--backend", arguments.backend]
+    parity = [arguments.lab, "parity", arguments.parity, "--backend", arguments.backend]
     if subprocess.run(parity, stdout=sys.stderr).returncode != 0:
         sys.exit("parity failed: nothing was measured")
     print("| case | ours | torch | share of the peak |\n|---|---|---|---|")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """This program beside PyTorch, transformers, TRL and llama.cpp: training, generation and GRPO on random models of one shape.
 
-    cargo build --release -p rner
+    cargo build --release -p rner-lab
     python3 scripts/bench_peers.py                      # everything
     python3 scripts/bench_peers.py --only sft-small generate-16 --rounds 5 --json target/peers.json
 
@@ -93,7 +93,7 @@ def run_case(name: str, arguments: argparse.Namespace) -> dict:
     command, shape, more, peers = CASES[name]
     repeat = {"repetitions" if command == "generate" else "steps": arguments.repeat}
     options = flags(repeat | shape | more)
-    commands = {"ours": [arguments.rner, "bench", command, "--json"]}
+    commands = {"ours": [arguments.lab, "bench", command, "--json"]}
     commands |= {mode: started for mode in peers if (started := peer(mode, command, arguments))}
     found: dict[str, list] = {who: [] for who in commands}
     for _ in range(arguments.rounds):
@@ -126,7 +126,8 @@ def row(name: str, found: dict) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rner", default=str(ROOT / "target" / "release" / "rner"), help="the program")
+    program = str(ROOT / "target" / "release" / "rner-lab")
+    parser.add_argument("--lab", "--rner", dest="lab", default=program, help="the program rner-lab")
     default = os.environ.get("BENCH_PEERS_VENV", str(ROOT / "target" / "peers"))
     parser.add_argument("--venv", type=pathlib.Path, default=pathlib.Path(default), help="folder of the environment")
     parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES), help="cases to run")

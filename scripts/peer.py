@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""What `rner bench sft` and `rner bench generate` measure, done by PyTorch and transformers; prints JSON.
+"""What `rner-lab bench sft` and `rner-lab bench generate` measure, done by PyTorch and transformers; prints JSON.
 
-scripts/bench_peers.py starts it. Flags and names are those of `rner bench`; --mode chooses eager execution or
+scripts/bench_peers.py starts it. Flags and names are those of `rner-lab bench`; --mode chooses eager execution or
 torch.compile for a training step, --device and --dtype where and in which precision it runs.
 """
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""What `rner bench grpo` measures, done by TRL's GRPOTrainer; prints JSON.
+"""What `rner-lab bench grpo` measures, done by TRL's GRPOTrainer; prints JSON.
 
-scripts/bench_peers.py starts it. Flags and names are those of `rner bench grpo`. The vocabulary is words `t2`, `t3`, …, so
+scripts/bench_peers.py starts it. Flags and names are those of `rner-lab bench grpo`. The vocabulary is words `t2`, `t3`, …, so
 that a random prompt has the same number of tokens in both programs, and the reward is the share of different tokens.
 """
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""What `rner bench generate` measures for one sequence, done by llama.cpp; prints JSON.
+"""What `rner-lab bench generate` measures for one sequence, done by llama.cpp; prints JSON.
 
-scripts/bench_peers.py starts it. Flags and names are those of `rner bench`. The model is a random Qwen3 in 32-bit floats,
+scripts/bench_peers.py starts it. Flags and names are those of `rner-lab bench`. The model is a random Qwen3 in 32-bit floats,
 written as a GGUF file into a temporary directory. Keys and values are cached in 32 bits as well and flash attention is off,
 which with such a cache is twice as fast on a CPU; llama.cpp's own defaults are --cache f16 --flash.
 """

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Makes a folder of reference values that `rner parity DIR` checks.
+"""Makes a folder of reference values that `rner-lab parity DIR` checks.
 
 Random Qwen3 models of several shapes, adapters on them and a training run, computed by transformers, peft and
 PyTorch in single precision on the CPU:
 
     pip install torch==2.9.0 transformers peft safetensors
     python scripts/reference_parity.py OUT [--seed 5]
-    rner parity OUT
+    rner-lab parity OUT
 
 With --large, only one model is made, of the size of Qwen3-0.6B (1.2 GB in BF16), without gradients; it needs 8 GB of memory.
 

@@ -59,7 +59,7 @@ impl Step {
             Self::Clippy => &["clippy", "--locked", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"],
             Self::Test => &["test", "--locked", "--release", "--workspace"],
             Self::Doc => &["doc", "--locked", "--release", "--workspace", "--no-deps"],
-            Self::Cuda => &["check", "--locked", "--release", "-p", "rner", "--no-default-features", "--features", "cuda"],
+            Self::Cuda => &["check", "--locked", "--release", "-p", "rner-cli", "-p", "rner-lab", "--no-default-features", "--features", "cuda"],
             Self::Vulkan => vulkan::TEST,
         };
         let env = (self == Self::Doc).then_some(("RUSTDOCFLAGS", "-D warnings"));

@@ -1,8 +1,8 @@
 //! Project tasks, run as `cargo xtask <task>`.
 //!
-//! `check` and `tidy` judge the source tree; `reproduce`, `fixtures` and
-//! `pretrain-tiny` build the `rner` program and hand over to it, `learning` runs it. This crate
-//! starts `rner` as a process instead of linking it, and so never compiles Burn.
+//! `check` and `tidy` judge the source tree; `reproduce` builds the program `rner` and hands over to it, `learning` runs
+//! it, `fixtures` and `pretrain-tiny` hand over to `rner-lab`. This crate starts them as processes instead of linking
+//! them, and so never compiles Burn.
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong usage.
 
@@ -21,7 +21,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::check::Step;
 use crate::learning::Learning;
-use crate::program::Backend;
+use crate::program::{Backend, Program};
 use crate::workspace::Workspace;
 
 /// Project tasks of the rner workspace.
@@ -55,9 +55,9 @@ enum Task {
         #[arg(long)]
         circles: bool,
     },
-    /// Write the synthetic corpus: builds `rner`, runs `rner tiny corpus`.
+    /// Write the synthetic corpus: builds and runs `rner-lab tiny corpus`.
     Fixtures(PassedOn),
-    /// Pretrain the tiny base model again: builds `rner`, runs `rner tiny pretrain`.
+    /// Pretrain the tiny base model again: builds and runs `rner-lab tiny pretrain`.
     PretrainTiny(PassedOn),
     /// Show that GRPO learns from its reward: F1 before and after it, with the reward and with a constant, on three seeds.
     Learning(Learning),
@@ -69,7 +69,7 @@ enum Task {
     },
 }
 
-/// Arguments that `rner` reads; only `--backend` means something here.
+/// Arguments that the program reads; only `--backend` means something here.
 #[derive(clap::Args)]
 struct PassedOn {
     /// Options of the program; `--backend flex|libtorch|cuda|vulkan` also selects what is built.
@@ -107,9 +107,11 @@ fn main() -> ExitCode {
 fn run(task: Task) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::locate()?;
     match task {
-        Task::Reproduce(passed) => hand_over(&workspace, &["reproduce"], passed),
-        Task::Fixtures(passed) => hand_over(&workspace, &["tiny", "corpus"], passed),
-        Task::PretrainTiny(passed) => hand_over(&workspace, &["tiny", "pretrain"], passed),
+        Task::Reproduce(passed) => hand_over(&workspace, Program::Rner, &["reproduce"], passed),
+        Task::Fixtures(passed) => hand_over(&workspace, Program::Lab, &["tiny", "corpus"], passed),
+        Task::PretrainTiny(passed) => {
+            hand_over(&workspace, Program::Lab, &["tiny", "pretrain"], passed)
+        }
         Task::Learning(options) => learning::run(&workspace, &options),
         Task::Check { only, skip } => check::run(&workspace, &selected(&only, &skip)),
         Task::Tidy { circles: true } => tidy::print_circles(&workspace),
@@ -132,6 +134,7 @@ fn selected(only: &[Step], skip: &[Step]) -> Vec<Step> {
 
 fn hand_over(
     workspace: &Workspace,
+    program: Program,
     subcommand: &[&str],
     passed: PassedOn,
 ) -> anyhow::Result<ExitCode> {
@@ -139,7 +142,7 @@ fn hand_over(
         Ok(backend) => backend,
         Err(message) => usage_error(&message),
     };
-    program::hand_over(workspace, backend, subcommand, &passed.args)
+    program::hand_over(workspace, program, backend, subcommand, &passed.args)
 }
 
 /// Reports wrong usage in clap's words and exits with code 2.

@@ -1,4 +1,4 @@
-//! Builds the `rner` program for a backend and hands over to it.
+//! Builds the programs `rner` and `rner-lab` for a backend and hands over to them.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,32 @@ use clap::ValueEnum;
 
 use crate::workspace::{Workspace, shown};
 
-/// The Burn backends that `rner` can be built with.
+/// What can be built and started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// The user's.
+    Rner,
+    /// The developers'.
+    Lab,
+}
+
+impl Program {
+    fn package(self) -> &'static str {
+        match self {
+            Self::Rner => "rner-cli",
+            Self::Lab => "rner-lab",
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Rner => "rner",
+            Self::Lab => "rner-lab",
+        }
+    }
+}
+
+/// The Burn backends that the programs can be built with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Backend {
     /// Any CPU, pure Rust, nothing to install.
@@ -34,9 +59,9 @@ impl Backend {
         }
     }
 
-    /// Arguments of the build; flex is the default feature of `rner`.
-    fn build_args(self) -> Vec<&'static str> {
-        let mut args = vec!["build", "--release", "--locked", "-p", "rner"];
+    /// Arguments of the build; flex is the default feature of both programs.
+    fn build_args(self, program: Program) -> Vec<&'static str> {
+        let mut args = vec!["build", "--release", "--locked", "-p", program.package()];
         if self != Self::Flex {
             args.extend(["--no-default-features", "--features", self.name()]);
         }
@@ -86,17 +111,19 @@ fn parse_backend(value: Option<&str>) -> Result<Backend, String> {
 
 /// Builds `rner` in release mode and returns the path of the program.
 pub(crate) fn build(workspace: &Workspace, backend: Backend) -> Result<PathBuf> {
-    build_with(workspace, backend, &backend.environment()?)
+    build_with(workspace, Program::Rner, backend, &backend.environment()?)
 }
 
 fn build_with(
     workspace: &Workspace,
+    program: Program,
     backend: Backend,
     environment: &[(&'static str, OsString)],
 ) -> Result<PathBuf> {
-    let args = backend.build_args();
+    let args = backend.build_args(program);
     eprintln!(
-        "building rner for the {} backend (the first build takes minutes)",
+        "building {} for the {} backend (the first build takes minutes)",
+        program.name(),
         backend.name()
     );
     let status = workspace
@@ -107,7 +134,7 @@ fn build_with(
     if !status.success() {
         bail!("the build failed ({status}): {}", shown(&args));
     }
-    let file = format!("rner{}", std::env::consts::EXE_SUFFIX);
+    let file = format!("{}{}", program.name(), std::env::consts::EXE_SUFFIX);
     Ok(workspace
         .metadata()?
         .target_directory
@@ -115,15 +142,16 @@ fn build_with(
         .join(file))
 }
 
-/// Builds `rner` and becomes `rner SUBCOMMAND ARGS`, in the caller's folder.
+/// Builds a program and becomes `PROGRAM SUBCOMMAND ARGS`, in the caller's folder.
 pub(crate) fn hand_over(
     workspace: &Workspace,
+    program: Program,
     backend: Backend,
     subcommand: &[&str],
     args: &[OsString],
 ) -> Result<ExitCode> {
     let environment = backend.environment()?;
-    let program = build_with(workspace, backend, &environment)?;
+    let program = build_with(workspace, program, backend, &environment)?;
     let mut command = Command::new(&program);
     command.args(subcommand).args(args).envs(environment);
     replace_by(command).with_context(|| format!("cannot start {}", program.display()))
@@ -234,11 +262,12 @@ mod tests {
     #[test]
     fn other_backends_replace_the_default_feature() {
         assert_eq!(
-            shown(&Backend::Flex.build_args()),
-            "cargo build --release --locked -p rner"
+            shown(&Backend::Flex.build_args(Program::Rner)),
+            "cargo build --release --locked -p rner-cli"
         );
         assert!(
-            shown(&Backend::Cuda.build_args()).ends_with("--no-default-features --features cuda")
+            shown(&Backend::Cuda.build_args(Program::Lab))
+                .ends_with("--no-default-features --features cuda")
         );
     }
 

@@ -4,36 +4,44 @@
 //! [`dispatch`] runs it on the backend that the user chose, if this program was
 //! built with it.
 
-use anyhow::Result;
 use burn::backend::Autodiff;
 use burn::tensor::backend::{AutodiffBackend, Backend, Device as DeviceKind, DeviceOps};
 use lm_kernels::TrainBackend;
 
-use crate::exit::usage;
+use crate::error::{Error, Result};
 use crate::recipe;
 
 /// The backend below an autodiff backend.
-pub(crate) type Inner<B> = <B as AutodiffBackend>::InnerBackend;
+pub type Inner<B> = <B as AutodiffBackend>::InnerBackend;
 /// The device of a backend.
-pub(crate) type Device<B> = <B as burn::tensor::backend::BackendTypes>::Device;
+pub type Device<B> = <B as burn::tensor::backend::BackendTypes>::Device;
 
 /// A piece of work that is generic over the backend.
-pub(crate) trait Task {
+pub trait Task {
     /// What it gives back.
     type Output;
+    /// Why it could not; [`Error`] for the tasks of this library.
+    type Error: From<Error>;
 
     /// Does the work on a device of the backend.
-    fn run<B>(self, device: &Device<B>) -> Result<Self::Output>
+    ///
+    /// # Errors
+    /// What the task says.
+    fn run<B>(self, device: &Device<B>) -> Result<Self::Output, Self::Error>
     where
         B: TrainBackend;
 }
+
+/// Any CPU, for whoever needs no choice.
+#[cfg(feature = "flex")]
+pub use burn::backend::Flex;
 
 /// Runs a task on a backend.
 ///
 /// # Errors
 /// Wrong usage if the program was built without the backend; otherwise the
 /// task's own error.
-pub(crate) fn dispatch<T: Task>(backend: recipe::Backend, task: T) -> Result<T::Output> {
+pub fn dispatch<T: Task>(backend: recipe::Backend, task: T) -> Result<T::Output, T::Error> {
     match backend {
         #[cfg(feature = "flex")]
         recipe::Backend::Flex => task.run::<Autodiff<burn::backend::Flex>>(&Default::default()),
@@ -49,7 +57,7 @@ pub(crate) fn dispatch<T: Task>(backend: recipe::Backend, task: T) -> Result<T::
             unreachable_patterns,
             reason = "reachable unless every backend is built in"
         )]
-        missing => Err(not_built(missing)),
+        missing => Err(not_built(missing).into()),
     }
 }
 
@@ -59,9 +67,9 @@ pub(crate) fn dispatch<T: Task>(backend: recipe::Backend, task: T) -> Result<T::
 /// # Errors
 /// Wrong usage if the machine has fewer, or if several workers would share a device of CubeCL, which computes wrong
 /// sums then (`rner parity` shows it, with the default bodies too); or if the backend fuses operations.
-pub(crate) fn devices<B: Backend>(first: &Device<B>, count: usize) -> Result<Vec<Device<B>>> {
+pub fn devices<B: Backend>(first: &Device<B>, count: usize) -> Result<Vec<Device<B>>> {
     if count > 1 && fuses::<B>(first) {
-        return Err(usage(format!(
+        return Err(Error::Usage(format!(
             "hardware.gpus is {count}, but tensors of the fusing backend cannot go from thread to thread; build without the \
              feature fusion, or use --set hardware.gpus=1"
         )));
@@ -75,13 +83,13 @@ pub(crate) fn devices<B: Backend>(first: &Device<B>, count: usize) -> Result<Vec
     let found: Vec<Device<B>> = (0..count).map(numbered).collect();
     let distinct = count > 1 && found[0] != found[1];
     if count > 1 && !distinct && B::name(first).contains("cubecl") {
-        return Err(usage(format!(
+        return Err(Error::Usage(format!(
             "hardware.gpus is {count}, but this backend's workers cannot share a device; use --set hardware.gpus=1"
         )));
     }
     let there = B::device_count(id.type_id);
     if distinct && there < count {
-        return Err(usage(format!(
+        return Err(Error::Usage(format!(
             "hardware.gpus is {count}, but there are {there} devices; \
              use --set hardware.gpus={there}"
         )));
@@ -89,15 +97,16 @@ pub(crate) fn devices<B: Backend>(first: &Device<B>, count: usize) -> Result<Vec
     Ok(found)
 }
 
-/// Whether Burn's fusing backend stands before the other one. Burn 0.21 loses tensors that one of its threads made for another.
-pub(crate) fn fuses<B: Backend>(device: &Device<B>) -> bool {
+/// Whether Burn's fusing backend stands before the other one. Burn 0.21 loses tensors that one of its threads made for
+/// another.
+pub fn fuses<B: Backend>(device: &Device<B>) -> bool {
     B::name(device).contains("fusion<")
 }
 
-fn not_built(backend: recipe::Backend) -> anyhow::Error {
+fn not_built(backend: recipe::Backend) -> Error {
     let name = backend.name();
-    usage(format!(
+    Error::Usage(format!(
         "this program was built without the backend {name}; \
-         build it with: cargo build --release -p rner --no-default-features --features {name}"
+         build it with: cargo build --release -p rner-cli --no-default-features --features {name}"
     ))
 }

@@ -1,214 +1,137 @@
-//! `rner extract`: one sentence, and the model's answer while it is written.
+//! Extraction: one sentence through a fine-tuned model, and its answer while it is written.
 
-use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
-use clap::Args;
-use lm_generate::{Error, Finish, Generated, Generator, NewToken, Observer, Request, Sampling};
-use lm_kernels::TrainBackend;
-use lm_model::{ChatTokenizer, StopMatcher, TextStream};
+use lm_generate::{Finish, Generated, Generator, NewToken, Observer, Request, Sampling};
+use lm_kernels::LmOps;
+use lm_model::{ChatTokenizer, Qwen3, StopMatcher, TextStream};
 use ner_types::{Completion, PromptTemplate, normalize_label, parse};
+use tokio_util::sync::CancellationToken;
 
-use crate::backend::{Device, Inner, Task, dispatch};
-use crate::cli::RecipeArgs;
-use crate::commands::resolve;
-use crate::exit::usage;
-use crate::interrupt;
-use crate::stages::{Answering, ModelDir, prompt_template};
+use crate::backend::Device;
+use crate::error::{Context, Error, Result};
+use crate::recipe::Recipe;
+use crate::stages::{Answering, ModelDir};
 
-/// Flags of `rner extract`.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct ExtractArgs {
-    #[command(flatten)]
-    pub(crate) recipe: RecipeArgs,
-    #[command(flatten)]
-    pub(crate) sampling: SamplingArgs,
-    /// Fine-tuned checkpoint.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) model: PathBuf,
-    /// Entity types, separated by commas.
-    #[arg(long, value_name = "TYPES", value_delimiter = ',', required = true)]
-    pub(crate) types: Vec<String>,
-    /// Prompt template; the recipe's if left out.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) prompt: Option<PathBuf>,
-    /// Print JSON at the end instead of lines.
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Print the answer as the model writes it, and do not read it.
-    #[arg(long, conflicts_with = "json")]
-    pub(crate) raw: bool,
-    /// The sentence.
-    pub(crate) sentence: String,
-}
-
-/// How the tokens of an answer are chosen. They act in the order of `transformers`: penalty, temperature, top-k, top-p, min-p.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct SamplingArgs {
-    /// Divides the logits; 0 always takes the most probable token, whatever is cut off.
-    #[arg(long, value_name = "T", default_value_t = 0.0)]
-    temperature: f64,
-    /// Draw from the K most probable tokens.
-    #[arg(long, value_name = "K")]
-    top_k: Option<usize>,
-    /// Draw from the most probable tokens that together have this probability.
-    #[arg(long, value_name = "P")]
-    top_p: Option<f64>,
-    /// Draw from the tokens at least this times as probable as the most probable one.
-    #[arg(long, value_name = "P")]
-    min_p: Option<f64>,
-    /// Above 1 against tokens that the prompt or the answer holds already.
-    #[arg(long, value_name = "R")]
-    repetition_penalty: Option<f64>,
-    /// End the answer before this text; may be repeated.
-    #[arg(long = "stop", value_name = "TEXT")]
-    stops: Vec<String>,
-    /// Most new tokens; eval.max_new_tokens of the recipe if left out.
-    #[arg(long, value_name = "N")]
-    max_new_tokens: Option<usize>,
-}
-
-/// Runs the command.
-///
-/// # Errors
-/// Wrong usage, a model that cannot be loaded, a terminal that cannot be written to.
-pub(crate) fn run(args: &ExtractArgs) -> Result<()> {
-    let recipe = resolve(&args.recipe, Vec::new())?;
-    let show = match (args.raw, args.json) {
-        (true, _) => Show::Everything,
-        (false, true) => Show::Nothing,
-        (false, false) => Show::Reasoning,
-    };
-    let stops = StopMatcher::new(args.sampling.stops.iter().cloned());
-    let job = ExtractJob {
-        model: ModelDir::find(&args.model)?,
-        weights: Answering::of(&recipe),
-        template: prompt_template(&recipe.model, args.prompt.as_deref())?,
-        types: types(&args.types)?,
-        sentence: &args.sentence,
-        sampling: args
-            .sampling
-            .with_recipe(recipe.eval.max_new_tokens, recipe.run.seed),
-        stops: stops.map_err(|error| usage(format!("--stop: {error}")))?,
-        show,
-    };
-    let answer = dispatch(recipe.run.backend, job)?;
-    let completion = parse(&answer.text);
-    match show {
-        Show::Everything => println!(),
-        Show::Nothing => println!("{}", serde_json::to_string_pretty(&completion)?),
-        Show::Reasoning => print_entities(&completion, answer.has_shown),
-    }
-    if answer.finish == Finish::Length {
-        eprintln!("note: cut off after {} tokens", answer.tokens);
-    }
-    Ok(())
-}
-
-impl SamplingArgs {
-    fn with_recipe(&self, max_new_tokens: usize, seed: u64) -> Sampling {
-        Sampling {
-            max_new_tokens: self.max_new_tokens.unwrap_or(max_new_tokens),
-            temperature: self.temperature,
-            top_k: self.top_k,
-            top_p: self.top_p,
-            min_p: self.min_p,
-            repetition_penalty: self.repetition_penalty,
-            seed,
-            ..Sampling::default()
-        }
-    }
-}
-
-/// The entity types as prompts name them.
-fn types(labels: &[String]) -> Result<Vec<String>> {
-    let mut types: Vec<String> = labels.iter().map(|label| normalize_label(label)).collect();
-    types.retain(|label| !label.is_empty());
-    types.sort_unstable();
-    types.dedup();
-    match types.is_empty() {
-        true => Err(usage("--types: name at least one entity type")),
-        false => Ok(types),
-    }
-}
-
-/// Prints what was read; the reasoning, if there was any, has been printed.
-fn print_entities(completion: &Completion, after_reasoning: bool) {
-    if after_reasoning {
-        println!("\n");
-    }
-    for entity in &completion.entities {
-        println!("{}: {}", entity.label, entity.text);
-    }
-    for problem in &completion.problems {
-        eprintln!("note: {problem}");
-    }
-}
-
-/// One sentence through a model.
-struct ExtractJob<'a> {
-    model: ModelDir,
-    weights: Answering,
+/// A model that finds entities.
+#[derive(Debug)]
+pub struct Extractor<B: LmOps> {
+    model: Qwen3<B>,
+    tokenizer: ChatTokenizer,
     template: PromptTemplate,
-    types: Vec<String>,
-    sentence: &'a str,
     sampling: Sampling,
     stops: StopMatcher,
-    show: Show,
+    stop: CancellationToken,
 }
 
-/// What the model said.
-struct Answer {
-    text: String,
-    tokens: usize,
-    finish: Finish,
-    /// Whether a part of it was printed.
-    has_shown: bool,
+/// What the model wrote.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The text, up to a stop string.
+    pub text: String,
+    /// Tokens that were drawn.
+    pub tokens: usize,
+    /// Whether the answer was cut off because it had become too long.
+    pub is_cut_off: bool,
 }
 
-impl Task for ExtractJob<'_> {
-    type Output = Answer;
-
-    fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<Answer> {
-        let model = self
-            .model
-            .load_to_answer::<Inner<B>>(device, self.weights)?;
-        let tokenizer = self.model.tokenizer()?;
-        let request = self.request(&tokenizer, model.config().max_positions())?;
-        let mut live = Live {
-            stream: TextStream::new(&tokenizer, self.stops),
-            text: String::new(),
-            show: self.show,
-            shown: 0,
-            failed: None,
+impl<B: LmOps> Extractor<B> {
+    /// The model of a folder with prompt, precision and longest answer of a recipe; always the most probable token.
+    ///
+    /// # Errors
+    /// A model or a prompt that cannot be loaded.
+    pub fn load(dir: &ModelDir, recipe: &Recipe, device: &Device<B>) -> Result<Self> {
+        let sampling = Sampling {
+            max_new_tokens: recipe.eval.max_new_tokens,
+            temperature: 0.0,
+            seed: recipe.run.seed,
+            ..Sampling::default()
         };
-        let groups = Generator::new(&model, 1).generate_observed(&[request], &mut live);
-        let (text, has_shown) = live.finish()?;
-        let generated = groups.map_err(explained)?.into_iter().flatten().next();
-        let Generated { ids, finish, .. } = generated.context("the model gave no answer")?;
+        Ok(Self {
+            template: recipe.model.template(None)?,
+            model: dir.load_to_answer::<B>(device, Answering::of(recipe))?,
+            tokenizer: dir.tokenizer()?,
+            sampling,
+            stops: StopMatcher::default(),
+            stop: CancellationToken::new(),
+        })
+    }
+
+    /// With another prompt.
+    pub fn with_template(self, template: PromptTemplate) -> Self {
+        Self { template, ..self }
+    }
+
+    /// With tokens drawn in another way. The tokens that end an answer are the model's own.
+    pub fn with_sampling(self, sampling: Sampling) -> Self {
+        Self { sampling, ..self }
+    }
+
+    /// With answers that end before these texts too.
+    pub fn with_stops(self, stops: StopMatcher) -> Self {
+        Self { stops, ..self }
+    }
+
+    /// With a token that ends an answer that is being written.
+    pub fn stopped_by(self, stop: CancellationToken) -> Self {
+        Self { stop, ..self }
+    }
+
+    /// Finds the entities of these types in a sentence.
+    ///
+    /// # Errors
+    /// No type, a sentence that is too long for the model, parameters of sampling that make no sense.
+    pub fn extract(&self, types: &[impl AsRef<str>], sentence: &str) -> Result<Completion> {
+        let mut goes_on = |_: &str| ControlFlow::Continue(());
+        let answer = self.answer(types, sentence, &mut goes_on)?;
+        Ok(parse(&answer.text))
+    }
+
+    /// The answer about a sentence, as the model writes it; `listen` hears every new piece of the text and can end it.
+    ///
+    /// # Errors
+    /// As [`Extractor::extract`].
+    pub fn answer(
+        &self,
+        types: &[impl AsRef<str>],
+        sentence: &str,
+        listen: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<Answer> {
+        let request = self.request(&entity_types(types)?, sentence)?;
+        let mut writing = Writing {
+            stream: TextStream::new(&self.tokenizer, self.stops.clone()),
+            text: String::new(),
+            stop: &self.stop,
+            listen,
+            is_ended: false,
+        };
+        let groups = Generator::new(&self.model, 1).generate_observed(&[request], &mut writing);
+        let text = writing.finish();
+        let groups = groups.map_err(|error| self.explained(error))?;
+        let generated = groups.into_iter().flatten().next();
+        let Generated { ids, finish, .. } =
+            generated.ok_or_else(|| Error::invalid("the model gave no answer"))?;
         Ok(Answer {
             text,
             tokens: ids.len(),
-            finish,
-            has_shown,
+            is_cut_off: finish == Finish::Length,
         })
     }
-}
 
-impl ExtractJob<'_> {
-    fn request(&self, tokenizer: &ChatTokenizer, positions: usize) -> Result<Request> {
-        let prompt = tokenizer.prompt_ids(&self.template.render(&self.types, self.sentence));
+    fn request(&self, types: &[String], sentence: &str) -> Result<Request> {
+        let prompt = self.template.render(types, sentence);
+        let prompt = self.tokenizer.prompt_ids(&prompt);
+        let positions = self.model.config().max_positions();
         let room = positions.saturating_sub(prompt.len());
-        ensure!(
-            room > 0,
-            "the prompt has {} tokens; expected fewer than the {positions} that the model takes",
-            prompt.len()
-        );
+        if room == 0 {
+            return Err(Error::Invalid(format!(
+                "the prompt has {} tokens; expected fewer than the {positions} that the model takes",
+                prompt.len()
+            )));
+        }
         let sampling = Sampling {
             max_new_tokens: self.sampling.max_new_tokens.min(room),
-            stop: tokenizer.stop_ids(),
+            stop: self.tokenizer.stop_ids(),
             ..self.sampling.clone()
         };
         Ok(Request {
@@ -217,115 +140,75 @@ impl ExtractJob<'_> {
             sampling,
         })
     }
-}
 
-/// An error of the generator as the user meets it: a parameter is a flag.
-fn explained(error: Error) -> anyhow::Error {
-    if let Error::InvalidSampling {
-        parameter,
-        found,
-        expected,
-        ..
-    } = &error
-    {
-        let flag = parameter.replace('_', "-");
-        return usage(format!("--{flag}: expected {expected}, found {found}"));
-    }
-    if let Err(interrupted) = interrupt::check() {
-        return interrupted.into();
-    }
-    anyhow::Error::new(error).context("generating the answer")
-}
-
-/// What is printed while the model writes.
-#[derive(Clone, Copy)]
-enum Show {
-    /// The text.
-    Everything,
-    /// What stands between the tags of the reasoning.
-    Reasoning,
-    /// The answer is printed by somebody else, at the end.
-    Nothing,
-}
-
-impl Show {
-    /// The part of a text that can be printed; it only grows while the text does.
-    fn of(self, text: &str) -> &str {
-        match self {
-            Self::Everything => text,
-            Self::Reasoning => reasoning(text),
-            Self::Nothing => "",
+    /// A wrong parameter is left as it is, so that the caller can say where it came from.
+    fn explained(&self, error: lm_generate::Error) -> Error {
+        match error {
+            lm_generate::Error::InvalidSampling { .. } => error.into(),
+            _ if self.stop.is_cancelled() => Error::Interrupted,
+            error => {
+                let failed: Result<(), _> = Err(error);
+                failed.context("generating the answer").unwrap_err()
+            }
         }
     }
 }
 
-/// The first reasoning in a text that is still being written, without the space around it and without what may be the
-/// beginning of its closing tag.
-fn reasoning(text: &str) -> &str {
-    const CLOSE: &str = "</think>";
-    let Some((_, inner)) = text.split_once("<think>") else {
-        return "";
-    };
-    if let Some((whole, _)) = inner.split_once(CLOSE) {
-        return whole.trim();
+/// Entity types as prompts name them: in lower case, in order, each once.
+///
+/// # Errors
+/// If there is none.
+pub fn entity_types(labels: &[impl AsRef<str>]) -> Result<Vec<String>> {
+    let labels = labels.iter().map(|label| normalize_label(label.as_ref()));
+    let mut types: Vec<String> = labels.filter(|label| !label.is_empty()).collect();
+    types.sort_unstable();
+    types.dedup();
+    if types.is_empty() {
+        return Err(Error::usage("--types: name at least one entity type"));
     }
-    let mut lengths = (1..CLOSE.len()).rev();
-    let tag = lengths.find(|&length| inner.ends_with(&CLOSE[..length]));
-    inner[..inner.len() - tag.unwrap_or(0)].trim()
+    Ok(types)
 }
 
-/// Prints an answer while it grows, and ends it at a stop string.
-struct Live<'a> {
+/// An answer while it grows; it ends at a stop string, or when its listener has heard enough.
+struct Writing<'a> {
     stream: TextStream<'a>,
     text: String,
-    show: Show,
-    /// Bytes of the visible text that are printed.
-    shown: usize,
-    failed: Option<std::io::Error>,
+    stop: &'a CancellationToken,
+    listen: &'a mut dyn FnMut(&str) -> ControlFlow<()>,
+    is_ended: bool,
 }
 
-impl Live<'_> {
-    /// Adds to the text and prints what has become visible.
+impl Writing<'_> {
     fn add(&mut self, piece: &str) {
         self.text.push_str(piece);
-        let visible = self.show.of(&self.text);
-        let new = visible.get(self.shown..).unwrap_or_default();
-        if !new.is_empty() {
-            let mut out = std::io::stdout().lock();
-            let written = out.write_all(new.as_bytes()).and_then(|()| out.flush());
-            self.failed = written.err();
-            self.shown = visible.len();
-        }
+        self.is_ended |= (self.listen)(piece).is_break();
     }
 
-    /// The whole text, up to a stop string, and whether a part of it was printed.
-    fn finish(mut self) -> Result<(String, bool)> {
+    /// The whole text, up to a stop string.
+    fn finish(mut self) -> String {
         let rest = self.stream.clone().finish();
-        if self.failed.is_none() {
+        if !self.is_ended {
             self.add(&rest);
         }
-        match self.failed {
-            Some(error) => Err(error).context("cannot write the answer"),
-            None => Ok((self.text, self.shown > 0)),
-        }
+        self.text
     }
 }
 
-impl Observer for Live<'_> {
+impl Observer for Writing<'_> {
     fn on_token(&mut self, token: NewToken) -> ControlFlow<()> {
         let piece = self.stream.push(token.id);
         self.add(&piece);
-        match self.stream.stopped().is_some() || self.failed.is_some() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
+        if self.stream.stopped().is_some() || self.is_ended {
+            return ControlFlow::Break(());
         }
+        ControlFlow::Continue(())
     }
 
     fn on_step(&mut self, _: lm_generate::Progress) -> ControlFlow<()> {
-        match interrupt::requested() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
+        if self.stop.is_cancelled() {
+            return ControlFlow::Break(());
         }
+        ControlFlow::Continue(())
     }
 }
 
@@ -334,17 +217,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reasoning_becomes_visible_as_it_is_written() {
-        let text = "<think>\n a < b </thin\n c\n</think>\n{\"entities\": {}}";
-        let mut shown = String::new();
-        for end in 0..=text.len() {
-            let visible = reasoning(&text[..end]);
-            assert!(visible.starts_with(&shown), "{visible:?} after {shown:?}");
-            assert!("a < b </thin\n c".starts_with(visible), "{visible:?}");
-            shown = visible.to_owned();
-        }
-        assert_eq!(shown, "a < b </thin\n c");
-        assert_eq!(reasoning("no tags"), "");
-        assert_eq!(parse(text).reasoning.as_deref(), Some("a < b </thin\n c"));
+    fn types_are_normalised_and_at_least_one() {
+        let types = entity_types(&["Person", " city", "person", ""]).expect("two types");
+        assert_eq!(types, ["city", "person"]);
+        let none = entity_types(&["", " "]).expect_err("there is none");
+        assert!(none.is_usage(), "{none}");
     }
 }

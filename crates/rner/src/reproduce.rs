@@ -1,4 +1,4 @@
-//! `rner reproduce`: the visible list of stages.
+//! The reproduction of the paper: the visible list of stages.
 //!
 //! data → cot → sft-plain, sft-cot → grpo → five evaluations → report, for
 //! every seed. A stage is skipped if its inputs, its part of the recipe and the
@@ -8,21 +8,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
 use ner_cot::Funnel;
 use ner_datasets::read_examples;
-use ner_eval::{EvalResult, Suite};
+use ner_eval::{EvalResult, Prompting, Suite};
 
-use crate::backend::dispatch;
-use crate::cli::Prompting;
-use crate::interrupt;
+use crate::error::{Context, Result};
 use crate::recipe::Recipe;
 use crate::report::{self, ModelResult, ReportData, StageTime};
-use crate::run_dir::{Done, Inputs, MetricsLog, RunDir, Stage, hash_path};
-use crate::stages::{
-    Answering, CotJob, EvalJob, GrpoJob, MODEL, ModelDir, SftJob, Sources, Watch, prompt_template,
-    read_suite,
-};
+use crate::run_dir::{Done, Inputs, RunDir, Stage, hash_path};
+use crate::session::Session;
+use crate::stages::{CotJob, EvalJob, GrpoJob, MODEL, ModelDir, SftJob, Sources, read_suite};
 
 /// Number of a stage's folder, by name.
 const STAGES: [&str; 11] = [
@@ -40,9 +35,10 @@ const STAGES: [&str; 11] = [
 ];
 
 /// A whole run: every seed, then the report.
-pub(crate) struct Run<'a> {
+struct Run<'a> {
     recipe: &'a Recipe,
     dir: &'a RunDir,
+    session: &'a Session,
     report: Collected,
 }
 
@@ -55,12 +51,28 @@ struct Collected {
     samples: Vec<report::Sample>,
 }
 
-/// Runs everything and returns the path of the report.
-pub(crate) fn run(recipe: &Recipe, dir: &RunDir) -> Result<PathBuf> {
+/// A run that is done.
+#[derive(Clone, Debug)]
+pub struct Reproduction {
+    /// What the report tells; [`report::text_table`] makes a table of its results.
+    pub report: ReportData,
+    /// The page, `report.html`.
+    pub page: PathBuf,
+}
+
+/// Runs every stage of a recipe in the folder of a run: data → cot → sft → grpo → evaluations → report.
+///
+/// A stage that was done before with the same inputs, the same part of the recipe and the same program is left as it
+/// is.
+///
+/// # Errors
+/// Whatever ends a stage; an interruption, after which the same call goes on from there.
+pub fn reproduce(recipe: &Recipe, dir: &RunDir, session: &Session) -> Result<Reproduction> {
     dir.write_recipe(&recipe.to_toml())?;
     let mut run = Run {
         recipe,
         dir,
+        session,
         report: Collected::default(),
     };
     for seed in recipe.run.all_seeds() {
@@ -70,7 +82,7 @@ pub(crate) fn run(recipe: &Recipe, dir: &RunDir) -> Result<PathBuf> {
 }
 
 impl Run<'_> {
-    fn write_report(self) -> Result<PathBuf> {
+    fn write_report(self) -> Result<Reproduction> {
         let lines = crate::run_dir::read_metrics(&self.dir.path("metrics.jsonl"))?;
         let data = ReportData {
             title: format!("rner: {}", self.recipe.run.name),
@@ -87,8 +99,10 @@ impl Run<'_> {
             recipe: self.recipe.to_toml(),
         };
         report::write(self.dir.root(), &data)?;
-        println!("{}", report::text_table(&data.results));
-        Ok(self.dir.path("report.html"))
+        Ok(Reproduction {
+            report: data,
+            page: self.dir.path("report.html"),
+        })
     }
 }
 
@@ -125,7 +139,7 @@ struct Pending<'n> {
 
 impl<'r, 'a> SeedRun<'r, 'a> {
     fn new(run: &'r mut Run<'a>, seed: u64) -> Result<Self> {
-        let base = ModelDir::find(Path::new(&run.recipe.model.base))?;
+        let base = ModelDir::find(&run.recipe.model.base, run.session)?;
         let root = match run.recipe.run.seeds {
             1 => run.dir.root().to_owned(),
             _ => run.dir.path(&format!("seed-{seed}")),
@@ -141,13 +155,14 @@ impl<'r, 'a> SeedRun<'r, 'a> {
     /// The list of stages.
     fn all(mut self) -> Result<()> {
         if self.run.recipe.run.seeds > 1 {
-            eprintln!("seed {}", self.seed);
+            self.run.session.line(&format!("seed {}", self.seed));
         }
         let data = self.data()?;
         let cot = self.cot(&data)?;
-        let plain = match self.run.recipe.sft.compare_without_cot {
-            true => Some(self.sft("sft-plain", &cot, false)?),
-            false => None,
+        let plain = if self.run.recipe.sft.compare_without_cot {
+            Some(self.sft("sft-plain", &cot, false)?)
+        } else {
+            None
         };
         let tuned = self.sft("sft-cot", &cot, true)?;
         let reinforced = self.grpo(&data, &tuned)?;
@@ -216,7 +231,7 @@ impl<'r, 'a> SeedRun<'r, 'a> {
         let recipe = self.run.recipe;
         let train = data.join("train.jsonl");
         let pending = self.pending("cot", input("train", &train)?, &["cot"]);
-        let seed = self.seed;
+        let (seed, session) = (self.seed, self.run.session);
         self.stage(&pending, &["ner-cot.jsonl", "funnel.json"], |stage| {
             let source = read_examples(&train)?;
             let job = CotJob {
@@ -224,6 +239,7 @@ impl<'r, 'a> SeedRun<'r, 'a> {
                 config: &recipe.cot,
                 seed,
                 out: stage.dir().to_owned(),
+                session,
             };
             let funnel = job.run()?;
             Ok(format!(
@@ -243,26 +259,19 @@ impl<'r, 'a> SeedRun<'r, 'a> {
         inputs.extend(input("base", &self.base.path)?);
         // The number of devices is a factor of the batch.
         let pending = self.pending(name, inputs, &["model", "lora", "sft", "hardware"]);
-        let (seed, base, log) = (self.seed, self.base.clone(), self.log()?);
-        let root = self.run.dir.root().to_owned();
+        let (seed, base, session) = (self.seed, self.base.clone(), self.run.session);
+        let log = self.run.dir.root().to_owned();
         self.stage(&pending, &[MODEL], |stage| {
             let examples = read_examples(dataset)?;
+            let job = SftJob::new(recipe, base, &examples, stage.dir(), session);
             let job = SftJob {
-                base,
-                examples: &examples,
-                template: prompt_template(&recipe.model, None)?,
                 with_cot,
-                config: &recipe.sft,
-                lora: &recipe.lora,
-                hardware: &recipe.hardware,
-                held_out: &[],
-                dtype: recipe.model.dtype,
                 seed,
-                out: stage.dir().to_owned(),
-                watch: &mut Watch::new(name, seed, "steps", log)
-                    .with_tensorboard(&root, recipe.run.tensorboard)?,
+                name: name.to_owned(),
+                log,
+                ..job
             };
-            dispatch(recipe.run.backend, job)
+            job.train()
         })?;
         Ok(ModelDir::at(pending.stage.path(MODEL)))
     }
@@ -273,26 +282,12 @@ impl<'r, 'a> SeedRun<'r, 'a> {
         let mut inputs = input("prompts", &prompts)?;
         inputs.extend(input("tuned", &tuned.path)?);
         let pending = self.pending("grpo", inputs, &["model", "lora", "grpo"]);
-        let (seed, log) = (self.seed, self.log()?);
-        let root = self.run.dir.root().to_owned();
+        let (seed, session) = (self.seed, self.run.session);
+        let log = self.run.dir.root().to_owned();
         self.stage(&pending, &[MODEL], |stage| {
             let examples = read_examples(&prompts)?;
-            let job = GrpoJob {
-                base: tuned.clone(),
-                examples: &examples,
-                template: prompt_template(&recipe.model, None)?,
-                config: &recipe.grpo,
-                lora: &recipe.lora,
-                hardware: &recipe.hardware,
-                dtype: recipe.model.dtype,
-                batch: recipe.grpo.rollout_batch,
-                rollout: None,
-                seed,
-                out: stage.dir().to_owned(),
-                watch: &mut Watch::new("grpo", seed, "rollout batches", log)
-                    .with_tensorboard(&root, recipe.run.tensorboard)?,
-            };
-            dispatch(recipe.run.backend, job)
+            let job = GrpoJob::new(recipe, tuned.clone(), &examples, stage.dir(), session);
+            GrpoJob { seed, log, ..job }.train()
         })?;
         Ok(ModelDir::at(pending.stage.path(MODEL)))
     }
@@ -312,24 +307,18 @@ impl<'r, 'a> SeedRun<'r, 'a> {
             &self.root.join("stage-1-data").join("eval"),
         )?);
         let pending = self.pending(name, inputs, &["model", "eval"]);
-        let seed = self.seed;
+        let (seed, session) = (self.seed, self.run.session);
         let outputs = ["results.json", "predictions.jsonl"];
         self.stage(&pending, &outputs, |stage| {
-            let template = prompt_template(&recipe.model, None)?;
+            let template = recipe.model.template(None)?;
+            let job = EvalJob::new(recipe, model.clone(), suite, stage.dir(), session);
             let job = EvalJob {
                 label: name.to_owned(),
-                model: model.clone(),
-                suite,
-                weights: Answering::of(recipe),
-                template: match prompting {
-                    Prompting::Direct => template,
-                    Prompting::StepByStep => template.step_by_step(),
-                },
-                config: &recipe.eval,
+                template: Some(prompting.apply(&template)),
                 seed,
-                out: stage.dir().to_owned(),
+                ..job
             };
-            let result = dispatch(recipe.run.backend, job)?;
+            let result = job.evaluate()?;
             Ok(format!("mean F1 {:.2}", result.mean_f1))
         })?;
         let mut result: EvalResult = read_json(&pending.stage.path("results.json"))?;
@@ -346,10 +335,6 @@ impl<'r, 'a> SeedRun<'r, 'a> {
             result,
         });
         Ok(())
-    }
-
-    fn log(&self) -> Result<MetricsLog> {
-        Ok(self.run.dir.metrics()?)
     }
 
     fn pending<'n>(&self, name: &'n str, inputs: Inputs, sections: &[&str]) -> Pending<'n> {
@@ -377,10 +362,11 @@ impl<'r, 'a> SeedRun<'r, 'a> {
         outputs: &[&str],
         work: impl FnOnce(&Stage) -> Result<String>,
     ) -> Result<()> {
-        interrupt::check()?;
+        let session = self.run.session;
+        session.check()?;
         let stage = &pending.stage;
         if let Some(done) = stage.is_done(&pending.inputs, &pending.sections) {
-            eprintln!("{}: done before, unchanged", pending.name);
+            session.line(&format!("{}: done before, unchanged", pending.name));
             self.note(pending.name, &done, true);
             return Ok(());
         }
@@ -396,7 +382,7 @@ impl<'r, 'a> SeedRun<'r, 'a> {
             seconds,
             &summary,
         )?;
-        eprintln!("{}: {summary} ({seconds:.1} s)", pending.name);
+        session.line(&format!("{}: {summary} ({seconds:.1} s)", pending.name));
         self.note(pending.name, &done, false);
         Ok(())
     }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::run_dir::RunDirError;
 
 /// Folder of the event files in a run's folder.
-pub(crate) const FOLDER: &str = "tensorboard";
+pub const FOLDER: &str = "tensorboard";
 /// What the first event of a file says.
 const VERSION: &str = "brain.Event:2";
 
@@ -50,7 +50,7 @@ struct Scalar {
 /// One event file, open for appending. A resumed stage writes another one beside it; TensorBoard shows both
 /// as one curve.
 #[derive(Debug)]
-pub(crate) struct EventFile {
+pub struct EventFile {
     path: PathBuf,
     file: File,
 }
@@ -60,7 +60,7 @@ impl EventFile {
     ///
     /// # Errors
     /// When the folder or the file cannot be written.
-    pub(crate) fn create(dir: &Path) -> Result<Self, RunDirError> {
+    pub fn create(dir: &Path) -> Result<Self, RunDirError> {
         std::fs::create_dir_all(dir).map_err(|e| RunDirError::write(dir, e))?;
         let name = format!(
             "events.out.tfevents.{}.{}.rner",
@@ -82,7 +82,7 @@ impl EventFile {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub(crate) fn scalars(
+    pub fn scalars(
         &mut self,
         step: usize,
         metrics: &Map<String, Value>,

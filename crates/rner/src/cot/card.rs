@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
 use ner_cot::{
     Bill, Billed, Card, CardModel, CardRemoved, Funnel, Part, Plan, Template, dataset_card,
 };
 
 use super::job::Job;
+use crate::error::Result;
 use crate::run_dir::write_atomic;
 
 /// Writes README.md, as dataset hubs want it, to `out`.
-pub(super) fn write(
+///
+/// # Errors
+/// A folder that cannot be written.
+pub fn write_card(
     job: &Job,
     plan: &Plan,
     funnel: &Funnel,

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
 use ner_cot::{
     FileSource, Leakage, NearDuplicates, PipelineConfig, Plan, Prompts, Rule, Rules, Sampling,
     Selection, SelectionOptions, Shard, Structured,
@@ -11,8 +10,7 @@ use ner_cot::{
 use ner_datasets::{Format, Split};
 use serde::{Deserialize, Serialize};
 
-use super::args::{GenerateArgs, RuleArgs};
-use crate::exit::usage;
+use crate::error::{Context, Error, Result};
 use crate::recipe::Cot;
 use crate::run_dir::write_json;
 
@@ -22,60 +20,97 @@ const FILE: &str = "job.json";
 /// Everything but servers, speed and money.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Job {
+pub struct Job {
     /// The source.
-    pub(crate) data: PathBuf,
+    pub data: PathBuf,
     /// The recipe's section, flags included.
-    pub(crate) cot: Cot,
+    pub cot: Cot,
     /// Seed of sampling.
-    pub(crate) seed: u64,
-    limit: Option<usize>,
+    pub seed: u64,
+    /// Take this many sentences.
+    pub limit: Option<usize>,
     shard: Option<String>,
-    near_duplicates: Option<f64>,
+    /// Leave out rows as similar as this to an earlier one, from 0 to 1.
+    pub near_duplicates: Option<f64>,
     exclude: Vec<PathBuf>,
     no_rules: Vec<Rule>,
     prompts: Option<PathBuf>,
-    structured: Structured,
-    judge_structured: Structured,
-    pub(crate) target: Option<usize>,
-    pub(crate) license: Option<String>,
+    /// How the teacher's server is asked to keep to the form of the answer.
+    pub structured: Structured,
+    /// The same for the judge's server.
+    pub judge_structured: Structured,
+    /// End with exactly so many accepted rows, the first of the source.
+    pub target: Option<usize>,
+    /// Licence of the source, for the dataset card.
+    pub license: Option<String>,
+}
+
+/// What decides about answers, where it differs from the job's own.
+#[derive(Clone, Debug, Default)]
+pub struct Decisions {
+    /// Rules that are switched off.
+    pub no_rules: Vec<Rule>,
+    /// Lowest judge score that is accepted.
+    pub threshold: Option<f64>,
+    /// Attempts for one sentence.
+    pub attempts: Option<usize>,
 }
 
 impl Job {
-    /// The job that the flags describe.
-    pub(crate) fn new(args: &GenerateArgs, cot: Cot, seed: u64) -> Result<Self> {
-        let mut job = Self {
-            data: full(&args.data)?,
+    /// All rows of a file, by the rules and prompts that are built in.
+    ///
+    /// # Errors
+    /// A file that is not there.
+    pub fn new(data: &Path, cot: Cot, seed: u64) -> Result<Self> {
+        Ok(Self {
+            data: full(data)?,
             cot,
             seed,
-            limit: args.rows.limit,
-            shard: args.rows.shard.map(|s| format!("{}/{}", s.number, s.of)),
-            near_duplicates: args.rows.near_duplicates,
-            exclude: args
-                .rows
-                .exclude
-                .iter()
-                .map(|path| full(path))
-                .collect::<Result<_>>()?,
+            limit: None,
+            shard: None,
+            near_duplicates: None,
+            exclude: Vec::new(),
             no_rules: Vec::new(),
-            prompts: args.prompts.as_deref().map(full).transpose()?,
-            structured: args.structured,
-            judge_structured: args.judge_structured,
-            target: args.target,
-            license: args.license.clone(),
-        };
-        job.decide(&args.rules);
-        if let Some(concurrency) = args.flow.concurrency {
-            job.cot.concurrency = concurrency;
-        }
-        Ok(job)
+            prompts: None,
+            structured: Structured::default(),
+            judge_structured: Structured::default(),
+            target: None,
+            license: None,
+        })
+    }
+
+    /// Takes only one part of the rows.
+    pub fn take_shard(&mut self, shard: Shard) {
+        self.shard = Some(format!("{}/{}", shard.number, shard.of));
+    }
+
+    /// Leaves out the sentences of these evaluation sets: files, or a folder with CrossNER and MIT.
+    ///
+    /// # Errors
+    /// A path that is not there.
+    pub fn exclude(&mut self, paths: &[PathBuf]) -> Result<()> {
+        let paths: Result<Vec<PathBuf>> = paths.iter().map(|path| full(path)).collect();
+        self.exclude.extend(paths?);
+        Ok(())
+    }
+
+    /// Asks with the prompts of a folder, `teacher.txt` and `judge.txt`.
+    ///
+    /// # Errors
+    /// A folder that is not there.
+    pub fn ask_with(&mut self, prompts: &Path) -> Result<()> {
+        self.prompts = Some(full(prompts)?);
+        Ok(())
     }
 
     /// Reads the job of a folder.
-    pub(crate) fn read(dir: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    /// A folder without one, or with a damaged one.
+    pub fn read(dir: &Path) -> Result<Self> {
         let path = dir.join(FILE);
         let text = std::fs::read_to_string(&path).map_err(|error| {
-            usage(format!(
+            Error::Usage(format!(
                 "{}: expected a folder of `rner cot generate`, found no {FILE} ({error})",
                 dir.display()
             ))
@@ -84,18 +119,21 @@ impl Job {
     }
 
     /// Writes the job to a folder.
-    pub(crate) fn write(&self, dir: &Path) -> Result<()> {
+    ///
+    /// # Errors
+    /// A folder that cannot be written.
+    pub fn write(&self, dir: &Path) -> Result<()> {
         Ok(write_json(&dir.join(FILE), self)?)
     }
 
     /// The same job for all rows, whatever part this one was.
-    pub(crate) fn whole(mut self) -> Self {
+    pub fn whole(mut self) -> Self {
         self.shard = None;
         self
     }
 
     /// Whether two jobs differ in nothing but their parts and speed.
-    pub(crate) fn is_part_of_same(&self, other: &Self) -> bool {
+    pub fn is_part_of_same(&self, other: &Self) -> bool {
         let normal = |job: &Self| {
             let mut job = job.clone().whole();
             job.cot.concurrency = 0;
@@ -105,19 +143,22 @@ impl Job {
         normal(self) == normal(other)
     }
 
-    /// Applies flags that decide about answers.
-    pub(crate) fn decide(&mut self, rules: &RuleArgs) {
-        self.no_rules.extend(&rules.no_rule);
-        if let Some(threshold) = rules.threshold {
+    /// Decides about answers in another way.
+    pub fn decide(&mut self, decisions: &Decisions) {
+        self.no_rules.extend(&decisions.no_rules);
+        if let Some(threshold) = decisions.threshold {
             self.cot.judge_threshold = threshold;
         }
-        if let Some(attempts) = rules.attempts {
+        if let Some(attempts) = decisions.attempts {
             self.cot.attempts = attempts;
         }
     }
 
     /// The settings that shape and judge answers.
-    pub(crate) fn pipeline_config(&self) -> Result<PipelineConfig> {
+    ///
+    /// # Errors
+    /// Prompts that cannot be read.
+    pub fn pipeline_config(&self) -> Result<PipelineConfig> {
         let mut config = pipeline_config(&self.cot, self.seed);
         config.rules = self
             .no_rules
@@ -132,7 +173,10 @@ impl Job {
     }
 
     /// Models and settings.
-    pub(crate) fn plan(&self) -> Result<Plan> {
+    ///
+    /// # Errors
+    /// Settings that make no sense.
+    pub fn plan(&self) -> Result<Plan> {
         let config = self.pipeline_config()?;
         Ok(Plan::new(
             &self.cot.teacher_model,
@@ -142,12 +186,18 @@ impl Job {
     }
 
     /// The rows, gone through once.
-    pub(crate) fn selection(&self) -> Result<Selection<'static>> {
+    ///
+    /// # Errors
+    /// A source that cannot be read.
+    pub fn selection(&self) -> Result<Selection<'static>> {
         self.part(self.shard.as_deref().map(str::parse).transpose()?)
     }
 
     /// About `rows` rows, spread over the source.
-    pub(crate) fn sample(&self, rows: usize) -> Result<Selection<'static>> {
+    ///
+    /// # Errors
+    /// A source that cannot be read.
+    pub fn sample(&self, rows: usize) -> Result<Selection<'static>> {
         let whole = self.selection()?;
         let parts = whole.open().div_ceil(rows.max(1));
         // A shard of a shard is no shard; then the sample is taken from the beginning.
@@ -173,7 +223,7 @@ impl Job {
 }
 
 /// The recipe's settings as those of a pipeline.
-pub(crate) fn pipeline_config(cot: &Cot, seed: u64) -> PipelineConfig {
+pub fn pipeline_config(cot: &Cot, seed: u64) -> PipelineConfig {
     let sampling = Sampling {
         temperature: Some(cot.temperature),
         max_tokens: u32::try_from(cot.max_tokens).ok(),
@@ -193,12 +243,18 @@ pub(crate) fn pipeline_config(cot: &Cot, seed: u64) -> PipelineConfig {
 }
 
 /// A file of rows in whatever format it has.
-pub(crate) fn source(path: &Path) -> Result<FileSource> {
+///
+/// # Errors
+/// A file that is not there, or of no known format.
+pub fn source(path: &Path) -> Result<FileSource> {
     Ok(FileSource::with_format(path, Format::detect(path)?))
 }
 
 /// The sentences of evaluation data; `None` without any.
-pub(crate) fn leakage(paths: &[PathBuf]) -> Result<Option<Leakage>> {
+///
+/// # Errors
+/// Data that cannot be read.
+pub fn leakage(paths: &[PathBuf]) -> Result<Option<Leakage>> {
     if paths.is_empty() {
         return Ok(None);
     }
@@ -219,7 +275,7 @@ pub(crate) fn leakage(paths: &[PathBuf]) -> Result<Option<Leakage>> {
 }
 
 fn add_files(leakage: &mut Leakage, path: &Path) -> Result<()> {
-    for (file, format) in crate::ner::data::inputs::files(&[path.to_owned()], None)? {
+    for (file, format) in crate::inputs::files(&[path.to_owned()], None)? {
         let rows = ner_datasets::open(&file, format, Default::default())?;
         let rows: Result<Vec<_>, _> = rows.collect();
         let rows = rows?;
@@ -232,5 +288,5 @@ fn add_files(leakage: &mut Leakage, path: &Path) -> Result<()> {
 /// A path that means the same from anywhere.
 fn full(path: &Path) -> Result<PathBuf> {
     let found = path.canonicalize();
-    found.map_err(|error| usage(format!("{}: {error}", path.display())))
+    found.map_err(|error| Error::Usage(format!("{}: {error}", path.display())))
 }

@@ -1,33 +1,21 @@
-//! `rner cot`: from sentences to a dataset with reasoning.
+//! Chains of thought: what a folder of annotations is made with, who is asked, and what became of it.
+//!
+//! The pipeline itself is `ner-cot`'s. Here is what joins it to a recipe: the clients of teacher and judge (simulated
+//! where the recipe names none), the description of a job in its folder, the dataset card and the page of samples.
 
-mod args;
 mod card;
-mod check;
-mod generate;
 mod job;
-mod look;
-mod money;
+mod options;
+mod run;
 mod servers;
+mod text;
 mod view;
 
-use anyhow::Result;
-
-pub(crate) use args::{CotCommand, FlowArgs, MoneyArgs};
-pub(crate) use generate::{pass_on_interrupts, run_in_memory};
-pub(crate) use job::pipeline_config;
-pub(crate) use servers::{Servers, gold};
-
-/// Runs a command.
-pub(crate) fn run(command: CotCommand) -> Result<()> {
-    match command {
-        CotCommand::Generate(args) => generate::generate(&args),
-        CotCommand::Status(args) => look::status(&args),
-        CotCommand::Export(args) => look::export(&args),
-        CotCommand::View(args) => view::view(&args),
-        CotCommand::Import { dir, results } => look::import(&dir, &results),
-        CotCommand::Merge { dirs, out } => look::merge(&dirs, &out),
-        CotCommand::Compact { dir } => look::compact(&dir),
-        CotCommand::Check(args) => check::check(&args),
-        CotCommand::ServeTeacher { data, seed } => crate::stages::serve_teacher(&data, seed),
-    }
-}
+pub use card::write_card;
+pub use job::{Decisions, Job, leakage, pipeline_config, source};
+pub use options::{Flow, Money};
+pub use run::{Annotation, all_are_done};
+pub(crate) use servers::serve_simulated;
+pub use servers::{Servers, journal_options};
+pub use text::{bill_text, estimate_text};
+pub use view::page;

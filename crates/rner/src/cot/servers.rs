@@ -2,23 +2,24 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::Result;
-use ner_cot::{ChatClient, Durability, Endpoint, JournalOptions, KeySource, Ledger, RunOptions};
+use ner_cot::{ChatClient, Endpoint, JournalOptions, KeySource, Ledger, RunOptions};
 use ner_types::Example;
 use tokio::runtime::Runtime;
 
-use super::args::{FlowArgs, MoneyArgs};
+use super::options::{Flow, Money};
+use crate::error::{Error, Result};
 use crate::recipe::Cot;
 use crate::teacher::{self, GoldEntry, MistakeRates, RunningTeacher};
 
 /// Teacher and judge, ready to be asked.
-pub(crate) struct Servers {
-    pub(crate) teacher: ChatClient,
-    pub(crate) judge: ChatClient,
+pub struct Servers {
+    /// Who annotates.
+    pub teacher: ChatClient,
+    /// Who judges.
+    pub judge: ChatClient,
     /// What they and their prices ask of the run.
-    pub(crate) options: RunOptions,
+    pub options: RunOptions,
     /// Serves as long as this value lives.
     _simulated: Option<RunningTeacher>,
 }
@@ -26,29 +27,27 @@ pub(crate) struct Servers {
 impl Servers {
     /// Sets the clients up, and starts the server inside the program if the teacher is simulated: it answers from
     /// `known`, which is called only then.
-    pub(crate) fn start(
+    ///
+    /// # Errors
+    /// An address or a key that cannot be used, or no port for the simulated server.
+    pub fn start(
         config: &Cot,
         seed: u64,
-        flow: &FlowArgs,
-        money: &MoneyArgs,
-        known: impl FnOnce() -> Result<HashMap<String, GoldEntry>>,
+        flow: &Flow,
+        money: &Money,
+        known: impl FnOnce() -> Result<Vec<Example>>,
         runtime: &Runtime,
     ) -> Result<Self> {
         let simulated = match config.teacher() {
             Some(_) => None,
-            None => Some(teacher::serve(
-                known()?,
-                seed,
-                MistakeRates::default(),
-                runtime.handle(),
-            )?),
+            None => Some(serve_simulated(&known()?, seed, runtime)?),
         };
         let local = simulated.as_ref().map(|teacher| teacher.url.as_str());
         let teacher_url = config.teacher().or(local).unwrap_or_default();
         let judge_url = config.judge().or(config.teacher()).or(local);
         let judge_url = judge_url.unwrap_or_default();
-        let ledger = Arc::new(Ledger::new(money.budget()));
-        let prices = money.prices();
+        let ledger = Arc::new(Ledger::new(money.budget));
+        let prices = money.prices;
         let teacher_key = teacher_key(config, flow);
         let judge_key = match &flow.judge_key_env {
             Some(variable) => KeySource::Env(variable.clone()),
@@ -70,8 +69,8 @@ impl Servers {
             judge: client(judge_url, &config.judge_model, judge_key, prices.judge)?,
             options: RunOptions {
                 ledger: Some((ledger.clone(), prices)),
-                check_models: !flow.no_model_check,
-                journal: journal(flow),
+                check_models: flow.check_models,
+                journal: journal_options(flow),
                 ..RunOptions::default()
             },
             _simulated: simulated,
@@ -79,7 +78,20 @@ impl Servers {
     }
 }
 
-fn teacher_key(config: &Cot, flow: &FlowArgs) -> KeySource {
+/// Starts the simulated teacher and judge, which know `examples`.
+///
+/// # Errors
+/// If no port can be opened.
+pub(crate) fn serve_simulated(
+    examples: &[Example],
+    seed: u64,
+    runtime: &Runtime,
+) -> Result<RunningTeacher> {
+    let rates = MistakeRates::default();
+    teacher::serve(gold(examples), seed, rates, runtime.handle()).map_err(Error::other)
+}
+
+fn teacher_key(config: &Cot, flow: &Flow) -> KeySource {
     match &flow.key_file {
         Some(path) => KeySource::File(path.clone()),
         None if config.key_env.is_empty() => KeySource::None,
@@ -87,13 +99,13 @@ fn teacher_key(config: &Cot, flow: &FlowArgs) -> KeySource {
     }
 }
 
-fn endpoint(url: &str, model: &str, key: KeySource, config: &Cot, flow: &FlowArgs) -> Endpoint {
+fn endpoint(url: &str, model: &str, key: KeySource, config: &Cot, flow: &Flow) -> Endpoint {
     let mut endpoint = Endpoint::new(url, model);
     endpoint.key = key;
     endpoint.concurrency = config.concurrency;
     endpoint.adaptive = !flow.fixed_concurrency;
-    endpoint.requests_per_minute = flow.rpm;
-    endpoint.tokens_per_minute = flow.tpm;
+    endpoint.requests_per_minute = flow.requests_per_minute;
+    endpoint.tokens_per_minute = flow.tokens_per_minute;
     endpoint.stream = flow.stream;
     let timeouts = &mut endpoint.timeouts;
     for (timeout, given) in [
@@ -101,19 +113,17 @@ fn endpoint(url: &str, model: &str, key: KeySource, config: &Cot, flow: &FlowArg
         (&mut timeouts.idle, flow.idle_timeout),
         (&mut timeouts.total, flow.timeout),
     ] {
-        if let Some(seconds) = given {
-            *timeout = Duration::from_secs(seconds);
+        if let Some(longest) = given {
+            *timeout = longest;
         }
     }
     endpoint
 }
 
 /// How the journal is written.
-pub(crate) fn journal(flow: &FlowArgs) -> JournalOptions {
+pub fn journal_options(flow: &Flow) -> JournalOptions {
     JournalOptions {
-        durability: flow
-            .sync_every
-            .map_or(Durability::default(), Durability::Every),
+        durability: flow.durability,
         ..JournalOptions::default()
     }
 }
@@ -126,7 +136,7 @@ fn origin(url: &str) -> &str {
 }
 
 /// What the simulated teacher knows of each sentence.
-pub(crate) fn gold(source: &[Example]) -> HashMap<String, GoldEntry> {
+fn gold(source: &[Example]) -> HashMap<String, GoldEntry> {
     source
         .iter()
         .map(|example| {

@@ -1,45 +1,37 @@
-//! `rner cot view`: samples of a dataset as one page, without network or script.
+//! Samples of a dataset as one page, without network or script.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 
-use anyhow::{Context, Result};
 use minijinja::{AutoEscape, Environment};
 use ner_cot::{Attempt, Error, Journal, SettledRow, Visitor, replay};
 use ner_types::{Entity, parse};
 use serde_json::{Value, json};
 
-use super::args::ViewArgs;
 use super::job::Job;
+use crate::error::{Context, Result};
 use crate::report::mark;
-use crate::run_dir::write_atomic;
 
 const TEMPLATE: &str = include_str!("view.html.j2");
 
-/// Runs the command.
-pub(super) fn view(args: &ViewArgs) -> Result<()> {
-    let mut job = Job::read(&args.dir)?;
-    job.decide(&args.rules);
-    let journal = Journal::open_to_read(&args.dir)?;
+/// The page of a folder's job: its first accepted `rows`, and as many rejected ones of each reason.
+///
+/// # Errors
+/// A journal or a source that cannot be read.
+pub fn page(job: &Job, dir: &Path, rows: usize) -> Result<String> {
+    let journal = Journal::open_to_read(dir)?;
     let (plan, selection) = (job.plan()?, job.selection()?);
     let mut samples = Samples {
-        each: args.rows,
+        each: rows,
         accepted: Vec::new(),
         rejected: BTreeMap::new(),
     };
     let funnel = replay(&plan, &selection, &journal, job.target, &mut samples)?;
-    let page = render(&json!({
+    render(&json!({
         "funnel": funnel,
         "accepted": samples.accepted,
         "rejected": samples.rejected,
-    }))?;
-    let path: PathBuf = match &args.out {
-        Some(path) => path.clone(),
-        None => args.dir.join("view.html"),
-    };
-    write_atomic(&path, page.as_bytes())?;
-    println!("{}", path.display());
-    Ok(())
+    }))
 }
 
 /// The page. All text of the data is escaped.

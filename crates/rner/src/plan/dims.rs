@@ -5,24 +5,24 @@ use std::path::Path;
 
 /// What determines a Qwen3's size; names as in Hugging Face's `config.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub(crate) struct Dims {
+pub struct Dims {
     /// Width of the residual stream, H.
-    pub(crate) hidden_size: u64,
+    pub hidden_size: u64,
     /// Width of the feed-forward layer, I.
-    pub(crate) intermediate_size: u64,
+    pub intermediate_size: u64,
     /// Layers, L.
-    pub(crate) num_hidden_layers: u64,
+    pub num_hidden_layers: u64,
     /// Query heads.
-    pub(crate) num_attention_heads: u64,
+    pub num_attention_heads: u64,
     /// Key and value heads.
-    pub(crate) num_key_value_heads: u64,
+    pub num_key_value_heads: u64,
     /// Width of a head, D.
-    pub(crate) head_dim: u64,
+    pub head_dim: u64,
     /// Tokens in the vocabulary, V.
-    pub(crate) vocab_size: u64,
+    pub vocab_size: u64,
     /// Whether the head is the embedding.
     #[serde(default)]
-    pub(crate) tie_word_embeddings: bool,
+    pub tie_word_embeddings: bool,
 }
 
 /// Hub ids of the base models and `[H, I, L, query heads]`; the rest is common to all.
@@ -36,7 +36,7 @@ const KNOWN: [(&str, [u64; 4]); 4] = [
 /// The dimensions of a known hub id, or those of the checkpoint in a directory.
 ///
 /// None if the id is not known and there is no readable `config.json`.
-pub(crate) fn dims_of(base: &str) -> Option<Dims> {
+pub fn dims_of(base: &str) -> Option<Dims> {
     known(base).or_else(|| {
         let text = std::fs::read_to_string(Path::new(base).join("config.json")).ok()?;
         serde_json::from_str(&text).ok()
@@ -68,7 +68,7 @@ impl Dims {
     }
 
     /// Parameters of the whole model, norms included.
-    pub(crate) fn parameters(&self) -> u64 {
+    pub fn parameters(&self) -> u64 {
         let linears: u64 = self.linears().iter().map(|[a, b]| a * b).sum();
         // Two norms of the residual stream, one of the queries and one of the keys.
         let block = linears + 2 * self.hidden_size + 2 * self.head_dim;
@@ -79,13 +79,13 @@ impl Dims {
     }
 
     /// Parameters of LoRA adapters of this rank on every linear layer of every block.
-    pub(crate) fn lora_parameters(&self, rank: u64) -> u64 {
+    pub fn lora_parameters(&self, rank: u64) -> u64 {
         let widths: u64 = self.linears().iter().map(|[a, b]| a + b).sum();
         self.num_hidden_layers * rank * widths
     }
 
     /// Numbers that the KV cache keeps for one token.
-    pub(crate) fn cache_numbers(&self) -> u64 {
+    pub fn cache_numbers(&self) -> u64 {
         2 * self.num_hidden_layers * self.num_key_value_heads * self.head_dim
     }
 }

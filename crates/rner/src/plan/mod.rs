@@ -10,8 +10,8 @@ mod text;
 mod words;
 mod work;
 
-pub(crate) use dims::dims_of;
-pub(crate) use text::render;
+pub use dims::dims_of;
+pub use text::render;
 pub(crate) use work::rollout_batches;
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use lm_grpo::LossType;
 use std::fmt::{Result, Write};
 
 /// The whole plan of a recipe; `dims` are those of its base model, if they are known.
-pub(crate) fn render(recipe: &Recipe, dims: Option<&Dims>) -> String {
+pub fn render(recipe: &Recipe, dims: Option<&Dims>) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
     let _ = write_all(&mut out, recipe, dims);

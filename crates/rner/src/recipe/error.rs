@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 /// Why a recipe could not be resolved.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum RecipeError {
+pub enum RecipeError {
     /// The name is neither a profile nor a file.
     #[error("unknown profile \"{name}\": expected a recipe file or one of {known}{}", hint(.near))]
     UnknownProfile {

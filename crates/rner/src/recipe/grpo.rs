@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use lm_grpo::{ImportanceSamplingLevel, KlEstimator, LossType, ScaleRewards};
+use lm_grpo::{ImportanceSamplingLevel, KlEstimator, LossType, ScaleRewards};
 
 use super::sections::{Method, Schedule};
 use super::{RecipeError, range};
@@ -12,127 +12,128 @@ use super::{RecipeError, range};
 /// `[grpo]`: reinforcement learning.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Grpo {
+pub struct Grpo {
     /// Full training, or LoRA on top of the CoT-tuned model.
-    pub(crate) method: Method,
+    pub method: Method,
     /// Completions per prompt.
-    pub(crate) group_size: usize,
+    pub group_size: usize,
     /// Prompts of one rollout batch.
-    pub(crate) prompts_per_step: usize,
+    pub prompts_per_step: usize,
     /// Optimiser steps on one rollout batch.
-    pub(crate) iterations: usize,
+    pub iterations: usize,
     /// Lower clipping distance of the ratio.
-    pub(crate) epsilon: f64,
+    pub epsilon: f64,
     /// Upper clipping distance of the ratio.
-    pub(crate) epsilon_high: f64,
+    pub epsilon_high: f64,
     /// Greatest ratio that a token with a negative advantage is pushed down with; 0 means any.
     #[serde(default)]
-    pub(crate) delta: f64,
+    pub delta: f64,
     /// Whether ratios belong to tokens or to completions (GSPO).
     #[serde(default)]
-    pub(crate) importance_sampling_level: ImportanceSamplingLevel,
+    pub importance_sampling_level: ImportanceSamplingLevel,
     /// Weight of the KL term against the CoT-tuned model; 0 turns it off.
-    pub(crate) beta: f64,
+    pub beta: f64,
     /// Estimator of the divergence in that term.
     #[serde(default)]
-    pub(crate) kl_estimator: KlEstimator,
+    pub kl_estimator: KlEstimator,
     /// Weight of the entropy bonus; 0 turns it off.
     #[serde(default)]
-    pub(crate) entropy_coef: f64,
+    pub entropy_coef: f64,
     /// The loss's normaliser.
-    pub(crate) loss_type: LossType,
+    pub loss_type: LossType,
     /// Whether advantages are divided by a standard deviation.
-    pub(crate) scale_rewards: ScaleRewards,
+    pub scale_rewards: ScaleRewards,
     /// What is done about a rollout engine that computes other probabilities than the trainer.
     #[serde(default)]
-    pub(crate) engine_correction: Correction,
+    pub engine_correction: Correction,
     /// Greatest weight of that correction.
     #[serde(default = "correction_cap")]
-    pub(crate) engine_correction_cap: f64,
+    pub engine_correction_cap: f64,
     /// Further rollouts of a step that replace groups with equal rewards; 0 means none.
     #[serde(default)]
-    pub(crate) dynamic_sampling: usize,
+    pub dynamic_sampling: usize,
     /// Samples the completions of the next step while this one trains.
     #[serde(default)]
-    pub(crate) one_step_off_policy: bool,
+    pub one_step_off_policy: bool,
     /// Sampling temperature of the rollouts.
-    pub(crate) temperature: f64,
+    pub temperature: f64,
     /// Longest prompt in tokens.
-    pub(crate) max_prompt_length: usize,
+    pub max_prompt_length: usize,
     /// Most new tokens of a completion.
-    pub(crate) max_completion_length: usize,
+    pub max_completion_length: usize,
     /// Leaves completions cut by the limit out of the loss.
-    pub(crate) mask_truncated: bool,
+    pub mask_truncated: bool,
     /// Leaves completions without an advantage out of the loss, such as all of a group with equal rewards.
-    pub(crate) mask_uniform: bool,
+    pub mask_uniform: bool,
     /// Weight of the F1 reward.
-    pub(crate) reward_f1: f64,
+    pub reward_f1: f64,
     /// Weight of the schema reward.
-    pub(crate) reward_schema: f64,
-    /// Weight of the punishment of long completions, which is in [-1, 0]. Not in the paper, like the next two; 0 is off.
+    pub reward_schema: f64,
+    /// Weight of the punishment of long completions, which is in [-1, 0]. Not in the paper, like the next two; 0 is
+    /// off.
     #[serde(default)]
-    pub(crate) reward_length: f64,
+    pub reward_length: f64,
     /// Characters of a completion that are not punished.
     #[serde(default = "length_free")]
-    pub(crate) reward_length_free: usize,
+    pub reward_length_free: usize,
     /// Characters at which the punishment is complete.
     #[serde(default = "length_max")]
-    pub(crate) reward_length_max: usize,
+    pub reward_length_max: usize,
     /// Weight of the reward for one closed reasoning block followed by the JSON alone.
     #[serde(default)]
-    pub(crate) reward_format: f64,
+    pub reward_format: f64,
     /// Weight of the share of the predicted texts that stand in the sentence.
     #[serde(default)]
-    pub(crate) reward_grounding: f64,
+    pub reward_grounding: f64,
     /// Passes over the prompts.
-    pub(crate) epochs: f64,
+    pub epochs: f64,
     /// Rollout batches, each followed by `iterations` updates; 0 means as many as the epochs give.
-    pub(crate) steps: usize,
+    pub steps: usize,
     /// Completions that grow at once on one device.
-    pub(crate) rollout_batch: usize,
+    pub rollout_batch: usize,
     /// Most tokens of one micro-batch of the update.
-    pub(crate) micro_batch_tokens: usize,
+    pub micro_batch_tokens: usize,
     /// Layers that are computed again for the backward pass, at a time; 0 keeps all activations.
-    pub(crate) recompute_layers: usize,
+    pub recompute_layers: usize,
     /// Peak learning rate.
-    pub(crate) lr: f64,
+    pub lr: f64,
     /// How the learning rate falls after the warm-up.
-    pub(crate) schedule: Schedule,
+    pub schedule: Schedule,
     /// Share of the steps that warm up.
-    pub(crate) warmup_ratio: f64,
+    pub warmup_ratio: f64,
     /// Learning rate at the end, as a share of the peak.
-    pub(crate) min_lr_ratio: f64,
+    pub min_lr_ratio: f64,
     /// Leaves the token embedding, and with it a tied head, as it is.
-    pub(crate) freeze_embeddings: bool,
+    pub freeze_embeddings: bool,
     /// AdamW's decoupled weight decay.
-    pub(crate) weight_decay: f64,
+    pub weight_decay: f64,
     /// AdamW's beta 1.
-    pub(crate) beta1: f64,
+    pub beta1: f64,
     /// AdamW's beta 2.
-    pub(crate) beta2: f64,
+    pub beta2: f64,
     /// AdamW's epsilon.
-    pub(crate) eps: f64,
+    pub eps: f64,
     /// Gradients are scaled down to this global norm.
-    pub(crate) max_grad_norm: f64,
+    pub max_grad_norm: f64,
     /// Rollout batches between two checkpoints; 0 means only at the end.
-    pub(crate) save_every: usize,
+    pub save_every: usize,
     /// Keeps this many checkpoints, the newest; 0 means all.
-    pub(crate) save_total_limit: usize,
+    pub save_total_limit: usize,
     /// Rollout batches between two tables of completions; 0 means none.
     #[serde(default)]
-    pub(crate) completions_every: usize,
+    pub completions_every: usize,
     /// Share of the prompts that is held out to evaluate on.
     #[serde(default)]
-    pub(crate) eval_share: f64,
+    pub eval_share: f64,
     /// Rollout batches between two evaluations; 0 means none.
     #[serde(default)]
-    pub(crate) eval_every: usize,
+    pub eval_every: usize,
     /// Evaluations without a gain that end the training; 0 means never.
     #[serde(default)]
-    pub(crate) early_stopping_patience: usize,
+    pub early_stopping_patience: usize,
     /// Keeps the model with the highest mean reward, not the last.
     #[serde(default)]
-    pub(crate) load_best: bool,
+    pub load_best: bool,
 }
 
 /// Recipes from before the length reward do not have its limits, nor older ones the cap of a correction.
@@ -151,7 +152,7 @@ fn correction_cap() -> f64 {
 /// What is done about a rollout engine that computes other probabilities than the trainer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Correction {
+pub enum Correction {
     /// Nothing.
     #[default]
     None,

@@ -14,9 +14,10 @@ mod sections;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use error::RecipeError;
-pub(crate) use grpo::{Correction, Grpo};
-pub(crate) use sections::{
+pub use error::RecipeError;
+pub use grpo::{Correction, Grpo};
+pub use profiles::PROFILES;
+pub use sections::{
     Backend, Cot, Data, DataSource, Dtype, Eval, Hardware, Layout, Lora, Method, Model, OverLength,
     Plan, Quantize, Run, Schedule, Sft,
 };
@@ -24,27 +25,27 @@ pub(crate) use sections::{
 /// Everything that a run depends on, resolved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Recipe {
+pub struct Recipe {
     /// Name, seeds and backend of the run.
-    pub(crate) run: Run,
+    pub run: Run,
     /// What the stages read.
-    pub(crate) data: Data,
+    pub data: Data,
     /// Stage 1: teacher, validation and judge.
-    pub(crate) cot: Cot,
+    pub cot: Cot,
     /// The base model.
-    pub(crate) model: Model,
+    pub model: Model,
     /// Low-rank adapters, for the stages that use them.
-    pub(crate) lora: Lora,
+    pub lora: Lora,
     /// Stage 2: supervised fine-tuning.
-    pub(crate) sft: Sft,
+    pub sft: Sft,
     /// Stage 3: reinforcement learning.
-    pub(crate) grpo: Grpo,
+    pub grpo: Grpo,
     /// Stage 4: the benchmark.
-    pub(crate) eval: Eval,
+    pub eval: Eval,
     /// The devices that fine-tuning uses and the plan computes for.
-    pub(crate) hardware: Hardware,
+    pub hardware: Hardware,
     /// Assumptions of the plan; no stage reads them.
-    pub(crate) plan: Plan,
+    pub plan: Plan,
 }
 
 impl Recipe {
@@ -56,7 +57,7 @@ impl Recipe {
     /// An unknown profile (with the known ones), a file that cannot be read or
     /// is no recipe, an unknown key (with near matches), a value of the wrong
     /// type or outside its range.
-    pub(crate) fn resolve(profile: &str, sets: &[String]) -> Result<Self, RecipeError> {
+    pub fn resolve(profile: &str, sets: &[String]) -> Result<Self, RecipeError> {
         let mut table = profiles::load(profile)?;
         Self::from_table(&table).map_err(|e| RecipeError::Invalid {
             origin: profile.to_owned(),
@@ -80,7 +81,7 @@ impl Recipe {
     /// The complete recipe as TOML, headed by its hash.
     ///
     /// The text is itself a recipe file: `--profile runs/x/recipe.toml` runs it again.
-    pub(crate) fn to_toml(&self) -> String {
+    pub fn to_toml(&self) -> String {
         format!(
             "# The complete, resolved recipe of this run.\n# blake3: {}\n\n{}",
             self.hash(),
@@ -89,7 +90,7 @@ impl Recipe {
     }
 
     /// The blake3 hash (hex) of the TOML text without its head.
-    pub(crate) fn hash(&self) -> String {
+    pub fn hash(&self) -> String {
         hex(&self.body())
     }
 
@@ -97,7 +98,7 @@ impl Recipe {
     ///
     /// Each stage names the sections it reads, so that changing the evaluation
     /// does not repeat the training. A name that is no section contributes only its name.
-    pub(crate) fn section_hash(&self, names: &[&str]) -> String {
+    pub fn section_hash(&self, names: &[&str]) -> String {
         let table = self.table();
         let text: String = names
             .iter()

@@ -5,7 +5,7 @@ use super::overrides::near_matches;
 use std::path::Path;
 
 /// Name and text of every embedded profile, the default first.
-pub(crate) const PROFILES: [(&str, &str); 5] = [
+pub const PROFILES: [(&str, &str); 5] = [
     ("tiny", include_str!("../../recipes/tiny.toml")),
     ("smoke", include_str!("../../recipes/smoke.toml")),
     ("paper-8b", include_str!("../../recipes/paper-8b.toml")),

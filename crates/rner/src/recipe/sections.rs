@@ -2,37 +2,41 @@
 
 use lm_kernels::LmOps;
 use lm_model::{Precision, Qwen3};
+use ner_types::{PromptTemplate, TemplateError};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::tiny;
 
 /// `[run]`: name, seeds and backend.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Run {
+pub struct Run {
     /// Folder of the run under `runs/`.
-    pub(crate) name: String,
+    pub name: String,
     /// The seed from which all randomness comes; the paper uses 42.
-    pub(crate) seed: u64,
+    pub seed: u64,
     /// How many seeds are run: `seed`, `seed + 1`, ...
-    pub(crate) seeds: usize,
+    pub seeds: usize,
     /// The Burn backend.
-    pub(crate) backend: Backend,
+    pub backend: Backend,
     /// Also writes event files for TensorBoard, into `tensorboard/` of the run.
-    pub(crate) tensorboard: bool,
+    pub tensorboard: bool,
 }
 
 impl Run {
     /// The seeds of the run, in order.
-    pub(crate) fn all_seeds(&self) -> impl Iterator<Item = u64> + use<> {
+    pub fn all_seeds(&self) -> impl Iterator<Item = u64> + use<> {
         let first = self.seed;
         (0..self.seeds as u64).map(move |i| first.wrapping_add(i))
     }
 }
 
 /// The Burn backend that runs the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Backend {
+pub enum Backend {
     /// `burn::backend::Flex`, any CPU.
     Flex,
     /// `burn::backend::LibTorch`, PyTorch's kernels.
@@ -45,7 +49,7 @@ pub(crate) enum Backend {
 
 impl Backend {
     /// The name as it is written in a recipe.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Backend::Flex => "flex",
             Backend::Libtorch => "libtorch",
@@ -55,29 +59,37 @@ impl Backend {
     }
 }
 
+impl FromStr for Backend {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        read_word(name)
+    }
+}
+
 /// `[data]`: what the stages read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Data {
+pub struct Data {
     /// Sentences for the teacher: `tiny`, a named dataset or a directory.
-    pub(crate) train: String,
+    pub train: String,
     /// The benchmark: `tiny`, a named dataset or a directory.
-    pub(crate) eval: String,
+    pub eval: String,
     /// Prompts of the GRPO stage: as above, or `train` for those of the training data.
-    pub(crate) grpo: String,
+    pub grpo: String,
     /// Sentences put to the teacher; 0 means all of them.
-    pub(crate) train_sentences: usize,
+    pub train_sentences: usize,
     /// Sentences of each evaluation set; 0 means all of them.
-    pub(crate) eval_sentences: usize,
+    pub eval_sentences: usize,
     /// Prompts of the GRPO stage; 0 means as many as there are training rows.
-    pub(crate) grpo_samples: usize,
+    pub grpo_samples: usize,
     /// Takes this many sentences of every dataset that is read; 0 means all of them.
-    pub(crate) limit: usize,
+    pub limit: usize,
 }
 
 /// Where data comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum DataSource {
+pub enum DataSource {
     /// The corpus that this project wrote.
     Tiny,
     /// The data of the training stage (GRPO only).
@@ -106,7 +118,7 @@ const PUBLIC: [(&str, &str); 3] = [
 
 impl DataSource {
     /// Reads a value of `data.train`, `data.eval` or `data.grpo`.
-    pub(crate) fn parse(value: &str) -> Self {
+    pub fn parse(value: &str) -> Self {
         match value {
             "tiny" => Self::Tiny,
             "train" => Self::Train,
@@ -121,37 +133,37 @@ impl DataSource {
 /// `[cot]`: teacher, validation and judge.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Cot {
+pub struct Cot {
     /// Base address of an OpenAI-compatible server, or `simulated`.
-    pub(crate) teacher_url: String,
+    pub teacher_url: String,
     /// The same for the judge.
-    pub(crate) judge_url: String,
+    pub judge_url: String,
     /// Model name sent to the teacher.
-    pub(crate) teacher_model: String,
+    pub teacher_model: String,
     /// Model name sent to the judge.
-    pub(crate) judge_model: String,
+    pub judge_model: String,
     /// Environment variable that holds the API key; empty for none.
-    pub(crate) key_env: String,
+    pub key_env: String,
     /// Requests in flight at once.
-    pub(crate) concurrency: usize,
+    pub concurrency: usize,
     /// Attempts for one sentence before it is given up.
-    pub(crate) attempts: usize,
+    pub attempts: usize,
     /// Lowest judge score (0 to 10) that is accepted.
-    pub(crate) judge_threshold: f64,
+    pub judge_threshold: f64,
     /// Most tokens of a teacher's answer.
-    pub(crate) max_tokens: usize,
+    pub max_tokens: usize,
     /// The teacher's sampling temperature.
-    pub(crate) temperature: f64,
+    pub temperature: f64,
 }
 
 impl Cot {
     /// The teacher's address; none if it is simulated.
-    pub(crate) fn teacher(&self) -> Option<&str> {
+    pub fn teacher(&self) -> Option<&str> {
         (self.teacher_url != "simulated").then_some(self.teacher_url.as_str())
     }
 
     /// The judge's address; none if it is simulated.
-    pub(crate) fn judge(&self) -> Option<&str> {
+    pub fn judge(&self) -> Option<&str> {
         (self.judge_url != "simulated").then_some(self.judge_url.as_str())
     }
 }
@@ -159,19 +171,37 @@ impl Cot {
 /// `[model]`: the base model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Model {
+pub struct Model {
     /// Directory of a Hugging Face checkpoint, or the id of one.
-    pub(crate) base: String,
+    pub base: String,
     /// Type of the weights in memory, while training and after.
-    pub(crate) dtype: Dtype,
+    pub dtype: Dtype,
     /// The prompt's wording: `paper`, `tiny` or the path of a template.
-    pub(crate) prompt: String,
+    pub prompt: String,
+}
+
+impl Model {
+    /// `given`, or else the prompt that the recipe names.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is no template.
+    pub fn template(
+        &self,
+        given: Option<&PromptTemplate>,
+    ) -> Result<PromptTemplate, TemplateError> {
+        match (given, self.prompt.as_str()) {
+            (Some(given), _) => Ok(given.clone()),
+            (None, "paper") => Ok(PromptTemplate::paper()),
+            (None, "tiny") => PromptTemplate::parse(tiny::PROMPT),
+            (None, path) => PromptTemplate::load(Path::new(path)),
+        }
+    }
 }
 
 /// Type of the weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Dtype {
+pub enum Dtype {
     /// 32-bit floating point.
     F32,
     /// bfloat16, with a copy in 32 bits and moments in 32 bits in the optimizer.
@@ -180,14 +210,36 @@ pub(crate) enum Dtype {
     Bf16Pure,
 }
 
+impl FromStr for Dtype {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        read_word(name)
+    }
+}
+
+/// A word of a recipe outside of one; the error lists those that are known.
+fn read_word<T: serde::de::DeserializeOwned>(word: &str) -> Result<T, String> {
+    let value = toml::Value::String(word.to_owned());
+    value.try_into().map_err(|e: toml::de::Error| e.to_string())
+}
+
 /// What the matrices of a model that only answers are kept in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Quantize {
+pub enum Quantize {
     /// What they were read in.
     None,
     /// 8 bits, with a scale for each 64 of them.
     Int8,
+}
+
+impl FromStr for Quantize {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        read_word(name)
+    }
 }
 
 impl Quantize {
@@ -195,7 +247,7 @@ impl Quantize {
     ///
     /// # Errors
     /// What was expected, if not.
-    pub(crate) fn check(self, backend: Backend) -> Result<(), String> {
+    pub fn check(self, backend: Backend) -> Result<(), String> {
         match (self, backend) {
             (Self::None, _) | (Self::Int8, Backend::Flex) => Ok(()),
             (Self::Int8, other) => Err(format!(
@@ -206,7 +258,7 @@ impl Quantize {
     }
 
     /// The model as it is to be kept; what it took before goes back to the system.
-    pub(crate) fn narrow<B: LmOps>(self, model: Qwen3<B>) -> Qwen3<B> {
+    pub fn narrow<B: LmOps>(self, model: Qwen3<B>) -> Qwen3<B> {
         match self {
             Self::None => model,
             Self::Int8 => {
@@ -218,7 +270,7 @@ impl Quantize {
     }
 
     /// The name as it is written in a recipe.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Int8 => "int8",
@@ -228,7 +280,7 @@ impl Quantize {
 
 impl Dtype {
     /// Bytes of one number.
-    pub(crate) fn bytes(self) -> u64 {
+    pub fn bytes(self) -> u64 {
         match self {
             Dtype::F32 => 4,
             Dtype::Bf16 | Dtype::Bf16Pure => 2,
@@ -236,7 +288,7 @@ impl Dtype {
     }
 
     /// The type of the model's weights.
-    pub(crate) fn precision(self) -> Precision {
+    pub fn precision(self) -> Precision {
         match self {
             Dtype::F32 => Precision::F32,
             Dtype::Bf16 | Dtype::Bf16Pure => Precision::Bf16,
@@ -244,7 +296,7 @@ impl Dtype {
     }
 
     /// Whether the optimizer keeps narrow weights in 32 bits too.
-    pub(crate) fn master_weights(self) -> bool {
+    pub fn master_weights(self) -> bool {
         self != Dtype::Bf16Pure
     }
 }
@@ -252,85 +304,85 @@ impl Dtype {
 /// `[lora]`: the adapters of the stages whose `method` is `lora`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Lora {
+pub struct Lora {
     /// Rank of the update.
-    pub(crate) rank: usize,
+    pub rank: usize,
     /// Numerator of the scale.
-    pub(crate) alpha: f64,
+    pub alpha: f64,
     /// Probability of zeroing an input of the low-rank branch while training.
-    pub(crate) dropout: f64,
+    pub dropout: f64,
     /// Scale by alpha / √rank, not by alpha / rank.
-    pub(crate) rslora: bool,
+    pub rslora: bool,
     /// Adapted projections by PEFT's names, or `all-linear` alone.
-    pub(crate) target_modules: Vec<String>,
+    pub target_modules: Vec<String>,
 }
 
 /// `[sft]`: supervised fine-tuning.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Sft {
+pub struct Sft {
     /// Also trains a model whose targets have no reasoning, for comparison.
-    pub(crate) compare_without_cot: bool,
+    pub compare_without_cot: bool,
     /// Full fine-tuning or LoRA.
-    pub(crate) method: Method,
+    pub method: Method,
     /// Passes over the data.
-    pub(crate) epochs: f64,
+    pub epochs: f64,
     /// Optimiser steps, whatever number of epochs that takes; 0 means that `epochs` decides.
-    pub(crate) max_steps: usize,
+    pub max_steps: usize,
     /// Sequences of one micro-batch on one device.
-    pub(crate) batch_size: usize,
+    pub batch_size: usize,
     /// Micro-batches of one optimiser step.
-    pub(crate) grad_accumulation: usize,
+    pub grad_accumulation: usize,
     /// Peak learning rate.
-    pub(crate) lr: f64,
+    pub lr: f64,
     /// How the learning rate falls after the warm-up.
-    pub(crate) schedule: Schedule,
+    pub schedule: Schedule,
     /// Share of the steps that warm up.
-    pub(crate) warmup_ratio: f64,
+    pub warmup_ratio: f64,
     /// Learning rate at the end, as a share of the peak.
-    pub(crate) min_lr_ratio: f64,
+    pub min_lr_ratio: f64,
     /// Leaves the token embedding, and with it a tied head, as it is.
-    pub(crate) freeze_embeddings: bool,
+    pub freeze_embeddings: bool,
     /// AdamW's decoupled weight decay.
-    pub(crate) weight_decay: f64,
+    pub weight_decay: f64,
     /// AdamW's beta 1.
-    pub(crate) beta1: f64,
+    pub beta1: f64,
     /// AdamW's beta 2.
-    pub(crate) beta2: f64,
+    pub beta2: f64,
     /// AdamW's epsilon.
-    pub(crate) eps: f64,
+    pub eps: f64,
     /// Gradients are scaled down to this global norm.
-    pub(crate) max_grad_norm: f64,
+    pub max_grad_norm: f64,
     /// Longest sequence in tokens.
-    pub(crate) max_length: usize,
+    pub max_length: usize,
     /// What happens to a longer one.
-    pub(crate) over_length: OverLength,
+    pub over_length: OverLength,
     /// Steps between two lines of `metrics.jsonl`.
-    pub(crate) log_every: usize,
+    pub log_every: usize,
     /// Steps between two checkpoints; 0 means only at the end.
-    pub(crate) save_every: usize,
+    pub save_every: usize,
     /// Keeps this many checkpoints, the newest; 0 means all.
-    pub(crate) save_total_limit: usize,
+    pub save_total_limit: usize,
     /// How the sequences of a micro-batch are laid out.
-    pub(crate) layout: Layout,
+    pub layout: Layout,
     /// Layers that are computed again for the backward pass, at a time; 0 keeps all activations.
-    pub(crate) recompute_layers: usize,
+    pub recompute_layers: usize,
     /// Share of the examples that is held out to evaluate on, from 0 up to 1.
-    pub(crate) eval_share: f64,
+    pub eval_share: f64,
     /// Steps between two evaluations; 0 means none.
-    pub(crate) eval_every: usize,
+    pub eval_every: usize,
     /// Evaluations without a gain that end the training; 0 means that none do.
-    pub(crate) early_stopping_patience: usize,
+    pub early_stopping_patience: usize,
     /// By how much the loss must fall to count as a gain.
-    pub(crate) early_stopping_threshold: f64,
+    pub early_stopping_threshold: f64,
     /// Keeps the model with the lowest evaluation loss in place of the last one.
-    pub(crate) load_best: bool,
+    pub load_best: bool,
 }
 
 /// How the sequences of a micro-batch are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Layout {
+pub enum Layout {
     /// End to end, without padding.
     Packed,
     /// Each filled up to the longest.
@@ -340,7 +392,7 @@ pub(crate) enum Layout {
 /// Which parameters are trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Method {
+pub enum Method {
     /// All of them.
     Full,
     /// Low-rank adapters of the linear layers.
@@ -350,7 +402,7 @@ pub(crate) enum Method {
 /// Shape of the learning rate after the warm-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Schedule {
+pub enum Schedule {
     /// Half a cosine.
     Cosine,
     /// A straight line.
@@ -362,7 +414,7 @@ pub(crate) enum Schedule {
 /// What is done with a sequence longer than `max_length`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum OverLength {
+pub enum OverLength {
     /// The last tokens stay, as in the paper's code; the instruction is lost.
     KeepLast,
     /// The sequence is left out and counted.
@@ -374,45 +426,45 @@ pub(crate) enum OverLength {
 /// `[eval]`: the benchmark.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Eval {
+pub struct Eval {
     /// Sentences decoded at once.
-    pub(crate) batch: usize,
+    pub batch: usize,
     /// What the weights are narrowed to after they were read.
-    pub(crate) quantize: Quantize,
+    pub quantize: Quantize,
     /// Most new tokens of an answer.
-    pub(crate) max_new_tokens: usize,
+    pub max_new_tokens: usize,
     /// Resamples of the bootstrap intervals.
-    pub(crate) bootstrap_resamples: usize,
+    pub bootstrap_resamples: usize,
 }
 
 /// `[hardware]`: the devices that fine-tuning uses and the plan computes for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Hardware {
+pub struct Hardware {
     /// Devices that train; each holds its share of weights, gradients and optimiser.
-    pub(crate) gpus: usize,
+    pub gpus: usize,
     /// Memory of one device in GiB.
-    pub(crate) gpu_memory_gib: f64,
+    pub gpu_memory_gib: f64,
     /// What one device can do, in 10^12 floating-point operations per second; 0 if unknown.
-    pub(crate) peak_tflops: f64,
+    pub peak_tflops: f64,
 }
 
 /// `[plan]`: assumptions of `--dry-run`. No stage reads them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Plan {
+pub struct Plan {
     /// Rows expected to pass validation and judge; 0 means every sentence.
-    pub(crate) accepted_rows: usize,
+    pub accepted_rows: usize,
     /// Mean tokens of a prompt of the model.
-    pub(crate) prompt_tokens: usize,
+    pub prompt_tokens: usize,
     /// Mean tokens of a completion with reasoning.
-    pub(crate) completion_tokens: usize,
+    pub completion_tokens: usize,
     /// Mean tokens of a request to the teacher.
-    pub(crate) teacher_tokens_in: usize,
+    pub teacher_tokens_in: usize,
     /// Tokens of a teacher's answer: a low, a middle and a high guess.
-    pub(crate) teacher_tokens_out: [usize; 3],
+    pub teacher_tokens_out: [usize; 3],
     /// US dollars per million tokens to the teacher.
-    pub(crate) teacher_price_in: f64,
+    pub teacher_price_in: f64,
     /// US dollars per million tokens from the teacher.
-    pub(crate) teacher_price_out: f64,
+    pub teacher_price_out: f64,
 }

@@ -5,24 +5,24 @@ use std::fmt::Write;
 
 /// A line chart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Chart {
+pub struct Chart {
     /// Heading.
-    pub(crate) title: String,
+    pub title: String,
     /// Name of the x axis.
-    pub(crate) x_label: String,
+    pub x_label: String,
     /// Name of the y axis.
-    pub(crate) y_label: String,
+    pub y_label: String,
     /// Its lines.
-    pub(crate) series: Vec<Series>,
+    pub series: Vec<Series>,
 }
 
 /// One line of a chart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Series {
+pub struct Series {
     /// Name in the legend.
-    pub(crate) name: String,
+    pub name: String,
     /// Points `[x, y]` in the order of x.
-    pub(crate) points: Vec<[f64; 2]>,
+    pub points: Vec<[f64; 2]>,
 }
 
 /// Size of the drawing and its margins, in SVG units.

@@ -48,7 +48,7 @@ const CURVES: [(&str, &str, &str, &str); 9] = [
 ];
 
 /// One chart per metric that was logged, one line per stage and seed.
-pub(crate) fn charts(lines: &[Value]) -> Vec<Chart> {
+pub fn charts(lines: &[Value]) -> Vec<Chart> {
     let seeds: BTreeSet<String> = lines.iter().map(seed).collect();
     CURVES
         .iter()

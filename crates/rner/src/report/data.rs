@@ -10,73 +10,73 @@ use serde::{Deserialize, Serialize};
 /// Everything that the page shows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ReportData {
+pub struct ReportData {
     /// Heading of the page.
-    pub(crate) title: String,
+    pub title: String,
     /// When the run ended, in UTC.
-    pub(crate) created: String,
+    pub created: String,
     /// Where it ran.
-    pub(crate) machine: Machine,
+    pub machine: Machine,
     /// What ran.
-    pub(crate) program: Program,
+    pub program: Program,
     /// Whether teacher and judge were those inside the program.
-    pub(crate) simulated_teacher: bool,
+    pub simulated_teacher: bool,
     /// What the reader should know besides, one paragraph each.
-    pub(crate) notes: Vec<String>,
+    pub notes: Vec<String>,
     /// What became of the teacher's answers.
-    pub(crate) funnel: Option<Funnel>,
+    pub funnel: Option<Funnel>,
     /// The stages in order.
-    pub(crate) stages: Vec<StageTime>,
+    pub stages: Vec<StageTime>,
     /// Training curves.
-    pub(crate) charts: Vec<Chart>,
+    pub charts: Vec<Chart>,
     /// Scores: models in the order of the table, each with one entry per seed.
-    pub(crate) results: Vec<ModelResult>,
+    pub results: Vec<ModelResult>,
     /// Completions to look at.
-    pub(crate) samples: Vec<Sample>,
+    pub samples: Vec<Sample>,
     /// The resolved recipe as TOML.
-    pub(crate) recipe: String,
+    pub recipe: String,
 }
 
 /// How long a stage took.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct StageTime {
+pub struct StageTime {
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
     /// Seconds of the run that did it.
-    pub(crate) seconds: f64,
+    pub seconds: f64,
     /// Whether this run found it done; `seconds` are then those of the earlier one.
-    pub(crate) skipped: bool,
+    pub skipped: bool,
     /// What came out of it, in a few words.
-    pub(crate) summary: String,
+    pub summary: String,
 }
 
 /// The scores of one model trained with one seed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ModelResult {
+pub struct ModelResult {
     /// Row of the table, such as `SFT with CoT`.
-    pub(crate) name: String,
+    pub name: String,
     /// Seed of the run.
-    pub(crate) seed: u64,
+    pub seed: u64,
     /// Its scores.
-    pub(crate) result: EvalResult,
+    pub result: EvalResult,
 }
 
 /// A completion with its sentence and gold.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Sample {
+pub struct Sample {
     /// Row of the table that wrote it.
-    pub(crate) model: String,
+    pub model: String,
     /// Evaluation set of the sentence.
-    pub(crate) set: String,
+    pub set: String,
     /// The sentence.
-    pub(crate) sentence: String,
+    pub sentence: String,
     /// What should have been found.
-    pub(crate) gold: Vec<Entity>,
+    pub gold: Vec<Entity>,
     /// The completion as the model wrote it.
-    pub(crate) completion: String,
+    pub completion: String,
 }
 
 /// Sentences of a set that the report shows.
@@ -86,7 +86,7 @@ const SHOWN_SETS: usize = 3;
 
 /// Completions to show of a model: of a few sets the first sentences that have
 /// at least two entities, so that every model is shown on the same ones.
-pub(crate) fn pick_samples(model: &str, result: &EvalResult, suite: &Suite) -> Vec<Sample> {
+pub fn pick_samples(model: &str, result: &EvalResult, suite: &Suite) -> Vec<Sample> {
     let step = suite.sets.len().div_ceil(SHOWN_SETS).max(1);
     let sets = suite.sets.iter().step_by(step);
     sets.flat_map(|set| {

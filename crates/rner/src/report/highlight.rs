@@ -9,13 +9,13 @@ use super::data::Sample;
 
 /// A stretch of text; an entity if it has a label.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Segment {
+pub struct Segment {
     /// The text.
-    pub(crate) text: String,
+    pub text: String,
     /// Label of the entity.
-    pub(crate) label: Option<String>,
+    pub label: Option<String>,
     /// Whether the entity is right.
-    pub(crate) matched: bool,
+    pub matched: bool,
 }
 
 /// What the page shows: every sentence once, with the answers of all models.
@@ -90,11 +90,7 @@ fn segment(entity: &Entity, text: &str, gold: &HashSet<Key>) -> Segment {
 /// The text in segments, and the entities that do not occur in it.
 ///
 /// Longer entities are placed first, each at its first place that is still free.
-pub(crate) fn mark(
-    text: &str,
-    entities: &[Entity],
-    gold: &[Entity],
-) -> (Vec<Segment>, Vec<Segment>) {
+pub fn mark(text: &str, entities: &[Entity], gold: &[Entity]) -> (Vec<Segment>, Vec<Segment>) {
     let gold = keys(gold);
     let mut order: Vec<&Entity> = entities.iter().collect();
     order.sort_by_key(|e| std::cmp::Reverse(e.text.len()));

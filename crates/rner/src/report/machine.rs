@@ -8,22 +8,22 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// The machine. Nothing here identifies it or its owner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Machine {
+pub struct Machine {
     /// Model of the CPU.
-    pub(crate) cpu: String,
+    pub cpu: String,
     /// Cores that the program may use.
-    pub(crate) cores: usize,
+    pub cores: usize,
     /// Memory in GiB; 0 if it is not known.
-    pub(crate) memory_gib: f64,
+    pub memory_gib: f64,
     /// Operating system and architecture.
-    pub(crate) os: String,
+    pub os: String,
     /// Burn backend of the run.
-    pub(crate) backend: String,
+    pub backend: String,
 }
 
 impl Machine {
     /// The machine that the program runs on.
-    pub(crate) fn here(backend: &str) -> Self {
+    pub fn here(backend: &str) -> Self {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let system = quoted(&read("/etc/os-release"), "PRETTY_NAME")
             .unwrap_or_else(|| std::env::consts::OS.to_owned());
@@ -57,16 +57,16 @@ fn quoted(text: &str, key: &str) -> Option<String> {
 /// The program.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Program {
+pub struct Program {
     /// Version of the workspace.
-    pub(crate) version: String,
+    pub version: String,
     /// Commit of the sources, marked if they were changed since.
-    pub(crate) commit: Option<String>,
+    pub commit: Option<String>,
 }
 
 impl Program {
     /// This program; the commit is known if the sources still lie in their repository.
-    pub(crate) fn here() -> Self {
+    pub fn here() -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             commit: commit(Path::new(env!("CARGO_MANIFEST_DIR"))),
@@ -86,7 +86,7 @@ fn commit(sources: &Path) -> Option<String> {
 }
 
 /// The time now, as `2026-08-12 09:30 UTC`.
-pub(crate) fn now_utc() -> String {
+pub fn now_utc() -> String {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

@@ -11,33 +11,33 @@ mod highlight;
 mod machine;
 mod tables;
 
-use anyhow::{Context, Result};
 use minijinja::{AutoEscape, Environment};
 use serde_json::{Value, json};
 use std::path::Path;
 
-use crate::progress::human;
+use crate::error::{Context, Result};
 use crate::run_dir::{write_atomic, write_json};
+use crate::session::human;
 
 use chart::Chart;
-pub(crate) use curves::charts;
-pub(crate) use data::pick_samples;
-pub(crate) use data::{ModelResult, ReportData, Sample, StageTime};
-pub(crate) use highlight::mark;
-pub(crate) use machine::{Machine, Program, now_utc};
-pub(crate) use tables::{funnel_text, text_table};
+pub use curves::charts;
+pub use data::pick_samples;
+pub use data::{ModelResult, ReportData, Sample, StageTime};
+pub use highlight::mark;
+pub use machine::{Machine, Program, now_utc};
+pub use tables::{funnel_text, text_table};
 
 const TEMPLATE: &str = include_str!("report.html.j2");
 
 /// Writes `report.json` and `report.html` into the folder.
-pub(crate) fn write(dir: &Path, data: &ReportData) -> Result<()> {
+pub fn write(dir: &Path, data: &ReportData) -> Result<()> {
     write_json(&dir.join("report.json"), data)?;
     let html = render(data)?;
     Ok(write_atomic(&dir.join("report.html"), html.as_bytes())?)
 }
 
 /// Reads `report.json` of a run.
-pub(crate) fn read(dir: &Path) -> Result<ReportData> {
+pub fn read(dir: &Path) -> Result<ReportData> {
     let path = dir.join("report.json");
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read {}", path.display()))?;
@@ -50,7 +50,7 @@ pub(crate) fn read(dir: &Path) -> Result<ReportData> {
 }
 
 /// The page. All text of the data is escaped.
-pub(crate) fn render(data: &ReportData) -> Result<String> {
+pub fn render(data: &ReportData) -> Result<String> {
     let mut env = Environment::new();
     // Escaping is set outright, so that it cannot depend on a file name.
     env.set_auto_escape_callback(|_| AutoEscape::Html);

@@ -179,7 +179,7 @@ fn percent(part: usize, whole: usize) -> String {
 /// The results as aligned plain text, for the end of a run.
 ///
 /// On the paper's own test sets its ReasoningNER rows follow, marked as its.
-pub(crate) fn text_table(results: &[ModelResult]) -> String {
+pub fn text_table(results: &[ModelResult]) -> String {
     let sets = set_names(results);
     let mut lines: Vec<Vec<String>> = vec![header(&sets)];
     for row in rows(results, &sets) {
@@ -311,7 +311,7 @@ pub(super) fn funnel(funnel: &Funnel) -> Value {
 }
 
 /// The same in a few lines of plain text.
-pub(crate) fn funnel_text(funnel: &Funnel) -> String {
+pub fn funnel_text(funnel: &Funnel) -> String {
     let mut text = format!(
         "{} of {} sentences accepted, {} given up, {} unfinished; {} answers, {} judged",
         funnel.accepted,

@@ -10,12 +10,12 @@ use std::path::Path;
 ///
 /// A reader sees the old content or the new one, never a part, and after a
 /// failure no half-written file is left.
-pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), RunDirError> {
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), RunDirError> {
     replace(path, bytes).map_err(|e| RunDirError::write(path, e))
 }
 
 /// Writes a value as indented JSON, atomically.
-pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), RunDirError> {
+pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), RunDirError> {
     let text = serde_json::to_vec_pretty(value)
         .map_err(|e| RunDirError::write(path, io::Error::other(e)))?;
     write_atomic(path, &text)

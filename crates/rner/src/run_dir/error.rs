@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Why something in a run's folder could not be read or written.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum RunDirError {
+pub enum RunDirError {
     /// The disk is full.
     #[error(
         "cannot write {}: the disk is full; free some space and run the same command again, \
@@ -69,7 +69,7 @@ pub(crate) enum RunDirError {
 
 impl RunDirError {
     /// The error of a failed write, with the cause that the user can act upon.
-    pub(crate) fn write(path: &Path, source: io::Error) -> Self {
+    pub fn write(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
@@ -83,7 +83,7 @@ impl RunDirError {
     }
 
     /// The error of a failed read.
-    pub(crate) fn read(path: &Path, source: io::Error) -> Self {
+    pub fn read(path: &Path, source: io::Error) -> Self {
         Self::Read {
             path: path.to_owned(),
             source,

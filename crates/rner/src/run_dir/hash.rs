@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 ///
 /// A directory's hash covers the relative names and the contents of its files,
 /// in the order of their names; hidden files are left out.
-pub(crate) fn hash_path(path: &Path) -> Result<String, RunDirError> {
+pub fn hash_path(path: &Path) -> Result<String, RunDirError> {
     let meta = std::fs::metadata(path).map_err(|e| RunDirError::read(path, e))?;
     let hash = if meta.is_dir() {
         hash_dir(path)?

@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 /// A line names its `stage`, `seed` and `global_step` (or `step`); the other keys are named as in
 /// TRL where TRL has the metric (`loss`, `grad_norm`, `reward`, `kl`, ...).
 #[derive(Debug)]
-pub(crate) struct MetricsLog {
+pub struct MetricsLog {
     path: PathBuf,
     file: File,
 }
 
 impl MetricsLog {
     /// Opens the log; a last line that a killed process left unfinished is cut off.
-    pub(crate) fn open(path: &Path) -> Result<Self, RunDirError> {
+    pub fn open(path: &Path) -> Result<Self, RunDirError> {
         let failed = |e| RunDirError::write(path, e);
         let file = File::options()
             .create(true)
@@ -38,7 +38,7 @@ impl MetricsLog {
     }
 
     /// Appends one line.
-    pub(crate) fn log(&mut self, line: &Value) -> Result<(), RunDirError> {
+    pub fn log(&mut self, line: &Value) -> Result<(), RunDirError> {
         let text = format!("{line}\n");
         self.file
             .write_all(text.as_bytes())
@@ -48,7 +48,7 @@ impl MetricsLog {
 
 /// The lines of a log. A step that a resumed run logged again is read once, as
 /// it was logged last; an unfinished last line is left out, a missing file is empty.
-pub(crate) fn read_metrics(path: &Path) -> Result<Vec<Value>, RunDirError> {
+pub fn read_metrics(path: &Path) -> Result<Vec<Value>, RunDirError> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -22,15 +22,15 @@ mod stage;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-pub(crate) use atomic::{write_atomic, write_json};
-pub(crate) use error::RunDirError;
-pub(crate) use hash::hash_path;
-pub(crate) use metrics::{MetricsLog, read_metrics};
-pub(crate) use stage::{Done, Inputs, Stage};
+pub use atomic::{write_atomic, write_json};
+pub use error::RunDirError;
+pub use hash::hash_path;
+pub use metrics::{MetricsLog, read_metrics};
+pub use stage::{Done, Inputs, Stage};
 
 /// The folder of a run, held exclusively while this value lives.
 #[derive(Debug)]
-pub(crate) struct RunDir {
+pub struct RunDir {
     root: PathBuf,
     /// The lock is released when the file is closed, also by a crash.
     _lock: File,
@@ -42,7 +42,7 @@ impl RunDir {
     /// # Errors
     ///
     /// A folder that cannot be created or written to, or that another process holds.
-    pub(crate) fn open(root: &Path) -> Result<Self, RunDirError> {
+    pub fn open(root: &Path) -> Result<Self, RunDirError> {
         std::fs::create_dir_all(root).map_err(|e| RunDirError::write(root, e))?;
         let path = root.join(".lock");
         let lock = File::options()
@@ -64,22 +64,22 @@ impl RunDir {
     }
 
     /// The folder.
-    pub(crate) fn root(&self) -> &Path {
+    pub fn root(&self) -> &Path {
         &self.root
     }
 
     /// A path inside the folder.
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
 
     /// Writes `recipe.toml`.
-    pub(crate) fn write_recipe(&self, text: &str) -> Result<(), RunDirError> {
+    pub fn write_recipe(&self, text: &str) -> Result<(), RunDirError> {
         write_atomic(&self.path("recipe.toml"), text.as_bytes())
     }
 
     /// Opens `metrics.jsonl` for appending.
-    pub(crate) fn metrics(&self) -> Result<MetricsLog, RunDirError> {
+    pub fn metrics(&self) -> Result<MetricsLog, RunDirError> {
         MetricsLog::open(&self.path("metrics.jsonl"))
     }
 }

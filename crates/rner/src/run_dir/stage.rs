@@ -6,25 +6,25 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What a stage reads: a name and the hash of the content.
-pub(crate) type Inputs = BTreeMap<String, String>;
+pub type Inputs = BTreeMap<String, String>;
 
 /// The done marker of a stage, `done.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Done {
+pub struct Done {
     /// Name of the stage.
-    pub(crate) stage: String,
+    pub stage: String,
     /// What it read: name → blake3.
-    pub(crate) inputs: Inputs,
+    pub inputs: Inputs,
     /// Hash of the recipe's sections that it read.
-    pub(crate) recipe_hash: String,
+    pub recipe_hash: String,
     /// Version of the program that wrote it.
-    pub(crate) program_version: String,
+    pub program_version: String,
     /// What it wrote: path inside the stage's folder → blake3.
-    pub(crate) outputs: BTreeMap<String, String>,
+    pub outputs: BTreeMap<String, String>,
     /// How long it took since it was last begun.
-    pub(crate) seconds: f64,
+    pub seconds: f64,
     /// What came out of it, in a few words.
-    pub(crate) summary: String,
+    pub summary: String,
 }
 
 /// What unfinished work in a stage's folder is made from, `work.json`.
@@ -37,14 +37,14 @@ struct Work {
 
 /// The folder `stage-<n>-<name>` of a run.
 #[derive(Clone, Debug)]
-pub(crate) struct Stage {
+pub struct Stage {
     name: String,
     dir: PathBuf,
 }
 
 impl Stage {
     /// The stage with this number and name; its folder is created when it is begun.
-    pub(crate) fn at(root: &Path, number: usize, name: &str) -> Self {
+    pub fn at(root: &Path, number: usize, name: &str) -> Self {
         Self {
             name: name.to_owned(),
             dir: root.join(format!("stage-{number}-{name}")),
@@ -52,12 +52,12 @@ impl Stage {
     }
 
     /// The stage's folder.
-    pub(crate) fn dir(&self) -> &Path {
+    pub fn dir(&self) -> &Path {
         &self.dir
     }
 
     /// A path inside the folder.
-    pub(crate) fn path(&self, file: &str) -> PathBuf {
+    pub fn path(&self, file: &str) -> PathBuf {
         self.dir.join(file)
     }
 
@@ -66,7 +66,7 @@ impl Stage {
     /// It may if inputs, recipe hash and program version are the same and every
     /// output is still there with the same content. An unreadable marker counts
     /// as none: the stage is then done again.
-    pub(crate) fn is_done(&self, inputs: &Inputs, recipe_hash: &str) -> Option<Done> {
+    pub fn is_done(&self, inputs: &Inputs, recipe_hash: &str) -> Option<Done> {
         let text = std::fs::read_to_string(self.path("done.json")).ok()?;
         let done: Done = serde_json::from_str(&text).ok()?;
         let same = done.stage == self.name
@@ -84,7 +84,7 @@ impl Stage {
 
     /// Creates the folder and takes the done marker away, because what it says
     /// is about to become untrue. Other files stay, so that the stage can resume.
-    pub(crate) fn begin(&self) -> Result<(), RunDirError> {
+    pub fn begin(&self) -> Result<(), RunDirError> {
         std::fs::create_dir_all(&self.dir).map_err(|e| RunDirError::write(&self.dir, e))?;
         let marker = self.path("done.json");
         match std::fs::remove_file(&marker) {
@@ -98,7 +98,7 @@ impl Stage {
     /// Empties the folder unless what lies there was begun with the same inputs,
     /// recipe and program: a stage must not go on from a checkpoint or a journal
     /// of another one. Call it after [`Stage::begin`].
-    pub(crate) fn keep_only_same_work(
+    pub fn keep_only_same_work(
         &self,
         inputs: &Inputs,
         recipe_hash: &str,
@@ -122,8 +122,9 @@ impl Stage {
 
     /// Hashes the outputs and writes the done marker.
     ///
-    /// `summary` says what came out of the stage in a few words; `outputs` are files or directories inside the stage's folder.
-    pub(crate) fn finish(
+    /// `summary` says what came out of the stage in a few words; `outputs` are files or directories inside the stage's
+    /// folder.
+    pub fn finish(
         &self,
         inputs: &Inputs,
         recipe_hash: &str,

@@ -2,63 +2,84 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
-use ner_cot::{Funnel, Pipeline, Stop};
+use ner_cot::{Funnel, Pipeline, RunOptions};
 use ner_types::Example;
 use tokio::runtime::Runtime;
 
-use crate::cot::{
-    FlowArgs, MoneyArgs, Servers, gold, pass_on_interrupts, pipeline_config, run_in_memory,
-};
+use crate::cot::{Annotation, Flow, Money, Servers, pipeline_config, serve_simulated};
+use crate::error::{Context, Result};
 use crate::recipe::Cot;
-use crate::teacher::{self, MistakeRates};
+use crate::session::Session;
+use crate::teacher;
 
 /// A CoT generation run.
-pub(crate) struct CotJob<'a> {
+pub struct CotJob<'a> {
     /// Sentences with schemas; their gold is seen by the simulated teacher only.
-    pub(crate) source: &'a [Example],
+    pub source: &'a [Example],
     /// Teacher, judge and limits.
-    pub(crate) config: &'a Cot,
+    pub config: &'a Cot,
     /// Seed of the simulated teacher's mistakes and of sampling.
-    pub(crate) seed: u64,
+    pub seed: u64,
     /// Folder for dataset, funnel and journal.
-    pub(crate) out: PathBuf,
+    pub out: PathBuf,
+    /// When to stop, and who listens.
+    pub session: &'a Session,
 }
 
 impl CotJob<'_> {
     /// Generates the dataset and says what became of the rows.
-    pub(crate) fn run(&self) -> Result<Funnel> {
+    ///
+    /// # Errors
+    /// A server that cannot be asked, a folder that cannot be written; an interruption, after which the same job goes
+    /// on from its journal.
+    pub fn run(&self) -> Result<Funnel> {
         std::fs::create_dir_all(&self.out)
             .with_context(|| format!("cannot create {}", self.out.display()))?;
         let runtime = Runtime::new().context("starting the network runtime")?;
-        let (flow, money) = (FlowArgs::default(), MoneyArgs::default());
-        let known = || Ok(gold(self.source));
+        let (flow, money) = (Flow::default(), Money::default());
+        let known = || Ok(self.source.to_vec());
         let servers = Servers::start(self.config, self.seed, &flow, &money, known, &runtime)?;
         // What is left of `servers` is the simulated one, which serves until the end.
         let Servers { teacher, judge, .. } = servers;
         let config = pipeline_config(self.config, self.seed);
-        let pipeline = Pipeline::new(teacher, judge, config)?;
-        run_in_memory(&pipeline, self.source, &self.out, &runtime)
+        let annotation = Annotation {
+            pipeline: &Pipeline::new(teacher, judge, config)?,
+            options: &RunOptions::default(),
+            session: self.session,
+            runtime: &runtime,
+        };
+        annotation.generate_in_memory(self.source, &self.out)
     }
 }
 
-/// Serves the simulated teacher until interrupted.
-pub(crate) fn serve_teacher(data: &Path, seed: u64) -> Result<()> {
+/// What the simulated server says of itself once it can be asked.
+pub struct Simulated {
+    /// Its base address.
+    pub url: String,
+    /// The names of its models: who annotates, who judges.
+    pub models: [&'static str; 2],
+    /// Sentences that it knows.
+    pub sentences: usize,
+}
+
+/// Serves the simulated teacher and judge, which know the examples of a file, until the session is stopped.
+///
+/// # Errors
+/// A file that cannot be read, or no port that can be opened.
+pub fn serve_teacher(
+    data: &Path,
+    seed: u64,
+    session: &Session,
+    ready: impl FnOnce(&Simulated),
+) -> Result<()> {
     let examples = ner_datasets::read_examples(data)?;
     let runtime = Runtime::new().context("starting the network runtime")?;
-    let server = teacher::serve(
-        gold(&examples),
-        seed,
-        MistakeRates::default(),
-        runtime.handle(),
-    )?;
-    println!("{}", server.url);
-    eprintln!(
-        "models {} and {} for {} sentences; stop with Ctrl-C",
-        teacher::TEACHER_MODEL,
-        teacher::JUDGE_MODEL,
-        examples.len()
-    );
-    runtime.block_on(pass_on_interrupts(Stop::new()));
+    let server = serve_simulated(&examples, seed, &runtime)?;
+    ready(&Simulated {
+        url: server.url.clone(),
+        models: [teacher::TEACHER_MODEL, teacher::JUDGE_MODEL],
+        sentences: examples.len(),
+    });
+    runtime.block_on(session.stop().cancelled());
     Ok(())
 }

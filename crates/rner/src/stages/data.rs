@@ -3,7 +3,6 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
 use ner_datasets::{open_data_dir, read_examples, write_jsonl};
 use ner_eval::{EvalSet, Suite};
 use ner_types::Example;
@@ -12,7 +11,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::exit::usage;
+use crate::error::{Context, Error, Result};
 use crate::recipe::{Data, DataSource};
 use crate::run_dir::write_json;
 use crate::tiny::TinyCorpus;
@@ -21,13 +20,13 @@ use crate::tiny::TinyCorpus;
 const BENCHMARK_SEED: u64 = 20_251_111;
 
 /// Everything that a run reads.
-pub(crate) struct Sources {
+pub struct Sources {
     /// Sentences for the teacher, with the gold that a simulated one answers from.
-    pub(crate) train: Vec<Example>,
+    pub train: Vec<Example>,
     /// Prompts for reinforcement learning, with gold.
-    pub(crate) rl: Vec<Example>,
+    pub rl: Vec<Example>,
     /// The benchmark.
-    pub(crate) suite: Suite,
+    pub suite: Suite,
 }
 
 /// Name and order of the sets of a benchmark on disk.
@@ -43,25 +42,30 @@ impl Sources {
     /// # Errors
     /// A dataset that is missing, empty or malformed, or that this version
     /// cannot download.
-    pub(crate) fn load(data: &Data, seed: u64) -> Result<Self> {
+    pub fn load(data: &Data, seed: u64) -> Result<Self> {
         let (train, left_over) = load_train(data, seed)?;
         let rl = load_rl(data, seed, left_over)?;
         let suite = load_suite(&data.eval, limit(data.eval_sentences, data.limit))?;
-        ensure!(
-            !train.is_empty(),
-            "there is no training sentence in {}",
-            data.train
-        );
-        ensure!(
-            !rl.is_empty(),
-            "no sentence is left for GRPO in {}",
-            data.train
-        );
+        if train.is_empty() {
+            return Err(Error::Invalid(format!(
+                "there is no training sentence in {}",
+                data.train
+            )));
+        }
+        if rl.is_empty() {
+            return Err(Error::Invalid(format!(
+                "no sentence is left for GRPO in {}",
+                data.train
+            )));
+        }
         Ok(Self { train, rl, suite })
     }
 
     /// Writes `train.jsonl`, `rl.jsonl` and `eval/`.
-    pub(crate) fn write(&self, dir: &Path) -> Result<()> {
+    ///
+    /// # Errors
+    /// A folder that cannot be written.
+    pub fn write(&self, dir: &Path) -> Result<()> {
         write_jsonl(&dir.join("train.jsonl"), &self.train)?;
         write_jsonl(&dir.join("rl.jsonl"), &self.rl)?;
         let eval = dir.join("eval");
@@ -80,7 +84,10 @@ impl Sources {
 
 /// Reads a benchmark that [`Sources::write`] wrote, or any folder of
 /// `<set>.jsonl` files.
-pub(crate) fn read_suite(dir: &Path) -> Result<Suite> {
+///
+/// # Errors
+/// Files that are missing or malformed.
+pub fn read_suite(dir: &Path) -> Result<Suite> {
     let path = dir.join("suite.json");
     let index: Index = match std::fs::read_to_string(&path) {
         Ok(text) => serde_json::from_str(&text)
@@ -109,22 +116,30 @@ fn index_of(dir: &Path) -> Result<Index> {
         .filter_map(|name| name.strip_suffix(".jsonl").map(str::to_owned))
         .collect();
     sets.sort_unstable();
-    ensure!(!sets.is_empty(), "{}: no <set>.jsonl file", dir.display());
+    if sets.is_empty() {
+        return Err(Error::Invalid(format!(
+            "{}: no <set>.jsonl file",
+            dir.display()
+        )));
+    }
     let name = dir
         .file_name()
         .map_or_else(String::new, |n| n.to_string_lossy().into_owned());
     Ok(Index { name, sets })
 }
 
-/// The benchmark that `--data` or a recipe names.
-pub(crate) fn load_suite(source: &str, limit: usize) -> Result<Suite> {
+/// The benchmark that a recipe names, `limit` sentences of each set; 0 takes them all.
+///
+/// # Errors
+/// A dataset that is missing, empty or malformed, or that this version cannot download.
+pub fn load_suite(source: &str, limit: usize) -> Result<Suite> {
     let suite = match DataSource::parse(source) {
         DataSource::Tiny => tiny_suite(limit),
         DataSource::Dir(dir) => match open_data_dir(&dir) {
             Ok(_) => Suite::benchmark(&dir)?,
             Err(error) => read_suite(&dir).map_err(|_| error)?,
         },
-        DataSource::Train => return Err(usage("data.eval: `train` is no benchmark")),
+        DataSource::Train => return Err(Error::usage("data.eval: `train` is no benchmark")),
         DataSource::Public(name, place) => return Err(not_here(name, place)),
     };
     Ok(if limit == 0 {
@@ -160,7 +175,7 @@ fn load_train(data: &Data, seed: u64) -> Result<(Vec<Example>, Vec<Example>)> {
             Ok((corpus.train, corpus.rl))
         }
         DataSource::Dir(dir) => split_train(&dir, data, seed),
-        DataSource::Train => Err(usage("data.train: `train` does not name a dataset")),
+        DataSource::Train => Err(Error::usage("data.train: `train` does not name a dataset")),
         DataSource::Public(name, place) => Err(not_here(name, place)),
     }
 }
@@ -218,8 +233,8 @@ fn limit(a: usize, b: usize) -> usize {
     }
 }
 
-fn not_here(name: &str, place: &str) -> anyhow::Error {
-    usage(format!(
+fn not_here(name: &str, place: &str) -> Error {
+    Error::Usage(format!(
         "the dataset {name} is not on this machine and cannot be downloaded yet; \
          get it from {place} and pass its folder with --data"
     ))

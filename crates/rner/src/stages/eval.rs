@@ -4,7 +4,6 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
 use lm_generate::{Finish, Generated, Generator, Request, Sampling};
 use lm_kernels::{LmOps, TrainBackend};
 use lm_model::{ChatTokenizer, Qwen3};
@@ -12,44 +11,81 @@ use ner_eval::{
     Answer, BoxError, Completer, EvalOptions, EvalResult, Prediction, Suite, evaluate_from,
 };
 use ner_types::PromptTemplate;
+use tokio_util::sync::CancellationToken;
 
 use super::{Answering, ModelDir};
-use crate::backend::{Device, Inner, Task};
-use crate::interrupt::{self, Interrupted};
-use crate::progress::Progress;
-use crate::recipe::Eval;
+use crate::backend::{Device, Inner, Task, dispatch};
+use crate::error::{Context, Error, Result};
+use crate::recipe::Recipe;
 use crate::run_dir::write_json;
+use crate::session::Session;
 
 /// Full batches between two additions to the file of predictions: enough that
 /// the batch seldom runs empty, few enough that little is lost by a crash.
 const BATCHES_PER_SAVE: usize = 4;
 
 /// An evaluation run.
-pub(crate) struct EvalJob<'a> {
+pub struct EvalJob<'a> {
     /// Name for the progress line.
-    pub(crate) label: String,
+    pub label: String,
     /// The model.
-    pub(crate) model: ModelDir,
+    pub model: ModelDir,
     /// The benchmark.
-    pub(crate) suite: &'a Suite,
+    pub suite: &'a Suite,
     /// How the weights are kept in memory.
-    pub(crate) weights: Answering,
-    /// The prompt.
-    pub(crate) template: PromptTemplate,
+    pub weights: Answering,
+    /// The prompt; the recipe's if left out.
+    pub template: Option<PromptTemplate>,
     /// Batch, length and bootstrap.
-    pub(crate) config: &'a Eval,
+    pub recipe: &'a Recipe,
     /// Seed of the bootstrap.
-    pub(crate) seed: u64,
+    pub seed: u64,
     /// Folder for `results.json` and `predictions.jsonl`.
-    pub(crate) out: PathBuf,
+    pub out: PathBuf,
+    /// When to stop, and who listens.
+    pub session: &'a Session,
+}
+
+impl<'a> EvalJob<'a> {
+    /// The evaluation of a recipe, asked directly.
+    pub fn new(
+        recipe: &'a Recipe,
+        model: ModelDir,
+        suite: &'a Suite,
+        out: impl Into<PathBuf>,
+        session: &'a Session,
+    ) -> Self {
+        Self {
+            label: "eval".to_owned(),
+            model,
+            suite,
+            weights: Answering::of(recipe),
+            template: None,
+            recipe,
+            seed: recipe.run.seed,
+            out: out.into(),
+            session,
+        }
+    }
+
+    /// Answers and scores on the recipe's backend.
+    ///
+    /// # Errors
+    /// A model that cannot be loaded, a folder that cannot be written; an interruption, after which the same job goes
+    /// on with the answers that are there.
+    pub fn evaluate(self) -> Result<EvalResult> {
+        dispatch(self.recipe.run.backend, self)
+    }
 }
 
 impl Task for EvalJob<'_> {
     type Output = EvalResult;
+    type Error = Error;
 
     fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<EvalResult> {
         std::fs::create_dir_all(&self.out)
             .with_context(|| format!("cannot create {}", self.out.display()))?;
+        let template = self.recipe.model.template(self.template.as_ref())?;
         let tokenizer = self.model.tokenizer()?;
         let model = self
             .model
@@ -57,13 +93,14 @@ impl Task for EvalJob<'_> {
         let mut completer = LmCompleter::new(
             &model,
             tokenizer,
-            self.config.batch,
-            self.config.max_new_tokens,
+            self.recipe.eval.batch,
+            self.recipe.eval.max_new_tokens,
+            self.session.stop().clone(),
         );
         let partial = self.out.join("predictions.partial.jsonl");
-        let result = self.answer(&mut completer, &partial)?;
+        let result = self.answer(&template, &mut completer, &partial)?;
         if !result.complete {
-            return Err(Interrupted.into());
+            return Err(Error::Interrupted);
         }
         ner_eval::write_predictions(&self.out.join("predictions.jsonl"), &result.predictions)?;
         write_json(&self.out.join("results.json"), &result)?;
@@ -73,21 +110,28 @@ impl Task for EvalJob<'_> {
 }
 
 impl EvalJob<'_> {
-    fn answer(&self, completer: &mut dyn Completer, partial: &Path) -> Result<EvalResult> {
+    fn answer(
+        &self,
+        template: &PromptTemplate,
+        completer: &mut dyn Completer,
+        partial: &Path,
+    ) -> Result<EvalResult> {
         let done = earlier_predictions(partial)?;
         let mut file = open_for_appending(partial)?;
-        let progress = Progress::start(&self.label, self.suite.sentences(), "sentences");
+        let progress = self
+            .session
+            .start(&self.label, self.suite.sentences(), "sentences");
         progress.tick(done.len(), "");
         let options = EvalOptions {
-            batch_size: BATCHES_PER_SAVE * self.config.batch,
-            resamples: self.config.bootstrap_resamples,
+            batch_size: BATCHES_PER_SAVE * self.recipe.eval.batch,
+            resamples: self.recipe.eval.bootstrap_resamples,
             seed: self.seed,
         };
         let mut failed = None;
         let result = evaluate_from(
             done,
             self.suite,
-            &self.template,
+            template,
             completer,
             &options,
             &mut |state| {
@@ -95,7 +139,7 @@ impl EvalJob<'_> {
                 if let Err(error) = append(&mut file, state.batch) {
                     failed = Some(error);
                 }
-                if failed.is_some() || interrupt::requested() {
+                if failed.is_some() || self.session.is_stopped() {
                     return ControlFlow::Break(());
                 }
                 ControlFlow::Continue(())
@@ -105,7 +149,7 @@ impl EvalJob<'_> {
             return Err(error).with_context(|| format!("cannot write {}", partial.display()));
         }
         if result.is_err() {
-            interrupt::check()?;
+            self.session.check()?;
         }
         let result = result?;
         progress.finish(&format!("mean F1 {:.1}", result.mean_f1));
@@ -147,26 +191,29 @@ fn append(file: &mut std::fs::File, batch: &[Prediction]) -> std::io::Result<()>
 }
 
 /// A model in this process as a [`Completer`]: greedy, in batches.
-struct LmCompleter<B: LmOps> {
+pub struct LmCompleter<B: LmOps> {
     generator: Generator<B>,
     tokenizer: ChatTokenizer,
     positions: usize,
     max_new_tokens: usize,
+    stop: CancellationToken,
 }
 
 impl<B: LmOps> LmCompleter<B> {
-    /// A completer that decodes up to `batch` prompts at once.
-    fn new(
+    /// A completer that decodes up to `batch` prompts at once, and fails once `stop` is cancelled.
+    pub fn new(
         model: &Qwen3<B>,
         tokenizer: ChatTokenizer,
         batch: usize,
         max_new_tokens: usize,
+        stop: CancellationToken,
     ) -> Self {
         Self {
             generator: Generator::new(model, batch),
             tokenizer,
             positions: model.config().max_positions(),
             max_new_tokens,
+            stop,
         }
     }
 
@@ -199,11 +246,15 @@ impl<B: LmOps> Completer for LmCompleter<B> {
     fn complete(&mut self, prompts: &[String]) -> Result<Vec<Answer>, BoxError> {
         let requests: Vec<Option<Request>> = prompts.iter().map(|p| self.request(p)).collect();
         let possible: Vec<Request> = requests.iter().flatten().cloned().collect();
+        let stop = self.stop.clone();
         let mut generated = self
             .generator
-            .generate(&possible, &mut |_| match interrupt::requested() {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
+            .generate(&possible, &mut |_| {
+                if stop.is_cancelled() {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
             })?
             .into_iter();
         // A prompt that is too long has no answer, which the result counts as truncated.

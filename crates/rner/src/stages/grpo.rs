@@ -6,7 +6,6 @@ mod table;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use lm_grpo::{EngineCorrection, Environment, GrpoConfig, Outcome, Prompt, train_grpo_on};
@@ -18,63 +17,93 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use self::reward::NerReward;
-pub(crate) use self::table::CompletionTable;
+pub use self::engine::Rollout;
+pub use self::reward::NerReward;
+pub use self::table::CompletionTable;
 use super::{ModelDir, Watch, sft};
 use crate::backend::{self, Device, Task};
-use crate::cli::RolloutArgs;
-use crate::interrupt::Interrupted;
+use crate::error::{Context, Error, Result};
 use crate::plan::rollout_batches;
-use crate::recipe::{Correction, Dtype, Grpo, Hardware, Lora, Method};
+use crate::recipe::{Correction, Grpo, Method, Recipe};
+use crate::session::Session;
 
 /// A reinforcement learning run.
-pub(crate) struct GrpoJob<'a> {
+pub struct GrpoJob<'a> {
     /// The fine-tuned model, also the reference of the KL penalty.
-    pub(crate) base: ModelDir,
+    pub base: ModelDir,
     /// Annotated sentences to practise on.
-    pub(crate) examples: &'a [Example],
-    /// The prompt.
-    pub(crate) template: PromptTemplate,
-    /// Hyperparameters.
-    pub(crate) config: &'a Grpo,
-    /// The adapters, if the method is LoRA.
-    pub(crate) lora: &'a Lora,
-    /// How many devices share the passes.
-    pub(crate) hardware: &'a Hardware,
-    /// Type of the saved weights.
-    pub(crate) dtype: Dtype,
-    /// Completions sampled at once.
-    pub(crate) batch: usize,
-    /// Who samples them, if it is not this program.
-    pub(crate) rollout: Option<&'a RolloutArgs>,
+    pub examples: &'a [Example],
+    /// The prompt; the recipe's if left out.
+    pub template: Option<PromptTemplate>,
+    /// Hyperparameters, adapters and devices.
+    pub recipe: &'a Recipe,
+    /// Who samples the completions, if it is not this program.
+    pub rollout: Option<Rollout>,
     /// Seed of prompts and samples.
-    pub(crate) seed: u64,
+    pub seed: u64,
+    /// Folder for `metrics.jsonl` and the files of TensorBoard.
+    pub log: PathBuf,
     /// Folder for `model/`, with LoRA `adapter/`, `best/` if it is another model, and, while training, `checkpoints/`.
-    pub(crate) out: PathBuf,
-    /// Who listens.
-    pub(crate) watch: &'a mut Watch,
+    pub out: PathBuf,
+    /// When to stop, and who listens.
+    pub session: &'a Session,
+}
+
+impl<'a> GrpoJob<'a> {
+    /// The reinforcement learning of a recipe, completions sampled by this program, everything in the folder `out`.
+    pub fn new(
+        recipe: &'a Recipe,
+        base: ModelDir,
+        examples: &'a [Example],
+        out: impl Into<PathBuf>,
+        session: &'a Session,
+    ) -> Self {
+        let out = out.into();
+        Self {
+            base,
+            examples,
+            template: None,
+            recipe,
+            rollout: None,
+            seed: recipe.run.seed,
+            log: out.clone(),
+            out,
+            session,
+        }
+    }
+
+    /// Trains on the recipe's backend, and says in a few words what was done.
+    ///
+    /// # Errors
+    /// Prompts, a model or hyperparameters that cannot be trained with; an interruption, after which the same job
+    /// goes on from its last checkpoint.
+    pub fn train(self) -> Result<String> {
+        backend::dispatch(self.recipe.run.backend, self)
+    }
 }
 
 impl Task for GrpoJob<'_> {
     type Output = String;
+    type Error = Error;
 
     fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<String> {
-        let devices = backend::devices::<B>(device, self.hardware.gpus)?;
+        let Recipe { run, grpo, .. } = self.recipe;
+        let dtype = self.recipe.model.dtype;
+        let devices = backend::devices::<B>(device, self.recipe.hardware.gpus)?;
         let tokenizer = self.base.tokenizer()?;
         let (prompts, reward, table) = self.tasks(&tokenizer)?;
-        self.watch.completions = Some(table);
-        let held_out = hold_out(prompts.len(), self.config, self.seed);
+        let held_out = hold_out(prompts.len(), grpo, self.seed);
         let config = GrpoConfig {
-            master_weights: self.dtype.master_weights(),
-            ..trainer_config(self.config, prompts.len() - held_out.len(), self.seed)
+            master_weights: dtype.master_weights(),
+            ..trainer_config(grpo, prompts.len() - held_out.len(), self.seed)
         };
-        let policy = self.base.load::<B>(device, self.dtype.precision())?;
+        let policy = self.base.load::<B>(device, dtype.precision())?;
         // The reference shares the weights of the policy: with LoRA for good, because these never
         // change, else until the first update.
         let reference = (config.beta > 0.0).then(|| policy.valid());
-        let policy = match self.config.method {
+        let policy = match grpo.method {
             Method::Full => policy,
-            Method::Lora => self.base.adapt(policy, self.lora, self.seed)?,
+            Method::Lora => self.base.adapt(policy, &self.recipe.lora, self.seed)?,
         };
         let checkpoints = self.out.join("checkpoints");
         let files = RunFiles {
@@ -82,7 +111,10 @@ impl Task for GrpoJob<'_> {
             checkpoints: Some(checkpoints.clone()),
             attach: self.base.tokenizer_files(),
         };
-        let mut engine = engine::choose(self.rollout, self.batch, &self.out)?;
+        let mut engine = engine::choose(self.rollout.as_ref(), grpo.rollout_batch, &self.out)?;
+        let (unit, log) = ("rollout batches", self.log.as_path());
+        let mut watch = Watch::open("grpo", self.seed, unit, log, run, self.session)?;
+        watch.completions = Some(table);
         let environment = Environment {
             prompts: &prompts,
             held_out: &held_out,
@@ -97,12 +129,12 @@ impl Task for GrpoJob<'_> {
             environment,
             &config,
             &files,
-            self.watch,
+            &mut watch,
         )?;
         let summary = summary(prompts.len(), &outcome);
-        self.watch.finish(&summary)?;
+        watch.finish(&summary)?;
         if outcome.stopped {
-            return Err(Interrupted.into());
+            return Err(Error::Interrupted);
         }
         self.base.save_trained(&outcome.model, &self.out)?;
         if outcome.best.is_some() && !config.load_best {
@@ -115,31 +147,34 @@ impl Task for GrpoJob<'_> {
 }
 
 impl GrpoJob<'_> {
-    /// The prompts that are short enough, the reward that knows their gold, and the table that shows what became of them.
+    /// The prompts that are short enough, the reward that knows their gold, and the table that shows what became of
+    /// them.
     fn tasks(
         &self,
         tokenizer: &ChatTokenizer,
     ) -> Result<(Vec<Prompt>, NerReward, CompletionTable)> {
-        let (folder, every) = (self.out.join("completions"), self.config.completions_every);
+        let grpo = &self.recipe.grpo;
+        let (folder, every) = (self.out.join("completions"), grpo.completions_every);
         let mut table = CompletionTable::new(&folder, every);
+        let template = self.recipe.model.template(self.template.as_ref())?;
         let mut prompts = Vec::new();
-        let mut reward = NerReward::new(self.config);
+        let mut reward = NerReward::new(grpo);
         for example in self.examples {
             let example = example.normalized();
-            let ids =
-                tokenizer.prompt_ids(&self.template.render(&example.schema, &example.sentence));
-            if ids.len() > self.config.max_prompt_length {
+            let ids = tokenizer.prompt_ids(&template.render(&example.schema, &example.sentence));
+            if ids.len() > grpo.max_prompt_length {
                 continue;
             }
             prompts.push(Prompt { ids });
             reward.add(&example);
             table.add(&example);
         }
-        ensure!(
-            !prompts.is_empty(),
-            "no prompt has at most {} tokens (grpo.max_prompt_length)",
-            self.config.max_prompt_length
-        );
+        if prompts.is_empty() {
+            return Err(Error::Invalid(format!(
+                "no prompt has at most {} tokens (grpo.max_prompt_length)",
+                grpo.max_prompt_length
+            )));
+        }
         Ok((prompts, reward, table))
     }
 }
@@ -168,9 +203,10 @@ impl lm_grpo::Monitor for Watch {
 
     fn on_evaluation(&mut self, evaluation: &lm_grpo::Evaluation) {
         self.record(evaluation.global_step, evaluation);
-        let best = match evaluation.is_best {
-            true => ", the best so far",
-            false => "",
+        let best = if evaluation.is_best {
+            ", the best so far"
+        } else {
+            ""
         };
         let words = format!("evaluation reward {:.3}{best}", evaluation.reward);
         self.note(evaluation.global_step, &words);

@@ -11,10 +11,10 @@ mod model_dir;
 mod sft;
 mod watch;
 
-pub(crate) use cot::{CotJob, serve_teacher};
-pub(crate) use data::{Sources, load_suite, read_suite};
-pub(crate) use eval::EvalJob;
-pub(crate) use grpo::GrpoJob;
-pub(crate) use model_dir::{Answering, MODEL, ModelDir, prompt_template};
-pub(crate) use sft::{SftJob, samples};
-pub(crate) use watch::Watch;
+pub use cot::{CotJob, Simulated, serve_teacher};
+pub use data::{Sources, load_suite, read_suite};
+pub use eval::{EvalJob, LmCompleter};
+pub use grpo::{CompletionTable, GrpoJob, NerReward, Rollout};
+pub use model_dir::{Answering, MODEL, ModelDir};
+pub use sft::{SftJob, samples};
+pub use watch::Watch;

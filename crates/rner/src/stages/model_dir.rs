@@ -2,19 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
 use lm_kernels::LmOps;
 use lm_model::checkpoint;
 use lm_model::hub::HubModel;
 use lm_model::{ChatTokenizer, LoraConfig, Precision, Qwen3, TARGET_MODULES};
-use ner_types::PromptTemplate;
 
 use crate::backend::Device;
-use crate::progress::Progress;
-use crate::recipe::{Dtype, Lora, Model, Quantize, Recipe};
+use crate::error::{Context, Error, Result};
+use crate::recipe::{Dtype, Lora, Quantize, Recipe};
+use crate::session::Session;
 
 /// Name of the final model inside a training stage's folder.
-pub(crate) const MODEL: &str = "model";
+pub const MODEL: &str = "model";
 /// Name of the adapter beside it, if the stage trained one.
 const ADAPTER: &str = "adapter";
 
@@ -22,25 +21,27 @@ const TOKENIZER_FILES: [&str; 2] = ["tokenizer.json", "tokenizer_config.json"];
 
 /// A folder in Hugging Face layout.
 #[derive(Clone, Debug)]
-pub(crate) struct ModelDir {
+pub struct ModelDir {
     /// The folder; for a model of the Hub, that of the cache.
-    pub(crate) path: PathBuf,
+    pub path: PathBuf,
+    /// The folder with the whole weights: the same one, or the base of the adapter in it.
+    base: PathBuf,
     /// The id on the Hub, if that is how the model was named.
     id: Option<String>,
 }
 
 /// How the weights of a model that only answers are kept.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Answering {
+pub struct Answering {
     /// What they are read in.
-    pub(crate) dtype: Dtype,
+    pub dtype: Dtype,
     /// What they are narrowed to then.
-    pub(crate) quantize: Quantize,
+    pub quantize: Quantize,
 }
 
 impl Answering {
     /// As a recipe says.
-    pub(crate) fn of(recipe: &Recipe) -> Self {
+    pub fn of(recipe: &Recipe) -> Self {
         Self {
             dtype: recipe.model.dtype,
             quantize: recipe.eval.quantize,
@@ -49,9 +50,14 @@ impl Answering {
 }
 
 impl ModelDir {
-    /// A folder that is known to hold a model.
-    pub(crate) fn at(path: PathBuf) -> Self {
-        Self { path, id: None }
+    /// A folder that is known to hold a whole model.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        Self {
+            base: path.clone(),
+            path,
+            id: None,
+        }
     }
 
     /// The name by which an adapter refers to this model: one that other machines know, where there is one.
@@ -64,66 +70,60 @@ impl ModelDir {
     /// (`owner/name`, `owner/name@revision`), which is downloaded unless it is in the cache.
     ///
     /// # Errors
-    /// If there is neither.
-    pub(crate) fn find(name: &Path) -> Result<Self> {
-        if name.join("config.json").is_file() || checkpoint::is_adapter(name) {
-            return Ok(Self::at(name.to_owned()));
+    /// If there is neither, or an adapter without its base.
+    pub fn find(name: impl AsRef<Path>, session: &Session) -> Result<Self> {
+        let name = name.as_ref();
+        if checkpoint::is_adapter(name) {
+            return Ok(Self {
+                base: base_of(name, session)?,
+                ..Self::at(name)
+            });
+        }
+        if name.join("config.json").is_file() {
+            return Ok(Self::at(name));
         }
         let id = name.to_str().and_then(HubModel::parse);
         let Some(id) = id.filter(|_| !name.exists()) else {
-            bail!(
+            return Err(Error::Invalid(format!(
                 "{}: no model here (expected a folder with config.json, tokenizer.json and \
                  model.safetensors, an adapter of PEFT, or an id of the Hugging Face Hub)",
                 name.display()
-            );
+            )));
         };
-        let progress = Progress::start(&id.to_string(), 0, "MB");
+        let progress = session.start(&id.to_string(), 0, "MB");
         let dir = id.fetch(false, move |done, all| {
             let [done, all] = [done, all].map(|bytes| (bytes / 1_000_000) as usize);
             progress.tick(done, &format!("of {all} MB"));
         })?;
         Ok(Self {
-            path: dir,
             id: Some(id.to_string()),
+            ..Self::at(dir)
         })
     }
 
-    /// The folder with the whole weights: this one, or the base of the adapter in it.
-    fn base(&self) -> Result<PathBuf> {
-        if !checkpoint::is_adapter(&self.path) {
-            return Ok(self.path.clone());
-        }
-        let name = checkpoint::adapter_base(&self.path)?;
-        let beside = self.path.join(&name);
-        if beside.join("config.json").is_file() {
-            return Ok(beside);
-        }
-        let base = Self::find(Path::new(&name));
-        let base =
-            base.with_context(|| format!("{}: the base of this adapter", self.path.display()));
-        Ok(base?.path)
-    }
-
     /// The tokenizer.
-    pub(crate) fn tokenizer(&self) -> Result<ChatTokenizer> {
-        Ok(ChatTokenizer::load(&self.tokenizer_dir()?)?)
+    ///
+    /// # Errors
+    /// If there is none, or a damaged one.
+    pub fn tokenizer(&self) -> Result<ChatTokenizer> {
+        Ok(ChatTokenizer::load(self.tokenizer_dir())?)
     }
 
     /// An adapter may leave the tokenizer to its base.
-    fn tokenizer_dir(&self) -> Result<PathBuf> {
-        match self.path.join(TOKENIZER_FILES[0]).is_file() {
-            true => Ok(self.path.clone()),
-            false => self.base(),
+    fn tokenizer_dir(&self) -> &Path {
+        if self.path.join(TOKENIZER_FILES[0]).is_file() {
+            &self.path
+        } else {
+            &self.base
         }
     }
 
     /// The weights, on a device; those of an adapter merged into its base.
-    pub(crate) fn load<B: LmOps>(
-        &self,
-        device: &Device<B>,
-        precision: Precision,
-    ) -> Result<Qwen3<B>> {
-        let model = checkpoint::load_as::<B>(&self.base()?, device, precision)?;
+    ///
+    /// # Errors
+    /// Files that are missing or damaged.
+    pub fn load<B: LmOps>(&self, device: &Device<B>, precision: Precision) -> Result<Qwen3<B>> {
+        let model = checkpoint::load_as::<B>(&self.base, device, precision)?;
         if !checkpoint::is_adapter(&self.path) {
             return Ok(model);
         }
@@ -131,7 +131,10 @@ impl ModelDir {
     }
 
     /// [`ModelDir::load`] of a model that only answers.
-    pub(crate) fn load_to_answer<B: LmOps>(
+    ///
+    /// # Errors
+    /// Files that are missing or damaged.
+    pub fn load_to_answer<B: LmOps>(
         &self,
         device: &Device<B>,
         weights: Answering,
@@ -141,21 +144,20 @@ impl ModelDir {
     }
 
     /// `model`, which is this one, with a fresh adapter on it.
-    pub(crate) fn adapt<B: LmOps>(
-        &self,
-        model: Qwen3<B>,
-        lora: &Lora,
-        seed: u64,
-    ) -> Result<Qwen3<B>> {
+    ///
+    /// # Errors
+    /// An adapter that does not fit the model.
+    pub fn adapt<B: LmOps>(&self, model: Qwen3<B>, lora: &Lora, seed: u64) -> Result<Qwen3<B>> {
         let all = lora.target_modules == ["all-linear"];
         let config = LoraConfig {
             rank: lora.rank,
             alpha: lora.alpha,
             dropout: lora.dropout,
             use_rslora: lora.rslora,
-            target_modules: match all {
-                true => TARGET_MODULES.map(str::to_owned).to_vec(),
-                false => lora.target_modules.clone(),
+            target_modules: if all {
+                TARGET_MODULES.map(str::to_owned).to_vec()
+            } else {
+                lora.target_modules.clone()
             },
             base_model: Some(self.name()),
         };
@@ -164,7 +166,10 @@ impl ModelDir {
 
     /// Writes what a stage trained below `out`: the whole model as `model/`, and with LoRA the
     /// adapter in PEFT's format as `adapter/` too.
-    pub(crate) fn save_trained<B: LmOps>(&self, model: &Qwen3<B>, out: &Path) -> Result<()> {
+    ///
+    /// # Errors
+    /// A folder that cannot be written.
+    pub fn save_trained<B: LmOps>(&self, model: &Qwen3<B>, out: &Path) -> Result<()> {
         if model.lora().is_none() {
             return self.save_beside(model, &out.join(MODEL));
         }
@@ -175,8 +180,8 @@ impl ModelDir {
     }
 
     /// Files that make a checkpoint of weights a usable model.
-    pub(crate) fn tokenizer_files(&self) -> Vec<PathBuf> {
-        let dir = self.tokenizer_dir().unwrap_or_else(|_| self.path.clone());
+    pub fn tokenizer_files(&self) -> Vec<PathBuf> {
+        let dir = self.tokenizer_dir();
         TOKENIZER_FILES
             .iter()
             .map(|name| dir.join(name))
@@ -202,14 +207,14 @@ impl ModelDir {
     }
 }
 
-/// The prompt template: a flag's file, or what the recipe names.
-pub(crate) fn prompt_template(model: &Model, flag: Option<&Path>) -> Result<PromptTemplate> {
-    if let Some(path) = flag {
-        return Ok(PromptTemplate::load(path)?);
+/// The folder with the whole weights of an adapter.
+fn base_of(adapter: &Path, session: &Session) -> Result<PathBuf> {
+    let name = checkpoint::adapter_base(adapter)?;
+    let beside = adapter.join(&name);
+    if beside.join("config.json").is_file() {
+        return Ok(beside);
     }
-    match model.prompt.as_str() {
-        "paper" => Ok(PromptTemplate::paper()),
-        "tiny" => Ok(PromptTemplate::parse(crate::tiny::PROMPT)?),
-        path => Ok(PromptTemplate::load(Path::new(path))?),
-    }
+    let base = ModelDir::find(&name, session);
+    let base = base.with_context(|| format!("{}: the base of this adapter", adapter.display()));
+    Ok(base?.path)
 }

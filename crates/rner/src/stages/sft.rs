@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
 use burn::tensor::backend::AutodiffBackend;
 use lm_kernels::TrainBackend;
 use lm_model::ChatTokenizer;
@@ -16,58 +15,104 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{ModelDir, Watch};
 use crate::backend::{self, Device, Task};
-use crate::interrupt::Interrupted;
-use crate::recipe::{Dtype, Hardware, Layout, Lora, Method, OverLength, Schedule, Sft};
+use crate::error::{Error, Result};
+use crate::recipe::{Hardware, Layout, Method, OverLength, Recipe, Schedule, Sft};
+use crate::session::Session;
 
 /// A fine-tuning run.
-pub(crate) struct SftJob<'a> {
+pub struct SftJob<'a> {
     /// The model to start from.
-    pub(crate) base: ModelDir,
+    pub base: ModelDir,
     /// The examples; those without a chain of thought are used with the answer alone.
-    pub(crate) examples: &'a [Example],
-    /// The prompt.
-    pub(crate) template: PromptTemplate,
+    pub examples: &'a [Example],
+    /// The prompt; the recipe's if left out.
+    pub template: Option<PromptTemplate>,
     /// Whether the reasoning is part of the target.
-    pub(crate) with_cot: bool,
-    /// Hyperparameters.
-    pub(crate) config: &'a Sft,
-    /// The adapters, if the method is LoRA.
-    pub(crate) lora: &'a Lora,
-    /// Devices and what they can do.
-    pub(crate) hardware: &'a Hardware,
+    pub with_cot: bool,
+    /// Hyperparameters, adapters and devices.
+    pub recipe: &'a Recipe,
     /// Examples to evaluate on; without any, `sft.eval_share` of the examples is held out.
-    pub(crate) held_out: &'a [Example],
-    /// Type of the weights.
-    pub(crate) dtype: Dtype,
+    pub held_out: &'a [Example],
     /// Seed of the order of examples.
-    pub(crate) seed: u64,
+    pub seed: u64,
+    /// Name of the stage in the metrics and on the progress line.
+    pub name: String,
+    /// Folder for `metrics.jsonl` and the files of TensorBoard.
+    pub log: PathBuf,
     /// Folder for `model/`, with LoRA `adapter/`, and, while training, `checkpoints/`.
-    pub(crate) out: PathBuf,
-    /// Who listens.
-    pub(crate) watch: &'a mut Watch,
+    pub out: PathBuf,
+    /// When to stop, and who listens.
+    pub session: &'a Session,
+}
+
+impl<'a> SftJob<'a> {
+    /// The fine-tuning of a recipe, with the reasoning as part of the target, everything in the folder `out`.
+    pub fn new(
+        recipe: &'a Recipe,
+        base: ModelDir,
+        examples: &'a [Example],
+        out: impl Into<PathBuf>,
+        session: &'a Session,
+    ) -> Self {
+        let out = out.into();
+        Self {
+            base,
+            examples,
+            template: None,
+            with_cot: true,
+            recipe,
+            held_out: &[],
+            seed: recipe.run.seed,
+            name: "sft".to_owned(),
+            log: out.clone(),
+            out,
+            session,
+        }
+    }
+
+    /// Trains on the recipe's backend, and says in a few words what was done.
+    ///
+    /// # Errors
+    /// Examples, a model or hyperparameters that cannot be trained with; an interruption, after which the same job
+    /// goes on from its last checkpoint.
+    pub fn train(self) -> Result<String> {
+        backend::dispatch(self.recipe.run.backend, self)
+    }
 }
 
 impl Task for SftJob<'_> {
     type Output = String;
+    type Error = Error;
 
     fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<String> {
+        let Recipe {
+            run,
+            sft,
+            lora,
+            hardware,
+            ..
+        } = self.recipe;
+        let dtype = self.recipe.model.dtype;
         let config = SftConfig {
-            master_weights: self.dtype.master_weights(),
-            ..trainer_config(self.config, self.hardware, self.seed)
+            master_weights: dtype.master_weights(),
+            ..trainer_config(sft, hardware, self.seed)
         };
-        let devices = backend::devices::<B>(device, self.hardware.gpus)?;
+        let devices = backend::devices::<B>(device, hardware.gpus)?;
         let tokenizer = self.base.tokenizer()?;
-        let tokenise = |examples| samples(&tokenizer, &self.template, examples, self.with_cot);
+        let template = self.recipe.model.template(self.template.as_ref())?;
+        let tokenise = |examples| samples(&tokenizer, &template, examples, self.with_cot);
         let mut train = tokenise(self.examples);
         let eval = match self.held_out {
-            [] => hold_out(&mut train, self.config.eval_share, self.seed),
+            [] => hold_out(&mut train, sft.eval_share, self.seed),
             given => tokenise(given),
         };
-        ensure!(!train.is_empty(), "there is no example to train on");
-        let model = self.base.load::<B>(device, self.dtype.precision())?;
-        let model = match self.config.method {
+        if train.is_empty() {
+            return Err(Error::invalid("there is no example to train on"));
+        }
+        let model = self.base.load::<B>(device, dtype.precision())?;
+        let model = match sft.method {
             Method::Full => model,
-            Method::Lora => self.base.adapt(model, self.lora, self.seed)?,
+            Method::Lora => self.base.adapt(model, lora, self.seed)?,
         };
         let checkpoints = self.out.join("checkpoints");
         let files = RunFiles {
@@ -79,11 +124,13 @@ impl Task for SftJob<'_> {
             train: &train,
             eval: &eval,
         };
-        let outcome = train_sft_on(&devices, model, data, &config, &files, self.watch)?;
+        let (name, log) = (self.name.as_str(), self.log.as_path());
+        let mut watch = Watch::open(name, self.seed, "steps", log, run, self.session)?;
+        let outcome = train_sft_on(&devices, model, data, &config, &files, &mut watch)?;
         let summary = summary(train.len(), &outcome);
-        self.watch.finish(&summary)?;
+        watch.finish(&summary)?;
         if outcome.stopped {
-            return Err(Interrupted.into());
+            return Err(Error::Interrupted);
         }
         self.base.save_trained(&outcome.model, &self.out)?;
         // The model is complete; the optimizer's state is only for going on.
@@ -96,7 +143,7 @@ impl Task for SftJob<'_> {
 ///
 /// The paper's code also puts loss on the header `<|im_start|>assistant\n`,
 /// which is constant; here the loss begins with the target.
-pub(crate) fn samples(
+pub fn samples(
     tokenizer: &ChatTokenizer,
     template: &PromptTemplate,
     examples: &[Example],

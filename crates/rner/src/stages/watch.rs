@@ -6,20 +6,22 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::grpo::CompletionTable;
-use crate::interrupt;
-use crate::progress::Progress;
+use crate::error::{Context, Result};
+use crate::recipe::Run;
 use crate::run_dir::{MetricsLog, RunDirError};
+use crate::session::{Part, Session};
 use crate::tensorboard::{self, EventFile};
 
 /// Listens to one training stage.
-pub(crate) struct Watch {
+pub struct Watch {
+    session: Session,
     stage: String,
     seed: u64,
     unit: &'static str,
     log: MetricsLog,
     /// The same numbers for TensorBoard, if wanted.
     events: Option<EventFile>,
-    progress: Option<Progress>,
+    progress: Option<Box<dyn Part>>,
     /// Where the completions of a reinforcement learning run go.
     pub(super) completions: Option<CompletionTable>,
     /// The first failure to write metrics or completions, which ends the stage.
@@ -28,8 +30,15 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Listens to the stage of a seed and logs its steps.
-    pub(crate) fn new(stage: &str, seed: u64, unit: &'static str, log: MetricsLog) -> Self {
+    pub fn new(
+        stage: &str,
+        seed: u64,
+        unit: &'static str,
+        log: MetricsLog,
+        session: &Session,
+    ) -> Self {
         Self {
+            session: session.clone(),
             stage: stage.to_owned(),
             seed,
             unit,
@@ -41,15 +50,30 @@ impl Watch {
         }
     }
 
+    /// Listens to the stage of a seed as a recipe says: `metrics.jsonl` and TensorBoard's files go to `folder`.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn open(
+        stage: &str,
+        seed: u64,
+        unit: &'static str,
+        folder: &Path,
+        run: &Run,
+        session: &Session,
+    ) -> Result<Self> {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+        let log = MetricsLog::open(&folder.join("metrics.jsonl"))?;
+        let watch = Self::new(stage, seed, unit, log, session);
+        Ok(watch.with_tensorboard(folder, run.tensorboard)?)
+    }
+
     /// Also writes event files for TensorBoard, into a folder of the stage and the seed below `run`.
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub(crate) fn with_tensorboard(
-        mut self,
-        run: &Path,
-        wanted: bool,
-    ) -> Result<Self, RunDirError> {
+    pub fn with_tensorboard(mut self, run: &Path, wanted: bool) -> Result<Self, RunDirError> {
         if wanted {
             let name = format!("{}-seed-{}", self.stage, self.seed);
             let dir = run.join(tensorboard::FOLDER).join(name);
@@ -59,17 +83,11 @@ impl Watch {
     }
 
     /// Shows and logs one step.
-    pub(crate) fn step(
-        &mut self,
-        step: usize,
-        total: usize,
-        metrics: &impl Serialize,
-        words: &str,
-    ) {
+    pub fn step(&mut self, step: usize, total: usize, metrics: &impl Serialize, words: &str) {
         let unit = self.unit;
         let progress = self
             .progress
-            .get_or_insert_with(|| Progress::start(&self.stage, total, unit));
+            .get_or_insert_with(|| self.session.start(&self.stage, total, unit));
         progress.tick(step, words);
         self.record(step, metrics);
     }
@@ -105,15 +123,15 @@ impl Watch {
     }
 
     /// Whether the stage should stop: Ctrl-C, or metrics that cannot be written.
-    pub(crate) fn should_stop(&self) -> bool {
-        interrupt::requested() || self.failed.is_some()
+    pub fn should_stop(&self) -> bool {
+        self.session.is_stopped() || self.failed.is_some()
     }
 
     /// Ends the progress line.
     ///
     /// # Errors
     /// If metrics could not be written.
-    pub(crate) fn finish(&mut self, summary: &str) -> Result<(), RunDirError> {
+    pub fn finish(&mut self, summary: &str) -> Result<(), RunDirError> {
         if let Some(progress) = self.progress.take() {
             progress.finish(summary);
         }
@@ -132,9 +150,10 @@ impl lm_train::Monitor for Watch {
 
     fn on_evaluation(&mut self, metrics: &lm_train::EvalMetrics) {
         self.record(metrics.global_step, metrics);
-        let best = match metrics.is_best {
-            true => ", the best so far",
-            false => "",
+        let best = if metrics.is_best {
+            ", the best so far"
+        } else {
+            ""
         };
         let words = format!("evaluation loss {:.4}{best}", metrics.eval_loss);
         self.note(metrics.global_step, &words);

@@ -1,17 +1,18 @@
 //! The synthetic corpus as files that people can look at.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
 use ner_datasets::synthetic::{Corpus, CorpusConfig};
 use ner_types::Example;
 
+use crate::error::{Context, Result};
+
 /// The corpus at the sizes of a recipe.
-pub(crate) struct TinyCorpus(pub(crate) Corpus);
+pub struct TinyCorpus(pub Corpus);
 
 impl TinyCorpus {
     /// Generates the corpus; 0 sentences mean none.
-    pub(crate) fn generate(seed: u64, train: usize, rl: usize, eval_per_domain: usize) -> Self {
+    pub fn generate(seed: u64, train: usize, rl: usize, eval_per_domain: usize) -> Self {
         Self(Corpus::generate(&CorpusConfig {
             seed,
             train,
@@ -33,8 +34,12 @@ impl TinyCorpus {
     }
 }
 
-/// Writes the corpus as JSONL files and prints what it wrote.
-pub(crate) fn write_corpus(corpus: &TinyCorpus, dir: &Path) -> Result<()> {
+/// Writes the corpus as JSONL files, and says of each how many sentences it has.
+///
+/// # Errors
+/// A folder that cannot be written.
+pub fn write_corpus(corpus: &TinyCorpus, dir: &Path) -> Result<Vec<(PathBuf, usize)>> {
+    let mut files = Vec::new();
     for (file, examples) in corpus.parts() {
         let path = dir.join(&file);
         if let Some(parent) = path.parent() {
@@ -42,7 +47,7 @@ pub(crate) fn write_corpus(corpus: &TinyCorpus, dir: &Path) -> Result<()> {
                 .with_context(|| format!("cannot create {}", parent.display()))?;
         }
         ner_datasets::write_jsonl(&path, examples)?;
-        println!("{:>6} sentences  {}", examples.len(), path.display());
+        files.push((path, examples.len()));
     }
-    Ok(())
+    Ok(files)
 }

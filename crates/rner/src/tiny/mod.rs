@@ -1,11 +1,9 @@
-//! The toy world: its corpus as files, and the pretraining of its base model.
+//! The toy world: its corpus as files, and its prompt.
 
 mod corpus;
-mod pretrain;
 
-pub(crate) use corpus::{TinyCorpus, write_corpus};
-pub(crate) use pretrain::{Pretrain, PretrainConfig};
+pub use corpus::{TinyCorpus, write_corpus};
 
 /// The prompt that the tiny model is trained and evaluated with: the paper's
 /// parts in few tokens.
-pub(crate) const PROMPT: &str = include_str!("../../../../fixtures/prompts/tiny.txt");
+pub const PROMPT: &str = include_str!("../../../../fixtures/prompts/tiny.txt");

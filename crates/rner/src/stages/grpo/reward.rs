@@ -9,7 +9,7 @@ use ner_types::{Entity, Example, normalize_label, parse};
 use crate::recipe::Grpo;
 
 /// 10·F1 + 1·schema as in the paper, plus what the recipe switches on.
-pub(super) struct NerReward {
+pub struct NerReward {
     targets: Vec<Target>,
     /// The labels that each prompt asks for.
     schemas: Vec<HashSet<String>>,
@@ -18,7 +18,7 @@ pub(super) struct NerReward {
 
 impl NerReward {
     /// The rewards that a recipe asks for, of no prompt yet.
-    pub(super) fn new(recipe: &Grpo) -> Self {
+    pub fn new(recipe: &Grpo) -> Self {
         NerReward {
             targets: Vec::new(),
             schemas: Vec::new(),
@@ -27,7 +27,7 @@ impl NerReward {
     }
 
     /// Adds the next prompt's sentence, labels normalised.
-    pub(super) fn add(&mut self, example: &Example) {
+    pub fn add(&mut self, example: &Example) {
         let target = Target::new(&example.schema, &example.entities);
         self.targets.push(target.in_sentence(&example.sentence));
         let labels = example.schema.iter().map(|label| normalize_label(label));
@@ -42,8 +42,8 @@ impl NerReward {
         }
     }
 
-    /// What a completion does that tells why rewards are low: an answer without entities, and labels that nobody asked for.
-    /// Their means are shares of the completions.
+    /// What a completion does that tells why rewards are low: an answer without entities, and labels that nobody asked
+    /// for. Their means are shares of the completions.
     fn habits(&self, item: &RewardItem<'_>) -> Vec<(String, f64)> {
         let found = parse(item.completion).entities;
         let schema = &self.schemas[item.prompt_index];

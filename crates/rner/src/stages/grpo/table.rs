@@ -12,7 +12,7 @@ use crate::run_dir::{RunDirError, write_atomic};
 
 /// Writes the completions of every n-th step, one JSON line each, to `step-000010.jsonl` and so on.
 #[derive(Debug)]
-pub(crate) struct CompletionTable {
+pub struct CompletionTable {
     dir: PathBuf,
     every: usize,
     /// What each prompt asked for.
@@ -54,7 +54,7 @@ impl CompletionTable {
 
     /// Writes the completions of step `step`, counted from 1, if it is one of those wanted. A file that a stopped run
     /// has left is replaced.
-    pub(crate) fn write(&self, step: usize, rows: &[CompletionRow<'_>]) -> Result<(), RunDirError> {
+    pub fn write(&self, step: usize, rows: &[CompletionRow<'_>]) -> Result<(), RunDirError> {
         if self.every == 0 || !step.is_multiple_of(self.every) {
             return Ok(());
         }

@@ -1,0 +1,130 @@
+//! The server: one thread with the weights, and the HTTP side beside it.
+//!
+//! One thread owns the weights. It takes all requests that wait, generates their completions together, and takes the
+//! next ones: continuous batching inside a call, waiting between calls. Adapters of PEFT are loaded while it
+//! runs, which is how a trainer elsewhere keeps its rollouts up to date.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc;
+
+use lm_kernels::LmOps;
+use lm_model::{ChatTokenizer, Qwen3};
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::Error;
+use crate::http::{Shared, router};
+use crate::worker::Worker;
+
+/// A model that is to be served.
+#[derive(Debug)]
+pub struct Server<B: LmOps> {
+    model: Qwen3<B>,
+    tokenizer: ChatTokenizer,
+    name: String,
+    max_batch: usize,
+}
+
+impl<B: LmOps> Server<B> {
+    /// A server of this model, which is asked for as `model`; 32 completions grow at once.
+    pub fn new(model: Qwen3<B>, tokenizer: ChatTokenizer) -> Self {
+        Self {
+            model,
+            tokenizer,
+            name: "model".to_owned(),
+            max_batch: 32,
+        }
+    }
+
+    /// Under another name.
+    pub fn name(self, name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            ..self
+        }
+    }
+
+    /// With another number of completions that grow at once, at least one.
+    pub fn max_batch(self, max_batch: usize) -> Self {
+        Self {
+            max_batch: max_batch.max(1),
+            ..self
+        }
+    }
+
+    /// Opens the address. Port 0 takes a free one, which [`BoundServer::address`] tells.
+    ///
+    /// # Errors
+    /// If the address is taken, or not this machine's.
+    pub fn bind(self, address: impl Into<SocketAddr>) -> Result<BoundServer<B>, Error> {
+        let address = address.into();
+        let listener = TcpListener::bind(address);
+        self.listen(listener.map_err(|source| Error::Listen { address, source })?)
+    }
+
+    /// Takes a socket that is open already, such as one that was opened before the model was loaded.
+    ///
+    /// # Errors
+    /// If the socket is none.
+    pub fn listen(self, listener: TcpListener) -> Result<BoundServer<B>, Error> {
+        let address = listener.local_addr()?;
+        Ok(BoundServer {
+            server: self,
+            listener,
+            address,
+        })
+    }
+}
+
+/// A server with its address.
+#[derive(Debug)]
+pub struct BoundServer<B: LmOps> {
+    server: Server<B>,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl<B: LmOps> BoundServer<B> {
+    /// Where it can be asked.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` is cancelled; this thread does the work. Requests that are still open then are cut off.
+    ///
+    /// # Errors
+    /// If the system has no more threads or sockets.
+    pub fn run(self, stop: &CancellationToken) -> Result<(), Error> {
+        let Server {
+            model,
+            tokenizer,
+            name,
+            max_batch,
+        } = self.server;
+        let (jobs, waiting) = mpsc::channel();
+        let shared = Shared::new(&tokenizer, model.config(), jobs);
+        let runtime = start(self.listener, shared)?;
+        Worker::new(model, &tokenizer, name, max_batch, stop).run(&waiting);
+        runtime.shutdown_background();
+        Ok(())
+    }
+}
+
+/// Starts the HTTP side in a thread of its own.
+fn start(listener: TcpListener, shared: Shared) -> io::Result<Runtime> {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    listener.set_nonblocking(true)?;
+    let entered = runtime.enter();
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    drop(entered);
+    runtime.spawn(async move {
+        if let Err(error) = axum::serve(listener, router(shared)).await {
+            tracing::error!(%error, "the server has ended");
+        }
+    });
+    Ok(runtime)
+}

@@ -1,0 +1,177 @@
+//! Flags that several commands have, and how the words of a recipe are typed.
+
+use anyhow::Result;
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use rner::recipe::{Backend, Dtype, Quantize, Recipe};
+
+/// Where hyperparameters come from.
+#[derive(Clone, Debug, Args)]
+pub struct RecipeArgs {
+    /// Profile by name (tiny, smoke, paper-8b, qwen3-1.7b, qwen3-0.6b-lora) or path of a recipe file.
+    #[arg(long, default_value = "tiny")]
+    pub profile: String,
+    /// Override one key of the recipe; may be repeated.
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    pub sets: Vec<String>,
+    /// Burn backend.
+    #[arg(long, value_parser = backends())]
+    pub backend: Option<Backend>,
+    /// Seed of all randomness.
+    #[arg(long)]
+    pub seed: Option<u64>,
+}
+
+impl RecipeArgs {
+    /// The recipe of a command: profile, flags, `more`, overrides, in this order.
+    ///
+    /// # Errors
+    /// As [`Recipe::resolve`].
+    pub fn resolve(&self, more: Vec<String>) -> Result<Recipe> {
+        let backend = self.backend.map(|b| format!("run.backend={}", b.name()));
+        let seed = self.seed.map(|seed| format!("run.seed={seed}"));
+        let flags = backend.into_iter().chain(seed);
+        let sets: Vec<String> = flags.chain(more).chain(self.sets.iter().cloned()).collect();
+        Ok(Recipe::resolve(&self.profile, &sets).map_err(rner::Error::from)?)
+    }
+}
+
+/// Where teacher and judge are.
+#[derive(Clone, Debug, Default, Args)]
+pub struct TeacherArgs {
+    /// Base address of an OpenAI-compatible teacher, such as http://localhost:8000/v1.
+    #[arg(long, value_name = "URL")]
+    pub teacher_url: Option<String>,
+    /// Base address of the judge; the teacher's if left out.
+    #[arg(long, value_name = "URL")]
+    pub judge_url: Option<String>,
+    /// Model name of the teacher.
+    #[arg(long, value_name = "NAME")]
+    pub teacher_model: Option<String>,
+    /// Model name of the judge.
+    #[arg(long, value_name = "NAME")]
+    pub judge_model: Option<String>,
+    /// Environment variable that holds the API key.
+    #[arg(long, value_name = "VARIABLE")]
+    pub key_env: Option<String>,
+}
+
+impl TeacherArgs {
+    /// The flags as overrides of a recipe.
+    pub fn sets(&self) -> Vec<String> {
+        let judge = self.judge_url.as_ref().or(self.teacher_url.as_ref());
+        [
+            ("cot.teacher_url", self.teacher_url.as_ref()),
+            ("cot.judge_url", judge),
+            ("cot.teacher_model", self.teacher_model.as_ref()),
+            ("cot.judge_model", self.judge_model.as_ref()),
+            ("cot.key_env", self.key_env.as_ref()),
+        ]
+        .into_iter()
+        .filter_map(|(key, value)| Some(quoted(key, value?)))
+        .collect()
+    }
+}
+
+/// A string as the value of an override.
+pub fn quoted(key: &str, value: &str) -> String {
+    format!("{key}={}", toml::Value::from(value))
+}
+
+/// The backends as they are typed.
+pub fn backends() -> impl TypedValueParser<Value = Backend> {
+    words([
+        ("flex", "`burn::backend::Flex`, any CPU"),
+        ("libtorch", "`burn::backend::LibTorch`, PyTorch's kernels"),
+        ("cuda", "`burn::backend::Cuda`, NVIDIA GPUs"),
+        ("vulkan", "`burn::backend::Vulkan`, GPUs of any maker"),
+    ])
+    .try_map(|word| word.parse())
+}
+
+/// The types of weights as they are typed.
+pub fn dtypes() -> impl TypedValueParser<Value = Dtype> {
+    words([
+        ("f32", "32-bit floating point"),
+        (
+            "bf16",
+            "bfloat16, with a copy in 32 bits and moments in 32 bits in the optimizer",
+        ),
+        ("bf16-pure", "bfloat16, and the optimizer's moments too"),
+    ])
+    .try_map(|word| word.parse())
+}
+
+/// The ways of keeping narrow matrices as they are typed.
+pub fn quantizations() -> impl TypedValueParser<Value = Quantize> {
+    words([
+        ("none", "What they were read in"),
+        ("int8", "8 bits, with a scale for each 64 of them"),
+    ])
+    .try_map(|word| word.parse())
+}
+
+/// Words that can be typed, each with its explanation.
+fn words<const N: usize>(words: [(&'static str, &'static str); N]) -> PossibleValuesParser {
+    PossibleValuesParser::new(words.map(|(word, help)| PossibleValue::new(word).help(help)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        recipe: RecipeArgs,
+        #[arg(long, value_parser = dtypes(), default_value = "bf16-pure")]
+        dtype: Dtype,
+        #[arg(long, value_parser = quantizations(), default_value = "none")]
+        quantize: Quantize,
+    }
+
+    #[test]
+    fn every_word_that_can_be_typed_is_one_of_the_recipe() {
+        for backend in ["flex", "libtorch", "cuda", "vulkan"] {
+            let line = Line::try_parse_from(["x", "--backend", backend]).expect("a backend");
+            assert_eq!(line.recipe.backend.map(Backend::name), Some(backend));
+        }
+        for dtype in ["f32", "bf16", "bf16-pure"] {
+            let line = Line::try_parse_from(["x", "--dtype", dtype]).expect("a type");
+            assert_eq!(serde_json::json!(line.dtype), dtype);
+        }
+        for quantize in ["none", "int8"] {
+            let line = Line::try_parse_from(["x", "--quantize", quantize]).expect("a way");
+            assert_eq!(line.quantize.name(), quantize);
+        }
+        assert!(Line::try_parse_from(["x", "--backend", "cude"]).is_err());
+    }
+
+    #[test]
+    fn later_flags_win_over_earlier_ones() {
+        let args = [
+            "x",
+            "--seed",
+            "7",
+            "--set",
+            "run.seed=9",
+            "--set",
+            "run.name=b",
+        ];
+        let line = Line::try_parse_from(args).expect("flags");
+        let recipe = line.recipe.resolve(vec!["run.name=\"a\"".into()]);
+        let recipe = recipe.expect("a recipe");
+        assert_eq!((recipe.run.seed, recipe.run.name.as_str()), (9, "b"));
+    }
+
+    #[test]
+    fn the_judge_is_the_teacher_unless_it_is_named() {
+        let args = TeacherArgs {
+            teacher_url: Some("http://h/v1".into()),
+            ..TeacherArgs::default()
+        };
+        let sets = ["cot.teacher_url", "cot.judge_url"].map(|key| quoted(key, "http://h/v1"));
+        assert_eq!(args.sets(), sets);
+    }
+}

@@ -1,0 +1,262 @@
+//! What can be typed: commands and their flags.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use rner::stages::Rollout;
+use rner_cli::args::{RecipeArgs, TeacherArgs};
+use rner_cli::exit::usage;
+
+use crate::cot::CotCommand;
+use crate::extract::ExtractArgs;
+use crate::lab::LabArgs;
+use crate::ner::data::DataArgs;
+use crate::ner::eval_compare::CompareArgs;
+use crate::ner::eval_few_shot::FewShotArgs;
+use crate::ner::eval_suite::{SuiteArgs, TrainArgs};
+use crate::ner::eval_url::UrlArgs;
+use crate::ner::score::ScoreArgs;
+use crate::serve::ServeArgs;
+
+/// Named entity recognition that reasons: from a teacher's chains of thought to
+/// a fine-tuned and reinforced Qwen3, scored zero-shot.
+#[derive(Debug, Parser)]
+#[command(name = "rner", version, propagate_version = true)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run every stage of the paper and write a report.
+    Reproduce(Box<ReproduceArgs>),
+    /// Chains of thought: generate a dataset, look at it, change what is accepted, serve the simulated teacher.
+    #[command(subcommand)]
+    Cot(CotCommand),
+    /// Fine-tune a model on an NER-CoT dataset.
+    Sft(SftArgs),
+    /// Improve a fine-tuned model by GRPO.
+    Grpo(GrpoArgs),
+    /// Score a model, a server or a file of answers on a benchmark.
+    Eval(Box<EvalArgs>),
+    /// Datasets: list, fetch, convert, count, sample and check them.
+    Data(DataArgs),
+    /// Score predictions with one of the field's scorers.
+    Score(ScoreArgs),
+    /// Write a run's report again.
+    Report {
+        /// Folder of the run.
+        run: PathBuf,
+    },
+    /// Extract entities from one sentence, and show the reasoning as it is written.
+    Extract(Box<ExtractArgs>),
+    /// Serve a model to programs that speak the OpenAI protocol, on this machine only.
+    Serve(ServeArgs),
+    /// Measure how fast something is: `rner-lab bench`.
+    #[command(hide = true, disable_help_flag = true)]
+    Bench(LabArgs),
+    /// Compare with reference values: `rner-lab parity`.
+    #[command(hide = true, disable_help_flag = true)]
+    Parity(LabArgs),
+    /// Show the kernels of a backend: `rner-lab backend`.
+    #[command(hide = true, disable_help_flag = true)]
+    Backend(LabArgs),
+    /// The toy world: `rner-lab tiny`.
+    #[command(hide = true, disable_help_flag = true)]
+    Tiny(LabArgs),
+}
+
+/// Flags of `rner reproduce`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ReproduceArgs {
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    #[command(flatten)]
+    pub(crate) teacher: TeacherArgs,
+    /// Everything in a minute or so, with no claim about the scores.
+    #[arg(long, conflicts_with = "profile")]
+    pub(crate) smoke: bool,
+    /// Repeat the run over this many seeds.
+    #[arg(long, value_name = "N")]
+    pub(crate) seeds: Option<usize>,
+    /// Real datasets instead of the toy corpus: a directory with CrossNER and MIT.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Take this many sentences of each set.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// Print what would be done, and do nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Folder of the run; runs/NAME if left out.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Flags of `rner sft`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SftArgs {
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    /// Checkpoint to start from; the recipe's base model if left out.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: Option<PathBuf>,
+    /// Annotated examples: a JSONL or JSON file in NER-CoT's format.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: PathBuf,
+    /// Examples to evaluate on while training (see `sft.eval_every`); without this, `sft.eval_share` of the
+    /// examples is held out.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) eval_data: Option<PathBuf>,
+    /// Train on the answers alone.
+    #[arg(long)]
+    pub(crate) no_cot: bool,
+    /// Prompt template; the recipe's if left out.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prompt: Option<PathBuf>,
+    /// Folder for the model.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+/// Flags of `rner grpo`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct GrpoArgs {
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    /// Fine-tuned checkpoint to start from.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: PathBuf,
+    /// Annotated examples: a JSONL or JSON file in NER-CoT's format.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: PathBuf,
+    /// Prompt template; the recipe's if left out.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prompt: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rollout: RolloutArgs,
+    /// Folder for the model.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+/// Who samples the completions of `rner grpo`.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct RolloutArgs {
+    /// Base address of an OpenAI-compatible server (vLLM, SGLang, `rner serve`) that samples the completions, in place
+    /// of this program.
+    #[arg(long, value_name = "URL")]
+    pub(crate) rollout_url: Option<String>,
+    /// Name of the base model on that server.
+    #[arg(long, value_name = "NAME", requires = "rollout_url")]
+    pub(crate) rollout_model: Option<String>,
+    /// How the server gets the policy: `adapter` (LoRA, by /v1/load_lora_adapter), `never`, or the method that makes it
+    /// read a folder again.
+    #[arg(
+        long,
+        value_name = "HOW",
+        default_value = "adapter",
+        requires = "rollout_url"
+    )]
+    pub(crate) rollout_sync: String,
+    /// Largest mean difference between the server's log-probabilities and the trainer's, in nats, at which a batch
+    /// counts.
+    #[arg(long, value_name = "NATS", requires = "rollout_url")]
+    pub(crate) rollout_tolerance: Option<f64>,
+}
+
+impl RolloutArgs {
+    /// The server, if one is named.
+    ///
+    /// # Errors
+    /// A server without the name of its model.
+    pub(crate) fn rollout(&self) -> Result<Option<Rollout>> {
+        let Some(url) = &self.rollout_url else {
+            return Ok(None);
+        };
+        let model = self.rollout_model.clone().ok_or_else(|| {
+            usage("--rollout-model: expected the name of the base model on the server, found none")
+        })?;
+        Ok(Some(Rollout {
+            url: url.clone(),
+            model,
+            sync: self.rollout_sync.clone(),
+            tolerance: self.rollout_tolerance,
+        }))
+    }
+}
+
+/// How an answer is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Prompting {
+    /// The prompt as it is.
+    Direct,
+    /// With a sentence that asks for reasoning first.
+    StepByStep,
+}
+
+impl From<Prompting> for ner_eval::Prompting {
+    fn from(prompting: Prompting) -> Self {
+        match prompting {
+            Prompting::Direct => Self::Direct,
+            Prompting::StepByStep => Self::StepByStep,
+        }
+    }
+}
+
+/// Flags of `rner eval`.
+#[derive(Clone, Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct EvalArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<EvalCommand>,
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    #[command(flatten)]
+    pub(crate) source: EvalSource,
+    #[command(flatten)]
+    pub(crate) suite: SuiteArgs,
+    #[command(flatten)]
+    pub(crate) train: TrainArgs,
+    #[command(flatten)]
+    pub(crate) url: UrlArgs,
+    /// Benchmark: `tiny`, the folder of the suite's data, or a folder of SET.jsonl files.
+    #[arg(long, value_name = "DIR", default_value = "tiny")]
+    pub(crate) data: String,
+    /// Take this many sentences of each set.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// How to ask.
+    #[arg(long, value_enum, default_value = "direct")]
+    pub(crate) prompting: Prompting,
+    /// Prompt template; the recipe's if left out.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prompt: Option<PathBuf>,
+    /// Folder for results.json, predictions.jsonl and, for a suite, the page.
+    #[arg(long, value_name = "DIR", required = true)]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Whose answers are scored; `--url` is the third.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct EvalSource {
+    /// Model to score: a folder or an id of the Hugging Face Hub.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["predictions", "url"])]
+    pub(crate) model: Option<PathBuf>,
+    /// Answers that were made elsewhere: lines of {"dataset", "index", "completion"}.
+    #[arg(long, value_name = "FILE", conflicts_with = "url")]
+    pub(crate) predictions: Option<PathBuf>,
+}
+
+/// `rner eval compare` and its like.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum EvalCommand {
+    /// What one run gained over another, set by set, with p-values.
+    Compare(CompareArgs),
+    /// Draw the small training parts of a few-shot suite.
+    FewShot(FewShotArgs),
+}

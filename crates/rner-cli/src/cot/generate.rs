@@ -1,0 +1,207 @@
+//! `rner cot generate`.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use ner_cot::{
+    Bill, Journal, Pipeline, RunOptions, Selection, Source, StopCause, estimate, export_batch,
+};
+use rner::cot::{
+    Annotation, Job, Servers, all_are_done, bill_text, estimate_text, journal_options, source,
+    write_card,
+};
+use rner::{Error, report};
+use rner_cli::progress::Terminal;
+use tokio::runtime::Runtime;
+
+use super::args::GenerateArgs;
+
+/// Runs the command.
+pub(super) fn generate(args: &GenerateArgs) -> Result<()> {
+    let recipe = args.recipe.resolve(args.teacher.sets())?;
+    let job = described(args, Job::new(&args.data, recipe.cot, recipe.run.seed)?)?;
+    if args.dry_run {
+        return dry_run(&job, args);
+    }
+    let selection = job.selection()?;
+    std::fs::create_dir_all(&args.out)
+        .with_context(|| format!("cannot create {}", args.out.display()))?;
+    if let Some(batch) = &args.batch {
+        return write_batch(&job, &selection, args, batch);
+    }
+    let runtime = Runtime::new().context("starting the network runtime")?;
+    let known = || {
+        let rows: std::result::Result<Vec<_>, _> = source(&job.data)?.rows()?.collect();
+        Ok(rows?)
+    };
+    let (flow, money) = (args.flow.flow(), args.money.money());
+    let servers = Servers::start(&job.cot, job.seed, &flow, &money, known, &runtime)?;
+    match args.sample {
+        Some(rows) => sample(&job, args, servers, rows, &runtime),
+        None => whole(&job, args, servers, &selection, &runtime),
+    }
+}
+
+/// The job with everything that the flags say of it.
+fn described(args: &GenerateArgs, mut job: Job) -> Result<Job> {
+    job.limit = args.rows.limit;
+    job.near_duplicates = args.rows.near_duplicates;
+    job.exclude(&args.rows.exclude)?;
+    if let Some(shard) = args.rows.shard {
+        job.take_shard(shard);
+    }
+    if let Some(prompts) = &args.prompts {
+        job.ask_with(prompts)?;
+    }
+    (job.structured, job.judge_structured) = (args.structured, args.judge_structured);
+    job.target = args.target;
+    job.license.clone_from(&args.license);
+    job.decide(&args.rules.decisions());
+    if let Some(concurrency) = args.flow.concurrency {
+        job.cot.concurrency = concurrency;
+    }
+    Ok(job)
+}
+
+/// All rows, to the end.
+fn whole(
+    job: &Job,
+    args: &GenerateArgs,
+    servers: Servers,
+    selection: &Selection<'_>,
+    runtime: &Runtime,
+) -> Result<()> {
+    // What is left of `servers` is the simulated one, which serves until the end.
+    let Servers {
+        teacher,
+        judge,
+        options,
+        ..
+    } = servers;
+    let options = RunOptions {
+        target: args.target,
+        allow_change: args.allow_change,
+        ..options
+    };
+    let pipeline = Pipeline::new(teacher, judge, job.pipeline_config()?)?;
+    // Only a folder that is this job's own gets its description.
+    let journal = pipeline.open(&args.out, &options)?;
+    job.write(&args.out)?;
+    let annotation = Annotation {
+        pipeline: &pipeline,
+        options: &options,
+        session: &Terminal::session(),
+        runtime,
+    };
+    let generated = annotation.generate(selection, journal, &args.out, &args.format)?;
+    let funnel = &generated.funnel;
+    let bill = Bill::of(&Journal::open_to_read(&args.out)?, &args.money.prices())?;
+    write_card(
+        job,
+        pipeline.plan(),
+        funnel,
+        &bill,
+        &generated.files,
+        &args.out,
+    )?;
+    eprintln!("{}", report::funnel_text(funnel));
+    eprintln!("{}", bill_text(&bill, &args.money.prices()));
+    match &generated.stopped {
+        Some(StopCause::Asked) => return Err(Error::Interrupted.into()),
+        Some(StopCause::Budget(why)) => {
+            eprintln!("stopped: {why}; the same command with a larger budget goes on from here");
+        }
+        None => {}
+    }
+    if let Some(short) = args.target.filter(|target| funnel.accepted < *target) {
+        eprintln!(
+            "the source has no more rows: {} of {short} are accepted",
+            funnel.accepted
+        );
+    }
+    generated
+        .files
+        .iter()
+        .for_each(|file| println!("{}", file.display()));
+    match generated.stopped {
+        None => Ok(all_are_done(funnel)?),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Some rows, and what the rest would cost.
+fn sample(
+    job: &Job,
+    args: &GenerateArgs,
+    servers: Servers,
+    rows: usize,
+    runtime: &Runtime,
+) -> Result<()> {
+    // What is left of `servers` is the simulated one, which serves until the end.
+    let Servers {
+        teacher,
+        judge,
+        options,
+        ..
+    } = servers;
+    let options = RunOptions {
+        allow_change: args.allow_change,
+        ..options
+    };
+    let pipeline = Pipeline::new(teacher, judge, job.pipeline_config()?)?;
+    let journal = pipeline.open(&args.out, &options)?;
+    job.write(&args.out)?;
+    let selection = job.sample(rows)?;
+    let annotation = Annotation {
+        pipeline: &pipeline,
+        options: &options,
+        session: &Terminal::session(),
+        runtime,
+    };
+    let (journal, sent) = annotation.send(&selection, journal)?;
+    if sent.stopped == Some(StopCause::Asked) {
+        return Err(Error::Interrupted.into());
+    }
+    let prices = args.money.prices();
+    let funnel = ner_cot::replay(pipeline.plan(), &selection, &journal, None, &mut ())?;
+    println!("{}", report::funnel_text(&funnel));
+    let whole = job.selection()?;
+    let estimate = estimate(pipeline.plan(), &whole, Some(&journal), &prices)?;
+    println!("{}", estimate_text(&estimate));
+    Ok(())
+}
+
+fn dry_run(job: &Job, args: &GenerateArgs) -> Result<()> {
+    let selection = job.selection()?;
+    let journal = if args.out.join("journal.jsonl").exists() {
+        Some(Journal::open_to_read(&args.out)?)
+    } else {
+        None
+    };
+    let prices = args.money.prices();
+    let estimate = estimate(&job.plan()?, &selection, journal.as_ref(), &prices)?;
+    println!("{}", estimate_text(&estimate));
+    println!("nothing was sent");
+    Ok(())
+}
+
+fn write_batch(job: &Job, selection: &Selection<'_>, args: &GenerateArgs, to: &Path) -> Result<()> {
+    let plan = job.plan()?;
+    let options = journal_options(&args.flow.flow());
+    let journal = plan.open_journal(&args.out, &options, args.allow_change)?;
+    job.write(&args.out)?;
+    let export = export_batch(&plan, selection, &journal, to, Default::default())?;
+    eprintln!("{}", report::funnel_text(&export.funnel));
+    match export.requests {
+        0 => eprintln!("nothing waits: `rner cot export {}`", args.out.display()),
+        n => eprintln!(
+            "{n} requests; have the files answered, `rner cot import {} RESULTS…`, and run this again",
+            args.out.display()
+        ),
+    }
+    export
+        .files
+        .iter()
+        .for_each(|file| println!("{}", file.display()));
+    Ok(())
+}

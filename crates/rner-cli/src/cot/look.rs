@@ -1,0 +1,145 @@
+//! `rner cot status`, `export`, `view`, `import`, `merge` and `compact`: folders, without servers.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use ner_cot::{Bill, Journal, RealDisk, THRESHOLDS, export_dataset, import_batch, replay};
+use rner::cot::{Job, bill_text, page, write_card};
+use rner::report;
+use rner::run_dir::write_atomic;
+use rner_cli::exit::usage;
+use serde_json::json;
+
+use super::args::{ExportArgs, StatusArgs, ViewArgs};
+
+/// `rner cot status`.
+pub(super) fn status(args: &StatusArgs) -> Result<()> {
+    let mut job = Job::read(&args.dir)?;
+    job.decide(&args.rules.decisions());
+    let journal = Journal::open_to_read(&args.dir)?;
+    let (plan, selection) = (job.plan()?, job.selection()?);
+    let funnel = replay(&plan, &selection, &journal, job.target, &mut ())?;
+    let prices = args.money.prices();
+    let bill = Bill::of(&journal, &prices)?;
+    if args.json {
+        let models: Vec<_> = bill
+            .0
+            .iter()
+            .map(|((part, model), billed)| json!({"part": part, "model": model, "billed": billed}))
+            .collect();
+        let status = json!({
+            "funnel": funnel,
+            "models": models,
+            "dollars": prices.is_known().then(|| bill.dollars()),
+            "tokens": bill.tokens(),
+            "damaged_journal_lines": journal.damaged(),
+        });
+        println!("{}", serde_json::to_string_pretty(&status)?);
+        return Ok(());
+    }
+    println!("{}", report::funnel_text(&funnel));
+    let judged = funnel.judged().max(1) as f64;
+    for threshold in THRESHOLDS {
+        let accepted = funnel.accepted_at_threshold.get(&threshold).unwrap_or(&0);
+        println!(
+            "  a threshold of {threshold:>2} accepts {accepted} of {} judged answers ({:.1} %)",
+            funnel.judged(),
+            100.0 * *accepted as f64 / judged
+        );
+    }
+    println!("{}", bill_text(&bill, &prices));
+    if journal.damaged() > 0 {
+        println!("{} lines of the journal are damaged", journal.damaged());
+    }
+    Ok(())
+}
+
+/// `rner cot export`.
+pub(super) fn export(args: &ExportArgs) -> Result<()> {
+    let mut job = Job::read(&args.dir)?;
+    job.decide(&args.rules.decisions());
+    job.license = args.license.clone().or(job.license);
+    let journal = Journal::open_to_read(&args.dir)?;
+    let (plan, selection) = (job.plan()?, job.selection()?);
+    let out = args.out.as_ref().unwrap_or(&args.dir);
+    let target = args.target.or(job.target);
+    let (funnel, files) = export_dataset(&plan, &selection, &journal, target, out, &args.format)?;
+    let bill = Bill::of(&journal, &args.money.prices())?;
+    write_card(&job, &plan, &funnel, &bill, &files, out)?;
+    eprintln!("{}", report::funnel_text(&funnel));
+    files.iter().for_each(|file| println!("{}", file.display()));
+    Ok(())
+}
+
+/// `rner cot view`.
+pub(super) fn view(args: &ViewArgs) -> Result<()> {
+    let mut job = Job::read(&args.dir)?;
+    job.decide(&args.rules.decisions());
+    let page = page(&job, &args.dir, args.rows)?;
+    let path = match &args.out {
+        Some(path) => path.clone(),
+        None => args.dir.join("view.html"),
+    };
+    write_atomic(&path, page.as_bytes())?;
+    println!("{}", path.display());
+    Ok(())
+}
+
+/// `rner cot import`.
+pub(super) fn import(dir: &Path, results: &[PathBuf]) -> Result<()> {
+    let job = Job::read(dir)?;
+    let (plan, selection) = (job.plan()?, job.selection()?);
+    let journal = Journal::open(dir)?;
+    for file in results {
+        let import = import_batch(&plan, &selection, &journal, file)?;
+        println!(
+            "{}: {} answers, {} known, {} of other requests, {} failed",
+            file.display(),
+            import.answers,
+            import.known,
+            import.foreign,
+            import.failed
+        );
+        import.errors.iter().for_each(|error| println!("  {error}"));
+    }
+    Ok(())
+}
+
+/// `rner cot merge`.
+pub(super) fn merge(dirs: &[PathBuf], out: &Path) -> Result<()> {
+    let jobs: rner::Result<Vec<Job>> = dirs.iter().map(|dir| Job::read(dir)).collect();
+    let jobs = jobs?;
+    for (job, dir) in jobs.iter().zip(dirs) {
+        if !job.is_part_of_same(&jobs[0]) {
+            return Err(usage(format!(
+                "{} and {} are parts of different jobs: compare their job.json",
+                dirs[0].display(),
+                dir.display()
+            )));
+        }
+    }
+    let merged = ner_cot::merge(dirs, out)?;
+    // The first part's settings are those of the whole; its answers are claimed with them.
+    let manifest = dirs[0].join("manifest.json");
+    if manifest.exists() {
+        std::fs::copy(&manifest, out.join("manifest.json"))?;
+    }
+    jobs[0].clone().whole().write(out)?;
+    println!(
+        "{} answers taken over, {} were there already; `rner cot export {}` writes the dataset",
+        merged.added,
+        merged.known,
+        out.display()
+    );
+    Ok(())
+}
+
+/// `rner cot compact`.
+pub(super) fn compact(dir: &Path) -> Result<()> {
+    let done = ner_cot::compact(dir, &RealDisk)?;
+    println!(
+        "{} answers, {} bytes before, {} after",
+        done.answers, done.bytes_before, done.bytes_after
+    );
+    Ok(())
+}

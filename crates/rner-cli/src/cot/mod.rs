@@ -1,0 +1,42 @@
+//! `rner cot`: from sentences to a dataset with reasoning.
+
+mod args;
+mod check;
+mod generate;
+mod look;
+mod money;
+
+use std::path::Path;
+
+use anyhow::Result;
+use rner::stages::serve_teacher;
+use rner_cli::progress::Terminal;
+
+pub(crate) use args::CotCommand;
+
+/// Runs a command.
+pub(crate) fn run(command: CotCommand) -> Result<()> {
+    match command {
+        CotCommand::Generate(args) => generate::generate(&args),
+        CotCommand::Status(args) => look::status(&args),
+        CotCommand::Export(args) => look::export(&args),
+        CotCommand::View(args) => look::view(&args),
+        CotCommand::Import { dir, results } => look::import(&dir, &results),
+        CotCommand::Merge { dirs, out } => look::merge(&dirs, &out),
+        CotCommand::Compact { dir } => look::compact(&dir),
+        CotCommand::Check(args) => check::check(&args),
+        CotCommand::ServeTeacher { data, seed } => serve(&data, seed),
+    }
+}
+
+/// Serves the simulated teacher until interrupted.
+fn serve(data: &Path, seed: u64) -> Result<()> {
+    let announce = |server: &rner::stages::Simulated| {
+        println!("{}", server.url);
+        eprintln!(
+            "models {} and {} for {} sentences; stop with Ctrl-C",
+            server.models[0], server.models[1], server.sentences
+        );
+    };
+    Ok(serve_teacher(data, seed, &Terminal::session(), announce)?)
+}

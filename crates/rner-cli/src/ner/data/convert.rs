@@ -1,0 +1,99 @@
+//! `rner data convert`: one file from one format to another.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::Result;
+use ner_datasets::{FaultReport, Format, Row, open, write_atomic, write_rows};
+use rner::inputs::{format_of, with_schema};
+use serde::Serialize;
+
+use super::report::print_faults;
+use super::{ConvertArgs, print_json};
+
+#[derive(Serialize)]
+struct Converted<'a> {
+    input: &'a Path,
+    output: &'a Path,
+    from: &'static str,
+    to: &'static str,
+    rows: usize,
+    faults: &'a FaultReport,
+}
+
+/// Converts a file.
+pub(super) fn run(args: &ConvertArgs) -> Result<()> {
+    let to = target(args)?;
+    let from = format_of(&args.input, args.reading.from)?;
+    let policy = args.reading.faults.policy()?;
+    let options = args.reading.options(policy, false)?;
+    let options = with_schema(&args.input, from, options)?;
+    let mut labels: BTreeSet<String> = options.labels.iter().flatten().cloned().collect();
+    let mut reader = open(&args.input, from, options)?;
+    let rows = reader.by_ref().inspect(|row| {
+        if let Ok(row) = row {
+            note_labels(row, &mut labels);
+        }
+    });
+    let written = write_rows(&args.output, to, rows, policy)?;
+    let mut faults = reader.faults().clone();
+    faults.merge(written.faults);
+    if to == Format::InstructUie {
+        write_labels(&args.output, &labels)?;
+    }
+    let converted = Converted {
+        input: &args.input,
+        output: &args.output,
+        from: from.name(),
+        to: to.name(),
+        rows: written.n_rows,
+        faults: &faults,
+    };
+    if args.json {
+        return print_json(&converted);
+    }
+    let (rows, output) = (converted.rows, args.output.display());
+    println!("{rows} rows from {from} to {to} in {output}");
+    print_faults(&faults);
+    Ok(())
+}
+
+fn target(args: &ConvertArgs) -> Result<Format> {
+    let is_parquet = args
+        .output
+        .extension()
+        .is_some_and(|ending| ending == "parquet");
+    let to = args.to.or(is_parquet.then_some(Format::Parquet));
+    let to =
+        to.ok_or_else(|| rner_cli::exit::usage("--to FORMAT is missing: which format to write"))?;
+    if to == Format::Slimer {
+        return Err(rner_cli::exit::usage("slimer can be read but not written"));
+    }
+    if same_file(&args.input, &args.output) {
+        return Err(rner_cli::exit::usage("input and output are the same file"));
+    }
+    Ok(to)
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+fn note_labels(row: &Row, labels: &mut BTreeSet<String>) {
+    for label in &row.example.schema {
+        if !labels.contains(label) {
+            labels.insert(label.clone());
+        }
+    }
+}
+
+/// Writes the list of labels that the InstructUIE layout has beside its splits, with those of a list that is there.
+fn write_labels(output: &Path, labels: &BTreeSet<String>) -> Result<()> {
+    let path = output.with_file_name("labels.json");
+    let mut labels = labels.clone();
+    if path.is_file() {
+        labels.extend(ner_datasets::read_labels(&path)?);
+    }
+    let text = serde_json::to_string(&labels)?;
+    Ok(write_atomic(&path, |out| writeln!(out, "{text}"))?)
+}

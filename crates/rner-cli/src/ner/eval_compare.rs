@@ -1,0 +1,100 @@
+//! `rner eval compare A B`: what one run gained over another, set by set.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::Args;
+use ner_eval::{EvalOptions, RunScores, SCORES_FILE, compare_runs, read_predictions_for};
+use rner_cli::exit::usage;
+
+use super::eval_suite::SuiteArgs;
+
+/// Flags of `rner eval compare`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// The run to start from: a folder that `rner eval` wrote, or a file of predictions (with --data).
+    #[arg(value_name = "A")]
+    pub(crate) first: PathBuf,
+    /// The run whose gain is asked for.
+    #[arg(value_name = "B")]
+    pub(crate) second: PathBuf,
+    #[command(flatten)]
+    pub(crate) suite: SuiteArgs,
+    /// Folder of the benchmark's data; needed only for files of predictions.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Rounds of the bootstrap and of the randomisation.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(crate) resamples: usize,
+    /// Seed of both.
+    #[arg(long, default_value_t = 42)]
+    pub(crate) seed: u64,
+    /// Also write the comparison as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Also write the comparison as a page.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+}
+
+/// Compares the two runs and prints the table.
+pub(crate) fn run(args: &CompareArgs) -> Result<()> {
+    let [first, second] = [&args.first, &args.second].map(|path| args.scores(path));
+    let options = EvalOptions {
+        resamples: args.resamples,
+        seed: args.seed,
+        ..EvalOptions::default()
+    };
+    let gains = compare_runs(&first?, &second?, &options, args.suite.faults.into())?;
+    let name = |path: &Path| path.display().to_string();
+    let (first, second) = (name(&args.first), name(&args.second));
+    print!("{}", gains.to_text(&first, &second));
+    if let Some(path) = &args.json {
+        write(path, &(serde_json::to_string_pretty(&gains)? + "\n"))?;
+    }
+    if let Some(path) = &args.html {
+        write(path, &gains.to_html(&first, &second)?)?;
+    }
+    Ok(())
+}
+
+/// Writes a file, so that it appears only when complete, and says where it is.
+fn write(path: &Path, text: &str) -> Result<()> {
+    ner_datasets::write_atomic(path, |out| out.write_all(text.as_bytes()))?;
+    println!("{}", path.display());
+    Ok(())
+}
+
+impl CompareArgs {
+    /// The counts of a run: as they were written, or made from its predictions.
+    fn scores(&self, run: &Path) -> Result<RunScores> {
+        let (scores, predictions) = match run.is_dir() {
+            true => (run.join(SCORES_FILE), run.join("predictions.jsonl")),
+            false => (run.to_path_buf(), run.to_path_buf()),
+        };
+        let is_scores = scores.extension().is_some_and(|end| end == "json");
+        if self.data.is_none() && is_scores && scores.is_file() {
+            return Ok(RunScores::read(&scores)?);
+        }
+        if !predictions.is_file() {
+            return Err(usage(format!(
+                "{}: expected a folder that `rner eval` wrote, or a file of predictions",
+                run.display()
+            )));
+        }
+        let Some(data) = &self.data else {
+            return Err(usage(format!(
+                "{}: predictions need --data DIR",
+                run.display()
+            )));
+        };
+        let mut loaded = self.suite.load(data)?;
+        let faults = self.suite.faults.into();
+        let checked = read_predictions_for(&mut loaded, &predictions, faults)?;
+        Ok(RunScores::new(
+            &loaded.suite,
+            &checked.predictions,
+            self.suite.scorer,
+        ))
+    }
+}

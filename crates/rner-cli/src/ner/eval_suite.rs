@@ -1,0 +1,136 @@
+//! `rner eval`: which benchmark, where its data lie, and what is written at the end.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use ner_eval::{
+    EvalOptions, LoadedSuite, OnFault, Prompting, ReportSettings, ResultTable, RunReport,
+    SuiteSpec, TrainingData,
+};
+use ner_score::Scorer;
+use rner_cli::exit::usage;
+
+/// What to do about data or predictions that do not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FaultPolicy {
+    /// The first one ends the command.
+    Fatal,
+    /// They are left out, named and counted.
+    Skip,
+}
+
+impl From<FaultPolicy> for OnFault {
+    fn from(policy: FaultPolicy) -> OnFault {
+        match policy {
+            FaultPolicy::Fatal => OnFault::Fatal,
+            FaultPolicy::Skip => OnFault::Skip,
+        }
+    }
+}
+
+/// Flags that every way of evaluating shares.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SuiteArgs {
+    /// Benchmark: crossner-mit, in-domain, few-shot, cross-lingual, or the path of a suite file (TOML).
+    #[arg(long, value_name = "NAME", default_value = "crossner-mit")]
+    pub(crate) suite: String,
+    /// Scorer: reasoningie, universalner, instructuie, b2ner, gollie, gliner, seqeval-strict, strict, exact, partial,
+    /// type.
+    #[arg(long, value_name = "NAME", default_value = "reasoningie")]
+    pub(crate) scorer: Scorer,
+    /// Sets that are not under --data.
+    #[arg(long, value_enum, default_value = "fatal")]
+    pub(crate) absent: FaultPolicy,
+    /// Predictions that do not fit the suite, and sentences without one.
+    #[arg(long, value_enum, default_value = "fatal")]
+    pub(crate) faults: FaultPolicy,
+}
+
+/// What the system was trained on.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct TrainArgs {
+    /// Data that the system was trained on, files or folders: adds a table of entities that it has seen and that it
+    /// has not. May be repeated.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) train: Vec<PathBuf>,
+}
+
+/// The suite of this name with its data.
+pub(crate) fn load(suite: &str, data: &Path, absent: FaultPolicy) -> Result<LoadedSuite> {
+    let spec = spec(suite)?;
+    if !data.is_dir() {
+        return Err(usage(format!(
+            "--data {}: there is no such directory",
+            data.display()
+        )));
+    }
+    Ok(spec.load_data(data, absent.into())?)
+}
+
+fn spec(suite: &str) -> Result<SuiteSpec> {
+    SuiteSpec::find(suite).map_err(|error| match error {
+        ner_eval::Error::UnknownSuite { .. } => usage(format!("--suite: {error}")),
+        error => error.into(),
+    })
+}
+
+impl SuiteArgs {
+    /// The suite with its data.
+    pub(crate) fn load(&self, data: &Path) -> Result<LoadedSuite> {
+        load(&self.suite, data, self.absent)
+    }
+
+    fn spec(&self) -> Result<SuiteSpec> {
+        spec(&self.suite)
+    }
+
+    /// The data that the system was trained on, if they are named.
+    fn training(&self, train: &TrainArgs) -> Result<Option<TrainingData>> {
+        if train.train.is_empty() {
+            return Ok(None);
+        }
+        let files = rner::inputs::files(&train.train, None)?;
+        let files: Vec<PathBuf> = files.into_iter().map(|(path, _)| path).collect();
+        Ok(Some(self.spec()?.read_training(&files)?))
+    }
+
+    /// What the report needs to know.
+    pub(crate) fn settings(
+        &self,
+        train: &TrainArgs,
+        system: String,
+        prompting: Option<Prompting>,
+        options: EvalOptions,
+    ) -> Result<ReportSettings> {
+        Ok(ReportSettings {
+            system,
+            scorer: self.scorer,
+            prompting,
+            options,
+            training: self.training(train)?,
+        })
+    }
+}
+
+/// Writes predictions, counts, `results.json` and the page; prints the table, the notes and the page's path.
+pub(crate) fn finish(report: &RunReport, loaded: &LoadedSuite, out: &Path) -> Result<PathBuf> {
+    let files = report.write(loaded, out)?;
+    let rows = [(report.system.as_str(), &report.result)];
+    print!("{}", ResultTable::new(&rows).to_text());
+    for line in report.absent.iter().chain(&report.notes) {
+        println!("{line}");
+    }
+    if let Some(faults) = report.faults.as_ref().filter(|faults| faults.total() > 0) {
+        println!("left out:\n{faults}");
+    }
+    for failure in &report.result.failures {
+        println!(
+            "no answer: {}, index {}: {}",
+            failure.dataset, failure.index, failure.reason
+        );
+    }
+    println!("{}", files.results.display());
+    println!("{}", files.page.display());
+    Ok(files.results)
+}

@@ -1,0 +1,166 @@
+//! `rner eval --url URL`: a model behind an OpenAI-compatible server.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use ner_eval::{
+    EvalOptions, EvalResult, LoadedSuite, PredictionLog, Progress, Prompting, RunIdentity,
+    RunReport, UrlCompleter, UrlConfig, UrlError, evaluate_from,
+};
+use ner_types::PromptTemplate;
+use rner_cli::exit::usage;
+use rner_cli::interrupt;
+
+use super::eval_suite::{SuiteArgs, TrainArgs, finish};
+
+/// Name of the file in which answers are kept while the evaluation runs.
+const LOG: &str = "predictions.partial.jsonl";
+
+/// Flags of the server.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct UrlArgs {
+    /// Address of an OpenAI-compatible server: http://host:port or https://host/v1.
+    #[arg(long)]
+    pub(crate) url: Option<String>,
+    /// Name of the model on that server.
+    #[arg(long, value_name = "NAME", requires = "url")]
+    pub(crate) url_model: Option<String>,
+    /// Environment variable that holds the server's API key.
+    #[arg(long, value_name = "VARIABLE", requires = "url")]
+    pub(crate) url_key_env: Option<String>,
+    /// Requests in flight at once.
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    pub(crate) concurrency: usize,
+    /// Longest time for an answer.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub(crate) timeout: u64,
+}
+
+impl UrlArgs {
+    /// The completer for `--url`; `max_new_tokens` is that of the recipe.
+    fn completer(&self, max_new_tokens: usize) -> Result<UrlCompleter> {
+        let url = self
+            .url
+            .clone()
+            .ok_or_else(|| usage("--url: which server?"))?;
+        let model = self.url_model.clone();
+        let config = UrlConfig {
+            url,
+            model: model.ok_or_else(|| usage("--url needs --url-model, the model's name there"))?,
+            api_key_env: self.url_key_env.clone(),
+            max_tokens: u32::try_from(max_new_tokens).unwrap_or(u32::MAX),
+            concurrency: self.concurrency,
+            timeout_seconds: self.timeout,
+            ..UrlConfig::default()
+        };
+        let completer = UrlCompleter::new(&config).map_err(|error| match error {
+            UrlError::Client(_) => error.into(),
+            error => usage(error.to_string()),
+        })?;
+        Ok(completer.stop_when(interrupt::requested))
+    }
+}
+
+/// An evaluation over a server.
+pub(crate) struct UrlEval<'a> {
+    /// Benchmark and scorer.
+    pub(crate) suite: &'a SuiteArgs,
+    /// What the model was trained on.
+    pub(crate) train: &'a TrainArgs,
+    /// Server.
+    pub(crate) url: &'a UrlArgs,
+    /// The suite with its data, from [`SuiteArgs::load`].
+    pub(crate) loaded: LoadedSuite,
+    /// The prompt, before `prompting` is applied.
+    pub(crate) template: &'a PromptTemplate,
+    /// How to ask.
+    pub(crate) prompting: Prompting,
+    /// Most new tokens of an answer.
+    pub(crate) max_new_tokens: usize,
+    /// Bootstrap; the batch size is chosen here.
+    pub(crate) options: EvalOptions,
+    /// Folder for the results. A half-done evaluation in it is taken up again.
+    pub(crate) out: &'a Path,
+}
+
+impl UrlEval<'_> {
+    /// Asks, scores and writes. `tick` hears how many sentences of how many are answered.
+    ///
+    /// Sentences that could not be answered are named; the same command then asks them again.
+    pub(crate) fn run(self, tick: &mut dyn FnMut(usize, usize)) -> Result<()> {
+        let mut completer = self.url.completer(self.max_new_tokens)?;
+        std::fs::create_dir_all(self.out)
+            .with_context(|| format!("cannot create {}", self.out.display()))?;
+        let template = self.prompting.apply(self.template);
+        let source = completer.source();
+        let identity = RunIdentity::new(&self.loaded.suite, source.clone(), &template);
+        let (mut log, earlier) = PredictionLog::open(&self.out.join(LOG), &identity)?;
+        let options = EvalOptions {
+            batch_size: completer.batch_size(),
+            ..self.options
+        };
+        let mut ask = Ask {
+            log: &mut log,
+            tick,
+            failed: None,
+        };
+        let suite = &self.loaded.suite;
+        let asked = evaluate_from(
+            earlier,
+            suite,
+            &template,
+            &mut completer,
+            &options,
+            &mut |state| ask.on_batch(state),
+        );
+        if let Some(error) = ask.failed {
+            return Err(error.into());
+        }
+        let result = asked?;
+        if interrupt::requested() && !result.complete {
+            return Err(rner::Error::Interrupted.into());
+        }
+        self.report(source, result, log)
+    }
+
+    fn report(&self, source: String, result: EvalResult, log: PredictionLog) -> Result<()> {
+        let settings =
+            self.suite
+                .settings(self.train, source, Some(self.prompting), self.options)?;
+        let EvalResult {
+            predictions,
+            failures,
+            complete,
+            ..
+        } = result;
+        let report = RunReport::new(&self.loaded, predictions, failures, None, &settings)?;
+        finish(&report, &self.loaded, self.out)?;
+        // With failures the log stays, so that only those sentences are asked again.
+        ensure!(
+            complete,
+            "{} sentences have no answer and are not in the scores; the same command asks them again",
+            report.result.failures.len()
+        );
+        Ok(log.remove()?)
+    }
+}
+
+/// Keeps what comes in.
+struct Ask<'a> {
+    log: &'a mut PredictionLog,
+    tick: &'a mut dyn FnMut(usize, usize),
+    failed: Option<ner_eval::Error>,
+}
+
+impl Ask<'_> {
+    fn on_batch(&mut self, state: Progress<'_>) -> ControlFlow<()> {
+        (self.tick)(state.done, state.total);
+        self.failed = self.log.append(state.batch).err();
+        match self.failed.is_some() || interrupt::requested() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The program as a user meets it: wrong input, interruption, exit codes.
+
+mod cli {
+    mod bad_input;
+    mod cot;
+    #[cfg(unix)]
+    mod cot_crash;
+    mod data;
+    mod eval;
+    mod extract;
+    mod grpo;
+    #[cfg(unix)]
+    mod interruption;
+    mod lab;
+    mod serve;
+    mod server;
+    mod support;
+}

@@ -1,0 +1,15 @@
+//! `rner-lab bench load`, `sft`, `generate` and `grpo`: what the parts of the program cost on this machine, as JSON.
+//!
+//! `rner-lab bench score` needs no tensors and lies with the scorer.
+
+mod generate;
+mod grpo;
+mod load;
+mod measure;
+mod sft;
+mod shape;
+
+pub(crate) use generate::{BenchGenerateArgs, run as generate};
+pub(crate) use grpo::{BenchGrpoArgs, run as grpo};
+pub(crate) use load::{BenchLoadArgs, run as load};
+pub(crate) use sft::{BenchSftArgs, run as sft};

@@ -1,0 +1,56 @@
+//! Bills and estimates as text.
+
+use ner_cot::{Bill, Estimate, Interval, Prices};
+
+/// Tokens and dollars by model.
+pub fn bill_text(bill: &Bill, prices: &Prices) -> String {
+    let mut text = String::new();
+    for ((part, model), billed) in &bill.0 {
+        let part = format!("{part:?}").to_lowercase();
+        text.push_str(&format!(
+            "{part} {model}: {} answers, {} + {} tokens",
+            billed.answers, billed.usage.prompt_tokens, billed.usage.completion_tokens
+        ));
+        if billed.unreadable > 0 {
+            text.push_str(&format!(", {} unreadable", billed.unreadable));
+        }
+        if prices.is_known() {
+            text.push_str(&format!(", ${:.2}", billed.dollars));
+        }
+        text.push('\n');
+    }
+    text.trim_end().into()
+}
+
+/// What is known before a run.
+pub fn estimate_text(estimate: &Estimate) -> String {
+    let basis = match (estimate.sample, estimate.acceptance) {
+        (0, _) => {
+            "assumed lengths of answers (600 to 3,000 tokens); --sample N would measure them".into()
+        }
+        (n, Some(share)) => format!(
+            "{n} rows that are done, {:.1} % of them accepted",
+            100.0 * share
+        ),
+        (n, None) => format!("{n} rows that are done"),
+    };
+    let range = |i: &Interval, digits: usize| {
+        format!(
+            "{:.digits$} ({:.digits$} to {:.digits$})",
+            i.mean, i.low, i.high
+        )
+    };
+    let mut text = format!(
+        "{} rows, {} done, {} to ask about; from {basis}, 95 %:\n  requests {}\n  tokens   {}",
+        estimate.rows,
+        estimate.settled,
+        estimate.open,
+        range(&estimate.requests, 0),
+        range(&estimate.tokens, 0),
+    );
+    match &estimate.dollars {
+        Some(dollars) => text.push_str(&format!("\n  dollars  {}", range(dollars, 2))),
+        None => text.push_str("\n  dollars  unknown; give --price IN/OUT"),
+    }
+    text
+}
