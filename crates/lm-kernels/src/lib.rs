@@ -41,23 +41,25 @@ mod bounds;
 mod convert;
 #[cfg(any(feature = "cuda", feature = "vulkan"))]
 mod cube;
+pub mod fallback;
 #[cfg(feature = "flex")]
 mod flex;
-#[cfg(feature = "fusion")]
-mod fusion;
 #[cfg(feature = "libtorch")]
 mod libtorch;
 mod lm_ops;
 mod memory;
+mod notes;
 pub mod ops;
 pub mod reference;
 pub mod sampling;
 mod threads;
 mod train_backend;
+mod types;
 
 pub use bodies::{Body, bodies};
 pub use bounds::{SeqBounds, Span};
-pub use lm_ops::{EntropyGrad, LmOps, LogProbsGrad, LogitsLeft, Needs, ScoredWithGrads};
+pub use lm_ops::LmOps;
 pub use memory::{give_back_freed_memory, keep_freed_memory, use_huge_pages};
 pub use threads::compute_in_this_thread;
 pub use train_backend::TrainBackend;
+pub use types::{EntropyGrad, HeadGrads, LogProbsGrad, LogitsLeft, Needs};

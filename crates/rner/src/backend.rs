@@ -58,14 +58,8 @@ pub(crate) fn dispatch<T: Task>(backend: recipe::Backend, task: T) -> Result<T::
 ///
 /// # Errors
 /// Wrong usage if the machine has fewer, or if several workers would share a device of CubeCL, which computes wrong
-/// sums then (`rner parity` shows it, with the default bodies too); or if the backend fuses operations.
+/// sums then (`rner parity` shows it, with the default bodies too).
 pub(crate) fn devices<B: Backend>(first: &Device<B>, count: usize) -> Result<Vec<Device<B>>> {
-    if count > 1 && fuses::<B>(first) {
-        return Err(usage(format!(
-            "hardware.gpus is {count}, but tensors of the fusing backend cannot go from thread to thread; build without the \
-             feature fusion, or use --set hardware.gpus=1"
-        )));
-    }
     let id = first.id();
     let numbered = |index: usize| {
         let mut other = id;
@@ -87,11 +81,6 @@ pub(crate) fn devices<B: Backend>(first: &Device<B>, count: usize) -> Result<Vec
         )));
     }
     Ok(found)
-}
-
-/// Whether Burn's fusing backend stands before the other one. Burn 0.21 loses tensors that one of its threads made for another.
-pub(crate) fn fuses<B: Backend>(device: &Device<B>) -> bool {
-    B::name(device).contains("fusion<")
 }
 
 fn not_built(backend: recipe::Backend) -> anyhow::Error {

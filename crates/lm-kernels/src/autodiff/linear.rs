@@ -16,7 +16,7 @@ use burn::{
 };
 
 use super::register;
-use crate::LmOps;
+use crate::lm_ops::LmOps;
 
 #[derive(Debug)]
 struct Linear;

@@ -1,11 +1,12 @@
 //! Log-probabilities of given tokens under a linear head.
 
-use burn::tensor::{Int, Tensor, backend::Backend};
+use burn::tensor::{Int, Tensor, backend::Backend, ops::FloatTensor};
 
 use super::check_eq;
 use crate::{
-    LmOps, Needs,
     convert::{primitive, tensor},
+    lm_ops::LmOps,
+    types::{HeadGrads, Needs},
 };
 
 /// What [`linear_log_probs`] says about each token, both in nats.
@@ -16,6 +17,16 @@ pub struct TokenLogProbs<B: Backend> {
     /// Entropy of the distribution that the target is drawn from, `[T]`.
     /// Of [`linear_log_probs`] it carries no gradient: it is a metric.
     pub entropy: Tensor<B, 1>,
+}
+
+impl<B: Backend> TokenLogProbs<B> {
+    /// Of a backend's log-probabilities and entropies.
+    fn of([log_probs, entropy]: [FloatTensor<B>; 2]) -> Self {
+        Self {
+            log_probs: tensor(log_probs),
+            entropy: tensor(entropy),
+        }
+    }
 }
 
 /// `log softmax(x · weightᵀ / temperature)` at the target of every token.
@@ -34,11 +45,8 @@ pub fn linear_log_probs<B: LmOps>(
 ) -> TokenLogProbs<B> {
     check_scored(&x, &weight, &targets);
     let (x, weight, targets) = (primitive(x), primitive(weight), targets.into_primitive());
-    let [log_probs, entropy, _] = B::lm_linear_log_probs(x, weight, targets, temperature);
-    TokenLogProbs {
-        log_probs: tensor(log_probs),
-        entropy: tensor(entropy),
-    }
+    let (scored, _) = B::lm_linear_log_probs(x, weight, targets, temperature, false);
+    TokenLogProbs::of(scored)
 }
 
 /// [`linear_log_probs`] whose entropies have a gradient too, for a loss that they are part of.
@@ -77,7 +85,7 @@ pub fn linear_log_probs_with_grads<B: LmOps>(
     temperature: f64,
     grad: Tensor<B, 1>,
     needs: Needs,
-) -> (TokenLogProbs<B>, HeadGrads<B>) {
+) -> (TokenLogProbs<B>, HeadGrads<Tensor<B, 2>>) {
     check_scored(&x, &weight, &targets);
     check_eq(
         "linear_log_probs_with_grads",
@@ -87,26 +95,9 @@ pub fn linear_log_probs_with_grads<B: LmOps>(
     );
     let (x, weight, targets) = (primitive(x), primitive(weight), targets.into_primitive());
     let grad = primitive(grad);
-    let found = B::lm_linear_log_probs_with_grads(x, weight, targets, temperature, grad, needs);
-    let [log_probs, entropy, _] = found.scored;
-    let scored = TokenLogProbs {
-        log_probs: tensor(log_probs),
-        entropy: tensor(entropy),
-    };
-    let grads = HeadGrads {
-        x: found.dx.map(tensor),
-        weight: found.dweight.map(tensor),
-    };
-    (scored, grads)
-}
-
-/// The gradients of [`linear_log_probs_with_grads`].
-#[derive(Clone, Debug)]
-pub struct HeadGrads<B: Backend> {
-    /// Of the activations, `[T, H]`.
-    pub x: Option<Tensor<B, 2>>,
-    /// Of the weight, `[V, H]`.
-    pub weight: Option<Tensor<B, 2>>,
+    let (scored, grads) =
+        B::lm_linear_log_probs_with_grads(x, weight, targets, temperature, grad, needs);
+    (TokenLogProbs::of(scored), grads.map(tensor))
 }
 
 fn check_scored<B: LmOps>(x: &Tensor<B, 2>, weight: &Tensor<B, 2>, targets: &Tensor<B, 1, Int>) {

@@ -13,13 +13,14 @@ mod sample;
 
 use burn::tensor::{DType, Int, Tensor, TensorPrimitive, backend::Backend};
 
+pub use crate::types::{AdamW, CacheRow};
 use crate::{
-    LmOps, SeqBounds,
+    bounds::SeqBounds,
     convert::{primitive, tensor},
+    lm_ops::LmOps,
 };
 pub use log_probs::{
-    HeadGrads, TokenLogProbs, linear_log_probs, linear_log_probs_and_entropy,
-    linear_log_probs_with_grads,
+    TokenLogProbs, linear_log_probs, linear_log_probs_and_entropy, linear_log_probs_with_grads,
 };
 pub use sample::{Drawn, sample};
 
@@ -162,25 +163,6 @@ pub fn attention<B: LmOps>(
     tensor(B::lm_attention(q, k, v, bounds, scale).0)
 }
 
-/// Settings of one [`adamw`] update.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamW {
-    /// Learning rate of this step.
-    pub lr: f64,
-    /// Decay of the first moment.
-    pub beta1: f64,
-    /// Decay of the second moment.
-    pub beta2: f64,
-    /// Added to the denominator.
-    pub eps: f64,
-    /// Decoupled weight decay, multiplied by the learning rate.
-    pub weight_decay: f64,
-    /// Number of this update, from 1; corrects the bias of the moments.
-    pub step: usize,
-    /// Multiplies the gradient first: the factor of global-norm clipping, or 1.
-    pub grad_scale: f64,
-}
-
 /// One update of AdamW ([Loshchilov and Hutter, 2017](https://arxiv.org/abs/1711.05101)),
 /// step by step as PyTorch's: decay, moments, bias correction, `eps` outside the root.
 ///
@@ -203,17 +185,6 @@ pub fn adamw<B: LmOps, const D: usize>(
     let flat = |x: Tensor<B, D>| primitive(x.flatten::<1>(0, D - 1));
     let updated = B::lm_adamw(flat(param), flat(grad), flat(m), flat(v), hp);
     updated.map(|x| tensor::<B, 1>(x).reshape(shape.clone()))
-}
-
-/// New tokens of one cached sequence: consecutive rows of `q`, `k` and `v`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CacheRow {
-    /// Slot of the cache.
-    pub slot: usize,
-    /// Tokens of the sequence that are already cached.
-    pub start: usize,
-    /// New tokens.
-    pub len: usize,
 }
 
 /// Keys and values of past tokens, for one layer.
@@ -308,20 +279,6 @@ fn check_queries(rows: &[CacheRow], queries: usize) {
         "cached_attention: tokens of q: expected {all} or one for each of the {} rows, found {queries}",
         rows.len()
     );
-}
-
-/// The new tokens that have a query: all, or the last of each row.
-pub(crate) fn with_queries(rows: &[CacheRow], queries: usize) -> Vec<CacheRow> {
-    let all: usize = rows.iter().map(|row| row.len).sum();
-    let last = |row: &CacheRow| CacheRow {
-        start: row.start + row.len - 1,
-        len: 1,
-        ..*row
-    };
-    match queries == all {
-        true => rows.to_vec(),
-        false => rows.iter().map(last).collect(),
-    }
 }
 
 fn check_rows(rows: &[CacheRow], tokens: usize, [slots, capacity, _, _]: [usize; 4]) {

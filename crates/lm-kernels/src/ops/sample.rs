@@ -4,8 +4,8 @@ use burn::tensor::{DType, Int, Tensor, backend::Backend};
 
 use super::check_eq;
 use crate::{
-    LmOps,
     convert::{ints, primitive, tensor},
+    lm_ops::LmOps,
     sampling::SampleRow,
 };
 

@@ -13,7 +13,7 @@ use std::ops::Range;
 use burn::tensor::{Tensor, backend::Backend};
 
 use crate::{
-    SeqBounds,
+    bounds::SeqBounds,
     convert::{full, indices},
 };
 

@@ -4,7 +4,7 @@ use burn::tensor::{IndexingUpdateOp, Tensor, backend::Backend};
 
 use crate::{
     convert::{full, indices},
-    ops::{CacheRow, with_queries},
+    types::{CacheRow, with_queries},
 };
 
 /// See [`ops::cached_attention`](crate::ops::cached_attention).

@@ -7,20 +7,16 @@ use lm_kernels::{
     sampling::{SampleRow, SamplingParams, probabilities},
 };
 
-use crate::BURN_IS_EXACT;
 use crate::util::{Fast, values};
 
-/// Tokens and log-probabilities of the backend's body and, where Burn computes it rightly, of the default body, for rows of
-/// equal length.
+/// Tokens and log-probabilities of the backend's body and of the default body, for rows of equal length.
 fn draws(logits: &[Vec<f32>], rows: &[SampleRow]) -> Vec<Vec<(usize, f32)>> {
     let data = TensorData::new(logits.concat(), [logits.len(), logits[0].len()]);
     let logits = Tensor::<Fast, 2>::from_data(data, &Default::default());
-    let mut drawn = vec![read(ops::sample(logits.clone(), rows))];
-    if BURN_IS_EXACT {
-        let (ids, log_probs) = reference::sample(logits, rows);
-        drawn.push(read(Drawn { ids, log_probs }));
-    }
-    drawn
+    let (ids, log_probs) = reference::sample(logits.clone(), rows);
+    [ops::sample(logits, rows), Drawn { ids, log_probs }]
+        .map(read)
+        .into()
 }
 
 fn read(drawn: Drawn<Fast>) -> Vec<(usize, f32)> {

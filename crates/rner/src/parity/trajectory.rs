@@ -14,7 +14,7 @@ use super::compare::{Comparison, Tolerance};
 use super::files::{TensorFile, read_json};
 use super::layout::{Layout, Part};
 use super::rotary::Models;
-use crate::backend::{Device, fuses};
+use crate::backend::Device;
 use crate::interrupt::{self, Interrupted};
 
 /// Of every step, against PyTorch.
@@ -189,10 +189,6 @@ fn in_a_way<B: TrainBackend>(
         ..expected.config()?
     };
     let samples = batches.in_turn(config.max_steps.unwrap_or(0) * SEQUENCES);
-    ensure!(
-        way.workers == 1 || !fuses::<B>(device),
-        "tensors of the fusing backend cannot go from thread to thread"
-    );
     // The workers share the device, so that any machine can check them.
     train(model, &samples, &config, &vec![device.clone(); way.workers])
 }

@@ -14,7 +14,7 @@ use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 use super::launch::taken;
 use crate::{
     SeqBounds,
-    ops::{CacheRow, with_queries},
+    types::{CacheRow, with_queries},
 };
 
 /// Shared memory that CUDA gives every kernel without being asked.

@@ -3,7 +3,7 @@
 //! Query heads that share a key-value head are computed together. A *pair* is a query and one of the heads of such a
 //! group: pair `p` of a sequence is head `p mod G` of its query `p / G`.
 
-use crate::{SeqBounds, ops::CacheRow};
+use crate::{bounds::SeqBounds, types::CacheRow};
 
 /// Pairs of a block of the kernels that go over keys, and keys of a block of the one that goes over pairs.
 pub(super) const ROWS: usize = 16;

@@ -4,7 +4,7 @@ use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
 use super::super::reduce::{cube_max, cube_sum};
-use crate::reference::LEAST_LOG_PROB;
+use crate::types::LEAST_LOG_PROB;
 
 /// One cube per row: each unit keeps a running maximum of its columns and the sums relative to it, as
 /// [Milakov and Gimelshein, 2018](https://arxiv.org/abs/1805.02867), so that the logits are read once.

@@ -20,7 +20,7 @@ use super::{
     buffer::{Input, Output, cast},
     matrix::Mat,
 };
-use crate::{SeqBounds, Span};
+use crate::bounds::{SeqBounds, Span};
 
 /// Queries per block.
 const BLOCK: usize = 64;
