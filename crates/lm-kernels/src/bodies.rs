@@ -24,7 +24,7 @@ pub enum Body {
 }
 
 impl Body {
-    /// The word for it in reports.
+    /// Its name in reports.
     pub fn name(self) -> &'static str {
         match self {
             Body::Own => "own kernel",

@@ -5,8 +5,8 @@
 //! SwiGLU, linear layers, causal attention over packed sequences, the
 //! log-probabilities of given tokens, AdamW, attention against a key-value
 //! cache and sampling. Every method has a default body made of ordinary tensor operations
-//! (module [`mod@reference`]); that body is the specification and the test oracle.
-//! A backend overrides a method only where it is faster, and
+//! (the formulas are in [`mod@reference`], the bodies in [`mod@fallback`]); that body is the specification and the test
+//! oracle. A backend overrides a method only where it is faster, and
 //! `Autodiff<B>` registers hand-written backward passes for any `B: LmOps`.
 //!
 //! Models call the plain functions of [`ops`], which work on `Tensor<B, D>`.

@@ -19,8 +19,8 @@ pub fn keep_freed_memory() {
 /// Asks the system to back the first 8 GiB of the heap by huge pages, where it has them and leaves the choice to programs, as
 /// most do. A program calls it after [`keep_freed_memory`], without which large blocks are not part of the heap.
 ///
-/// The weights and the caches of a small model are thousands of pages of 4 kB, more than a processor keeps the places of. Only
-/// addresses are set aside; where the system refuses to give so many, nothing happens.
+/// The weights and the caches of a small model are thousands of pages of 4 kB, more than the TLB of a processor holds. Only
+/// address space is reserved; where the system refuses that, nothing happens.
 pub fn use_huge_pages() {
     #[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
     {

@@ -49,12 +49,12 @@ impl<B: LmOps> Backward<B, 2> for LinearLogProbs {
         let grad = LogProbsGrad::of_log_probs(grads.consume::<B>(&ops.node));
         let parents = ops.parents.map(|node| node.map(|node| node.id));
         ops.state
-            .hand_on::<B>(self.temperature, grad, parents, grads);
+            .propagate::<B>(self.temperature, grad, parents, grads);
     }
 }
 
 impl<B: LmOps> Backward<B, 2> for WithEntropy {
-    /// The entropies besides.
+    /// And the entropies.
     type State = (Saved<FloatTensor<B>, IntTensor<B>>, FloatTensor<B>);
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
@@ -69,13 +69,13 @@ impl<B: LmOps> Backward<B, 2> for WithEntropy {
             }),
         };
         let parents = ops.parents.map(|node| node.map(|node| node.id));
-        saved.hand_on::<B>(self.temperature, grad, parents, grads);
+        saved.propagate::<B>(self.temperature, grad, parents, grads);
     }
 }
 
 impl<F, I> Saved<F, I> {
-    /// Gives the parents, activations and weight, their gradients.
-    fn hand_on<B>(
+    /// Propagates the gradients to the parents, activations and weight.
+    fn propagate<B>(
         self,
         temperature: f64,
         grad: LogProbsGrad<F>,

@@ -60,7 +60,7 @@ impl<B: LmOps, C: CheckpointStrategy> LmOps for Autodiff<B, C> {
     }
 
     /// # Panics
-    /// If `x` asks for a gradient, which would be lost without a word.
+    /// If `x` asks for a gradient, which would be lost silently.
     fn lm_linear_quantized(
         x: FloatTensor<Self>,
         weight: QuantizedTensor<Self>,

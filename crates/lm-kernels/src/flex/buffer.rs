@@ -54,9 +54,10 @@ fn dense(tensor: FlexTensor) -> FlexTensor {
 
 /// `tensor` in the type of the operation's input.
 pub(super) fn cast(tensor: FlexTensor, dtype: DType) -> FlexTensor {
-    match tensor.dtype() == dtype {
-        true => tensor,
-        false => Flex::float_cast(tensor, dtype.into()),
+    if tensor.dtype() == dtype {
+        tensor
+    } else {
+        Flex::float_cast(tensor, dtype.into())
     }
 }
 

@@ -5,7 +5,6 @@
 
 mod attention;
 mod buffer;
-mod few_rows;
 mod linear;
 mod log_probs;
 mod matrix;
@@ -14,6 +13,7 @@ mod parallel;
 mod pointwise;
 mod sample;
 mod simd;
+mod skinny;
 mod weight;
 
 use burn::backend::Flex;
@@ -28,7 +28,7 @@ use crate::{
 };
 
 impl LmOps for Flex {
-    /// CPUs without instructions for narrow numbers would convert at every operation.
+    /// CPUs without instructions for BF16 would convert at every operation.
     fn lm_activations(_: DType) -> DType {
         DType::F32
     }

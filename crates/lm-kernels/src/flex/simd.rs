@@ -78,8 +78,8 @@ pub(super) fn sigmoid(x: f32) -> f32 {
 
 /// Adds the partial sums pairwise, in a fixed order.
 ///
-/// The sums go through memory: otherwise the compiler shapes the registers of
-/// the loop before after the last additions here, and uses a quarter of them.
+/// The sums go through memory: otherwise the compiler vectorises the preceding loop as the last additions here need it,
+/// and uses a quarter of the registers' width.
 #[inline(always)]
 pub(super) fn total(lanes: [f32; LANES]) -> f32 {
     let mut lanes = std::hint::black_box(lanes);
@@ -147,11 +147,11 @@ pub(super) fn exp_row(x: &mut [f32]) -> (f32, f32) {
     (max, total(lanes) + rest)
 }
 
-/// Floats in a line of the cache.
+/// Floats in a cache line.
 pub(super) const LINE: usize = 16;
 
-/// Asks for the line of the cache at an address, which may be any. Rows of a weight are too short for the processor to see by
-/// itself where several of them go on.
+/// Prefetches the cache line of an address, which may be any. Rows of a weight are too short for the hardware prefetcher
+/// to recognise several streams of them.
 #[inline(always)]
 pub(super) fn prefetch(at: *const f32) {
     #[cfg(target_arch = "x86_64")]

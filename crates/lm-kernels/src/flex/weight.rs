@@ -156,14 +156,12 @@ impl Weight {
                 block,
             }) => {
                 let values = &values.storage::<i8>()[place.clone()];
-                // A block that goes on in the next row is none that a row could be multiplied with.
-                match self.cols().is_multiple_of(*block) {
-                    true => Stored::Quantized(
-                        values,
-                        &weight.scales()[place.start / block..place.end / block],
-                        *block,
-                    ),
-                    false => Stored::Quantized(values, &[], 1),
+                // Blocks that run across rows cannot be applied row by row.
+                if self.cols().is_multiple_of(*block) {
+                    let scales = &weight.scales()[place.start / block..place.end / block];
+                    Stored::Quantized(values, scales, *block)
+                } else {
+                    Stored::Quantized(values, &[], 1)
                 }
             }
         }

@@ -108,7 +108,7 @@ impl Problem {
         let share = match &grads.entropy {
             None => grad.shallow_clone(),
             Some([entropy, slope]) => {
-                // A probability of zero has no share, however far its logarithm is below.
+                // A probability of zero contributes nothing, however low its logarithm is.
                 let surprise = log_probs.clamp_min(f64::from(LEAST_LOG_PROB)) + chunk.rows(entropy);
                 surprise * chunk.rows(slope) + &grad
             }

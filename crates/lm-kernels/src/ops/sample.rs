@@ -12,7 +12,7 @@ use crate::{
 /// What [`sample`] returns.
 #[derive(Clone, Debug)]
 pub struct Drawn<B: Backend> {
-    /// The tokens, `[R]`. That of a row whose logits form no distribution is of no meaning.
+    /// The tokens, `[R]`. That of a row whose logits form no distribution is meaningless.
     pub ids: Tensor<B, 1, Int>,
     /// Natural-log probability of each at the row's temperature (at temperature 1 when greedy) over all logits, before the
     /// repetition penalty, top-k, top-p and min-p, `[R]`, in single precision. Not finite for a row of which a logit is NaN

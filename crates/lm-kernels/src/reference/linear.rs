@@ -137,7 +137,7 @@ impl<B: Backend> LogProbsGrad<Tensor<B, 1>> {
         match &self.entropy {
             None => of_log_probs,
             Some(EntropyGrad { entropy, grad }) => {
-                // A probability of zero has no share, however far its logarithm is below.
+                // A probability of zero contributes nothing, however low its logarithm is.
                 let surprise = log_probs.clamp_min(LEAST_LOG_PROB) + column(entropy);
                 surprise * column(grad) + of_log_probs
             }

@@ -55,9 +55,10 @@ impl SamplingParams {
 
     /// The temperature of the log-probabilities: 1 where the most probable token is taken.
     pub(crate) fn scale(&self) -> f64 {
-        match self.is_greedy() {
-            true => 1.0,
-            false => self.temperature,
+        if self.is_greedy() {
+            1.0
+        } else {
+            self.temperature
         }
     }
 

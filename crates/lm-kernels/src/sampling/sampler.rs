@@ -88,7 +88,7 @@ impl<F: Real> Sampler<F> {
         })
     }
 
-    /// [`Sampler::draw`] for a row of [`ops::sample`](crate::ops::sample); NaN is the log-probability of what is no
+    /// [`Sampler::draw`] for a row of [`ops::sample`](crate::ops::sample); the log-probability is NaN if the logits form no
     /// distribution.
     #[cfg(any(feature = "flex", feature = "libtorch"))]
     pub(crate) fn draw_row(&mut self, logits: &[F], row: &super::SampleRow) -> (i32, f32) {
@@ -116,9 +116,10 @@ impl<F: Real> Sampler<F> {
                 continue;
             };
             let logit: f64 = (*logit).into();
-            *to = F::from_f64(match logit < 0.0 {
-                true => logit * penalty,
-                false => logit / penalty,
+            *to = F::from_f64(if logit < 0.0 {
+                logit * penalty
+            } else {
+                logit / penalty
             });
         }
         penalised
@@ -133,9 +134,10 @@ impl<F: Real> Sampler<F> {
         params: &SamplingParams,
         uniform: f64,
     ) -> Option<usize> {
-        match params.is_greedy() {
-            true => logits.iter().position(|x| *x == max),
-            false => Some(self.pick(params, mass, uniform)),
+        if params.is_greedy() {
+            logits.iter().position(|x| *x == max)
+        } else {
+            Some(self.pick(params, mass, uniform))
         }
     }
 

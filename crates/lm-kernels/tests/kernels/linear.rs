@@ -15,7 +15,7 @@ fn linear_matches_the_default_body_and_its_gradients() {
         [1, 7, 3],
         [2, 16, 300],
         [5, 3, 2],
-        // Few rows: one group of lanes, a full one and a small one, and the last ones that are few.
+        // Skinny products: one group of lanes, a full one and a small one, and the largest number of rows.
         [8, 32, 50],
         [9, 5, 97],
         [21, 40, 49],

@@ -71,9 +71,10 @@ fn check(what: &str, logits: &[f32], row: &SampleRow, (id, log_prob): (usize, f3
         "{what}: token {id} from {before} to {}: {row:?}",
         before + kept[id]
     );
-    let temperature = match row.params.is_greedy() {
-        true => 1.0,
-        false => row.params.temperature,
+    let temperature = if row.params.is_greedy() {
+        1.0
+    } else {
+        row.params.temperature
     };
     let plain = SamplingParams {
         temperature,

@@ -1,6 +1,6 @@
 //! Causal attention in memory proportional to the length.
 //!
-//! The kernels use no matrix units: they are right on every device, and slower than they could be on those that have some.
+//! The kernels use no tensor cores: they run on every device, and slower than they could on those that have some.
 
 mod backward;
 mod cache;
@@ -17,7 +17,7 @@ use crate::{
     types::{CacheRow, with_queries},
 };
 
-/// Shared memory that CUDA gives every kernel without being asked.
+/// Static shared memory of every CUDA kernel, without opting in to more.
 const SHARED: usize = 48 << 10;
 
 /// Whether the kernels take these queries, keys and values: the tiles of a head must fit the shared memory.

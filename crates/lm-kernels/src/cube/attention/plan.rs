@@ -47,7 +47,7 @@ pub(super) fn cached(rows: &[CacheRow], capacity: usize) -> Vec<Stretch> {
     rows.iter().map(stretch).collect()
 }
 
-/// Numbers of a query block: row of the stretch's first query, first pair, pairs, row of the first key, context.
+/// Descriptor of a query block: row of the stretch's first query, first pair, pairs, row of the first key, context.
 pub(super) const QUERY_BLOCK: usize = 5;
 
 /// The blocks of at most [`ROWS`] pairs, for groups of `per_group` query heads.
@@ -64,7 +64,7 @@ pub(super) fn query_blocks(stretches: &[Stretch], per_group: usize) -> Vec<u32> 
     table
 }
 
-/// Numbers of a key block: row of its first key, keys, position of its first key in the sequence, row of the sequence's
+/// Descriptor of a key block: row of its first key, keys, position of its first key in the sequence, row of the sequence's
 /// first query, queries, context.
 pub(super) const KEY_BLOCK: usize = 6;
 

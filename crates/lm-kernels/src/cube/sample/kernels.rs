@@ -1,7 +1,8 @@
 //! The two kernels.
 //!
-//! One cube draws from one row. Nothing is sorted: the border of top-k, and then that of top-p, is found by its bits, from the
-//! highest to the lowest, and so are the place of a tie and the token itself, by sums over ever smaller parts of the row.
+//! One cube draws from one row. Nothing is sorted: the threshold of top-k, and then that of top-p, is found by radix
+//! selection over the bits of the weights, and the place of a tie and the token itself by sums over ever smaller parts of
+//! the row.
 
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
@@ -45,8 +46,8 @@ struct Row {
     vocab: usize,
 }
 
-/// Writes `exp((logit − max) / temperature)`; returns the maximum and the sum, in every unit. What is no number is in the
-/// sum and is not written.
+/// Writes `exp((logit − max) / temperature)`; returns the maximum and the sum, in every unit. NaN enters
+/// the sum and is not written.
 #[cube]
 fn fill(
     logits: &Array<f32>,
@@ -219,7 +220,7 @@ fn locate(
             sum += amount(weights, row.start + i, i, kept, on_the_edge);
             i += 1;
         }
-        // Whoever still reads the last sums must have done so.
+        // All units must have read the last sums before they are overwritten.
         sync_cube();
         tree[units + unit] = sum;
         sync_cube();
@@ -261,7 +262,7 @@ fn first_maximum(
     max: f32,
     scratch: &mut SharedMemory<f32>,
 ) -> usize {
-    // A row of NaN has no maximum, and its token no meaning, but a place.
+    // A row of NaN has no maximum; its token is meaningless, but must be a valid index.
     let mut before = 1.0f32 - f32::cast_from(row.vocab as u32);
     let mut i = UNIT_POS as usize;
     while i < row.vocab {
@@ -313,7 +314,7 @@ fn pick(
 }
 
 /// One cube for each row; see [`LmOps::lm_sample`](crate::LmOps::lm_sample). `penalised` are the logits to draw from, where they
-/// differ from those of the log-probability; `weights` is as large, and of no interest afterwards.
+/// differ from those of the log-probability; `weights` is scratch memory of the same size.
 #[cube(launch, address_type = "dynamic")]
 pub(super) fn sample_kernel<I: Int>(
     logits: &Array<f32>,

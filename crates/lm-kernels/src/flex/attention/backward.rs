@@ -221,9 +221,10 @@ impl Task {
             let data = target.data.add(offset);
             MatMut::from_raw(data, block.keys(), heads.dim, heads.key_step())
         };
-        match block.keys() == self.span.keys.len() {
-            true => multiply(view, weights, rows, 1.0, Threads::One),
-            false => multiply_add(view, weights, rows, Threads::One),
+        if block.keys() == self.span.keys.len() {
+            multiply(view, weights, rows, 1.0, Threads::One);
+        } else {
+            multiply_add(view, weights, rows, Threads::One);
         }
     }
 

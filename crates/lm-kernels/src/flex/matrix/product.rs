@@ -51,9 +51,10 @@ fn product(out: MatMut<'_>, a: Mat<'_>, b: Mat<'_>, scale: f32, add: bool, threa
         return run(out, a, b, scale, add, Parallelism::None);
     }
     let threads = rayon::current_num_threads();
-    let (along, longer, tile) = match m > n {
-        true => (Cut::Rows, m, TILE[0]),
-        false => (Cut::Columns, n, TILE[1]),
+    let (along, longer, tile) = if m > n {
+        (Cut::Rows, m, TILE[0])
+    } else {
+        (Cut::Columns, n, TILE[1])
     };
     if threads < 2 || longer / threads < LEAST_PIECE {
         return run(out, a, b, scale, add, Parallelism::Rayon(0));
@@ -75,9 +76,12 @@ fn product(out: MatMut<'_>, a: Mat<'_>, b: Mat<'_>, scale: f32, add: bool, threa
 /// 512 terms of the sums, which are thousands where gradients of weights are summed over tokens. Every element is the
 /// same sum, term by term, however the product is cut.
 fn pieces(len: usize, threads: usize, tile: usize) -> impl Iterator<Item = (usize, usize)> + Clone {
-    let start = move |i| match i == threads {
-        true => len,
-        false => i * len / threads / tile * tile,
+    let start = move |i| {
+        if i == threads {
+            len
+        } else {
+            i * len / threads / tile * tile
+        }
     };
     (0..threads).map(move |i| (start(i), start(i + 1) - start(i)))
 }
