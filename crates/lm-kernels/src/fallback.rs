@@ -1,8 +1,8 @@
 //! The default bodies of [`LmOps`](crate::LmOps), a function for each, over a backend's primitives.
 //!
 //! The trait's methods call them, and so does a backend that overrides a method for some of its tensors only. The
-//! formulas are in [`mod@reference`]; what is added here is the note that a default body ran
-//! (see [`bodies`](crate::bodies())).
+//! formulas are in [`mod@reference`]; what is added here is the note that a default body ran (see
+//! [`bodies`](crate::bodies())).
 
 use burn::tensor::{
     DType,

@@ -22,8 +22,8 @@ use crate::{
 ///
 /// An empty implementation is complete and correct.
 pub trait LmOps: Backend {
-    /// The type of hidden states that suits weights of type `weights` best: the same, as in PyTorch, unless the
-    /// backend computes faster in another.
+    /// The type of hidden states that suits weights of type `weights` best: the same, as in PyTorch, unless the backend
+    /// computes faster in another.
     fn lm_activations(weights: DType) -> DType {
         weights
     }

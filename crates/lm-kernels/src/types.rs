@@ -1,8 +1,8 @@
 //! The arguments and results of the operations that are no tensors: what the trait, its default bodies, the backends
 //! and the functions of [`ops`](crate::ops) share.
 
-/// Lower bound of log-probabilities in the gradient of an entropy: the natural logarithm of a probability that counts as
-/// zero.
+/// Lower bound of log-probabilities in the gradient of an entropy: the natural logarithm of a probability that counts
+/// as zero.
 pub(crate) const LEAST_LOG_PROB: f32 = -1e4;
 
 /// Which gradients of a two-parent operation are wanted, so that the work for a frozen parent can be skipped.

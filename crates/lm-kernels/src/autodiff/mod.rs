@@ -1,8 +1,7 @@
 //! Hand-written backward passes for any backend.
 //!
-//! Each operation becomes one node of the graph. Its state holds the inputs
-//! that the backward pass needs (cheap handles), and the work for a parent
-//! without gradient is skipped.
+//! Each operation becomes one node of the graph. Its state holds the inputs that the backward pass needs (cheap
+//! handles), and the work for a parent without gradient is skipped.
 
 mod attention;
 mod linear;

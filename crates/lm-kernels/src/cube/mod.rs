@@ -1,8 +1,8 @@
 //! CubeCL kernels for every backend of burn-cubecl: CUDA and Vulkan run the same source.
 //!
-//! Tensors are stored in single precision, F16 or BF16; sums, exponentials and products are taken in single precision. A
-//! tensor in double precision, and one without elements, goes to the default body, which notes it
-//! (see [`bodies`](crate::bodies)). The matrix products and looking up the embedding table are Burn's.
+//! Tensors are stored in single precision, F16 or BF16; sums, exponentials and products are taken in single precision.
+//! A tensor in double precision, and one without elements, goes to the default body, which notes it (see
+//! [`bodies`](crate::bodies)). The matrix products and looking up the embedding table are Burn's.
 //!
 //! Nothing here adds atomically: every sum has an order that depends on the shapes only.
 

@@ -1,5 +1,4 @@
-//! Reading tensors as slices, writing outputs without clearing them first, and
-//! reusing scratch memory.
+//! Reading tensors as slices, writing outputs without clearing them first, and reusing scratch memory.
 
 use std::{cell::Cell, mem::MaybeUninit};
 
@@ -109,8 +108,7 @@ impl InPlace {
     }
 }
 
-/// An output that has not been written yet. Clearing it first would cost as
-/// much as many of the operations.
+/// An output that has not been written yet. Clearing it first would cost as much as many of the operations.
 pub(super) struct Output(Vec<f32>);
 
 impl Output {
@@ -154,8 +152,8 @@ thread_local! {
 
 /// Lends `len` floats of unspecified value, kept between calls on this thread.
 ///
-/// The buffer is taken out while it is lent, so a nested call, as when a
-/// waiting thread steals another task, finds none and makes its own.
+/// The buffer is taken out while it is lent, so a nested call, as when a waiting thread steals another task, finds none
+/// and makes its own.
 pub(super) fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
     let mut buffer = SCRATCH.take();
     if buffer.len() < len {

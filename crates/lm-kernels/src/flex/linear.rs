@@ -117,8 +117,7 @@ pub(super) fn embedding_bwd(ids: FlexTensor, vocab: usize, grad: FlexTensor) -> 
     let (ids, grad) = (integers(ids), Input::new(grad));
     let dim = grad.dim(1);
     let mut table = vec![0.0; vocab * dim];
-    // One thread: the rows of a token must be added in order, and this is a
-    // small part of a step.
+    // One thread: the rows of a token must be added in order, and this is a small part of a step.
     for (id, grad) in ids.into_iter().zip(grad.chunks_exact(dim)) {
         let row = &mut table[id * dim..][..dim];
         row.iter_mut().zip(grad).for_each(|(sum, x)| *sum += x);

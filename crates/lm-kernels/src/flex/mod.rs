@@ -1,7 +1,6 @@
 //! Hand-written CPU kernels for the Flex backend.
 //!
-//! Kernels work on 32-bit floats; tensors of another type are converted on the
-//! way in and out.
+//! Kernels work on 32-bit floats; tensors of another type are converted on the way in and out.
 
 mod attention;
 mod buffer;

@@ -261,8 +261,8 @@ vectorised! {
     }
 }
 
-/// The backward pass of the normalisation of rows as long as `weight`: with
-/// `r = 1/rms`, `dx = r·grad·weight − x·r³·mean(x·grad·weight)`.
+/// The backward pass of the normalisation of rows as long as `weight`: with `r = 1/rms`,
+/// `dx = r·grad·weight − x·r³·mean(x·grad·weight)`.
 #[inline(always)]
 fn norm_heads_bwd(
     x: &[f32],

@@ -32,8 +32,8 @@ impl Problem {
         }
     }
 
-    /// Log-probabilities, entropies and log-sum-exp of the scaled logits, each `[T]`, and those logits if they are to be
-    /// kept and not too many.
+    /// Log-probabilities, entropies and log-sum-exp of the scaled logits, each `[T]`, and those logits if they are to
+    /// be kept and not too many.
     pub(super) fn statistics(&self, keep_logits: bool) -> ([Tensor; 3], Option<Tensor>) {
         let (rows, vocab) = (self.x.size()[0], self.weight.size()[0]);
         let columns = self.columns();

@@ -14,8 +14,8 @@ use crate::{
 pub struct TokenLogProbs<B: Backend> {
     /// Log-probability of the target, `[T]`.
     pub log_probs: Tensor<B, 1>,
-    /// Entropy of the distribution that the target is drawn from, `[T]`.
-    /// Of [`linear_log_probs`] it carries no gradient: it is a metric.
+    /// Entropy of the distribution that the target is drawn from, `[T]`. Of [`linear_log_probs`] it carries no
+    /// gradient: it is a metric.
     pub entropy: Tensor<B, 1>,
 }
 
@@ -31,9 +31,8 @@ impl<B: Backend> TokenLogProbs<B> {
 
 /// `log softmax(x · weightᵀ / temperature)` at the target of every token.
 ///
-/// The logits `[T, V]` are never held at once: they are computed, reduced and,
-/// in the backward pass, computed again, one block of rows at a time.
-/// `temperature` must be positive and every target below `V`.
+/// The logits `[T, V]` are never held at once: they are computed, reduced and, in the backward pass, computed again,
+/// one block of rows at a time. `temperature` must be positive and every target below `V`.
 ///
 /// # Shapes
 /// `x [T, H]`, `weight [V, H]`, `targets [T]` → two `[T]`
@@ -72,12 +71,14 @@ pub fn linear_log_probs_and_entropy<B: LmOps>(
 
 /// [`linear_log_probs`], and the gradients of `Σ grad · log_prob`, from the same logits.
 ///
-/// For a loss whose gradient with respect to each log-probability is known before they are, such as a weighted cross-entropy
-/// (`-weight / sum of weights`): logits that are too many to keep are then computed once instead of twice, as in Liger
-/// Kernel ([Hsu et al., 2024](https://arxiv.org/abs/2410.10989)). On an autodiff backend nothing flows back through the results.
+/// For a loss whose gradient with respect to each log-probability is known before they are, such as a weighted
+/// cross-entropy (`-weight / sum of weights`): logits that are too many to keep are then computed once instead of
+/// twice, as in Liger Kernel ([Hsu et al., 2024](https://arxiv.org/abs/2410.10989)). On an autodiff backend nothing
+/// flows back through the results.
 ///
 /// # Shapes
-/// `x [T, H]`, `weight [V, H]`, `targets [T]`, `grad [T]` → two `[T]`, and those of `[T, H]` and `[V, H]` that are needed.
+/// `x [T, H]`, `weight [V, H]`, `targets [T]`, `grad [T]` → two `[T]`, and those of `[T, H]` and `[V, H]` that are
+/// needed.
 pub fn linear_log_probs_with_grads<B: LmOps>(
     x: Tensor<B, 2>,
     weight: Tensor<B, 2>,

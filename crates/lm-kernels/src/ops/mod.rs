@@ -1,12 +1,10 @@
 //! The functions that models and trainers call.
 //!
-//! Dimensions: `T` tokens of all packed sequences, `H` hidden size, `D` head
-//! dimension, `Hq` query heads, `Hkv` key-value heads (`Hq` is a multiple of
-//! `Hkv`; query head `h` reads key-value head `h / (Hq / Hkv)`), `V` vocabulary.
+//! Dimensions: `T` tokens of all packed sequences, `H` hidden size, `D` head dimension, `Hq` query heads, `Hkv`
+//! key-value heads (`Hq` is a multiple of `Hkv`; query head `h` reads key-value head `h / (Hq / Hkv)`), `V` vocabulary.
 //! Weights of linear layers are `[Out, In]`, as in Hugging Face checkpoints.
 //!
-//! All functions panic when shapes do not fit together, as Burn's own
-//! operations do.
+//! All functions panic when shapes do not fit together, as Burn's own operations do.
 
 mod log_probs;
 mod sample;
@@ -24,8 +22,8 @@ pub use log_probs::{
 };
 pub use sample::{Drawn, sample};
 
-/// Root-mean-square normalisation of the last dimension,
-/// `x / sqrt(mean(x²) + eps) · weight` ([Zhang and Sennrich, 2019](https://arxiv.org/abs/1910.07467)).
+/// Root-mean-square normalisation of the last dimension, `x / sqrt(mean(x²) + eps) · weight`
+/// ([Zhang and Sennrich, 2019](https://arxiv.org/abs/1910.07467)).
 ///
 /// # Shapes
 /// `x [T, H]`, `weight [H]` → `[T, H]`
@@ -39,14 +37,12 @@ pub fn rms_norm<B: LmOps>(x: Tensor<B, 2>, weight: Tensor<B, 1>, eps: f64) -> Te
     tensor(B::lm_rms_norm(primitive(x), primitive(weight), eps))
 }
 
-/// [`rms_norm`] of every head, then the rotary position embedding
-/// ([Su et al., 2021](https://arxiv.org/abs/2104.09864)) in Hugging Face's
-/// `rotate_half` convention: with `a` and `b` the two halves of a head,
+/// [`rms_norm`] of every head, then the rotary position embedding ([Su et al., 2021](https://arxiv.org/abs/2104.09864))
+/// in Hugging Face's `rotate_half` convention: with `a` and `b` the two halves of a head,
 /// `(a·cos − b·sin, b·cos + a·sin)`.
 ///
 /// # Shapes
-/// `x [T, heads, D]`, `weight [D]`, `cos` and `sin` `[T, D/2]` → `[T, heads, D]`.
-/// `cos` and `sin` receive no gradient.
+/// `x [T, heads, D]`, `weight [D]`, `cos` and `sin` `[T, D/2]` → `[T, heads, D]`. `cos` and `sin` receive no gradient.
 pub fn norm_rope<B: LmOps>(
     x: Tensor<B, 3>,
     weight: Tensor<B, 1>,
@@ -88,7 +84,8 @@ pub fn swiglu<B: LmOps>(gate: Tensor<B, 2>, up: Tensor<B, 2>) -> Tensor<B, 2> {
     tensor(B::lm_swiglu(primitive(gate), primitive(up)))
 }
 
-/// The product `x · weightᵀ`, in the type of `x`; the weight may be narrower, or quantised where there are no gradients.
+/// The product `x · weightᵀ`, in the type of `x`; the weight may be narrower, or quantised where there are no
+/// gradients.
 ///
 /// # Shapes
 /// `x [T, In]`, `weight [Out, In]` → `[T, Out]`
@@ -100,7 +97,8 @@ pub fn linear<B: LmOps>(x: Tensor<B, 2>, weight: Tensor<B, 2>) -> Tensor<B, 2> {
     })
 }
 
-/// [`linear`] of one input with several weights. For the few rows of a decode step it is faster than one after the other.
+/// [`linear`] of one input with several weights. For the few rows of a decode step it is faster than one after the
+/// other.
 ///
 /// # Shapes
 /// `x [T, In]`, every weight `[Out, In]` with an `Out` of its own → `[T, Out]` each
@@ -138,12 +136,12 @@ fn is_quantized<B: Backend>(weight: &Tensor<B, 2>) -> bool {
 }
 
 /// Causal softmax attention inside every packed sequence, with grouped queries
-/// ([Ainslie et al., 2023](https://arxiv.org/abs/2305.13245)). A sequence with a context has keys
-/// before its first query, which all its queries see.
+/// ([Ainslie et al., 2023](https://arxiv.org/abs/2305.13245)). A sequence with a context has keys before its first
+/// query, which all its queries see.
 ///
 /// # Shapes
-/// `q [T, Hq, D]`, `k` and `v` `[S, Hkv, D]` → `[T, Hq, D]`; `bounds.total()` is `T` and
-/// `bounds.total_keys()` is `S`, which is `T` without contexts.
+/// `q [T, Hq, D]`, `k` and `v` `[S, Hkv, D]` → `[T, Hq, D]`; `bounds.total()` is `T` and `bounds.total_keys()` is `S`,
+/// which is `T` without contexts.
 pub fn attention<B: LmOps>(
     q: Tensor<B, 3>,
     k: Tensor<B, 3>,
@@ -163,11 +161,11 @@ pub fn attention<B: LmOps>(
     tensor(B::lm_attention(q, k, v, bounds, scale).0)
 }
 
-/// One update of AdamW ([Loshchilov and Hutter, 2017](https://arxiv.org/abs/1711.05101)),
-/// step by step as PyTorch's: decay, moments, bias correction, `eps` outside the root.
+/// One update of AdamW ([Loshchilov and Hutter, 2017](https://arxiv.org/abs/1711.05101)), step by step as PyTorch's:
+/// decay, moments, bias correction, `eps` outside the root.
 ///
-/// Returns the new parameter, first and second moment. Backends update in
-/// place where they own the storage, so hand over the only handle.
+/// Returns the new parameter, first and second moment. Backends update in place where they own the storage, so hand
+/// over the only handle.
 pub fn adamw<B: LmOps, const D: usize>(
     param: Tensor<B, D>,
     grad: Tensor<B, D>,
@@ -196,18 +194,17 @@ pub struct KvCache<B: Backend> {
     pub v: Tensor<B, 4>,
 }
 
-/// Writes the new keys and values into their slots, then attends causally:
-/// each new token sees its slot's cached tokens, the new ones before it, and
-/// itself. No gradient flows through it.
+/// Writes the new keys and values into their slots, then attends causally: each new token sees its slot's cached
+/// tokens, the new ones before it, and itself. No gradient flows through it.
 ///
 /// `q` may also hold the last new token of every row alone, where nobody asks for the output of the others.
 ///
-/// Different rows must name different slots. Hand over the only handle of the
-/// cache: backends write in place where they own the storage.
+/// Different rows must name different slots. Hand over the only handle of the cache: backends write in place where they
+/// own the storage.
 ///
 /// # Shapes
-/// `q [Q, Hq, D]`, `k` and `v` `[N, Hkv, D]` with `N` the sum of the rows'
-/// lengths and `Q` the same or the number of rows → `[Q, Hq, D]` and the cache.
+/// `q [Q, Hq, D]`, `k` and `v` `[N, Hkv, D]` with `N` the sum of the rows' lengths and `Q` the same or the number of
+/// rows → `[Q, Hq, D]` and the cache.
 pub fn cached_attention<B: LmOps>(
     q: Tensor<B, 3>,
     k: Tensor<B, 3>,
@@ -231,8 +228,8 @@ pub fn cached_attention<B: LmOps>(
     )
 }
 
-/// Copies the first `len` tokens of slot `from` into every slot of `to`, so
-/// that completions of one prompt share its prefill.
+/// Copies the first `len` tokens of slot `from` into every slot of `to`, so that completions of one prompt share its
+/// prefill.
 ///
 /// The length must fit the capacity and all slots must exist.
 pub fn copy_slot<B: LmOps>(cache: KvCache<B>, from: usize, to: &[usize], len: usize) -> KvCache<B> {

@@ -43,8 +43,8 @@ pub fn embedding_bwd<B: Backend>(
     table.select_assign(0, ids, grad, IndexingUpdateOp::Add)
 }
 
-/// See [`ops::linear_log_probs`](crate::ops::linear_log_probs). Returns the
-/// log-probabilities, the entropies and the log-sum-exp of the scaled logits.
+/// See [`ops::linear_log_probs`](crate::ops::linear_log_probs). Returns the log-probabilities, the entropies and the
+/// log-sum-exp of the scaled logits.
 pub fn linear_log_probs<B: Backend>(
     x: Tensor<B, 2>,
     weight: Tensor<B, 2>,

@@ -56,8 +56,8 @@ fn clear_top_p(logits: &[f32], params: &SamplingParams, near: f64) -> f64 {
     near
 }
 
-/// Checks that a token is the one at which the exact distribution passes the uniform number, but for roundings, and that its
-/// log-probability is that of the model.
+/// Checks that a token is the one at which the exact distribution passes the uniform number, but for roundings, and
+/// that its log-probability is that of the model.
 #[track_caller]
 fn check(what: &str, logits: &[f32], row: &SampleRow, (id, log_prob): (usize, f32)) {
     let wide: Vec<f64> = logits.iter().map(|x| f64::from(*x)).collect();

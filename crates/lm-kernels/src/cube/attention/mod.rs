@@ -58,10 +58,10 @@ pub(super) fn cached_attention<R: CubeRuntime>(
     scale: f64,
 ) -> (CubeTensor<R>, [CubeTensor<R>; 2]) {
     let [capacity, groups] = [keys.shape()[1], keys.shape()[2]];
-    let stretches = plan::cached(&with_queries(rows, q.shape()[0]), capacity);
+    let segments = plan::cached(&with_queries(rows, q.shape()[0]), capacity);
     let keys = cache::write(keys, k, rows);
     let values = cache::write(values, v, rows);
     let qkv = [q, keys.clone(), values.clone()];
-    let (out, _) = forward::attend(qkv, groups, &stretches, scale);
+    let (out, _) = forward::attend(qkv, groups, &segments, scale);
     (out, [keys, values])
 }

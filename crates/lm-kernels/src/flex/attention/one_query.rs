@@ -120,8 +120,8 @@ mod x86 {
         );
         let mut sums = [_mm256_setzero_ps(); LANES];
         for at in (0..query.len()).step_by(LANES) {
-            // SAFETY: `at + 8` is at most the length of the query, and all eight keys of that length lie in the slice, as
-            // was checked.
+            // SAFETY: `at + 8` is at most the length of the query, and all eight keys of that length lie in the slice,
+            // as was checked.
             unsafe {
                 let query = _mm256_loadu_ps(query.as_ptr().add(at));
                 for (i, sum) in sums.iter_mut().enumerate() {
@@ -159,8 +159,8 @@ vectorised! {
     }
 }
 
-/// Rows of values that all heads read before the next ones. Those of four heads of 32 stay in L1, those of eight heads of
-/// 128 in L2.
+/// Rows of values that all heads read before the next ones. Those of four heads of 32 stay in L1, those of eight heads
+/// of 128 in L2.
 const ROWS: usize = 32;
 /// Columns of the output summed at once: four AVX2 registers, twice.
 const STRIP: usize = 32;

@@ -1,8 +1,8 @@
 //! Skinny GEMM: products of a few rows with a weight, as in every decode step.
 //!
-//! The gemm crate packs the weight first, which for few rows takes longer than the product. Here the rows of `x` are the
-//! lanes of the vector registers, and the weight is read once, in place. Sums run over the inputs in order, so that a
-//! row's result does not depend on how many others there are: a sequence that is being generated does not change with
+//! The gemm crate packs the weight first, which for few rows takes longer than the product. Here the rows of `x` are
+//! the lanes of the vector registers, and the weight is read once, in place. Sums run over the inputs in order, so that
+//! a row's result does not depend on how many others there are: a sequence that is being generated does not change with
 //! its neighbours.
 
 #[cfg(target_arch = "x86_64")]
@@ -25,12 +25,13 @@ use super::{
 const MAX_ROWS: usize = 64;
 /// Values of a product below which the gemm crate sums in another order than it does above.
 const SMALL_PRODUCT: usize = 256;
-/// Outputs computed at once. More rows of the weight than this, each a power of two long, would compete for the same sets
-/// of the L1 cache.
+/// Outputs computed at once. More rows of the weight than this, each a power of two long, would compete for the same
+/// sets of the L1 cache.
 const OUTPUTS: usize = 6;
 /// Outputs per task, a multiple of the above.
 const TASK: usize = 48;
-/// Products of fewer rows are shared between threads as if they had so many: they are bound by the reading of the weight.
+/// Products of fewer rows are shared between threads as if they had so many: they are bound by the reading of the
+/// weight.
 const MIN_ROWS_OF_WORK: usize = 16;
 /// Rows in a full group of lanes: two AVX2 registers.
 const WIDE: usize = 16;

@@ -218,8 +218,8 @@ fn scales_of(scales: &[&[f32]; OUTPUTS], block: usize) -> [__m256; OUTPUTS / LAN
     }
 }
 
-/// Prefetches what will be read a few steps later, in the same rows or, behind their ends, in those of the next panel: a
-/// quarter of the rows at each step, so that every cache line is prefetched once.
+/// Prefetches what will be read a few steps later, in the same rows or, behind their ends, in those of the next panel:
+/// a quarter of the rows at each step, so that every cache line is prefetched once.
 ///
 /// Rows are too short for the hardware prefetcher to recognise sixteen streams. A distance of a whole row would be too
 /// long: sixteen rows of 1 kB and the next sixteen fill the L1 cache.
