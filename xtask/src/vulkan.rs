@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-/// The tests that the kernels share with Flex, on Vulkan, and once more through the backend that fuses operations. The crate is
-/// built without optimisation for them: it compiles all of Burn's generic kernels, and the device does the work.
+/// The tests that the kernels share with Flex, on Vulkan. The crate is built without optimisation for them: it compiles
+/// all of Burn's generic kernels, and the device does the work.
 pub(crate) const TEST: &[&str] = &[
     "test",
     "--locked",
@@ -11,11 +11,9 @@ pub(crate) const TEST: &[&str] = &[
     "-p",
     "lm-kernels",
     "--features",
-    "vulkan,fusion",
+    "vulkan",
     "--test",
     "kernels",
-    "--test",
-    "fused",
     "--config",
     "profile.release.package.lm-kernels.opt-level=0",
 ];

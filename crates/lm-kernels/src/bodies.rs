@@ -1,62 +1,18 @@
 //! Which body of an operation ran: a backend's own kernel, or the default body.
 //!
-//! A default body notes on its thread that it ran. [`bodies`] runs every operation once and reads the notes, so that its
-//! answer is what happened and not what somebody declared.
-
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+//! A default body notes on its thread that it ran. [`bodies`] runs every operation once and reads the notes, so that
+//! its answer is what happened and not what somebody declared.
 
 use burn::tensor::{DType, Int, Shape, Tensor, backend::Backend};
 
 use crate::{
-    LmOps, LogProbsGrad, LogitsLeft, Needs, SeqBounds,
+    bounds::SeqBounds,
     convert::primitive,
-    ops::{AdamW, CacheRow},
+    lm_ops::LmOps,
+    notes::default_bodies_run,
     sampling::{SampleRow, SamplingParams},
+    types::{AdamW, CacheRow, LogProbsGrad, LogitsLeft, Needs},
 };
-
-thread_local! {
-    /// How many default bodies were run for this thread.
-    static DEFAULTS: Defaults = Defaults::default();
-}
-
-/// Notes that a default body runs. An override that hands a case back to the default body calls it too.
-pub(crate) fn default_body_runs() {
-    DEFAULTS.with(|count| count.add(1));
-}
-
-/// A thread's count of default bodies. A backend that runs an operation on another thread takes the count along.
-#[derive(Clone, Default)]
-pub(crate) struct Defaults(Arc<AtomicU64>);
-
-impl Defaults {
-    /// The count of the thread that calls this.
-    pub(crate) fn of_this_thread() -> Self {
-        DEFAULTS.with(Self::clone)
-    }
-
-    fn add(&self, more: u64) {
-        self.0.fetch_add(more, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// Runs `f` on this thread for the thread whose count this is.
-    #[cfg(feature = "fusion")]
-    pub(crate) fn counting<R>(&self, f: impl FnOnce() -> R) -> R {
-        let here = Self::of_this_thread();
-        let before = here.get();
-        let found = f();
-        if !Arc::ptr_eq(&self.0, &here.0) {
-            self.add(here.get() - before);
-        }
-        found
-    }
-}
 
 /// Where an operation was computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +24,7 @@ pub enum Body {
 }
 
 impl Body {
-    /// The word for it in reports.
+    /// Its name in reports.
     pub fn name(self) -> &'static str {
         match self {
             Body::Own => "own kernel",
@@ -77,8 +33,8 @@ impl Body {
     }
 }
 
-/// Runs every operation of [`LmOps`] once on small tensors of type `dtype` and tells which body it ran, by the name of the
-/// trait's method. The backend must be able to compute in `dtype`.
+/// Runs every operation of [`LmOps`] once on small tensors of type `dtype` and tells which body it ran, by the name of
+/// the trait's method. The backend must be able to compute in `dtype`.
 pub fn bodies<B: LmOps>(device: &B::Device, dtype: DType) -> Vec<(&'static str, Body)> {
     let probe = Probe::<B> {
         device: device.clone(),
@@ -126,14 +82,12 @@ const SIZES: [usize; 3] = [3, 1, 4];
 
 impl<B: LmOps> Probe<B> {
     fn body(&self, run: fn(&Self)) -> Body {
-        let count = Defaults::of_this_thread();
-        let before = count.get();
+        let before = default_bodies_run();
         run(self);
-        // A backend that puts operations off has run them now. That it fails is found by the next one that wants a result.
-        let _ = B::sync(&self.device);
-        match count.get() == before {
-            true => Body::Own,
-            false => Body::Default,
+        if default_bodies_run() == before {
+            Body::Own
+        } else {
+            Body::Default
         }
     }
 
@@ -240,7 +194,7 @@ impl<B: LmOps> Probe<B> {
     }
 
     fn linear_log_probs(&self) {
-        B::lm_linear_log_probs(self.rows(), self.square(), self.ids(), 1.0);
+        B::lm_linear_log_probs(self.rows(), self.square(), self.ids(), 1.0, false);
     }
 
     fn linear_log_probs_bwd(&self) {
@@ -249,10 +203,7 @@ impl<B: LmOps> Probe<B> {
             logits: None,
         };
         let (x, weight, ids) = (self.rows(), self.square(), self.ids());
-        let grad = LogProbsGrad {
-            log_probs: self.column(),
-            entropy: None,
-        };
+        let grad = LogProbsGrad::of_log_probs(self.column());
         B::lm_linear_log_probs_bwd(x, weight, ids, left, 1.0, grad, Needs::BOTH);
     }
 

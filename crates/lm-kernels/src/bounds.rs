@@ -5,20 +5,19 @@ use std::sync::Arc;
 
 /// Cumulative lengths of packed sequences.
 ///
-/// The sequences of a batch are laid end to end along one dimension of `T`
-/// tokens. The bounds hold `0` followed by the end of every sequence, so the
-/// last value is `T`. Cloning is cheap: the values are shared.
+/// The sequences of a batch are laid end to end along one dimension of `T` tokens. The bounds hold `0` followed by the
+/// end of every sequence, so the last value is `T`. Cloning is cheap: the values are shared.
 ///
-/// The keys of a sequence may begin before its queries, as the tokens of a
-/// prompt do that was computed before: see [`SeqBounds::with_context`].
+/// The keys of a sequence may begin before its queries, as the tokens of a prompt do that was computed before: see
+/// [`SeqBounds::with_context`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeqBounds {
     queries: Arc<[usize]>,
     keys: Arc<[usize]>,
 }
 
-/// The tokens of one sequence, as rows of the packed queries and keys. The last query belongs to
-/// the last key, so query `i` sees all keys but the `queries.len() - 1 - i` last ones.
+/// The tokens of one sequence, as rows of the packed queries and keys. The last query belongs to the last key, so query
+/// `i` sees all keys but the `queries.len() - 1 - i` last ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
     /// Rows of its queries.
@@ -35,16 +34,15 @@ impl Span {
 }
 
 impl SeqBounds {
-    /// Bounds of sequences of the given lengths, in order. A length of zero is
-    /// an empty sequence and is kept.
+    /// Bounds of sequences of the given lengths, in order. A length of zero is an empty sequence and is kept.
     pub fn from_lengths(lengths: &[usize]) -> Self {
         let queries = cumulative(lengths.iter().copied());
         let keys = queries.clone();
         Self { queries, keys }
     }
 
-    /// Bounds of sequences with `(context, length)` each: `length` queries, and
-    /// `context + length` keys, of which the first `context` have no query.
+    /// Bounds of sequences with `(context, length)` each: `length` queries, and `context + length` keys, of which the
+    /// first `context` have no query.
     pub fn with_context(sequences: &[(usize, usize)]) -> Self {
         Self {
             queries: cumulative(sequences.iter().map(|(_, length)| *length)),

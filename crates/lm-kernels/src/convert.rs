@@ -28,6 +28,12 @@ pub(crate) fn ints<B: Backend, const D: usize>(primitive: IntTensor<B>) -> Tenso
     Tensor::from_primitive(primitive)
 }
 
+/// Two columns `[T]` as the rows of one tensor `[2, T]`.
+pub(crate) fn stacked<B: Backend>(rows: [FloatTensor<B>; 2]) -> FloatTensor<B> {
+    let rows = rows.map(tensor::<B, 1>);
+    primitive(Tensor::stack::<2>(rows.into(), 0))
+}
+
 /// A one-dimensional integer tensor of indices.
 pub(crate) fn indices<B: Backend>(values: &[usize], device: &B::Device) -> Tensor<B, 1, Int> {
     let values: Vec<i32> = values.iter().map(|&value| value as i32).collect();

@@ -1,11 +1,11 @@
 //! Which threads compute.
 
-/// Makes the calling thread one of those that share the work of the CPU kernels. A program calls it once, in the thread that
-/// computes, before its first tensor; a library leaves it to its program.
+/// Makes the calling thread one of those that share the work of the CPU kernels. A program calls it once, in the thread
+/// that computes, before its first tensor; a library leaves it to its program.
 ///
-/// A thread outside the pool hands every operation over and sleeps until it is done, which for the small operations of a
-/// decode step takes longer than the operation. With one thread only nothing changes: other threads that compute would wait
-/// for this one, and it perhaps for them. Other backends than Flex have threads of their own.
+/// A thread outside the pool dispatches every operation to it and sleeps until it is done, which for the small
+/// operations of a decode step takes longer than the operation. With one thread only nothing changes: other threads
+/// that compute would wait for this one, and it perhaps for them. Other backends than Flex have threads of their own.
 pub fn compute_in_this_thread() {
     #[cfg(feature = "flex")]
     if let threads @ 2.. = threads() {

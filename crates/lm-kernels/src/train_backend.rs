@@ -2,7 +2,7 @@
 
 use burn::tensor::backend::AutodiffBackend;
 
-use crate::LmOps;
+use crate::lm_ops::LmOps;
 
 /// A backend that a model can be trained on: the operations of [`LmOps`], with gradients and, on the backend inside of
 /// it, without.

@@ -66,14 +66,8 @@ pub fn dispatch<T: Task>(backend: recipe::Backend, task: T) -> Result<T::Output,
 ///
 /// # Errors
 /// Wrong usage if the machine has fewer, or if several workers would share a device of CubeCL, which computes wrong
-/// sums then (`rner parity` shows it, with the default bodies too); or if the backend fuses operations.
+/// sums then (`rner parity` shows it, with the default bodies too).
 pub fn devices<B: Backend>(first: &Device<B>, count: usize) -> Result<Vec<Device<B>>> {
-    if count > 1 && fuses::<B>(first) {
-        return Err(Error::Usage(format!(
-            "hardware.gpus is {count}, but tensors of the fusing backend cannot go from thread to thread; build without the \
-             feature fusion, or use --set hardware.gpus=1"
-        )));
-    }
     let id = first.id();
     let numbered = |index: usize| {
         let mut other = id;
@@ -95,12 +89,6 @@ pub fn devices<B: Backend>(first: &Device<B>, count: usize) -> Result<Vec<Device
         )));
     }
     Ok(found)
-}
-
-/// Whether Burn's fusing backend stands before the other one. Burn 0.21 loses tensors that one of its threads made for
-/// another.
-pub fn fuses<B: Backend>(device: &Device<B>) -> bool {
-    B::name(device).contains("fusion<")
 }
 
 fn not_built(backend: recipe::Backend) -> Error {

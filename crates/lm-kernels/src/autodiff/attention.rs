@@ -13,7 +13,7 @@ use burn::{
 };
 
 use super::register;
-use crate::{LmOps, SeqBounds};
+use crate::{bounds::SeqBounds, lm_ops::LmOps};
 
 #[derive(Debug)]
 struct Attention {

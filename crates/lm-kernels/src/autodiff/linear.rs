@@ -16,14 +16,13 @@ use burn::{
 };
 
 use super::register;
-use crate::LmOps;
+use crate::lm_ops::LmOps;
 
 #[derive(Debug)]
 struct Linear;
 
 impl<B: LmOps> Backward<B, 2> for Linear {
-    /// The input, kept only for the weight's gradient, and the weight, kept
-    /// only for the input's.
+    /// The input, kept only for the weight's gradient, and the weight, kept only for the input's.
     type State = (Option<FloatTensor<B>>, Option<FloatTensor<B>>);
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {

@@ -11,15 +11,15 @@ use burn::{
         },
     },
     tensor::{
-        Tensor,
-        backend::{AutodiffBackend, BackendTypes},
+        backend::{AutodiffBackend, Backend, BackendTypes},
         ops::{FloatTensor, IntTensor},
     },
 };
 
 use super::register;
-use crate::convert::{primitive, tensor};
-use crate::{EntropyGrad, LmOps, LogProbsGrad, LogitsLeft, Needs};
+use crate::convert::{primitive, stacked, tensor};
+use crate::lm_ops::LmOps;
+use crate::types::{EntropyGrad, LogProbsGrad, LogitsLeft, Needs};
 
 /// The node of the log-probabilities, `[T]`.
 #[derive(Debug)]
@@ -46,18 +46,15 @@ impl<B: LmOps> Backward<B, 2> for LinearLogProbs {
     type State = Saved<FloatTensor<B>, IntTensor<B>>;
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let grad = LogProbsGrad {
-            log_probs: grads.consume::<B>(&ops.node),
-            entropy: None,
-        };
+        let grad = LogProbsGrad::of_log_probs(grads.consume::<B>(&ops.node));
         let parents = ops.parents.map(|node| node.map(|node| node.id));
         ops.state
-            .hand_on::<B>(self.temperature, grad, parents, grads);
+            .propagate::<B>(self.temperature, grad, parents, grads);
     }
 }
 
 impl<B: LmOps> Backward<B, 2> for WithEntropy {
-    /// The entropies besides.
+    /// And the entropies.
     type State = (Saved<FloatTensor<B>, IntTensor<B>>, FloatTensor<B>);
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
@@ -72,13 +69,13 @@ impl<B: LmOps> Backward<B, 2> for WithEntropy {
             }),
         };
         let parents = ops.parents.map(|node| node.map(|node| node.id));
-        saved.hand_on::<B>(self.temperature, grad, parents, grads);
+        saved.propagate::<B>(self.temperature, grad, parents, grads);
     }
 }
 
 impl<F, I> Saved<F, I> {
-    /// Gives the parents, activations and weight, their gradients.
-    fn hand_on<B>(
+    /// Propagates the gradients to the parents, activations and weight.
+    fn propagate<B>(
         self,
         temperature: f64,
         grad: LogProbsGrad<F>,
@@ -93,9 +90,8 @@ impl<F, I> Saved<F, I> {
         };
         let (x, weight) = (self.x, self.weight);
         let (targets, left) = (self.targets, self.left);
-        let (dx, dweight) =
-            B::lm_linear_log_probs_bwd(x, weight, targets, left, temperature, grad, needs);
-        for (parent, grad) in [(to_x, dx), (to_weight, dweight)] {
+        let found = B::lm_linear_log_probs_bwd(x, weight, targets, left, temperature, grad, needs);
+        for (parent, grad) in [(to_x, found.x), (to_weight, found.weight)] {
             if let Some(grad) = grad {
                 register::<B>(grads, parent, grad);
             }
@@ -103,7 +99,7 @@ impl<F, I> Saved<F, I> {
     }
 }
 
-/// The forward pass in front of a backward pass: its three results, and what is kept of it.
+/// The forward pass in front of a backward pass: log-probabilities and entropies, and what is kept for the latter.
 #[expect(
     clippy::type_complexity,
     reason = "the results of the operation and the state of its node"
@@ -113,41 +109,54 @@ fn kept<B: LmOps>(
     weight: FloatTensor<B>,
     targets: IntTensor<B>,
     temperature: f64,
-) -> ([FloatTensor<B>; 3], Saved<FloatTensor<B>, IntTensor<B>>) {
+) -> ([FloatTensor<B>; 2], Saved<FloatTensor<B>, IntTensor<B>>) {
     let inputs = (x.clone(), weight.clone(), targets.clone());
-    let (scored, logits) = B::lm_linear_log_probs_kept(x, weight, targets, temperature);
+    let (scored, left) = B::lm_linear_log_probs(x, weight, targets, temperature, true);
     let (x, weight, targets) = inputs;
-    let lse = scored[2].clone();
     let saved = Saved {
         x,
         weight,
-        left: LogitsLeft { lse, logits },
+        left,
         targets,
     };
     (scored, saved)
 }
 
+/// A tensor without a gradient.
+fn untracked<B: Backend, C: CheckpointStrategy>(x: FloatTensor<B>) -> FloatTensor<Autodiff<B, C>> {
+    <Autodiff<B, C> as AutodiffBackend>::from_inner(x)
+}
+
+#[expect(clippy::type_complexity, reason = "the results of the operation")]
 pub(super) fn linear_log_probs<B: LmOps, C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<B, C>>,
     weight: FloatTensor<Autodiff<B, C>>,
     targets: IntTensor<B>,
     temperature: f64,
-) -> [FloatTensor<Autodiff<B, C>>; 3] {
+) -> (
+    [FloatTensor<Autodiff<B, C>>; 2],
+    LogitsLeft<FloatTensor<Autodiff<B, C>>>,
+) {
     let op = LinearLogProbs { temperature };
     let prep = op.prepare::<C>([x.node.clone(), weight.node.clone()]);
     let (x, weight) = (x.primitive, weight.primitive);
     let (log_probs, entropy, lse) = match prep.compute_bound().stateful() {
         OpsKind::Tracked(prep) => {
-            let ([log_probs, entropy, lse], saved) = kept::<B>(x, weight, targets, temperature);
+            let ([log_probs, entropy], saved) = kept::<B>(x, weight, targets, temperature);
+            let lse = saved.left.lse.clone();
             (prep.finish(saved, log_probs), entropy, lse)
         }
         OpsKind::UnTracked(prep) => {
-            let [log_probs, entropy, lse] = B::lm_linear_log_probs(x, weight, targets, temperature);
-            (prep.finish(log_probs), entropy, lse)
+            let ([log_probs, entropy], left) =
+                B::lm_linear_log_probs(x, weight, targets, temperature, false);
+            (prep.finish(log_probs), entropy, left.lse)
         }
     };
-    let untracked = <Autodiff<B, C> as AutodiffBackend>::from_inner;
-    [log_probs, untracked(entropy), untracked(lse)]
+    let left = LogitsLeft {
+        lse: untracked::<B, C>(lse),
+        logits: None,
+    };
+    ([log_probs, untracked::<B, C>(entropy)], left)
 }
 
 pub(super) fn with_entropy<B: LmOps, C: CheckpointStrategy>(
@@ -161,9 +170,8 @@ pub(super) fn with_entropy<B: LmOps, C: CheckpointStrategy>(
     let (x, weight) = (x.primitive, weight.primitive);
     match prep.compute_bound().stateful() {
         OpsKind::Tracked(prep) => {
-            let ([log_probs, entropy, _], saved) = kept::<B>(x, weight, targets, temperature);
-            let rows = [log_probs, entropy.clone()].map(tensor::<B, 1>);
-            let both = primitive(Tensor::stack::<2>(rows.into(), 0));
+            let ([log_probs, entropy], saved) = kept::<B>(x, weight, targets, temperature);
+            let both = stacked::<B>([log_probs, entropy.clone()]);
             prep.finish((saved, entropy), both)
         }
         OpsKind::UnTracked(prep) => prep.finish(B::lm_linear_log_probs_and_entropy(

@@ -1,8 +1,7 @@
 //! Hand-written backward passes for any backend.
 //!
-//! Each operation becomes one node of the graph. Its state holds the inputs
-//! that the backward pass needs (cheap handles), and the work for a parent
-//! without gradient is skipped.
+//! Each operation becomes one node of the graph. Its state holds the inputs that the backward pass needs (cheap
+//! handles), and the work for a parent without gradient is skipped.
 
 mod attention;
 mod linear;
@@ -22,9 +21,10 @@ use burn::{
 };
 
 use crate::{
-    LmOps, Needs, ScoredWithGrads, SeqBounds,
-    ops::{AdamW, CacheRow},
+    bounds::SeqBounds,
+    lm_ops::LmOps,
     sampling::SampleRow,
+    types::{AdamW, CacheRow, HeadGrads, LogitsLeft, Needs},
 };
 
 impl<B: LmOps, C: CheckpointStrategy> LmOps for Autodiff<B, C> {
@@ -59,7 +59,7 @@ impl<B: LmOps, C: CheckpointStrategy> LmOps for Autodiff<B, C> {
     }
 
     /// # Panics
-    /// If `x` asks for a gradient, which would be lost without a word.
+    /// If `x` asks for a gradient, which would be lost silently.
     fn lm_linear_quantized(
         x: FloatTensor<Self>,
         weight: QuantizedTensor<Self>,
@@ -89,12 +89,14 @@ impl<B: LmOps, C: CheckpointStrategy> LmOps for Autodiff<B, C> {
         (out, lse)
     }
 
+    /// Hands out no logits: the node of the graph holds those that its backward pass needs.
     fn lm_linear_log_probs(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         targets: IntTensor<Self>,
         temperature: f64,
-    ) -> [FloatTensor<Self>; 3] {
+        _: bool,
+    ) -> ([FloatTensor<Self>; 2], LogitsLeft<FloatTensor<Self>>) {
         log_probs::linear_log_probs::<B, C>(x, weight, targets, temperature)
     }
 
@@ -115,14 +117,11 @@ impl<B: LmOps, C: CheckpointStrategy> LmOps for Autodiff<B, C> {
         temperature: f64,
         grad: FloatTensor<Self>,
         needs: Needs,
-    ) -> ScoredWithGrads<FloatTensor<Self>> {
+    ) -> ([FloatTensor<Self>; 2], HeadGrads<FloatTensor<Self>>) {
         let [x, weight, grad] = [x, weight, grad].map(Self::inner);
-        let found = B::lm_linear_log_probs_with_grads(x, weight, targets, temperature, grad, needs);
-        ScoredWithGrads {
-            scored: found.scored.map(Self::from_inner),
-            dx: found.dx.map(Self::from_inner),
-            dweight: found.dweight.map(Self::from_inner),
-        }
+        let (scored, grads) =
+            B::lm_linear_log_probs_with_grads(x, weight, targets, temperature, grad, needs);
+        (scored.map(Self::from_inner), grads.map(Self::from_inner))
     }
 
     fn lm_adamw(

@@ -13,7 +13,7 @@ use burn::{
 };
 
 use super::register;
-use crate::LmOps;
+use crate::lm_ops::LmOps;
 
 #[derive(Debug)]
 struct RmsNorm {

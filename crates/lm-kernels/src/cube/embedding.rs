@@ -1,7 +1,7 @@
 //! The gradient of the embedding table.
 //!
-//! Every token finds the next one with its number; then the first token of each number adds up the gradients along this chain
-//! and writes the row. Nothing is added atomically, so the order of the sum is that of the tokens.
+//! Every position finds the next one with the same token id; then the first position of each id adds up the gradients
+//! along this chain and writes the row. Nothing is added atomically, so the order of the sum is that of the positions.
 
 use burn::tensor::{DType, Shape, Tensor, TensorMetadata, backend::Backend};
 use burn_cubecl::{CubeRuntime, cubecl, tensor::CubeTensor};
@@ -10,7 +10,8 @@ use cubecl::prelude::*;
 use super::launch::{addresses, dense, elementwise, empty, grid, owned, units};
 use crate::convert::{primitive, tensor};
 
-/// For each token the next one with the same number, or the number of tokens if there is none; and whether none came before.
+/// For each position the next one with the same token id, or the number of positions if there is none; and whether none
+/// came before.
 #[cube(launch, address_type = "dynamic")]
 fn chain_kernel<I: Int>(
     ids: &Array<I>,
@@ -40,7 +41,7 @@ fn chain_kernel<I: Int>(
     is_first[token] = first;
 }
 
-/// One cube for each token; those that are not the first of their number have nothing to do.
+/// One cube for each position; those that are not the first of their id have nothing to do.
 #[cube(launch, address_type = "dynamic")]
 fn sum_kernel<I: Int, G: Float>(
     ids: &Array<I>,

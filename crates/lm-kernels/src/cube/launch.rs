@@ -23,10 +23,7 @@ pub(super) fn dense<R: CubeRuntime>(x: CubeTensor<R>) -> CubeTensor<R> {
 /// A dense tensor that may be written: the same buffer if nobody else holds it, a copy otherwise.
 pub(super) fn owned<R: CubeRuntime>(x: CubeTensor<R>) -> CubeTensor<R> {
     let x = dense(x);
-    match x.can_mut() {
-        true => x,
-        false => dense(x.copy()),
-    }
+    if x.can_mut() { x } else { dense(x.copy()) }
 }
 
 /// A dense tensor with undefined elements, on the device of `like`.

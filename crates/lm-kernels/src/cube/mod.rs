@@ -1,8 +1,8 @@
 //! CubeCL kernels for every backend of burn-cubecl: CUDA and Vulkan run the same source.
 //!
-//! Tensors are stored in single precision, F16 or BF16; sums, exponentials and products are taken in single precision. A
-//! tensor in double precision, and one without elements, goes to the default body, which notes it
-//! (see [`bodies`](crate::bodies)). The matrix products and looking up the embedding table are Burn's.
+//! Tensors are stored in single precision, F16 or BF16; sums, exponentials and products are taken in single precision.
+//! A tensor in double precision, and one without elements, goes to the default body, which notes it (see
+//! [`bodies`](crate::bodies)). The matrix products and looking up the embedding table are Burn's.
 //!
 //! Nothing here adds atomically: every sum has an order that depends on the shapes only.
 
@@ -23,13 +23,11 @@ use burn_cubecl::{
 };
 
 use crate::{
-    LmOps, LogProbsGrad, LogitsLeft, Needs, ScoredWithGrads, SeqBounds,
-    bodies::default_body_runs,
-    convert::{ints, primitive, tensor},
-    lm_ops::forward_then_backward,
-    ops::{AdamW, CacheRow},
-    reference,
+    bounds::SeqBounds,
+    fallback,
+    lm_ops::{LmOps, forward_then_backward},
     sampling::SampleRow,
+    types::{AdamW, CacheRow, HeadGrads, LogProbsGrad, LogitsLeft, Needs},
 };
 use launch::taken;
 use log_probs::Scored;
@@ -45,10 +43,10 @@ where
 {
     fn lm_rms_norm(x: CubeTensor<R>, weight: CubeTensor<R>, eps: f64) -> CubeTensor<R> {
         if taken(&[&x, &weight]) {
-            return norm::rms_norm(x, weight, eps);
+            norm::rms_norm(x, weight, eps)
+        } else {
+            fallback::rms_norm::<Self>(x, weight, eps)
         }
-        default_body_runs();
-        primitive(reference::rms_norm::<Self>(tensor(x), tensor(weight), eps))
     }
 
     fn lm_rms_norm_bwd(
@@ -58,12 +56,10 @@ where
         grad: CubeTensor<R>,
     ) -> (CubeTensor<R>, CubeTensor<R>) {
         if taken(&[&x, &weight, &grad]) {
-            return norm::backward([x, weight, grad], None, eps);
+            norm::backward([x, weight, grad], None, eps)
+        } else {
+            fallback::rms_norm_bwd::<Self>(x, weight, eps, grad)
         }
-        default_body_runs();
-        let (dx, dw) =
-            reference::rms_norm_bwd::<Self>(tensor(x), tensor(weight), eps, tensor(grad));
-        (primitive(dx), primitive(dw))
     }
 
     fn lm_norm_rope(
@@ -74,17 +70,10 @@ where
         eps: f64,
     ) -> CubeTensor<R> {
         if taken(&[&x, &weight, &cos, &sin]) {
-            return norm::norm_rope([x, weight, cos, sin], eps);
+            norm::norm_rope([x, weight, cos, sin], eps)
+        } else {
+            fallback::norm_rope::<Self>(x, weight, cos, sin, eps)
         }
-        default_body_runs();
-        let (x, weight) = (tensor(x), tensor(weight));
-        primitive(reference::norm_rope::<Self>(
-            x,
-            weight,
-            tensor(cos),
-            tensor(sin),
-            eps,
-        ))
     }
 
     fn lm_norm_rope_bwd(
@@ -96,21 +85,18 @@ where
         grad: CubeTensor<R>,
     ) -> (CubeTensor<R>, CubeTensor<R>) {
         if taken(&[&x, &weight, &cos, &sin, &grad]) {
-            return norm::backward([x, weight, grad], Some([cos, sin]), eps);
+            norm::backward([x, weight, grad], Some([cos, sin]), eps)
+        } else {
+            fallback::norm_rope_bwd::<Self>(x, weight, cos, sin, eps, grad)
         }
-        default_body_runs();
-        let (x, weight, grad) = (tensor(x), tensor(weight), tensor(grad));
-        let (dx, dw) =
-            reference::norm_rope_bwd::<Self>(x, weight, tensor(cos), tensor(sin), eps, grad);
-        (primitive(dx), primitive(dw))
     }
 
     fn lm_swiglu(gate: CubeTensor<R>, up: CubeTensor<R>) -> CubeTensor<R> {
         if taken(&[&gate, &up]) {
-            return swiglu::swiglu(gate, up);
+            swiglu::swiglu(gate, up)
+        } else {
+            fallback::swiglu::<Self>(gate, up)
         }
-        default_body_runs();
-        primitive(reference::swiglu::<Self>(tensor(gate), tensor(up)))
     }
 
     fn lm_swiglu_bwd(
@@ -119,23 +105,18 @@ where
         grad: CubeTensor<R>,
     ) -> (CubeTensor<R>, CubeTensor<R>) {
         if taken(&[&gate, &up, &grad]) {
-            return swiglu::swiglu_bwd([gate, up, grad]);
+            swiglu::swiglu_bwd([gate, up, grad])
+        } else {
+            fallback::swiglu_bwd::<Self>(gate, up, grad)
         }
-        default_body_runs();
-        let (dgate, dup) = reference::swiglu_bwd::<Self>(tensor(gate), tensor(up), tensor(grad));
-        (primitive(dgate), primitive(dup))
     }
 
     fn lm_embedding_bwd(ids: CubeTensor<R>, vocab: usize, grad: CubeTensor<R>) -> CubeTensor<R> {
         if taken(&[&grad]) {
-            return embedding::embedding_bwd::<Self, R>(ids, vocab, grad);
+            embedding::embedding_bwd::<Self, R>(ids, vocab, grad)
+        } else {
+            fallback::embedding_bwd::<Self>(ids, vocab, grad)
         }
-        default_body_runs();
-        primitive(reference::embedding_bwd::<Self>(
-            ints(ids),
-            vocab,
-            tensor(grad),
-        ))
     }
 
     fn lm_attention(
@@ -146,12 +127,10 @@ where
         scale: f64,
     ) -> (CubeTensor<R>, CubeTensor<R>) {
         if attention::fits(&[&q, &k, &v]) {
-            return attention::attention([q, k, v], bounds, scale);
+            attention::attention([q, k, v], bounds, scale)
+        } else {
+            fallback::attention::<Self>([q, k, v], bounds, scale)
         }
-        default_body_runs();
-        let (out, lse) =
-            reference::attention::<Self>(tensor(q), tensor(k), tensor(v), bounds, scale);
-        (primitive(out), primitive(lse))
     }
 
     fn lm_attention_bwd(
@@ -164,15 +143,10 @@ where
     ) -> [CubeTensor<R>; 3] {
         let [q, k, v] = &qkv;
         if attention::fits(&[q, k, v, &grad]) {
-            return attention::attention_bwd(qkv, [out, lse, grad], bounds, scale);
+            attention::attention_bwd(qkv, [out, lse, grad], bounds, scale)
+        } else {
+            fallback::attention_bwd::<Self>(qkv, out, lse, bounds, scale, grad)
         }
-        default_body_runs();
-        let saved = reference::SavedAttention {
-            qkv: qkv.map(tensor),
-            out: tensor(out),
-            lse: tensor(lse),
-        };
-        reference::attention_bwd::<Self>(saved, bounds, scale, tensor(grad)).map(primitive)
     }
 
     fn lm_cached_attention(
@@ -183,12 +157,10 @@ where
     ) -> (CubeTensor<R>, [CubeTensor<R>; 2]) {
         let ([q, k, v], [keys, values]) = (&qkv, &cache);
         if attention::fits(&[q, k, v, keys, values]) {
-            return attention::cached_attention(qkv, cache, rows, scale);
+            attention::cached_attention(qkv, cache, rows, scale)
+        } else {
+            fallback::cached_attention::<Self>(qkv, cache, rows, scale)
         }
-        default_body_runs();
-        let (out, cache) =
-            reference::cached_attention::<Self>(qkv.map(tensor), cache.map(tensor), rows, scale);
-        (primitive(out), cache.map(primitive))
     }
 
     fn lm_linear_log_probs(
@@ -196,36 +168,14 @@ where
         weight: CubeTensor<R>,
         targets: CubeTensor<R>,
         temperature: f64,
-    ) -> [CubeTensor<R>; 3] {
+        keep_logits: bool,
+    ) -> ([CubeTensor<R>; 2], LogitsLeft<CubeTensor<R>>) {
         if taken(&[&x, &weight]) {
-            return log_probs::forward::<Self, R>(Scored {
-                x,
-                weight,
-                targets,
-                temperature,
-            });
+            let scored = Scored::new([x, weight, targets], temperature);
+            log_probs::forward::<Self, R>(scored, keep_logits)
+        } else {
+            fallback::linear_log_probs::<Self>(x, weight, targets, temperature)
         }
-        default_body_runs();
-        let (x, weight) = (tensor(x), tensor(weight));
-        reference::linear_log_probs::<Self>(x, weight, ints(targets), temperature).map(primitive)
-    }
-
-    fn lm_linear_log_probs_kept(
-        x: CubeTensor<R>,
-        weight: CubeTensor<R>,
-        targets: CubeTensor<R>,
-        temperature: f64,
-    ) -> ([CubeTensor<R>; 3], Option<CubeTensor<R>>) {
-        if taken(&[&x, &weight]) {
-            return log_probs::forward_kept::<Self, R>(Scored {
-                x,
-                weight,
-                targets,
-                temperature,
-            });
-        }
-        let scored = Self::lm_linear_log_probs(x, weight, targets, temperature);
-        (scored, None)
     }
 
     fn lm_linear_log_probs_bwd(
@@ -236,26 +186,21 @@ where
         temperature: f64,
         grad: LogProbsGrad<CubeTensor<R>>,
         needs: Needs,
-    ) -> (Option<CubeTensor<R>>, Option<CubeTensor<R>>) {
+    ) -> HeadGrads<CubeTensor<R>> {
         if taken(&[&x, &weight, &grad.log_probs]) {
-            let scored = Scored {
+            let scored = Scored::new([x, weight, targets], temperature);
+            log_probs::backward::<Self, R>(scored, left, grad, needs)
+        } else {
+            fallback::linear_log_probs_bwd::<Self>(
                 x,
                 weight,
                 targets,
+                left,
                 temperature,
-            };
-            return log_probs::backward::<Self, R>(scored, left, grad, needs);
+                grad,
+                needs,
+            )
         }
-        default_body_runs();
-        let saved = reference::SavedLogProbs {
-            x: tensor(x),
-            weight: tensor(weight),
-            targets: ints(targets),
-            lse: tensor(left.lse),
-        };
-        let (dx, dw) =
-            reference::linear_log_probs_bwd::<Self>(saved, temperature, grad.map(tensor), needs);
-        (dx.map(primitive), dw.map(primitive))
     }
 
     fn lm_linear_log_probs_with_grads(
@@ -265,17 +210,13 @@ where
         temperature: f64,
         grad: CubeTensor<R>,
         needs: Needs,
-    ) -> ScoredWithGrads<CubeTensor<R>> {
+    ) -> ([CubeTensor<R>; 2], HeadGrads<CubeTensor<R>>) {
         if taken(&[&x, &weight, &grad]) {
-            let scored = Scored {
-                x,
-                weight,
-                targets,
-                temperature,
-            };
-            return log_probs::forward_and_backward::<Self, R>(scored, grad, needs);
+            let scored = Scored::new([x, weight, targets], temperature);
+            log_probs::forward_and_backward::<Self, R>(scored, grad, needs)
+        } else {
+            forward_then_backward::<Self>(x, weight, targets, temperature, grad, needs)
         }
-        forward_then_backward::<Self>(x, weight, targets, temperature, grad, needs)
     }
 
     fn lm_adamw(
@@ -286,19 +227,17 @@ where
         hp: &AdamW,
     ) -> [CubeTensor<R>; 3] {
         if taken(&[&param, &grad, &m, &v]) {
-            return optim::adamw([param, grad, m, v], hp);
+            optim::adamw([param, grad, m, v], hp)
+        } else {
+            fallback::adamw::<Self>(param, grad, m, v, hp)
         }
-        default_body_runs();
-        reference::adamw::<Self>(tensor(param), tensor(grad), tensor(m), tensor(v), hp)
-            .map(primitive)
     }
 
     fn lm_sample(logits: CubeTensor<R>, rows: &[SampleRow]) -> (CubeTensor<R>, CubeTensor<R>) {
         if sample::fits(&logits) {
-            return sample::sample(logits, rows, I::dtype());
+            sample::sample(logits, rows, I::dtype())
+        } else {
+            fallback::sample::<Self>(logits, rows)
         }
-        default_body_runs();
-        let (ids, log_probs) = reference::sample::<Self>(tensor(logits), rows);
-        (ids.into_primitive(), primitive(log_probs))
     }
 }

@@ -95,7 +95,7 @@ fn rope_forward_kernel<X: Float, W: Float, C: Float>(
     }
 }
 
-/// The gradient behind the normalisation at column `i` of a row: turned back by the rotation if there is one.
+/// The gradient behind the normalisation at column `i` of a row: rotated back if there is a rotation.
 #[cube]
 fn incoming<X: Float, C: Float>(
     grad: &Array<X>,
@@ -273,7 +273,7 @@ pub(super) fn backward<R: CubeRuntime>(
     let (rows, dim) = sizes(&x, &weight);
     let rotated = angles.is_some();
     let heads = if rotated { x.shape()[1] } else { 1 };
-    // Without a rotation the kernel does not read them, but a kernel has all its arguments.
+    // Without a rotation the kernel does not read them, but every argument of a launch must be given.
     let [cos, sin] = angles
         .unwrap_or([weight.clone(), weight.clone()])
         .map(dense);

@@ -5,7 +5,7 @@ use burn_cubecl::{CubeRuntime, cubecl, tensor::CubeTensor};
 use cubecl::prelude::*;
 
 use super::launch::{addresses, dense, elementwise, owned, units};
-use crate::{ops::AdamW, reference::step_sizes};
+use crate::types::AdamW;
 
 /// [`AdamW`] as the kernel takes it.
 #[derive(CubeLaunch, CubeType)]
@@ -56,7 +56,7 @@ pub(super) fn adamw<R: CubeRuntime>(
 ) -> [CubeTensor<R>; 3] {
     let elements = param.shape().num_elements();
     let ([param, m, v], grad) = ([param, m, v].map(owned), dense(grad));
-    let (size, root) = step_sizes(hp);
+    let (size, root) = hp.step_sizes();
     let settings = SettingsLaunch::new(
         (1.0 - hp.lr * hp.weight_decay) as f32,
         hp.beta1 as f32,

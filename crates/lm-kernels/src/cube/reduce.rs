@@ -8,7 +8,7 @@ use cubecl::prelude::*;
 #[cube]
 pub(super) fn cube_sum(value: f32, scratch: &mut SharedMemory<f32>) -> f32 {
     let unit = UNIT_POS;
-    // Whoever still reads the last result must have done so.
+    // All units must have read the last result before it is overwritten.
     sync_cube();
     scratch[unit as usize] = value;
     sync_cube();

@@ -1,5 +1,4 @@
-//! Reading tensors as slices, writing outputs without clearing them first, and
-//! reusing scratch memory.
+//! Reading tensors as slices, writing outputs without clearing them first, and reusing scratch memory.
 
 use std::{cell::Cell, mem::MaybeUninit};
 
@@ -54,9 +53,10 @@ fn dense(tensor: FlexTensor) -> FlexTensor {
 
 /// `tensor` in the type of the operation's input.
 pub(super) fn cast(tensor: FlexTensor, dtype: DType) -> FlexTensor {
-    match tensor.dtype() == dtype {
-        true => tensor,
-        false => Flex::float_cast(tensor, dtype.into()),
+    if tensor.dtype() == dtype {
+        tensor
+    } else {
+        Flex::float_cast(tensor, dtype.into())
     }
 }
 
@@ -108,8 +108,7 @@ impl InPlace {
     }
 }
 
-/// An output that has not been written yet. Clearing it first would cost as
-/// much as many of the operations.
+/// An output that has not been written yet. Clearing it first would cost as much as many of the operations.
 pub(super) struct Output(Vec<f32>);
 
 impl Output {
@@ -153,8 +152,8 @@ thread_local! {
 
 /// Lends `len` floats of unspecified value, kept between calls on this thread.
 ///
-/// The buffer is taken out while it is lent, so a nested call, as when a
-/// waiting thread steals another task, finds none and makes its own.
+/// The buffer is taken out while it is lent, so a nested call, as when a waiting thread steals another task, finds none
+/// and makes its own.
 pub(super) fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
     let mut buffer = SCRATCH.take();
     if buffer.len() < len {

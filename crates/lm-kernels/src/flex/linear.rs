@@ -5,9 +5,9 @@ use burn_flex::{FlexQTensor, FlexTensor};
 
 use super::{
     buffer::{Input, Output, cast, integers, tensor},
-    few_rows::{is_few, products},
     matrix::{Mat, MatMut, Threads, multiply},
     parallel::for_chunks,
+    skinny::{is_skinny, products},
     weight::Weight,
 };
 
@@ -27,7 +27,7 @@ fn product(x: FlexTensor, weight: &Weight) -> FlexTensor {
     let x = Input::new(x);
     let (rows, outputs) = (x.dim(0), weight.rows());
     let mut out = Output::new(rows * outputs);
-    if is_few(rows, outputs) {
+    if is_skinny(rows, outputs) {
         let slots = out.slots(rows * outputs);
         products(&x, rows, vec![(weight, slots)]);
     } else {
@@ -40,7 +40,10 @@ fn product(x: FlexTensor, weight: &Weight) -> FlexTensor {
 
 pub(super) fn linears(x: FlexTensor, weights: Vec<FlexTensor>) -> Vec<FlexTensor> {
     let rows = x.shape()[0];
-    if !weights.iter().all(|weight| is_few(rows, weight.shape()[0])) {
+    if !weights
+        .iter()
+        .all(|weight| is_skinny(rows, weight.shape()[0]))
+    {
         return weights
             .into_iter()
             .map(|weight| linear(x.clone(), weight))
@@ -114,8 +117,7 @@ pub(super) fn embedding_bwd(ids: FlexTensor, vocab: usize, grad: FlexTensor) -> 
     let (ids, grad) = (integers(ids), Input::new(grad));
     let dim = grad.dim(1);
     let mut table = vec![0.0; vocab * dim];
-    // One thread: the rows of a token must be added in order, and this is a
-    // small part of a step.
+    // One thread: the rows of a token must be added in order, and this is a small part of a step.
     for (id, grad) in ids.into_iter().zip(grad.chunks_exact(dim)) {
         let row = &mut table[id * dim..][..dim];
         row.iter_mut().zip(grad).for_each(|(sum, x)| *sum += x);

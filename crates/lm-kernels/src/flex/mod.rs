@@ -1,11 +1,9 @@
 //! Hand-written CPU kernels for the Flex backend.
 //!
-//! Kernels work on 32-bit floats; tensors of another type are converted on the
-//! way in and out.
+//! Kernels work on 32-bit floats; tensors of another type are converted on the way in and out.
 
 mod attention;
 mod buffer;
-mod few_rows;
 mod linear;
 mod log_probs;
 mod matrix;
@@ -14,6 +12,7 @@ mod parallel;
 mod pointwise;
 mod sample;
 mod simd;
+mod skinny;
 mod weight;
 
 use burn::backend::Flex;
@@ -21,13 +20,14 @@ use burn::tensor::DType;
 use burn_flex::{FlexQTensor, FlexTensor};
 
 use crate::{
-    LmOps, LogProbsGrad, LogitsLeft, Needs, ScoredWithGrads, SeqBounds,
-    ops::{AdamW, CacheRow},
+    bounds::SeqBounds,
+    lm_ops::LmOps,
     sampling::SampleRow,
+    types::{AdamW, CacheRow, HeadGrads, LogProbsGrad, LogitsLeft, Needs},
 };
 
 impl LmOps for Flex {
-    /// CPUs without instructions for narrow numbers would convert at every operation.
+    /// CPUs without instructions for BF16 would convert at every operation.
     fn lm_activations(_: DType) -> DType {
         DType::F32
     }
@@ -136,17 +136,9 @@ impl LmOps for Flex {
         weight: FlexTensor,
         targets: FlexTensor,
         temperature: f64,
-    ) -> [FlexTensor; 3] {
-        log_probs::forward(x, weight, targets, temperature)
-    }
-
-    fn lm_linear_log_probs_kept(
-        x: FlexTensor,
-        weight: FlexTensor,
-        targets: FlexTensor,
-        temperature: f64,
-    ) -> ([FlexTensor; 3], Option<FlexTensor>) {
-        log_probs::forward_kept(x, weight, targets, temperature)
+        keep_logits: bool,
+    ) -> ([FlexTensor; 2], LogitsLeft<FlexTensor>) {
+        log_probs::forward([x, weight, targets], temperature, keep_logits)
     }
 
     fn lm_linear_log_probs_bwd(
@@ -157,7 +149,7 @@ impl LmOps for Flex {
         temperature: f64,
         grad: LogProbsGrad<FlexTensor>,
         needs: Needs,
-    ) -> (Option<FlexTensor>, Option<FlexTensor>) {
+    ) -> HeadGrads<FlexTensor> {
         log_probs::backward([x, weight, targets], left, grad, temperature, needs)
     }
 
@@ -168,7 +160,7 @@ impl LmOps for Flex {
         temperature: f64,
         grad: FlexTensor,
         needs: Needs,
-    ) -> ScoredWithGrads<FlexTensor> {
+    ) -> ([FlexTensor; 2], HeadGrads<FlexTensor>) {
         let inputs = [x, weight, targets];
         log_probs::forward_and_backward(inputs, temperature, grad, needs)
     }

@@ -7,7 +7,7 @@ use super::{
     parallel::for_tasks,
     simd::vectorised,
 };
-use crate::{ops::AdamW, reference::step_sizes};
+use crate::types::AdamW;
 
 /// Elements per task.
 const ELEMENTS: usize = 1 << 14;
@@ -29,7 +29,7 @@ struct Coefficients {
 
 impl Coefficients {
     fn new(hp: &AdamW) -> Self {
-        let (size, root) = step_sizes(hp);
+        let (size, root) = hp.step_sizes();
         Self {
             beta1: hp.beta1 as f32,
             beta2: hp.beta2 as f32,

@@ -1,7 +1,6 @@
 //! Sharing loops between threads.
 //!
-//! Work is cut at places that depend on the shapes only, so results do not
-//! depend on the number of threads.
+//! Work is cut at places that depend on the shapes only, so results do not depend on the number of threads.
 
 use rayon::prelude::*;
 
@@ -9,10 +8,10 @@ use rayon::prelude::*;
 const PARALLEL_WORK: usize = 1 << 15;
 
 /// Parts into which the tasks of one thread are cut at least, if there are as many.
-const HANDFULS: usize = 4;
+const BATCHES_PER_THREAD: usize = 4;
 
-/// Runs `f` on every chunk of `out` with the chunk's number; `work` is the
-/// number of elements that all chunks together visit.
+/// Runs `f` on every chunk of `out` with the chunk's number; `work` is the number of elements that all chunks together
+/// visit.
 pub(super) fn for_chunks<T: Send>(
     out: &mut [T],
     chunk: usize,
@@ -31,7 +30,8 @@ pub(super) fn for_chunks<T: Send>(
     }
 }
 
-/// [`for_chunks`] over two outputs at once; `a` and `b` are cut into as many chunks, which visit `work` elements together.
+/// [`for_chunks`] over two outputs at once; `a` and `b` are cut into as many chunks, which visit `work` elements
+/// together.
 pub(super) fn for_chunks2<T: Send, U: Send>(
     work: usize,
     (a, chunk_a): (&mut [T], usize),
@@ -53,8 +53,8 @@ pub(super) fn for_tasks<T: Send>(tasks: Vec<T>, work: usize, f: impl Fn(T) + Sen
     if tasks.len() < 2 || work < PARALLEL_WORK {
         tasks.into_iter().for_each(f);
     } else {
-        // Handing over costs as much as a small task takes, and tasks differ in size: a few handfuls for each thread.
-        let together = (tasks.len() / (HANDFULS * rayon::current_num_threads())).max(1);
+        // Dispatching costs as much as a small task, and tasks differ in size: a few batches for each thread.
+        let together = (tasks.len() / (BATCHES_PER_THREAD * rayon::current_num_threads())).max(1);
         tasks.into_par_iter().with_max_len(together).for_each(f);
     }
 }

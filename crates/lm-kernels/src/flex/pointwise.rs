@@ -242,27 +242,27 @@ vectorised! {
     ) {
         let (x, weight, grad) = inputs;
         let (dim, half) = (weight.len(), weight.len() / 2);
-        let mut turned = vec![0.0; heads * dim];
+        let mut rotated = vec![0.0; heads * dim];
         let tokens = x.chunks_exact(heads * dim).zip(grad.chunks_exact(heads * dim));
         let turns = turn.0.chunks_exact(half).zip(turn.1.chunks_exact(half));
         for (((x, grad), (cos, sin)), dx) in
             tokens.zip(turns).zip(dx.chunks_exact_mut(heads * dim))
         {
-            // The gradient before the rotation: turn it back.
-            for (g, turned) in grad.chunks_exact(dim).zip(turned.chunks_exact_mut(dim)) {
-                let ((ga, gb), (ta, tb)) = (g.split_at(half), turned.split_at_mut(half));
+            // The gradient before the rotation: rotate it back.
+            for (g, rotated) in grad.chunks_exact(dim).zip(rotated.chunks_exact_mut(dim)) {
+                let ((ga, gb), (ta, tb)) = (g.split_at(half), rotated.split_at_mut(half));
                 for i in 0..half {
                     ta[i] = ga[i] * cos[i] + gb[i] * sin[i];
                     tb[i] = gb[i] * cos[i] - ga[i] * sin[i];
                 }
             }
-            norm_heads_bwd(x, weight, &turned, eps, dx, dweight);
+            norm_heads_bwd(x, weight, &rotated, eps, dx, dweight);
         }
     }
 }
 
-/// The backward pass of the normalisation of rows as long as `weight`: with
-/// `r = 1/rms`, `dx = r·grad·weight − x·r³·mean(x·grad·weight)`.
+/// The backward pass of the normalisation of rows as long as `weight`: with `r = 1/rms`,
+/// `dx = r·grad·weight − x·r³·mean(x·grad·weight)`.
 #[inline(always)]
 fn norm_heads_bwd(
     x: &[f32],

@@ -1,9 +1,8 @@
 //! Vectorised loops without intrinsics.
 //!
-//! [`vectorised!`] compiles a function body once per instruction set and picks
-//! one when it runs; the compiler vectorises plain loops, provided that sums
-//! are kept in [`LANES`] independent partial sums and that exponentials do not
-//! call the C library.
+//! [`vectorised!`] compiles a function body once per instruction set and picks one when it runs; the compiler
+//! vectorises plain loops, provided that sums are kept in [`LANES`] independent partial sums and that exponentials do
+//! not call the C library.
 
 /// Partial sums kept apart: one AVX-512 register, two AVX2 ones, four NEON ones.
 pub(super) const LANES: usize = 16;
@@ -45,12 +44,10 @@ macro_rules! vectorised {
 }
 pub(super) use vectorised;
 
-/// `eˣ` to within 2 units in the last place for `x` in [-87, 88], which is
-/// where others are clamped to. NaN stays NaN.
+/// `eˣ` to within 2 units in the last place for `x` in [-87, 88], which is where others are clamped to. NaN stays NaN.
 ///
-/// With `n` the nearest integer to `x/ln 2`, `eˣ = 2ⁿ·eʳ` and `|r| ≤ ln 2 / 2`;
-/// `eʳ` is Cephes' polynomial. Adding `1.5·2²³` rounds to an integer and leaves
-/// it in the low bits, from where a shift moves it into the exponent.
+/// With `n` the nearest integer to `x/ln 2`, `eˣ = 2ⁿ·eʳ` and `|r| ≤ ln 2 / 2`; `eʳ` is Cephes' polynomial. Adding
+/// `1.5·2²³` rounds to an integer and leaves it in the low bits, from where a shift moves it into the exponent.
 #[inline(always)]
 pub(super) fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0;
@@ -78,8 +75,8 @@ pub(super) fn sigmoid(x: f32) -> f32 {
 
 /// Adds the partial sums pairwise, in a fixed order.
 ///
-/// The sums go through memory: otherwise the compiler shapes the registers of
-/// the loop before after the last additions here, and uses a quarter of them.
+/// The sums go through memory: otherwise the compiler vectorises the preceding loop as the last additions here need it,
+/// and uses a quarter of the registers' width.
 #[inline(always)]
 pub(super) fn total(lanes: [f32; LANES]) -> f32 {
     let mut lanes = std::hint::black_box(lanes);
@@ -147,11 +144,11 @@ pub(super) fn exp_row(x: &mut [f32]) -> (f32, f32) {
     (max, total(lanes) + rest)
 }
 
-/// Floats in a line of the cache.
+/// Floats in a cache line.
 pub(super) const LINE: usize = 16;
 
-/// Asks for the line of the cache at an address, which may be any. Rows of a weight are too short for the processor to see by
-/// itself where several of them go on.
+/// Prefetches the cache line of an address, which may be any. Rows of a weight are too short for the hardware
+/// prefetcher to recognise several streams of them.
 #[inline(always)]
 pub(super) fn prefetch(at: *const f32) {
     #[cfg(target_arch = "x86_64")]

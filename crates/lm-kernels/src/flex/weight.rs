@@ -1,8 +1,8 @@
 //! Matrices of weights in the precision they are stored in.
 //!
-//! A weight in BF16 or in 8 bits is widened a few rows at a time, into scratch memory that
-//! stays in the cache, so that it takes half or a quarter of the memory of one in 32 bits and
-//! is read from there at half or a quarter of the cost. Sums are taken in 32 bits.
+//! A weight in BF16 or in 8 bits is widened a few rows at a time, into scratch memory that stays in the cache, so that
+//! it takes half or a quarter of the memory of one in 32 bits and is read from there at half or a quarter of the cost.
+//! Sums are taken in 32 bits.
 
 use burn::tensor::quantization::{QTensorPrimitive, QuantLevel};
 use burn::tensor::{DType, Shape};
@@ -156,14 +156,12 @@ impl Weight {
                 block,
             }) => {
                 let values = &values.storage::<i8>()[place.clone()];
-                // A block that goes on in the next row is none that a row could be multiplied with.
-                match self.cols().is_multiple_of(*block) {
-                    true => Stored::Quantized(
-                        values,
-                        &weight.scales()[place.start / block..place.end / block],
-                        *block,
-                    ),
-                    false => Stored::Quantized(values, &[], 1),
+                // Blocks that run across rows cannot be applied row by row.
+                if self.cols().is_multiple_of(*block) {
+                    let scales = &weight.scales()[place.start / block..place.end / block];
+                    Stored::Quantized(values, scales, *block)
+                } else {
+                    Stored::Quantized(values, &[], 1)
                 }
             }
         }
@@ -187,8 +185,8 @@ impl Weight {
 
     /// `out [n, out] = scale · x [n, in] · weightᵀ`.
     ///
-    /// A narrow weight is cut into pieces of at least [`ROWS`] rows where it has as many: a product
-    /// with fewer columns might round otherwise for few rows of `x` than for many.
+    /// A narrow weight is cut into pieces of at least [`ROWS`] rows where it has as many: a product with fewer columns
+    /// might round otherwise for few rows of `x` than for many.
     pub(super) fn project(&self, out: MatMut<'_>, x: Mat<'_>, scale: f32) {
         if let Self::Full(input) = self {
             let weight = Mat::new(input, self.rows(), self.cols());

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use tch::{Device, Kind, Tensor};
 
-use crate::{SeqBounds, Span};
+use crate::bounds::{SeqBounds, Span};
 
 /// Queries at once after a context, where the kernel needs a mask `[queries, keys]`.
 const BLOCK: usize = 512;

@@ -5,7 +5,7 @@ use tch::{Kind, Tensor};
 use super::attention::attention;
 use crate::{
     SeqBounds,
-    ops::{CacheRow, with_queries},
+    types::{CacheRow, with_queries},
 };
 
 /// See [`ops::cached_attention`](crate::ops::cached_attention). The halves of the cache are written in place.

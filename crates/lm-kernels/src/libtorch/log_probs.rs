@@ -3,8 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::full;
-use crate::reference::LEAST_LOG_PROB;
-use crate::{LogProbsGrad, Needs};
+use crate::types::{HeadGrads, LEAST_LOG_PROB, LogProbsGrad, Needs};
 
 /// Rows of logits held at once, unless the vocabulary is large.
 const ROWS: i64 = 512;
@@ -33,28 +32,21 @@ impl Problem {
         }
     }
 
-    /// Log-probabilities, entropies and log-sum-exp of the scaled logits, each `[T]`.
-    pub(super) fn statistics(&self) -> [Tensor; 3] {
-        let columns = self.columns();
-        for chunk in self.chunks() {
-            self.write(&columns, chunk, &self.logits(chunk));
-        }
-        columns
-    }
-
-    /// [`Problem::statistics`] with the scaled logits, unless they are too many.
-    pub(super) fn statistics_kept(&self) -> ([Tensor; 3], Option<Tensor>) {
+    /// Log-probabilities, entropies and log-sum-exp of the scaled logits, each `[T]`, and those logits if they are to
+    /// be kept and not too many.
+    pub(super) fn statistics(&self, keep_logits: bool) -> ([Tensor; 3], Option<Tensor>) {
         let (rows, vocab) = (self.x.size()[0], self.weight.size()[0]);
-        if rows * vocab > LOGITS {
-            return (self.statistics(), None);
-        }
         let columns = self.columns();
-        let kept = Tensor::empty([rows, vocab], (Kind::Float, self.x.device()));
+        let all = || Tensor::empty([rows, vocab], (Kind::Float, self.x.device()));
+        let kept = (keep_logits && rows * vocab <= LOGITS).then(all);
         for chunk in self.chunks() {
-            let logits = self.write_logits(&chunk.rows(&kept), chunk);
+            let logits = match &kept {
+                Some(kept) => self.write_logits(&chunk.rows(kept), chunk),
+                None => self.logits(chunk),
+            };
             self.write(&columns, chunk, &logits);
         }
-        (columns, Some(kept))
+        (columns, kept)
     }
 
     /// Gradients of the activations and of the weight for those of log-probabilities and entropies, as
@@ -65,7 +57,7 @@ impl Problem {
         kept: Option<Tensor>,
         grad: &LogProbsGrad<Tensor>,
         needs: Needs,
-    ) -> Grads {
+    ) -> HeadGrads<Tensor> {
         let mut sums = Sums::new(self, needs);
         let column = |values: &Tensor| full(values).unsqueeze(1);
         let grads = RowGradients {
@@ -92,7 +84,7 @@ impl Problem {
         &self,
         grad: &Tensor,
         needs: Needs,
-    ) -> ([Tensor; 3], Grads) {
+    ) -> ([Tensor; 3], HeadGrads<Tensor>) {
         let mut sums = Sums::new(self, needs);
         let columns = self.columns();
         let grads = RowGradients {
@@ -116,7 +108,7 @@ impl Problem {
         let share = match &grads.entropy {
             None => grad.shallow_clone(),
             Some([entropy, slope]) => {
-                // A probability of zero has no share, however far its logarithm is below.
+                // A probability of zero contributes nothing, however low its logarithm is.
                 let surprise = log_probs.clamp_min(f64::from(LEAST_LOG_PROB)) + chunk.rows(entropy);
                 surprise * chunk.rows(slope) + &grad
             }
@@ -185,9 +177,6 @@ impl Problem {
     }
 }
 
-/// Gradients of activations and weight, those that are needed.
-type Grads = (Option<Tensor>, Option<Tensor>);
-
 /// Gradients of the activations and of the weight, to which every chunk of rows adds its part.
 struct Sums {
     dx: Option<Tensor>,
@@ -212,9 +201,11 @@ impl Sums {
         }
     }
 
-    fn finish(self, problem: &Problem) -> Grads {
-        let dweight = self.dweight.map(|sum| sum.to_kind(problem.weight_kind));
-        (self.dx, dweight)
+    fn finish(self, problem: &Problem) -> HeadGrads<Tensor> {
+        HeadGrads {
+            x: self.dx,
+            weight: self.dweight.map(|sum| sum.to_kind(problem.weight_kind)),
+        }
     }
 }
 

@@ -15,12 +15,11 @@ use burn_tch::TchTensor;
 use tch::{Kind, Tensor};
 
 use crate::{
-    LmOps, LogProbsGrad, LogitsLeft, Needs, ScoredWithGrads, SeqBounds,
-    bodies::default_body_runs,
-    convert::{primitive, tensor},
-    ops::{AdamW, CacheRow},
-    reference,
+    bounds::SeqBounds,
+    fallback,
+    lm_ops::LmOps,
     sampling::SampleRow,
+    types::{AdamW, CacheRow, HeadGrads, LogProbsGrad, LogitsLeft, Needs},
 };
 
 impl LmOps for LibTorch {
@@ -116,23 +115,14 @@ impl LmOps for LibTorch {
         weight: TchTensor,
         targets: TchTensor,
         temperature: f64,
-    ) -> [TchTensor; 3] {
-        let [x, weight, targets] = [&x.tensor, &weight.tensor, &targets.tensor];
-        log_probs::Problem::new(x, weight, targets, temperature)
-            .statistics()
-            .map(new)
-    }
-
-    fn lm_linear_log_probs_kept(
-        x: TchTensor,
-        weight: TchTensor,
-        targets: TchTensor,
-        temperature: f64,
-    ) -> ([TchTensor; 3], Option<TchTensor>) {
+        keep_logits: bool,
+    ) -> ([TchTensor; 2], LogitsLeft<TchTensor>) {
         let [x, weight, targets] = [&x.tensor, &weight.tensor, &targets.tensor];
         let problem = log_probs::Problem::new(x, weight, targets, temperature);
-        let (columns, logits) = problem.statistics_kept();
-        (columns.map(new), logits.map(new))
+        let (columns, logits) = problem.statistics(keep_logits);
+        let [log_probs, entropy, lse] = columns.map(new);
+        let logits = logits.map(new);
+        ([log_probs, entropy], LogitsLeft { lse, logits })
     }
 
     fn lm_linear_log_probs_bwd(
@@ -143,13 +133,13 @@ impl LmOps for LibTorch {
         temperature: f64,
         grad: LogProbsGrad<TchTensor>,
         needs: Needs,
-    ) -> (Option<TchTensor>, Option<TchTensor>) {
+    ) -> HeadGrads<TchTensor> {
         let [x, weight, targets] = [&x.tensor, &weight.tensor, &targets.tensor];
         let problem = log_probs::Problem::new(x, weight, targets, temperature);
         let kept = left.logits.map(owned);
         let grad = grad.map(|column| column.tensor);
-        let (dx, dw) = problem.gradients(&left.lse.tensor, kept, &grad, needs);
-        (dx.map(new), dw.map(new))
+        let grads = problem.gradients(&left.lse.tensor, kept, &grad, needs);
+        grads.map(new)
     }
 
     fn lm_linear_log_probs_with_grads(
@@ -159,15 +149,12 @@ impl LmOps for LibTorch {
         temperature: f64,
         grad: TchTensor,
         needs: Needs,
-    ) -> ScoredWithGrads<TchTensor> {
+    ) -> ([TchTensor; 2], HeadGrads<TchTensor>) {
         let [x, weight, targets] = [&x.tensor, &weight.tensor, &targets.tensor];
         let problem = log_probs::Problem::new(x, weight, targets, temperature);
-        let (scored, (dx, dweight)) = problem.statistics_and_gradients(&grad.tensor, needs);
-        ScoredWithGrads {
-            scored: scored.map(new),
-            dx: dx.map(new),
-            dweight: dweight.map(new),
-        }
+        let (columns, grads) = problem.statistics_and_gradients(&grad.tensor, needs);
+        let [log_probs, entropy, _] = columns.map(new);
+        ([log_probs, entropy], grads.map(new))
     }
 
     fn lm_adamw(
@@ -201,9 +188,7 @@ impl LmOps for LibTorch {
         if let Some((ids, log_probs)) = sample::on_the_host(&logits.tensor, rows) {
             return (new(ids), new(log_probs));
         }
-        default_body_runs();
-        let (ids, log_probs) = reference::sample::<Self>(tensor(logits), rows);
-        (ids.into_primitive(), primitive(log_probs))
+        fallback::sample::<Self>(logits, rows)
     }
 }
 
@@ -214,9 +199,10 @@ fn new(tensor: Tensor) -> TchTensor {
 
 /// The tensor, to be changed in place: itself if nobody else holds its memory, and otherwise a copy.
 fn owned(tensor: TchTensor) -> Tensor {
-    match tensor.can_mut() {
-        true => tensor.tensor,
-        false => tensor.tensor.copy(),
+    if tensor.can_mut() {
+        tensor.tensor
+    } else {
+        tensor.tensor.copy()
     }
 }
 

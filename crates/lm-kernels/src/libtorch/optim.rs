@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use crate::{ops::AdamW, reference::step_sizes};
+use crate::types::AdamW;
 
 /// Elements that are updated at once, so that they stay in the cache from one pass to the next.
 const ELEMENTS: i64 = 1 << 17;
@@ -20,7 +20,7 @@ pub(super) fn adamw(state: [Tensor; 3], grad: &Tensor, hp: &AdamW) -> [Tensor; 3
 
 /// The arithmetic is done in the type of the moments.
 fn update([mut param, mut m, mut v]: [Tensor; 3], grad: &Tensor, hp: &AdamW) {
-    let (size, root) = step_sizes(hp);
+    let (size, root) = hp.step_sizes();
     let grad = grad.to_kind(m.kind()) * hp.grad_scale;
     let mut scratch = grad.square();
     let _ = m.lerp_(&grad, 1.0 - hp.beta1);

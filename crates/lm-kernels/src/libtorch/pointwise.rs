@@ -81,7 +81,7 @@ fn rows_summed(x: &Tensor) -> Tensor {
     x.sum_dim_intlist(dims, false, Kind::Float)
 }
 
-/// Turns the pairs `(i, i + D/2)` of every head; `x [T, heads, D]`, angles `[T, D/2]`.
+/// Rotates the pairs `(i, i + D/2)` of every head; `x [T, heads, D]`, angles `[T, D/2]`.
 fn rotated(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Tensor {
     let [cos, sin] = [cos, sin].map(|angle| angle.unsqueeze(1));
     let half = cos.size()[2];

@@ -1,11 +1,12 @@
 //! Log-probabilities of given tokens under a linear head.
 
-use burn::tensor::{Int, Tensor, backend::Backend};
+use burn::tensor::{Int, Tensor, backend::Backend, ops::FloatTensor};
 
 use super::check_eq;
 use crate::{
-    LmOps, Needs,
     convert::{primitive, tensor},
+    lm_ops::LmOps,
+    types::{HeadGrads, Needs},
 };
 
 /// What [`linear_log_probs`] says about each token, both in nats.
@@ -13,16 +14,25 @@ use crate::{
 pub struct TokenLogProbs<B: Backend> {
     /// Log-probability of the target, `[T]`.
     pub log_probs: Tensor<B, 1>,
-    /// Entropy of the distribution that the target is drawn from, `[T]`.
-    /// Of [`linear_log_probs`] it carries no gradient: it is a metric.
+    /// Entropy of the distribution that the target is drawn from, `[T]`. Of [`linear_log_probs`] it carries no
+    /// gradient: it is a metric.
     pub entropy: Tensor<B, 1>,
+}
+
+impl<B: Backend> TokenLogProbs<B> {
+    /// Of a backend's log-probabilities and entropies.
+    fn of([log_probs, entropy]: [FloatTensor<B>; 2]) -> Self {
+        Self {
+            log_probs: tensor(log_probs),
+            entropy: tensor(entropy),
+        }
+    }
 }
 
 /// `log softmax(x · weightᵀ / temperature)` at the target of every token.
 ///
-/// The logits `[T, V]` are never held at once: they are computed, reduced and,
-/// in the backward pass, computed again, one block of rows at a time.
-/// `temperature` must be positive and every target below `V`.
+/// The logits `[T, V]` are never held at once: they are computed, reduced and, in the backward pass, computed again,
+/// one block of rows at a time. `temperature` must be positive and every target below `V`.
 ///
 /// # Shapes
 /// `x [T, H]`, `weight [V, H]`, `targets [T]` → two `[T]`
@@ -34,11 +44,8 @@ pub fn linear_log_probs<B: LmOps>(
 ) -> TokenLogProbs<B> {
     check_scored(&x, &weight, &targets);
     let (x, weight, targets) = (primitive(x), primitive(weight), targets.into_primitive());
-    let [log_probs, entropy, _] = B::lm_linear_log_probs(x, weight, targets, temperature);
-    TokenLogProbs {
-        log_probs: tensor(log_probs),
-        entropy: tensor(entropy),
-    }
+    let (scored, _) = B::lm_linear_log_probs(x, weight, targets, temperature, false);
+    TokenLogProbs::of(scored)
 }
 
 /// [`linear_log_probs`] whose entropies have a gradient too, for a loss that they are part of.
@@ -64,12 +71,14 @@ pub fn linear_log_probs_and_entropy<B: LmOps>(
 
 /// [`linear_log_probs`], and the gradients of `Σ grad · log_prob`, from the same logits.
 ///
-/// For a loss whose gradient with respect to each log-probability is known before they are, such as a weighted cross-entropy
-/// (`-weight / sum of weights`): logits that are too many to keep are then computed once instead of twice, as in Liger
-/// Kernel ([Hsu et al., 2024](https://arxiv.org/abs/2410.10989)). On an autodiff backend nothing flows back through the results.
+/// For a loss whose gradient with respect to each log-probability is known before they are, such as a weighted
+/// cross-entropy (`-weight / sum of weights`): logits that are too many to keep are then computed once instead of
+/// twice, as in Liger Kernel ([Hsu et al., 2024](https://arxiv.org/abs/2410.10989)). On an autodiff backend nothing
+/// flows back through the results.
 ///
 /// # Shapes
-/// `x [T, H]`, `weight [V, H]`, `targets [T]`, `grad [T]` → two `[T]`, and those of `[T, H]` and `[V, H]` that are needed.
+/// `x [T, H]`, `weight [V, H]`, `targets [T]`, `grad [T]` → two `[T]`, and those of `[T, H]` and `[V, H]` that are
+/// needed.
 pub fn linear_log_probs_with_grads<B: LmOps>(
     x: Tensor<B, 2>,
     weight: Tensor<B, 2>,
@@ -77,7 +86,7 @@ pub fn linear_log_probs_with_grads<B: LmOps>(
     temperature: f64,
     grad: Tensor<B, 1>,
     needs: Needs,
-) -> (TokenLogProbs<B>, HeadGrads<B>) {
+) -> (TokenLogProbs<B>, HeadGrads<Tensor<B, 2>>) {
     check_scored(&x, &weight, &targets);
     check_eq(
         "linear_log_probs_with_grads",
@@ -87,26 +96,9 @@ pub fn linear_log_probs_with_grads<B: LmOps>(
     );
     let (x, weight, targets) = (primitive(x), primitive(weight), targets.into_primitive());
     let grad = primitive(grad);
-    let found = B::lm_linear_log_probs_with_grads(x, weight, targets, temperature, grad, needs);
-    let [log_probs, entropy, _] = found.scored;
-    let scored = TokenLogProbs {
-        log_probs: tensor(log_probs),
-        entropy: tensor(entropy),
-    };
-    let grads = HeadGrads {
-        x: found.dx.map(tensor),
-        weight: found.dweight.map(tensor),
-    };
-    (scored, grads)
-}
-
-/// The gradients of [`linear_log_probs_with_grads`].
-#[derive(Clone, Debug)]
-pub struct HeadGrads<B: Backend> {
-    /// Of the activations, `[T, H]`.
-    pub x: Option<Tensor<B, 2>>,
-    /// Of the weight, `[V, H]`.
-    pub weight: Option<Tensor<B, 2>>,
+    let (scored, grads) =
+        B::lm_linear_log_probs_with_grads(x, weight, targets, temperature, grad, needs);
+    (TokenLogProbs::of(scored), grads.map(tensor))
 }
 
 fn check_scored<B: LmOps>(x: &Tensor<B, 2>, weight: &Tensor<B, 2>, targets: &Tensor<B, 1, Int>) {

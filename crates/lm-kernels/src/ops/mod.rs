@@ -1,30 +1,29 @@
 //! The functions that models and trainers call.
 //!
-//! Dimensions: `T` tokens of all packed sequences, `H` hidden size, `D` head
-//! dimension, `Hq` query heads, `Hkv` key-value heads (`Hq` is a multiple of
-//! `Hkv`; query head `h` reads key-value head `h / (Hq / Hkv)`), `V` vocabulary.
+//! Dimensions: `T` tokens of all packed sequences, `H` hidden size, `D` head dimension, `Hq` query heads, `Hkv`
+//! key-value heads (`Hq` is a multiple of `Hkv`; query head `h` reads key-value head `h / (Hq / Hkv)`), `V` vocabulary.
 //! Weights of linear layers are `[Out, In]`, as in Hugging Face checkpoints.
 //!
-//! All functions panic when shapes do not fit together, as Burn's own
-//! operations do.
+//! All functions panic when shapes do not fit together, as Burn's own operations do.
 
 mod log_probs;
 mod sample;
 
 use burn::tensor::{DType, Int, Tensor, TensorPrimitive, backend::Backend};
 
+pub use crate::types::{AdamW, CacheRow};
 use crate::{
-    LmOps, SeqBounds,
+    bounds::SeqBounds,
     convert::{primitive, tensor},
+    lm_ops::LmOps,
 };
 pub use log_probs::{
-    HeadGrads, TokenLogProbs, linear_log_probs, linear_log_probs_and_entropy,
-    linear_log_probs_with_grads,
+    TokenLogProbs, linear_log_probs, linear_log_probs_and_entropy, linear_log_probs_with_grads,
 };
 pub use sample::{Drawn, sample};
 
-/// Root-mean-square normalisation of the last dimension,
-/// `x / sqrt(mean(x²) + eps) · weight` ([Zhang and Sennrich, 2019](https://arxiv.org/abs/1910.07467)).
+/// Root-mean-square normalisation of the last dimension, `x / sqrt(mean(x²) + eps) · weight`
+/// ([Zhang and Sennrich, 2019](https://arxiv.org/abs/1910.07467)).
 ///
 /// # Shapes
 /// `x [T, H]`, `weight [H]` → `[T, H]`
@@ -38,14 +37,12 @@ pub fn rms_norm<B: LmOps>(x: Tensor<B, 2>, weight: Tensor<B, 1>, eps: f64) -> Te
     tensor(B::lm_rms_norm(primitive(x), primitive(weight), eps))
 }
 
-/// [`rms_norm`] of every head, then the rotary position embedding
-/// ([Su et al., 2021](https://arxiv.org/abs/2104.09864)) in Hugging Face's
-/// `rotate_half` convention: with `a` and `b` the two halves of a head,
+/// [`rms_norm`] of every head, then the rotary position embedding ([Su et al., 2021](https://arxiv.org/abs/2104.09864))
+/// in Hugging Face's `rotate_half` convention: with `a` and `b` the two halves of a head,
 /// `(a·cos − b·sin, b·cos + a·sin)`.
 ///
 /// # Shapes
-/// `x [T, heads, D]`, `weight [D]`, `cos` and `sin` `[T, D/2]` → `[T, heads, D]`.
-/// `cos` and `sin` receive no gradient.
+/// `x [T, heads, D]`, `weight [D]`, `cos` and `sin` `[T, D/2]` → `[T, heads, D]`. `cos` and `sin` receive no gradient.
 pub fn norm_rope<B: LmOps>(
     x: Tensor<B, 3>,
     weight: Tensor<B, 1>,
@@ -87,7 +84,8 @@ pub fn swiglu<B: LmOps>(gate: Tensor<B, 2>, up: Tensor<B, 2>) -> Tensor<B, 2> {
     tensor(B::lm_swiglu(primitive(gate), primitive(up)))
 }
 
-/// The product `x · weightᵀ`, in the type of `x`; the weight may be narrower, or quantised where there are no gradients.
+/// The product `x · weightᵀ`, in the type of `x`; the weight may be narrower, or quantised where there are no
+/// gradients.
 ///
 /// # Shapes
 /// `x [T, In]`, `weight [Out, In]` → `[T, Out]`
@@ -99,7 +97,8 @@ pub fn linear<B: LmOps>(x: Tensor<B, 2>, weight: Tensor<B, 2>) -> Tensor<B, 2> {
     })
 }
 
-/// [`linear`] of one input with several weights. For the few rows of a decode step it is faster than one after the other.
+/// [`linear`] of one input with several weights. For the few rows of a decode step it is faster than one after the
+/// other.
 ///
 /// # Shapes
 /// `x [T, In]`, every weight `[Out, In]` with an `Out` of its own → `[T, Out]` each
@@ -137,12 +136,12 @@ fn is_quantized<B: Backend>(weight: &Tensor<B, 2>) -> bool {
 }
 
 /// Causal softmax attention inside every packed sequence, with grouped queries
-/// ([Ainslie et al., 2023](https://arxiv.org/abs/2305.13245)). A sequence with a context has keys
-/// before its first query, which all its queries see.
+/// ([Ainslie et al., 2023](https://arxiv.org/abs/2305.13245)). A sequence with a context has keys before its first
+/// query, which all its queries see.
 ///
 /// # Shapes
-/// `q [T, Hq, D]`, `k` and `v` `[S, Hkv, D]` → `[T, Hq, D]`; `bounds.total()` is `T` and
-/// `bounds.total_keys()` is `S`, which is `T` without contexts.
+/// `q [T, Hq, D]`, `k` and `v` `[S, Hkv, D]` → `[T, Hq, D]`; `bounds.total()` is `T` and `bounds.total_keys()` is `S`,
+/// which is `T` without contexts.
 pub fn attention<B: LmOps>(
     q: Tensor<B, 3>,
     k: Tensor<B, 3>,
@@ -162,30 +161,11 @@ pub fn attention<B: LmOps>(
     tensor(B::lm_attention(q, k, v, bounds, scale).0)
 }
 
-/// Settings of one [`adamw`] update.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamW {
-    /// Learning rate of this step.
-    pub lr: f64,
-    /// Decay of the first moment.
-    pub beta1: f64,
-    /// Decay of the second moment.
-    pub beta2: f64,
-    /// Added to the denominator.
-    pub eps: f64,
-    /// Decoupled weight decay, multiplied by the learning rate.
-    pub weight_decay: f64,
-    /// Number of this update, from 1; corrects the bias of the moments.
-    pub step: usize,
-    /// Multiplies the gradient first: the factor of global-norm clipping, or 1.
-    pub grad_scale: f64,
-}
-
-/// One update of AdamW ([Loshchilov and Hutter, 2017](https://arxiv.org/abs/1711.05101)),
-/// step by step as PyTorch's: decay, moments, bias correction, `eps` outside the root.
+/// One update of AdamW ([Loshchilov and Hutter, 2017](https://arxiv.org/abs/1711.05101)), step by step as PyTorch's:
+/// decay, moments, bias correction, `eps` outside the root.
 ///
-/// Returns the new parameter, first and second moment. Backends update in
-/// place where they own the storage, so hand over the only handle.
+/// Returns the new parameter, first and second moment. Backends update in place where they own the storage, so hand
+/// over the only handle.
 pub fn adamw<B: LmOps, const D: usize>(
     param: Tensor<B, D>,
     grad: Tensor<B, D>,
@@ -205,17 +185,6 @@ pub fn adamw<B: LmOps, const D: usize>(
     updated.map(|x| tensor::<B, 1>(x).reshape(shape.clone()))
 }
 
-/// New tokens of one cached sequence: consecutive rows of `q`, `k` and `v`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CacheRow {
-    /// Slot of the cache.
-    pub slot: usize,
-    /// Tokens of the sequence that are already cached.
-    pub start: usize,
-    /// New tokens.
-    pub len: usize,
-}
-
 /// Keys and values of past tokens, for one layer.
 #[derive(Clone, Debug)]
 pub struct KvCache<B: Backend> {
@@ -225,18 +194,17 @@ pub struct KvCache<B: Backend> {
     pub v: Tensor<B, 4>,
 }
 
-/// Writes the new keys and values into their slots, then attends causally:
-/// each new token sees its slot's cached tokens, the new ones before it, and
-/// itself. No gradient flows through it.
+/// Writes the new keys and values into their slots, then attends causally: each new token sees its slot's cached
+/// tokens, the new ones before it, and itself. No gradient flows through it.
 ///
 /// `q` may also hold the last new token of every row alone, where nobody asks for the output of the others.
 ///
-/// Different rows must name different slots. Hand over the only handle of the
-/// cache: backends write in place where they own the storage.
+/// Different rows must name different slots. Hand over the only handle of the cache: backends write in place where they
+/// own the storage.
 ///
 /// # Shapes
-/// `q [Q, Hq, D]`, `k` and `v` `[N, Hkv, D]` with `N` the sum of the rows'
-/// lengths and `Q` the same or the number of rows → `[Q, Hq, D]` and the cache.
+/// `q [Q, Hq, D]`, `k` and `v` `[N, Hkv, D]` with `N` the sum of the rows' lengths and `Q` the same or the number of
+/// rows → `[Q, Hq, D]` and the cache.
 pub fn cached_attention<B: LmOps>(
     q: Tensor<B, 3>,
     k: Tensor<B, 3>,
@@ -260,8 +228,8 @@ pub fn cached_attention<B: LmOps>(
     )
 }
 
-/// Copies the first `len` tokens of slot `from` into every slot of `to`, so
-/// that completions of one prompt share its prefill.
+/// Copies the first `len` tokens of slot `from` into every slot of `to`, so that completions of one prompt share its
+/// prefill.
 ///
 /// The length must fit the capacity and all slots must exist.
 pub fn copy_slot<B: LmOps>(cache: KvCache<B>, from: usize, to: &[usize], len: usize) -> KvCache<B> {
@@ -308,20 +276,6 @@ fn check_queries(rows: &[CacheRow], queries: usize) {
         "cached_attention: tokens of q: expected {all} or one for each of the {} rows, found {queries}",
         rows.len()
     );
-}
-
-/// The new tokens that have a query: all, or the last of each row.
-pub(crate) fn with_queries(rows: &[CacheRow], queries: usize) -> Vec<CacheRow> {
-    let all: usize = rows.iter().map(|row| row.len).sum();
-    let last = |row: &CacheRow| CacheRow {
-        start: row.start + row.len - 1,
-        len: 1,
-        ..*row
-    };
-    match queries == all {
-        true => rows.to_vec(),
-        false => rows.iter().map(last).collect(),
-    }
 }
 
 fn check_rows(rows: &[CacheRow], tokens: usize, [slots, capacity, _, _]: [usize; 4]) {

@@ -4,19 +4,19 @@ use burn::tensor::{DType, Int, Tensor, backend::Backend};
 
 use super::check_eq;
 use crate::{
-    LmOps,
     convert::{ints, primitive, tensor},
+    lm_ops::LmOps,
     sampling::SampleRow,
 };
 
 /// What [`sample`] returns.
 #[derive(Clone, Debug)]
 pub struct Drawn<B: Backend> {
-    /// The tokens, `[R]`. That of a row whose logits form no distribution is of no meaning.
+    /// The tokens, `[R]`. That of a row whose logits form no distribution is meaningless.
     pub ids: Tensor<B, 1, Int>,
-    /// Natural-log probability of each at the row's temperature (at temperature 1 when greedy) over all logits, before the
-    /// repetition penalty, top-k, top-p and min-p, `[R]`, in single precision. Not finite for a row of which a logit is NaN
-    /// or +∞ or all are −∞.
+    /// Natural-log probability of each at the row's temperature (at temperature 1 when greedy) over all logits, before
+    /// the repetition penalty, top-k, top-p and min-p, `[R]`, in single precision. Not finite for a row of which a
+    /// logit is NaN or +∞ or all are −∞.
     pub log_probs: Tensor<B, 1>,
 }
 

@@ -1,10 +1,8 @@
 //! Causal attention over packed sequences, padded to the longest one.
 //!
-//! Padding comes after every real key of its sequence, so the plain causal
-//! mask hides it from all of them, and no mask per sequence is needed. Queries
-//! stand where their keys do: a context has padding in place of queries. Queries
-//! are taken in blocks, each against the prefix of the keys that it can see,
-//! which bounds the scores that are held at once.
+//! Padding comes after every real key of its sequence, so the plain causal mask hides it from all of them, and no mask
+//! per sequence is needed. Queries stand where their keys do: a context has padding in place of queries. Queries are
+//! taken in blocks, each against the prefix of the keys that it can see, which bounds the scores that are held at once.
 //!
 //! Dimensions: `N` sequences, `L` the longest, `G = Hq / Hkv`.
 
@@ -13,15 +11,14 @@ use std::ops::Range;
 use burn::tensor::{Tensor, backend::Backend};
 
 use crate::{
-    SeqBounds,
+    bounds::SeqBounds,
     convert::{full, indices},
 };
 
 /// Queries per block.
 const BLOCK: usize = 256;
 
-/// See [`ops::attention`](crate::ops::attention). Also returns the log-sum-exp
-/// of each row of scores, `[T, Hq]`.
+/// See [`ops::attention`](crate::ops::attention). Also returns the log-sum-exp of each row of scores, `[T, Hq]`.
 pub fn attention<B: Backend>(
     q: Tensor<B, 3>,
     k: Tensor<B, 3>,
@@ -61,9 +58,9 @@ pub struct SavedAttention<B: Backend> {
     pub lse: Tensor<B, 2>,
 }
 
-/// Gradients of [`attention`]. The probabilities `P` are rebuilt from `lse`;
-/// with `δ = Σ grad·out` per row ([Dao et al., 2022](https://arxiv.org/abs/2205.14135)):
-/// `dV = Pᵀ·grad`, `dS = P·(grad·Vᵀ − δ)·scale`, `dQ = dS·K`, `dK = dSᵀ·Q`.
+/// Gradients of [`attention`]. The probabilities `P` are rebuilt from `lse`; with `δ = Σ grad·out` per row
+/// ([Dao et al., 2022](https://arxiv.org/abs/2205.14135)): `dV = Pᵀ·grad`, `dS = P·(grad·Vᵀ − δ)·scale`, `dQ = dS·K`,
+/// `dK = dSᵀ·Q`.
 pub fn attention_bwd<B: Backend>(
     saved: SavedAttention<B>,
     bounds: &SeqBounds,
@@ -163,8 +160,8 @@ impl Padding {
         }
     }
 
-    /// `[T, heads, D]` → `[N, Hkv, L, heads/Hkv, D]`. Padding is zero, so that
-    /// padded queries add nothing to the gradients of the keys.
+    /// `[T, heads, D]` → `[N, Hkv, L, heads/Hkv, D]`. Padding is zero, so that padded queries add nothing to the
+    /// gradients of the keys.
     fn pad<B: Backend>(&self, x: Tensor<B, 3>) -> Tensor<B, 5> {
         let ([_, heads, dim], device, dtype) = (x.dims(), x.device(), x.dtype());
         let mut rows = x.select(0, indices(&self.packed, &device));

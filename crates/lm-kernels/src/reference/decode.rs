@@ -4,13 +4,12 @@ use burn::tensor::{IndexingUpdateOp, Tensor, backend::Backend};
 
 use crate::{
     convert::{full, indices},
-    ops::{CacheRow, with_queries},
+    types::{CacheRow, with_queries},
 };
 
 /// See [`ops::cached_attention`](crate::ops::cached_attention).
 ///
-/// New tokens are padded to the longest row, cached ones to the longest slot
-/// in use; the mask compares positions.
+/// New tokens are padded to the longest row, cached ones to the longest slot in use; the mask compares positions.
 pub fn cached_attention<B: Backend>(
     [q, k, v]: [Tensor<B, 3>; 3],
     [keys, values]: [Tensor<B, 4>; 2],
@@ -90,8 +89,8 @@ impl Plan {
         plan
     }
 
-    /// Replaces the named rows. Burn's portable scatter only adds, so the old
-    /// value is taken away first, which leaves exactly zero.
+    /// Replaces the named rows. Burn's portable scatter only adds, so the old value is taken away first, which leaves
+    /// exactly zero.
     fn write<B: Backend>(&self, half: Tensor<B, 4>, new: Tensor<B, 3>) -> Tensor<B, 4> {
         let [slots, capacity, heads, dim] = half.dims();
         let places = indices(&self.places, &half.device());

@@ -2,17 +2,29 @@
 
 use burn::tensor::{IndexingUpdateOp, Int, Tensor, backend::Backend};
 
-use crate::{EntropyGrad, LogProbsGrad, Needs, convert::full};
+use crate::{
+    convert::full,
+    types::{EntropyGrad, HeadGrads, LEAST_LOG_PROB, LogProbsGrad, Needs},
+};
 
 /// Rows of logits that are held at once.
 const CHUNK: usize = 512;
-/// Natural logarithm of a probability that counts as none.
-pub(crate) const LEAST_LOG_PROB: f32 = -1e4;
 
 /// See [`ops::linear`](crate::ops::linear).
 pub fn linear<B: Backend>(x: Tensor<B, 2>, weight: Tensor<B, 2>) -> Tensor<B, 2> {
     let dtype = x.dtype();
     x.matmul(weight.cast(dtype).transpose())
+}
+
+/// Gradient of the input of [`linear`].
+pub fn linear_bwd_x<B: Backend>(weight: Tensor<B, 2>, grad: Tensor<B, 2>) -> Tensor<B, 2> {
+    let dtype = grad.dtype();
+    grad.matmul(weight.cast(dtype))
+}
+
+/// Gradient of the weight of [`linear`].
+pub fn linear_bwd_weight<B: Backend>(x: Tensor<B, 2>, grad: Tensor<B, 2>) -> Tensor<B, 2> {
+    grad.transpose().matmul(x)
 }
 
 /// See [`ops::embedding`](crate::ops::embedding).
@@ -31,8 +43,8 @@ pub fn embedding_bwd<B: Backend>(
     table.select_assign(0, ids, grad, IndexingUpdateOp::Add)
 }
 
-/// See [`ops::linear_log_probs`](crate::ops::linear_log_probs). Returns the
-/// log-probabilities, the entropies and the log-sum-exp of the scaled logits.
+/// See [`ops::linear_log_probs`](crate::ops::linear_log_probs). Returns the log-probabilities, the entropies and the
+/// log-sum-exp of the scaled logits.
 pub fn linear_log_probs<B: Backend>(
     x: Tensor<B, 2>,
     weight: Tensor<B, 2>,
@@ -48,9 +60,12 @@ pub fn linear_log_probs<B: Backend>(
         }
     }
     let device = x.device();
-    columns.map(|parts| match parts.is_empty() {
-        true => Tensor::zeros([0], &device),
-        false => Tensor::cat(parts, 0),
+    columns.map(|parts| {
+        if parts.is_empty() {
+            Tensor::zeros([0], &device)
+        } else {
+            Tensor::cat(parts, 0)
+        }
     })
 }
 
@@ -74,7 +89,7 @@ pub fn linear_log_probs_bwd<B: Backend>(
     temperature: f64,
     grad: LogProbsGrad<Tensor<B, 1>>,
     needs: Needs,
-) -> (Option<Tensor<B, 2>>, Option<Tensor<B, 2>>) {
+) -> HeadGrads<Tensor<B, 2>> {
     let SavedLogProbs {
         x,
         weight,
@@ -104,11 +119,15 @@ pub fn linear_log_probs_bwd<B: Backend>(
     let dx = needs
         .x
         .then(|| if dx.is_empty() { x } else { Tensor::cat(dx, 0) });
-    (dx, dweight.map(|sum| sum.cast(weight_dtype)))
+    HeadGrads {
+        x: dx,
+        weight: dweight.map(|sum| sum.cast(weight_dtype)),
+    }
 }
 
 impl<B: Backend> LogProbsGrad<Tensor<B, 1>> {
-    /// `g + e · (log p + H)` of some rows, whose parts of a column `column` gives; g alone without a gradient of entropies.
+    /// `g + e · (log p + H)` of some rows, whose parts of a column `column` gives; g alone without a gradient of
+    /// entropies.
     fn of_probabilities(
         &self,
         log_probs: Tensor<B, 2>,
@@ -118,7 +137,7 @@ impl<B: Backend> LogProbsGrad<Tensor<B, 1>> {
         match &self.entropy {
             None => of_log_probs,
             Some(EntropyGrad { entropy, grad }) => {
-                // A probability of zero has no share, however far its logarithm is below.
+                // A probability of zero contributes nothing, however low its logarithm is.
                 let surprise = log_probs.clamp_min(LEAST_LOG_PROB) + column(entropy);
                 surprise * column(grad) + of_log_probs
             }

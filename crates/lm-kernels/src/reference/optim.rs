@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, backend::Backend};
 
-use crate::ops::AdamW;
+use crate::types::AdamW;
 
 /// See [`ops::adamw`](crate::ops::adamw). The arithmetic is done in the type of the moments.
 pub fn adamw<B: Backend>(
@@ -16,16 +16,8 @@ pub fn adamw<B: Backend>(
     let (param, grad) = (param.cast(m.dtype()), grad.cast(m.dtype()) * hp.grad_scale);
     let m = m * hp.beta1 + grad.clone() * (1.0 - hp.beta1);
     let v = v * hp.beta2 + grad.square() * (1.0 - hp.beta2);
-    let (size, root) = step_sizes(hp);
+    let (size, root) = hp.step_sizes();
     let denominator = v.clone().sqrt() / root + hp.eps;
     let param = param * (1.0 - hp.lr * hp.weight_decay) - m.clone() / denominator * size;
     [param.cast(dtype), m, v]
-}
-
-/// The learning rate over the first bias correction, and the root of the second.
-pub(crate) fn step_sizes(hp: &AdamW) -> (f64, f64) {
-    let step = hp.step as f64;
-    let first = 1.0 - hp.beta1.powf(step);
-    let second = 1.0 - hp.beta2.powf(step);
-    (hp.lr / first, second.sqrt())
 }

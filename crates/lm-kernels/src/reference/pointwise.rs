@@ -12,8 +12,8 @@ pub fn rms_norm<B: Backend>(x: Tensor<B, 2>, weight: Tensor<B, 1>, eps: f64) -> 
     (x * inverse * full(weight).unsqueeze()).cast(dtype)
 }
 
-/// Gradients of [`rms_norm`]. With `r = 1/rms`, `n = x·r` and `g = grad·weight`:
-/// `dx = r·(g − n·mean(g·n))` and `dweight = Σ grad·n`.
+/// Gradients of [`rms_norm`]. With `r = 1/rms`, `n = x·r` and `g = grad·weight`: `dx = r·(g − n·mean(g·n))` and
+/// `dweight = Σ grad·n`.
 pub fn rms_norm_bwd<B: Backend>(
     x: Tensor<B, 2>,
     weight: Tensor<B, 1>,
@@ -44,8 +44,8 @@ pub fn norm_rope<B: Backend>(
     rotate(normed.reshape([tokens, heads, dim]), cos, sin)
 }
 
-/// Gradients of [`norm_rope`]: the transpose of a rotation is the rotation by
-/// the opposite angle, and the rest is [`rms_norm_bwd`].
+/// Gradients of [`norm_rope`]: the transpose of a rotation is the rotation by the opposite angle, and the rest is
+/// [`rms_norm_bwd`].
 pub fn norm_rope_bwd<B: Backend>(
     x: Tensor<B, 3>,
     weight: Tensor<B, 1>,
@@ -65,8 +65,7 @@ pub fn swiglu<B: Backend>(gate: Tensor<B, 2>, up: Tensor<B, 2>) -> Tensor<B, 2> 
     gate.clone() * sigmoid(gate) * up
 }
 
-/// Gradients of [`swiglu`]. With `s = sigmoid(gate)`:
-/// `dgate = grad·up·s·(1 + gate·(1 − s))` and `dup = grad·gate·s`.
+/// Gradients of [`swiglu`]. With `s = sigmoid(gate)`: `dgate = grad·up·s·(1 + gate·(1 − s))` and `dup = grad·gate·s`.
 pub fn swiglu_bwd<B: Backend>(
     gate: Tensor<B, 2>,
     up: Tensor<B, 2>,

@@ -94,7 +94,7 @@ fn first_maximum<B: Backend>(logits: Tensor<B, 2>) -> Tensor<B, 2, Int> {
 /// The token at which the cumulative weight of those that are kept passes the row's uniform number, `[R, 1]`.
 fn pick<B: Backend>(weights: Tensor<B, 2>, columns: &Columns<'_, B>) -> Tensor<B, 2, Int> {
     let [_, vocab] = weights.dims();
-    // Not a number sorts anywhere; the log-probability tells of it.
+    // NaN has no place in an order; the log-probability reports it.
     let weights = weights.clone().mask_fill(weights.is_nan(), 0.0);
     let cut = keep(weights.clone(), columns).bool_not();
     let kept = weights.mask_fill(cut, 0.0);
@@ -115,7 +115,7 @@ fn keep<B: Backend>(weights: Tensor<B, 2>, columns: &Columns<'_, B>) -> Tensor<B
     let lightest = sorted.clone().gather(1, last);
     let cut = sorted.clone().lower(lightest);
     let left = sorted.mask_fill(cut.clone(), 0.0);
-    // More than all of it, and all tokens are wanted.
+    // A share above 1 keeps all tokens.
     let share = columns.floats(|params| params.cut_by_mass().unwrap_or(2.0));
     let mass = left.clone().sum_dim(1) * share;
     let lighter = count(left.clone().cumsum(1).lower(mass));

@@ -1,9 +1,9 @@
-//! How a token is chosen from a row of logits: repetition penalty, temperature, top-k, top-p and min-p, in this order, which
-//! is that of `transformers`.
+//! How a token is chosen from a row of logits: repetition penalty, temperature, top-k, top-p and min-p, in this order,
+//! which is that of `transformers`.
 //!
-//! [`Sampler`] does it in plain code for one row on the host, in single or double precision. [`ops::sample`](crate::ops::sample)
-//! does it for a batch where the logits lie; every backend draws the same tokens from the same logits and uniform numbers, but
-//! for roundings at the border between two tokens.
+//! [`Sampler`] does it in plain code for one row on the host, in single or double precision.
+//! [`ops::sample`](crate::ops::sample) does it for a batch where the logits lie; every backend draws the same tokens
+//! from the same logits and uniform numbers, but for roundings at the border between two tokens.
 
 mod real;
 mod sampler;
@@ -15,16 +15,16 @@ pub use sampler::{Draw, Sampler, probabilities};
 
 /// The distribution that a token is drawn from.
 ///
-/// Each of top-k, top-p and min-p looks at what the one before it has left. At temperature 0 only the penalty acts, because
-/// the most probable token survives every cut.
+/// Each of top-k, top-p and min-p looks at what the one before it has left. At temperature 0 only the penalty acts,
+/// because the most probable token survives every cut.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SamplingParams {
     /// Divides the logits; 0 takes the most probable token (the first of equals).
     pub temperature: f64,
     /// Keeps the `k` most probable tokens, and those tied with the last of them; `None` keeps all.
     pub top_k: Option<usize>,
-    /// Keeps the smallest set of most probable tokens whose mass reaches this, in (0, 1], of equals the first; `None` keeps
-    /// all.
+    /// Keeps the smallest set of most probable tokens whose mass reaches this, in (0, 1], of equals the first; `None`
+    /// keeps all.
     pub top_p: Option<f64>,
     /// Keeps the tokens that are at least this times as probable as the most probable one, in [0, 1]; `None` keeps all
     /// (Nguyen et al., *Turning Up the Heat: Min-p Sampling*, 2024).
@@ -55,9 +55,10 @@ impl SamplingParams {
 
     /// The temperature of the log-probabilities: 1 where the most probable token is taken.
     pub(crate) fn scale(&self) -> f64 {
-        match self.is_greedy() {
-            true => 1.0,
-            false => self.temperature,
+        if self.is_greedy() {
+            1.0
+        } else {
+            self.temperature
         }
     }
 
@@ -85,8 +86,8 @@ pub struct SampleRow {
     /// The token is the one at which the cumulative distribution, in the order of the token ids, passes this number in
     /// [0, 1). Nothing looks at it at temperature 0.
     pub uniform: f64,
-    /// Tokens so far, for the repetition penalty; without one, nothing looks at them. One that occurs several times counts
-    /// once, and one without a logit not at all.
+    /// Tokens so far, for the repetition penalty; without one, nothing looks at them. One that occurs several times
+    /// counts once, and one without a logit not at all.
     pub seen: Vec<u32>,
 }
 

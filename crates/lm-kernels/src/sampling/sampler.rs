@@ -56,8 +56,8 @@ impl<F: Real> Sampler<F> {
     /// Chooses a token: the most probable one at temperature 0, else by the inverse of the cumulative distribution at
     /// `uniform`, a number in [0, 1).
     ///
-    /// `context` are the tokens so far, prompt and completion, for the repetition penalty; nothing else looks at them. One
-    /// that occurs several times counts once, and one without a logit not at all.
+    /// `context` are the tokens so far, prompt and completion, for the repetition penalty; nothing else looks at them.
+    /// One that occurs several times counts once, and one without a logit not at all.
     ///
     /// `None` if the logits form no distribution: there are none, one is NaN or +∞, or all are -∞.
     pub fn draw(
@@ -88,8 +88,8 @@ impl<F: Real> Sampler<F> {
         })
     }
 
-    /// [`Sampler::draw`] for a row of [`ops::sample`](crate::ops::sample); NaN is the log-probability of what is no
-    /// distribution.
+    /// [`Sampler::draw`] for a row of [`ops::sample`](crate::ops::sample); the log-probability is NaN if the logits
+    /// form no distribution.
     #[cfg(any(feature = "flex", feature = "libtorch"))]
     pub(crate) fn draw_row(&mut self, logits: &[F], row: &super::SampleRow) -> (i32, f32) {
         let seen = row.seen.iter().copied();
@@ -116,9 +116,10 @@ impl<F: Real> Sampler<F> {
                 continue;
             };
             let logit: f64 = (*logit).into();
-            *to = F::from_f64(match logit < 0.0 {
-                true => logit * penalty,
-                false => logit / penalty,
+            *to = F::from_f64(if logit < 0.0 {
+                logit * penalty
+            } else {
+                logit / penalty
             });
         }
         penalised
@@ -133,9 +134,10 @@ impl<F: Real> Sampler<F> {
         params: &SamplingParams,
         uniform: f64,
     ) -> Option<usize> {
-        match params.is_greedy() {
-            true => logits.iter().position(|x| *x == max),
-            false => Some(self.pick(params, mass, uniform)),
+        if params.is_greedy() {
+            logits.iter().position(|x| *x == max)
+        } else {
+            Some(self.pick(params, mass, uniform))
         }
     }
 
@@ -276,8 +278,8 @@ impl<F: Real> Sampler<F> {
     }
 }
 
-/// The distribution that [`Sampler::draw`] draws from after `context`: one probability per logit, 0 for those cut off by
-/// top-k, top-p and min-p.
+/// The distribution that [`Sampler::draw`] draws from after `context`: one probability per logit, 0 for those cut off
+/// by top-k, top-p and min-p.
 ///
 /// `None` where [`Sampler::draw`] returns `None`. At temperature 0 the whole mass is on the most probable token.
 pub fn probabilities<F: Real>(

@@ -26,9 +26,10 @@ fn nothing_falls_back_silently() {
     let found = bodies::<Fast>(&Default::default(), DType::F32);
     assert_eq!(found.len(), 20);
     for (name, body) in found {
-        let expected = match LEFT_TO_BURN.contains(&name) {
-            true => Body::Default,
-            false => Body::Own,
+        let expected = if LEFT_TO_BURN.contains(&name) {
+            Body::Default
+        } else {
+            Body::Own
         };
         assert_eq!(body, expected, "{name}");
     }

@@ -42,8 +42,8 @@ fn at_once() -> [Vec<f32>; 3] {
     [read(&scored.log_probs), dx, dweight]
 }
 
-/// Products that are cut into pieces for the threads, by rows and by columns, of sizes that are no multiples of anything: `x · wᵀ`
-/// and its two gradients.
+/// Products that are cut into pieces for the threads, by rows and by columns, of sizes that are no multiples of
+/// anything: `x · wᵀ` and its two gradients.
 fn products() -> Vec<Vec<f32>> {
     let mut values = Vec::new();
     for (tokens, inputs, outputs) in [(1301, 259, 70), (130, 70, 1025), (2000, 3, 385)] {

@@ -71,7 +71,8 @@ fn large_attention_scores_choose_one_key() {
 
 #[test]
 fn scores_of_ten_thousand_stay_finite() {
-    // Two neighbouring numbers of this size are a thousandth apart, and so are probabilities that are rebuilt from them.
+    // Two neighbouring numbers of this size are a thousandth apart, and so are probabilities that are rebuilt from
+    // them.
     let [(out, found), (expected_out, _)] = attention(1e4);
     close_values("huge scores", &out, &expected_out);
     let all = found.iter().flatten().flatten();

@@ -189,12 +189,12 @@ fn linear_log_probs() {
             grad: tensor(&of_entropy, [rows]),
         }),
     };
-    let (dx, dw) = reference::linear_log_probs_bwd(saved, 0.7, gradients, Needs::BOTH);
+    let grads = reference::linear_log_probs_bwd(saved, 0.7, gradients, Needs::BOTH);
     let loss = |inputs: &[Vec<f64>; 2]| {
         let [log_probs, entropy, _] = forward(inputs);
         pair(&log_probs, &grad) + pair(&entropy, &of_entropy)
     };
-    let found = [dx, dw].map(|gradient| read(&gradient.expect("a gradient")));
+    let found = [grads.x, grads.weight].map(|gradient| read(&gradient.expect("a gradient")));
     check("linear_log_probs", inputs, loss, found);
 }
 

@@ -15,7 +15,7 @@ fn linear_matches_the_default_body_and_its_gradients() {
         [1, 7, 3],
         [2, 16, 300],
         [5, 3, 2],
-        // Few rows: one group of lanes, a full one and a small one, and the last ones that are few.
+        // Skinny products: one group of lanes, a full one and a small one, and the largest number of rows.
         [8, 32, 50],
         [9, 5, 97],
         [21, 40, 49],
@@ -230,17 +230,14 @@ fn logits_that_were_not_kept_are_computed_again() {
     let targets = int_tensor::<Fast>(&tokens(19, rows, vocab));
     let [_, _, lse] =
         reference::linear_log_probs(x.clone(), weight.clone(), targets.clone(), temperature);
-    let grad = LogProbsGrad {
-        log_probs: random(20, [rows]),
-        entropy: None,
-    };
+    let grad = LogProbsGrad::of_log_probs(random(20, [rows]));
     let float = |x: Tensor<Fast, 2>| x.into_primitive().tensor();
     let column = |x: Tensor<Fast, 1>| x.into_primitive().tensor();
     let left = LogitsLeft {
         lse: column(lse.clone()),
         logits: None,
     };
-    let (dx, dweight) = Fast::lm_linear_log_probs_bwd(
+    let found = Fast::lm_linear_log_probs_bwd(
         float(x.clone()),
         float(weight.clone()),
         targets.clone().into_primitive(),
@@ -256,7 +253,7 @@ fn logits_that_were_not_kept_are_computed_again() {
         lse,
     };
     let expected = reference::linear_log_probs_bwd(saved, temperature, grad, Needs::BOTH);
-    for (found, expected) in [(dx, expected.0), (dweight, expected.1)] {
+    for (found, expected) in [(found.x, expected.x), (found.weight, expected.weight)] {
         let found =
             Tensor::<Fast, 2>::from_primitive(TensorPrimitive::Float(found.expect("asked for")));
         close(
@@ -298,12 +295,9 @@ fn log_probs_match([rows, dim, vocab]: [usize; 3], temperature: f64) {
         targets: fast,
         lse,
     };
-    let grad = LogProbsGrad {
-        log_probs: random(99, [rows]),
-        entropy: None,
-    };
-    let (dx, dw) = reference::linear_log_probs_bwd(saved, temperature, grad, Needs::BOTH);
-    let body = [dx, dw].map(|grad| grad.as_ref().map(read));
+    let grad = LogProbsGrad::of_log_probs(random(99, [rows]));
+    let found = reference::linear_log_probs_bwd(saved, temperature, grad, Needs::BOTH);
+    let body = [found.x, found.weight].map(|grad| grad.as_ref().map(read));
     close_gradients(&format!("default body of {what}"), &body, &expected);
 }
 

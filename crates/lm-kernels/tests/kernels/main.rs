@@ -11,12 +11,9 @@ type Fast = burn::backend::Flex;
 /// The backend with the kernels under test.
 #[cfg(all(feature = "libtorch", not(feature = "vulkan")))]
 type Fast = burn::backend::LibTorch;
-/// The backend with the kernels under test, on whatever Vulkan device is there. Never the one that fuses operations.
+/// The backend with the kernels under test, on whatever Vulkan device is there.
 #[cfg(feature = "vulkan")]
-type Fast = burn::backend::wgpu::CubeBackend<burn::backend::wgpu::WgpuRuntime, f32, i32, u8>;
-
-/// Whether Burn's own operations can be trusted with long rows of them.
-const BURN_IS_EXACT: bool = true;
+type Fast = burn::backend::Vulkan;
 
 mod attention;
 mod bodies;

@@ -119,11 +119,9 @@ fn log_probs_and_their_gradients() {
         targets,
         lse,
     };
-    let grad = LogProbsGrad {
-        log_probs: grad,
-        entropy: None,
-    };
-    let (edx, edw) = reference::linear_log_probs_bwd(saved, 0.8, grad, Needs::BOTH);
+    let grad = LogProbsGrad::of_log_probs(grad);
+    let expected = reference::linear_log_probs_bwd(saved, 0.8, grad, Needs::BOTH);
+    let (edx, edw) = (expected.x, expected.weight);
     let (edx, edw) = (edx.expect("asked for"), edw.expect("asked for"));
     near("log_probs: dx", &dx, &edx);
     near("log_probs: dweight", &dw, &edw);

@@ -71,7 +71,7 @@ fn norm_rope_matches_the_default_body_and_its_gradients() {
 
 #[test]
 fn norm_rope_rotates_halves() {
-    // One head (3, 4) of mean square 12.5, turned by a quarter: (a, b) becomes (−b, a).
+    // One head (3, 4) of mean square 12.5, rotated by a quarter turn: (a, b) becomes (−b, a).
     let device = Default::default();
     let x = Tensor::<Fast, 3>::from_floats([[[3.0, 4.0]]], &device);
     let w = Tensor::<Fast, 1>::ones([2], &device);

@@ -7,20 +7,16 @@ use lm_kernels::{
     sampling::{SampleRow, SamplingParams, probabilities},
 };
 
-use crate::BURN_IS_EXACT;
 use crate::util::{Fast, values};
 
-/// Tokens and log-probabilities of the backend's body and, where Burn computes it rightly, of the default body, for rows of
-/// equal length.
+/// Tokens and log-probabilities of the backend's body and of the default body, for rows of equal length.
 fn draws(logits: &[Vec<f32>], rows: &[SampleRow]) -> Vec<Vec<(usize, f32)>> {
     let data = TensorData::new(logits.concat(), [logits.len(), logits[0].len()]);
     let logits = Tensor::<Fast, 2>::from_data(data, &Default::default());
-    let mut drawn = vec![read(ops::sample(logits.clone(), rows))];
-    if BURN_IS_EXACT {
-        let (ids, log_probs) = reference::sample(logits, rows);
-        drawn.push(read(Drawn { ids, log_probs }));
-    }
-    drawn
+    let (ids, log_probs) = reference::sample(logits.clone(), rows);
+    [ops::sample(logits, rows), Drawn { ids, log_probs }]
+        .map(read)
+        .into()
 }
 
 fn read(drawn: Drawn<Fast>) -> Vec<(usize, f32)> {
@@ -60,8 +56,8 @@ fn clear_top_p(logits: &[f32], params: &SamplingParams, near: f64) -> f64 {
     near
 }
 
-/// Checks that a token is the one at which the exact distribution passes the uniform number, but for roundings, and that its
-/// log-probability is that of the model.
+/// Checks that a token is the one at which the exact distribution passes the uniform number, but for roundings, and
+/// that its log-probability is that of the model.
 #[track_caller]
 fn check(what: &str, logits: &[f32], row: &SampleRow, (id, log_prob): (usize, f32)) {
     let wide: Vec<f64> = logits.iter().map(|x| f64::from(*x)).collect();
@@ -75,9 +71,10 @@ fn check(what: &str, logits: &[f32], row: &SampleRow, (id, log_prob): (usize, f3
         "{what}: token {id} from {before} to {}: {row:?}",
         before + kept[id]
     );
-    let temperature = match row.params.is_greedy() {
-        true => 1.0,
-        false => row.params.temperature,
+    let temperature = if row.params.is_greedy() {
+        1.0
+    } else {
+        row.params.temperature
     };
     let plain = SamplingParams {
         temperature,

@@ -6,7 +6,7 @@ use lm_model::{Qwen3, checkpoint};
 use lm_train::{
     BatchLayout, Monitor, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics, train_sft_on,
 };
-use rner::backend::{Device, fuses};
+use rner::backend::Device;
 use rner_cli::interrupt;
 use serde::Deserialize;
 
@@ -189,10 +189,6 @@ fn in_a_way<B: TrainBackend>(
         ..expected.config()?
     };
     let samples = batches.in_turn(config.max_steps.unwrap_or(0) * SEQUENCES);
-    ensure!(
-        way.workers == 1 || !fuses::<B>(device),
-        "tensors of the fusing backend cannot go from thread to thread"
-    );
     // The workers share the device, so that any machine can check them.
     train(model, &samples, &config, &vec![device.clone(); way.workers])
 }

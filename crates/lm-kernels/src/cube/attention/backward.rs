@@ -6,7 +6,7 @@ use burn_cubecl::{CubeRuntime, cubecl, tensor::CubeTensor};
 use cubecl::prelude::*;
 
 use super::super::launch::{addresses, dense, elementwise, empty, empty_like, grid, table, units};
-use super::plan::{KEY_BLOCK, QUERY_BLOCK, ROWS, Stretch, key_blocks, query_blocks};
+use super::plan::{KEY_BLOCK, QUERY_BLOCK, ROWS, Segment, key_blocks, query_blocks};
 use super::tile::{LANES, add_row, dot, load_keys, load_pairs, pair_row, store, zeros};
 
 /// `δ = Σ grad·out` of every token and head, one unit each.
@@ -136,8 +136,8 @@ fn queries_kernel<Q: Float, K: Float>(
     }
 }
 
-/// The gradients of a block of keys and values: over all pairs that see them, `dV = Pᵀ·grad` and `dK = dSᵀ·Q`.
-/// A tile of pairs has [`LANES`] of them, so that every unit has one product of a key and a pair.
+/// The gradients of a block of keys and values: over all pairs that see them, `dV = Pᵀ·grad` and `dK = dSᵀ·Q`. A tile
+/// of pairs has [`LANES`] of them, so that every unit has one product of a key and a pair.
 #[cube(launch, address_type = "dynamic")]
 fn keys_kernel<Q: Float, K: Float>(
     q: &Array<Q>,
@@ -255,7 +255,7 @@ fn keys_kernel<Q: Float, K: Float>(
 pub(super) fn backward<R: CubeRuntime>(
     [q, k, v]: [CubeTensor<R>; 3],
     [out, lses, grad]: [CubeTensor<R>; 3],
-    stretches: &[Stretch],
+    segments: &[Segment],
     scale: f64,
 ) -> [CubeTensor<R>; 3] {
     let [q, k, v] = [q, k, v].map(dense);
@@ -281,7 +281,7 @@ pub(super) fn backward<R: CubeRuntime>(
     );
 
     let [dq, dk, dv] = [&q, &k, &v].map(empty_like);
-    let blocks = query_blocks(stretches, per_group);
+    let blocks = query_blocks(segments, per_group);
     let cubes = blocks.len() / QUERY_BLOCK * groups;
     queries_kernel::launch(
         &client,
@@ -304,7 +304,7 @@ pub(super) fn backward<R: CubeRuntime>(
         types,
     );
 
-    let blocks = key_blocks(stretches);
+    let blocks = key_blocks(segments);
     let cubes = blocks.len() / KEY_BLOCK * groups;
     keys_kernel::launch(
         &client,

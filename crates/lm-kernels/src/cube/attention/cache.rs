@@ -5,7 +5,7 @@ use burn_cubecl::{CubeRuntime, cubecl, tensor::CubeTensor};
 use cubecl::prelude::*;
 
 use super::super::launch::{addresses, dense, elementwise, owned, table, units};
-use crate::ops::CacheRow;
+use crate::types::CacheRow;
 
 /// Copies every row of `new` to the row of `cache` that `places` names, one unit for each number.
 #[cube(launch, address_type = "dynamic")]

@@ -1,15 +1,15 @@
 //! The forward pass, for packed sequences and against a cache.
 //!
 //! One cube per block of pairs and key-value head goes over the keys tile by tile, with the softmax of
-//! [Dao et al., 2022](https://arxiv.org/abs/2205.14135): a running maximum and a running sum, and the output scaled down
-//! whenever the maximum rises. Nothing of the size of the scores leaves the cube.
+//! [Dao et al., 2022](https://arxiv.org/abs/2205.14135): a running maximum and a running sum, and the output scaled
+//! down whenever the maximum rises. Nothing of the size of the scores leaves the cube.
 
 use burn::tensor::{DType, Shape, TensorMetadata};
 use burn_cubecl::{CubeRuntime, cubecl, tensor::CubeTensor};
 use cubecl::prelude::*;
 
 use super::super::launch::{addresses, dense, empty, empty_like, grid, table, units};
-use super::plan::{QUERY_BLOCK, ROWS, Stretch, query_blocks};
+use super::plan::{QUERY_BLOCK, ROWS, Segment, query_blocks};
 use super::tile::{LANES, MASKED, add_row, dot, load_keys, load_pairs, pair_row, store, zeros};
 
 #[cube(launch, address_type = "dynamic")]
@@ -121,18 +121,18 @@ fn forward_kernel<Q: Float, K: Float>(
     }
 }
 
-/// The output, and the logarithm of each row's softmax denominator, `[T, Hq]`. The keys and values may have any number of
-/// dimensions before the last two, which are `[Hkv, D]`.
+/// The output, and the logarithm of each row's softmax denominator, `[T, Hq]`. The keys and values may have any number
+/// of dimensions before the last two, which are `[Hkv, D]`.
 pub(super) fn attend<R: CubeRuntime>(
     [q, k, v]: [CubeTensor<R>; 3],
     groups: usize,
-    stretches: &[Stretch],
+    segments: &[Segment],
     scale: f64,
 ) -> (CubeTensor<R>, CubeTensor<R>) {
     let [q, k, v] = [q, k, v].map(dense);
     let (tokens, heads, dim) = (q.shape()[0], q.shape()[1], q.shape()[2]);
     let per_group = heads / groups;
-    let blocks = query_blocks(stretches, per_group);
+    let blocks = query_blocks(segments, per_group);
     let cubes = blocks.len() / QUERY_BLOCK * groups;
     let out = empty_like(&q);
     let lses = empty(&q, Shape::new([tokens, heads]), DType::F32);

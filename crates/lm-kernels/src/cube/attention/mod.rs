@@ -1,6 +1,6 @@
 //! Causal attention in memory proportional to the length.
 //!
-//! The kernels use no matrix units: they are right on every device, and slower than they could be on those that have some.
+//! The kernels use no tensor cores: they run on every device, and slower than they could on those that have some.
 
 mod backward;
 mod cache;
@@ -14,10 +14,10 @@ use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 use super::launch::taken;
 use crate::{
     SeqBounds,
-    ops::{CacheRow, with_queries},
+    types::{CacheRow, with_queries},
 };
 
-/// Shared memory that CUDA gives every kernel without being asked.
+/// Static shared memory of every CUDA kernel, without opting in to more.
 const SHARED: usize = 48 << 10;
 
 /// Whether the kernels take these queries, keys and values: the tiles of a head must fit the shared memory.
@@ -58,10 +58,10 @@ pub(super) fn cached_attention<R: CubeRuntime>(
     scale: f64,
 ) -> (CubeTensor<R>, [CubeTensor<R>; 2]) {
     let [capacity, groups] = [keys.shape()[1], keys.shape()[2]];
-    let stretches = plan::cached(&with_queries(rows, q.shape()[0]), capacity);
+    let segments = plan::cached(&with_queries(rows, q.shape()[0]), capacity);
     let keys = cache::write(keys, k, rows);
     let values = cache::write(values, v, rows);
     let qkv = [q, keys.clone(), values.clone()];
-    let (out, _) = forward::attend(qkv, groups, &stretches, scale);
+    let (out, _) = forward::attend(qkv, groups, &segments, scale);
     (out, [keys, values])
 }

@@ -34,8 +34,8 @@ pub(super) fn load_keys<X: Float>(
     }
 }
 
-/// Copies the pairs `first..first + rows` of a stretch of queries into a tile, as [`load_keys`] does with keys. `query` is
-/// the row of the stretch's first query, `heads` all query heads, `head` the first of the group of `per_group`.
+/// Copies the pairs `first..first + rows` of a segment of queries into a tile, as [`load_keys`] does with keys. `query`
+/// is the row of the segment's first query, `heads` all query heads, `head` the first of the group of `per_group`.
 #[cube]
 pub(super) fn load_pairs<X: Float>(
     x: &Array<X>,

@@ -4,7 +4,7 @@ use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
 use super::super::reduce::{cube_max, cube_sum};
-use crate::reference::LEAST_LOG_PROB;
+use crate::types::LEAST_LOG_PROB;
 
 /// One cube per row: each unit keeps a running maximum of its columns and the sums relative to it, as
 /// [Milakov and Gimelshein, 2018](https://arxiv.org/abs/1805.02867), so that the logits are read once.
@@ -50,7 +50,7 @@ pub(super) fn statistics_kernel<X: Float, I: Int>(
     let below = max - top;
     let shrink = below.exp();
     let total = cube_sum(sum * shrink, &mut scratch);
-    // A unit without a column has no sum, and its maximum stands for nothing.
+    // A unit without a column has no sum, and its maximum is meaningless.
     let mut shifted = 0.0f32;
     if sum > 0.0 {
         shifted = (weighted + below * sum) * shrink;
@@ -93,7 +93,7 @@ pub(super) fn gradient_kernel<X: Float, I: Int, G: Float>(
     let log_prob = logit - lses[first + row];
     let mut share = of_target;
     if with_entropy {
-        // A probability of zero has no share, however far its logarithm is below.
+        // A probability of zero contributes nothing, however low its logarithm is.
         let surprise = log_prob.max(LEAST_LOG_PROB) + entropies[first + row];
         share += surprise * f32::cast_from(entropy_grad[first + row]);
     }

@@ -5,12 +5,13 @@
 
 mod kernels;
 
-use burn::tensor::{DType, Shape, Tensor, TensorMetadata, backend::Backend, ops::FloatTensor};
+use burn::tensor::{DType, Shape, Tensor, TensorMetadata, backend::Backend};
 use burn_cubecl::{CubeRuntime, tensor::CubeTensor};
 
 use super::launch::{UNITS, addresses, dense, elementwise, empty, grid, owned, units};
 use crate::convert::{full, primitive, tensor};
-use crate::{LogProbsGrad, LogitsLeft, Needs, ScoredWithGrads, reference};
+use crate::reference;
+use crate::types::{HeadGrads, LogProbsGrad, LogitsLeft, Needs};
 use kernels::{gradient_kernel, statistics_kernel};
 
 /// Rows of logits that are held at once, the same as in the default body.
@@ -21,10 +22,21 @@ const KEPT_BYTES: usize = 64 << 20;
 
 /// What both passes read: the activations and the weight in one type, the targets, and the temperature.
 pub(super) struct Scored<R: CubeRuntime> {
-    pub(super) x: CubeTensor<R>,
-    pub(super) weight: CubeTensor<R>,
-    pub(super) targets: CubeTensor<R>,
-    pub(super) temperature: f64,
+    x: CubeTensor<R>,
+    weight: CubeTensor<R>,
+    targets: CubeTensor<R>,
+    temperature: f64,
+}
+
+impl<R: CubeRuntime> Scored<R> {
+    pub(super) fn new([x, weight, targets]: [CubeTensor<R>; 3], temperature: f64) -> Self {
+        Self {
+            x,
+            weight,
+            targets,
+            temperature,
+        }
+    }
 }
 
 /// A block of rows: the first, and how many.
@@ -94,6 +106,14 @@ where
             self.write_statistics(&columns, chunk, self.logits(chunk));
         }
         columns
+    }
+
+    /// The columns, and the logits of all rows, computed as the one block `whole`.
+    fn statistics_and_logits(&self, whole: Chunk) -> ([CubeTensor<R>; 3], Option<CubeTensor<R>>) {
+        let columns = self.columns();
+        let logits = dense(self.logits(whole));
+        self.write_statistics(&columns, whole, logits.clone());
+        (columns, Some(logits))
     }
 
     /// Writes a block's part of the columns.
@@ -216,39 +236,34 @@ where
         }
     }
 
-    fn finish(&self, sums: Sums<B>) -> Grads<B> {
+    fn finish(&self, sums: Sums<B>) -> HeadGrads<CubeTensor<R>> {
         let dweight = sums.dweight.map(|sum| sum.cast(self.weight_type));
         let dx = sums.dx.map(|parts| Tensor::cat(parts, 0));
-        (dx.map(primitive), dweight.map(primitive))
+        let grads = HeadGrads {
+            x: dx,
+            weight: dweight,
+        };
+        grads.map(primitive)
     }
 }
 
-/// Gradients of activations and weight, those that are needed.
-type Grads<B> = (Option<FloatTensor<B>>, Option<FloatTensor<B>>);
-
-/// [`LmOps::lm_linear_log_probs`](crate::LmOps::lm_linear_log_probs).
-pub(super) fn forward<B, R>(scored: Scored<R>) -> [CubeTensor<R>; 3]
-where
-    R: CubeRuntime,
-    B: Backend<FloatTensorPrimitive = CubeTensor<R>>,
-{
-    Problem::<B, R>::new(scored).statistics()
-}
-
-/// [`LmOps::lm_linear_log_probs_kept`](crate::LmOps::lm_linear_log_probs_kept). What is kept was not divided by the temperature.
-pub(super) fn forward_kept<B, R>(scored: Scored<R>) -> ([CubeTensor<R>; 3], Option<CubeTensor<R>>)
+/// [`LmOps::lm_linear_log_probs`](crate::LmOps::lm_linear_log_probs). Logits that are kept were not divided by the
+/// temperature.
+pub(super) fn forward<B, R>(
+    scored: Scored<R>,
+    keep_logits: bool,
+) -> ([CubeTensor<R>; 2], LogitsLeft<CubeTensor<R>>)
 where
     R: CubeRuntime,
     B: Backend<FloatTensorPrimitive = CubeTensor<R>>,
 {
     let problem = Problem::<B, R>::new(scored);
-    let Some(whole) = problem.whole() else {
-        return (problem.statistics(), None);
+    let whole = problem.whole().filter(|_| keep_logits);
+    let ([log_probs, entropy, lse], logits) = match whole {
+        Some(whole) => problem.statistics_and_logits(whole),
+        None => (problem.statistics(), None),
     };
-    let columns = problem.columns();
-    let logits = dense(problem.logits(whole));
-    problem.write_statistics(&columns, whole, logits.clone());
-    (columns, Some(logits))
+    ([log_probs, entropy], LogitsLeft { lse, logits })
 }
 
 /// [`LmOps::lm_linear_log_probs_bwd`](crate::LmOps::lm_linear_log_probs_bwd).
@@ -257,7 +272,7 @@ pub(super) fn backward<B, R>(
     left: LogitsLeft<CubeTensor<R>>,
     grad: LogProbsGrad<CubeTensor<R>>,
     needs: Needs,
-) -> Grads<B>
+) -> HeadGrads<CubeTensor<R>>
 where
     R: CubeRuntime,
     B: Backend<FloatTensorPrimitive = CubeTensor<R>>,
@@ -283,18 +298,14 @@ pub(super) fn forward_and_backward<B, R>(
     scored: Scored<R>,
     grad: CubeTensor<R>,
     needs: Needs,
-) -> ScoredWithGrads<CubeTensor<R>>
+) -> ([CubeTensor<R>; 2], HeadGrads<CubeTensor<R>>)
 where
     R: CubeRuntime,
     B: Backend<FloatTensorPrimitive = CubeTensor<R>>,
 {
     let problem = Problem::<B, R>::new(scored);
     let columns = problem.columns();
-    let grad = LogProbsGrad {
-        log_probs: grad,
-        entropy: None,
-    };
-    let grads = RowGradients::new(columns[2].clone(), grad);
+    let grads = RowGradients::new(columns[2].clone(), LogProbsGrad::of_log_probs(grad));
     let mut sums = problem.sums(needs);
     for chunk in problem.chunks() {
         let logits = dense(problem.logits(chunk));
@@ -302,10 +313,6 @@ where
         let dlogits = problem.dlogits(chunk, logits, &grads);
         problem.add(&mut sums, chunk, dlogits);
     }
-    let (dx, dweight) = problem.finish(sums);
-    ScoredWithGrads {
-        scored: columns,
-        dx,
-        dweight,
-    }
+    let [log_probs, entropy, _] = columns;
+    ([log_probs, entropy], problem.finish(sums))
 }

@@ -1,7 +1,8 @@
 //! The two kernels.
 //!
-//! One cube draws from one row. Nothing is sorted: the border of top-k, and then that of top-p, is found by its bits, from the
-//! highest to the lowest, and so are the place of a tie and the token itself, by sums over ever smaller parts of the row.
+//! One cube draws from one row. Nothing is sorted: the threshold of top-k, and then that of top-p, is found by radix
+//! selection over the bits of the weights, and the place of a tie and the token itself by sums over ever smaller parts
+//! of the row.
 
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
@@ -45,8 +46,8 @@ struct Row {
     vocab: usize,
 }
 
-/// Writes `exp((logit − max) / temperature)`; returns the maximum and the sum, in every unit. What is no number is in the
-/// sum and is not written.
+/// Writes `exp((logit − max) / temperature)`; returns the maximum and the sum, in every unit. NaN enters the sum and is
+/// not written.
 #[cube]
 fn fill(
     logits: &Array<f32>,
@@ -99,8 +100,8 @@ fn mass(weights: &Array<f32>, row: &Row, floor: u32, scratch: &mut SharedMemory<
     cube_sum(part, scratch)
 }
 
-/// The largest bits for which the weights with at least these bits, and at least `floor`, are `need` in number or in mass;
-/// `floor` if there are none. Two bits at a time, so that a row is read 15 times.
+/// The largest bits for which the weights with at least these bits, and at least `floor`, are `need` in number or in
+/// mass; `floor` if there are none. Two bits at a time, so that a row is read 15 times.
 #[cube]
 fn border(
     weights: &Array<f32>,
@@ -153,7 +154,8 @@ fn border(
     edge.max(floor)
 }
 
-/// What a token adds to the sum in which [`locate`] looks for a place: its weight if it is kept, or 1 if it lies on the edge.
+/// What a token adds to the sum in which [`locate`] looks for a place: its weight if it is kept, or 1 if it lies on the
+/// edge.
 #[cube]
 fn amount(
     weights: &Array<f32>,
@@ -177,8 +179,8 @@ fn amount(
     found
 }
 
-/// The tokens that are kept: those with a weight above the edge and the ones on it up to a token, unless they are lighter than
-/// the least weight.
+/// The tokens that are kept: those with a weight above the edge and the ones on it up to a token, unless they are
+/// lighter than the least weight.
 #[derive(CubeType, Clone, Copy)]
 struct Kept {
     /// Bits of a weight.
@@ -188,11 +190,11 @@ struct Kept {
     least: f32,
 }
 
-/// The token at which the running sum of [`amount`] passes `target`, in every unit; the last one with an amount if rounding
-/// keeps the sum below it. `tree` has two places for each unit.
+/// The token at which the running sum of [`amount`] passes `target`, in every unit; the last one with an amount if
+/// rounding keeps the sum below it. `tree` has two places for each unit.
 ///
-/// Each unit adds up a part of the row, a tree of sums over the units tells the part in which the token lies, and that part is
-/// divided again.
+/// Each unit adds up a part of the row, a tree of sums over the units tells the part in which the token lies, and that
+/// part is divided again.
 #[cube]
 fn locate(
     weights: &Array<f32>,
@@ -219,7 +221,7 @@ fn locate(
             sum += amount(weights, row.start + i, i, kept, on_the_edge);
             i += 1;
         }
-        // Whoever still reads the last sums must have done so.
+        // All units must have read the last sums before they are overwritten.
         sync_cube();
         tree[units + unit] = sum;
         sync_cube();
@@ -261,7 +263,7 @@ fn first_maximum(
     max: f32,
     scratch: &mut SharedMemory<f32>,
 ) -> usize {
-    // A row of NaN has no maximum, and its token no meaning, but a place.
+    // A row of NaN has no maximum; its token is meaningless, but must be a valid index.
     let mut before = 1.0f32 - f32::cast_from(row.vocab as u32);
     let mut i = UNIT_POS as usize;
     while i < row.vocab {
@@ -312,8 +314,8 @@ fn pick(
     locate(weights, row, &kept, total * uniform, scratch, false)
 }
 
-/// One cube for each row; see [`LmOps::lm_sample`](crate::LmOps::lm_sample). `penalised` are the logits to draw from, where they
-/// differ from those of the log-probability; `weights` is as large, and of no interest afterwards.
+/// One cube for each row; see [`LmOps::lm_sample`](crate::LmOps::lm_sample). `penalised` are the logits to draw from,
+/// where they differ from those of the log-probability; `weights` is scratch memory of the same size.
 #[cube(launch, address_type = "dynamic")]
 pub(super) fn sample_kernel<I: Int>(
     logits: &Array<f32>,

@@ -1,7 +1,7 @@
 //! Gradients of packed attention.
 //!
-//! A task is one key-value head of one sequence: it alone writes that head's
-//! rows of `dk` and `dv` and its query heads' rows of `dq`.
+//! A task is one key-value head of one sequence: it alone writes that head's rows of `dk` and `dv` and its query heads'
+//! rows of `dq`.
 
 use std::{marker::PhantomData, mem::MaybeUninit};
 
@@ -49,8 +49,7 @@ impl<'a> Shared<'a> {
     }
 }
 
-/// One key-value head of one sequence. No two tasks of a call are equal, so
-/// the rows of different tasks do not overlap.
+/// One key-value head of one sequence. No two tasks of a call are equal, so the rows of different tasks do not overlap.
 struct Task {
     span: Span,
     group: usize,
@@ -114,8 +113,8 @@ pub(in crate::flex) fn attention_bwd(
 }
 
 impl Task {
-    /// From the last block to the first: the last one sees all keys, so it
-    /// writes all rows of `dk` and `dv`, and the others add to a prefix.
+    /// From the last block to the first: the last one sees all keys, so it writes all rows of `dk` and `dv`, and the
+    /// others add to a prefix.
     fn run(&self, heads: Heads, saved: &Saved, grads: Grads<'_>) {
         if self.span.queries.is_empty() {
             self.no_gradients(heads, grads.dk);
@@ -156,8 +155,7 @@ impl Task {
         }
     }
 
-    /// The block's queries and output gradients as dense rows; per row, its
-    /// log-sum-exp and `Σ grad·out`.
+    /// The block's queries and output gradients as dense rows; per row, its log-sum-exp and `Σ grad·out`.
     fn gather(
         &self,
         heads: Heads,
@@ -180,8 +178,7 @@ impl Task {
         }
     }
 
-    /// Fills `probs` with the probabilities and `dscores` with the gradients
-    /// of the unscaled scores.
+    /// Fills `probs` with the probabilities and `dscores` with the gradients of the unscaled scores.
     fn score_gradients(
         &self,
         heads: Heads,
@@ -214,16 +211,16 @@ impl Task {
     ) {
         let first = self.span.keys.start;
         let offset = first * heads.key_step() + self.group * heads.dim;
-        // SAFETY: the view covers this task's head of its sequence's first
-        // keys, which no other task touches; the last block, which comes
-        // first, sees all of them and writes without reading.
+        // SAFETY: the view covers this task's head of its sequence's first keys, which no other task touches; the last
+        // block, which comes first, sees all of them and writes without reading.
         let view = unsafe {
             let data = target.data.add(offset);
             MatMut::from_raw(data, block.keys(), heads.dim, heads.key_step())
         };
-        match block.keys() == self.span.keys.len() {
-            true => multiply(view, weights, rows, 1.0, Threads::One),
-            false => multiply_add(view, weights, rows, Threads::One),
+        if block.keys() == self.span.keys.len() {
+            multiply(view, weights, rows, 1.0, Threads::One);
+        } else {
+            multiply_add(view, weights, rows, Threads::One);
         }
     }
 
@@ -242,8 +239,8 @@ impl Task {
         // The rows of one query head are evenly spaced; those of a group are not.
         for g in 0..width {
             let offset = block.token * heads.query_step() + (self.group * width + g) * heads.dim;
-            // SAFETY: the view covers one query head of this block, which no
-            // other task touches, and `multiply` does not read it.
+            // SAFETY: the view covers one query head of this block, which no other task touches, and `multiply` does
+            // not read it.
             let view = unsafe {
                 let data = target.data.add(offset);
                 MatMut::from_raw(data, block.len, heads.dim, heads.query_step())
@@ -266,8 +263,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// From scaled scores and gradients of the probabilities to probabilities
-    /// and gradients of the unscaled scores; zeros for the future.
+    /// From scaled scores and gradients of the probabilities to probabilities and gradients of the unscaled scores;
+    /// zeros for the future.
     fn softmax_gradients(
         probs: &mut [f32],
         dscores: &mut [f32],

@@ -5,7 +5,7 @@ use burn_flex::FlexTensor;
 use super::{Block, Heads, forward::attend};
 use crate::{
     flex::buffer::{InPlace, Input, Output, cast},
-    ops::{CacheRow, with_queries},
+    types::{CacheRow, with_queries},
 };
 
 pub(in crate::flex) fn cached_attention(

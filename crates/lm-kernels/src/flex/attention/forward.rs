@@ -12,8 +12,8 @@ use crate::flex::{
 
 pub(super) type Slots<'a> = &'a mut [MaybeUninit<f32>];
 
-/// Writes the output `[T, Hq, D]` and log-sum-exp `[T, Hq]` of all blocks,
-/// which follow each other without gaps from token 0 on.
+/// Writes the output `[T, Hq, D]` and log-sum-exp `[T, Hq]` of all blocks, which follow each other without gaps from
+/// token 0 on.
 pub(super) fn attend(
     heads: Heads,
     blocks: Vec<Block>,
@@ -82,9 +82,8 @@ fn many_queries(
 }
 
 vectorised! {
-    /// Replaces each row of scores by the exponentials over the keys that it
-    /// sees and zeros after them. `stats` receives the inverse sum and the
-    /// log-sum-exp of every row.
+    /// Replaces each row of scores by the exponentials over the keys that it sees and zeros after them. `stats`
+    /// receives the inverse sum and the log-sum-exp of every row.
     fn softmax_rows(
         scores: &mut [f32],
         keys: usize,

@@ -1,9 +1,8 @@
 //! Attention: by blocks of queries, with exact softmax over the visible keys.
 //!
-//! Scores exist for one block of queries at a time, in scratch memory of the
-//! thread. The heads that share a key-value head are rows of one product, so
-//! keys are never repeated, and keys and values are read where they lie,
-//! whether packed or in a cache.
+//! Scores exist for one block of queries at a time, in scratch memory of the thread. The heads that share a key-value
+//! head are rows of one product, so keys are never repeated, and keys and values are read where they lie, whether
+//! packed or in a cache.
 
 mod backward;
 mod decode;
@@ -20,7 +19,7 @@ use super::{
     buffer::{Input, Output, cast},
     matrix::Mat,
 };
-use crate::{SeqBounds, Span};
+use crate::bounds::{SeqBounds, Span};
 
 /// Queries per block.
 const BLOCK: usize = 64;
@@ -61,8 +60,7 @@ impl Heads {
         self.groups * self.dim
     }
 
-    /// The first `count` keys (or values) of a group; `first` is the token
-    /// where the sequence begins in `x`.
+    /// The first `count` keys (or values) of a group; `first` is the token where the sequence begins in `x`.
     fn keys<'a>(&self, x: &'a [f32], first: usize, group: usize, count: usize) -> Mat<'a> {
         let data = &x[first * self.key_step() + group * self.dim..];
         Mat::strided(data, count, self.dim, self.key_step())

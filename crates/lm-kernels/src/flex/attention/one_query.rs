@@ -1,4 +1,4 @@
-//! A single query against many keys, as in every decode step: a product would serve it badly.
+//! A single query against many keys, as in every decode step: memory-bound, so a GEMM would only add packing.
 
 use super::{Block, Heads, forward::Slots};
 use crate::flex::{
@@ -8,8 +8,8 @@ use crate::flex::{
 
 /// All heads for a single query.
 ///
-/// Keys and values are read from one end to the other, some rows at a time for all heads: the rows of one group lie apart, and
-/// going through them group by group would read memory in steps.
+/// Keys and values are streamed once, a few rows at a time for all heads: the rows of one group are not contiguous, and
+/// reading group by group would be strided.
 pub(super) fn one_query(
     heads: Heads,
     block: Block,
@@ -83,8 +83,8 @@ vectorised! {
     }
 }
 
-/// Eight keys at a time. The compiler does not find the tree that sums eight registers at once, and summing one after the
-/// other takes longer than the products.
+/// Eight keys at a time. The compiler does not find the reduction tree that sums eight registers at once, and reducing
+/// one after the other takes longer than the products.
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
@@ -120,8 +120,8 @@ mod x86 {
         );
         let mut sums = [_mm256_setzero_ps(); LANES];
         for at in (0..query.len()).step_by(LANES) {
-            // SAFETY: `at + 8` is at most the length of the query, and all eight keys of that length lie in the slice, as
-            // was checked.
+            // SAFETY: `at + 8` is at most the length of the query, and all eight keys of that length lie in the slice,
+            // as was checked.
             unsafe {
                 let query = _mm256_loadu_ps(query.as_ptr().add(at));
                 for (i, sum) in sums.iter_mut().enumerate() {
@@ -159,8 +159,8 @@ vectorised! {
     }
 }
 
-/// Rows of values that all heads read before the next. Those of four heads of 32 stay in the nearest cache, those of eight of
-/// 128 in the one behind it.
+/// Rows of values that all heads read before the next ones. Those of four heads of 32 stay in L1, those of eight heads
+/// of 128 in L2.
 const ROWS: usize = 32;
 /// Columns of the output summed at once: four AVX2 registers, twice.
 const STRIP: usize = 32;
@@ -204,7 +204,7 @@ fn add_weighted_sum(weights: &[f32], values: &[f32], step: usize, out: &mut [f32
     }
 }
 
-/// Values of even and of odd number are summed apart, so that an addition need not wait for the one before.
+/// Values of even and of odd index have sums of their own, so that an addition does not depend on the one before.
 #[inline(always)]
 fn strip_sum(weights: &[f32], values: &[f32], step: usize) -> [f32; STRIP] {
     let (mut even, mut odd) = ([0.0_f32; STRIP], [0.0_f32; STRIP]);

@@ -10,11 +10,7 @@ use super::super::{
     simd::{LANES, exp, max, total, vectorised},
 };
 use super::{Problem, TASK, columns};
-use crate::reference::LEAST_LOG_PROB;
-use crate::{LogProbsGrad, LogitsLeft, Needs, ScoredWithGrads};
-
-/// Gradients of activations and weight, those that are needed.
-type Grads = (Option<FlexTensor>, Option<FlexTensor>);
+use crate::types::{HeadGrads, LEAST_LOG_PROB, LogProbsGrad, LogitsLeft, Needs};
 
 /// Gradients of the activations and of the weight, to which every chunk of rows adds its part.
 struct Sums {
@@ -52,7 +48,7 @@ impl Sums {
     ///
     /// # Safety
     /// All chunks of the problem have been added.
-    unsafe fn finish(self, problem: &Problem, dtypes: [DType; 2]) -> Grads {
+    unsafe fn finish(self, problem: &Problem, dtypes: [DType; 2]) -> HeadGrads<FlexTensor> {
         let dx = self.needs.x.then(|| {
             // SAFETY: the chunks cover all rows, and `project_back` writes each whole.
             let dx = unsafe { self.dx.finish(problem.x.shape().clone()) };
@@ -62,7 +58,10 @@ impl Sums {
             let dweight = tensor(self.dweight, problem.weight.shape().clone());
             cast(dweight, dtypes[1])
         });
-        (dx, dweight)
+        HeadGrads {
+            x: dx,
+            weight: dweight,
+        }
     }
 }
 
@@ -73,7 +72,7 @@ pub(in super::super) fn backward(
     grad: LogProbsGrad<FlexTensor>,
     temperature: f64,
     needs: Needs,
-) -> Grads {
+) -> HeadGrads<FlexTensor> {
     let dtypes = [x.dtype(), weight.dtype()];
     let problem = Problem::new(x, weight, targets, temperature);
     let grads = RowGradients::new(left.lse, grad);
@@ -98,7 +97,7 @@ pub(in super::super) fn forward_and_backward(
     temperature: f64,
     grad: FlexTensor,
     needs: Needs,
-) -> ScoredWithGrads<FlexTensor> {
+) -> ([FlexTensor; 2], HeadGrads<FlexTensor>) {
     let dtypes = [x.dtype(), weight.dtype()];
     let problem = Problem::new(x, weight, targets, temperature);
     let grad = Input::new(grad);
@@ -110,15 +109,13 @@ pub(in super::super) fn forward_and_backward(
         sums.add(&problem, (start, len), logits);
     });
     // SAFETY: `for_logits` goes through all chunks.
-    let (dx, dweight) = unsafe { sums.finish(&problem, dtypes) };
-    ScoredWithGrads {
-        scored: columns(&stats),
-        dx,
-        dweight,
-    }
+    let grads = unsafe { sums.finish(&problem, dtypes) };
+    let [log_probs, entropy, _] = columns(&stats);
+    ([log_probs, entropy], grads)
 }
 
-/// Fills in the statistics of a chunk of rows from `start`, and replaces its scaled logits by the gradients of the unscaled ones.
+/// Fills in the statistics of a chunk of rows from `start`, and replaces its scaled logits by the gradients of the
+/// unscaled ones.
 fn statistics_and_gradients(
     problem: &Problem,
     start: usize,

@@ -14,6 +14,7 @@ use super::{
     simd::{LANES, exp, max, total, vectorised},
     weight::Weight,
 };
+use crate::types::LogitsLeft;
 pub(super) use gradients::{backward, forward_and_backward};
 
 /// Rows of logits held at once, unless the vocabulary is large.
@@ -87,42 +88,38 @@ impl Problem {
     }
 }
 
+/// The logits are kept if that is wanted and they are few enough.
 pub(super) fn forward(
-    x: FlexTensor,
-    weight: FlexTensor,
-    targets: FlexTensor,
+    [x, weight, targets]: [FlexTensor; 3],
     temperature: f64,
-) -> [FlexTensor; 3] {
+    keep_logits: bool,
+) -> ([FlexTensor; 2], LogitsLeft<FlexTensor>) {
     let problem = Problem::new(x, weight, targets, temperature);
-    let mut stats = vec![[0.0; 3]; problem.targets.len()];
-    problem.for_logits(|chunk, logits| statistics(&problem, chunk, logits, &mut stats));
-    columns(&stats)
+    let count = problem.targets.len();
+    let mut stats = vec![[0.0; 3]; count];
+    let logits = if keep_logits && count * problem.vocab() <= LOGITS {
+        Some(kept_logits(&problem, &mut stats))
+    } else {
+        problem.for_logits(|chunk, logits| statistics(&problem, chunk, logits, &mut stats));
+        None
+    };
+    let [log_probs, entropy, lse] = columns(&stats);
+    ([log_probs, entropy], LogitsLeft { lse, logits })
 }
 
-/// [`forward`] with the logits, unless they are too many.
-pub(super) fn forward_kept(
-    x: FlexTensor,
-    weight: FlexTensor,
-    targets: FlexTensor,
-    temperature: f64,
-) -> ([FlexTensor; 3], Option<FlexTensor>) {
-    let problem = Problem::new(x.clone(), weight.clone(), targets.clone(), temperature);
+/// The scaled logits of all rows; fills in the statistics.
+fn kept_logits(problem: &Problem, stats: &mut [[f32; 3]]) -> FlexTensor {
     let (count, vocab) = (problem.targets.len(), problem.vocab());
-    if count * vocab > LOGITS {
-        return (forward(x, weight, targets, temperature), None);
-    }
-    let mut stats = vec![[0.0; 3]; count];
     let mut kept = Output::new(count * vocab);
     for chunk in problem.chunks() {
         let slots = &mut kept.slots(count * vocab)[problem.place(chunk)];
         problem.project(chunk, MatMut::unwritten(slots, chunk.1, vocab));
         // SAFETY: `project` writes the whole product.
         let logits = unsafe { slots.assume_init_ref() };
-        statistics(&problem, chunk, logits, &mut stats);
+        statistics(problem, chunk, logits, stats);
     }
     // SAFETY: the chunks cover all rows.
-    let kept = unsafe { kept.finish(Shape::new([count, vocab])) };
-    (columns(&stats), Some(kept))
+    unsafe { kept.finish(Shape::new([count, vocab])) }
 }
 
 /// The statistics of all rows as one tensor each.

@@ -114,8 +114,7 @@ impl<'a> MatMut<'a> {
             rows * cols <= data.len(),
             "matrix: the view exceeds its data"
         );
-        // SAFETY: the borrow gives exclusive access, and `multiply` never reads
-        // its destination.
+        // SAFETY: the borrow gives exclusive access, and `multiply` never reads its destination.
         unsafe { Self::from_raw(data.as_mut_ptr().cast(), rows, cols, cols) }
     }
 
@@ -165,8 +164,8 @@ impl<'a> MatMut<'a> {
         }
     }
 
-    /// [`MatMut::write`] one value after the other: where they come from different places, gathering them first means to read
-    /// in one piece what has just been written in several, for which a processor waits.
+    /// [`MatMut::write`] one value after the other: values from different places would first be gathered by several
+    /// narrow stores and then read by a wide load, which stalls, because it cannot be forwarded from them.
     #[inline]
     pub(super) fn write_each(
         &mut self,
@@ -190,8 +189,8 @@ impl<'a> MatMut<'a> {
     /// A strided matrix.
     ///
     /// # Safety
-    /// Every element of the view is valid for writes during `'a` and accessed
-    /// through this view only; for [`multiply_add`] it is also initialised.
+    /// Every element of the view is valid for writes during `'a` and accessed through this view only; for
+    /// [`multiply_add`] it is also initialised.
     pub(super) unsafe fn from_raw(
         data: *mut f32,
         rows: usize,

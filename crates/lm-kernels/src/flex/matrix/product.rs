@@ -32,9 +32,11 @@ pub(in super::super) fn multiply_add(out: MatMut<'_>, a: Mat<'_>, b: Mat<'_>, th
 
 /// Multiply-adds below which handing work to another thread costs more than it saves.
 const PARALLEL_WORK: usize = 1 << 21;
-/// The fewest rows or columns of a piece. Products of at most 64 rows and columns add up in another order than larger ones.
+/// The fewest rows or columns of a piece. Products of at most 64 rows and columns add up in another order than larger
+/// ones.
 const LEAST_PIECE: usize = 128;
-/// Rows and columns that gemm computes at once with AVX-512, with AVX2 a quarter of the columns; pieces begin at multiples.
+/// Rows and columns that gemm computes at once with AVX-512, with AVX2 a quarter of the columns; pieces begin at
+/// multiples.
 const TILE: [usize; 2] = [6, 64];
 
 fn product(out: MatMut<'_>, a: Mat<'_>, b: Mat<'_>, scale: f32, add: bool, threads: Threads) {
@@ -51,9 +53,10 @@ fn product(out: MatMut<'_>, a: Mat<'_>, b: Mat<'_>, scale: f32, add: bool, threa
         return run(out, a, b, scale, add, Parallelism::None);
     }
     let threads = rayon::current_num_threads();
-    let (along, longer, tile) = match m > n {
-        true => (Cut::Rows, m, TILE[0]),
-        false => (Cut::Columns, n, TILE[1]),
+    let (along, longer, tile) = if m > n {
+        (Cut::Rows, m, TILE[0])
+    } else {
+        (Cut::Columns, n, TILE[1])
     };
     if threads < 2 || longer / threads < LEAST_PIECE {
         return run(out, a, b, scale, add, Parallelism::Rayon(0));
@@ -71,13 +74,16 @@ fn product(out: MatMut<'_>, a: Mat<'_>, b: Mat<'_>, scale: f32, add: bool, threa
 
 /// First and number of the rows or columns of every thread's piece.
 ///
-/// One product for each thread is up to 1.5 times as fast as one for all: gemm's threads wait for each other twice for each
-/// 512 terms of the sums, which are thousands where gradients of weights are summed over tokens. Every element is the
-/// same sum, term by term, however the product is cut.
+/// One product for each thread is up to 1.5 times as fast as one for all: gemm's threads synchronise twice for each 512
+/// terms of the sums, which are thousands where gradients of weights are summed over tokens. Every element is the same
+/// sum, term by term, however the product is cut.
 fn pieces(len: usize, threads: usize, tile: usize) -> impl Iterator<Item = (usize, usize)> + Clone {
-    let start = move |i| match i == threads {
-        true => len,
-        false => i * len / threads / tile * tile,
+    let start = move |i| {
+        if i == threads {
+            len
+        } else {
+            i * len / threads / tile * tile
+        }
     };
     (0..threads).map(move |i| (start(i), start(i + 1) - start(i)))
 }
@@ -85,8 +91,8 @@ fn pieces(len: usize, threads: usize, tile: usize) -> impl Iterator<Item = (usiz
 /// A product by the gemm crate.
 fn run(out: MatMut<'_>, a: Mat<'_>, b: Mat<'_>, scale: f32, add: bool, parallelism: Parallelism) {
     let step = |step: usize| step as isize;
-    // SAFETY: the constructors checked that the views stay within their data,
-    // the destination is exclusive, and with `add` false it is not read.
+    // SAFETY: the constructors checked that the views stay within their data, the destination is exclusive, and with
+    // `add` false it is not read.
     unsafe {
         gemm::gemm(
             a.rows,

@@ -1,9 +1,9 @@
-//! One to four rows: outputs are the lanes, and blocks of the weight are turned in registers.
+//! One to four rows: outputs are the lanes, and blocks of the weight are transposed in registers.
 //!
-//! With the rows of `x` in the lanes most of them would be empty. Turning four times 32 bits of eight outputs takes eight shuffles
-//! in place of 32 loads of single values. These 32 bits are one value, two in BF16 or four in 8 bits, which are widened after they
-//! were turned: what is read from memory is a weight as it is stored. Every output still sums its inputs in order, so that the
-//! result has the same bits.
+//! With the rows of `x` in the lanes most of them would be empty. Transposing four times 32 bits of eight outputs takes
+//! eight shuffles in place of 32 scalar loads. These 32 bits are one value, two in BF16 or four in 8 bits, which are
+//! widened after the transposition: what is read from memory is the weight as it is stored. Every output still sums its
+//! inputs in order, so that the result has the same bits.
 
 use std::arch::x86_64::*;
 
@@ -11,17 +11,17 @@ use half::bf16;
 
 use super::super::simd::prefetch;
 
-/// Most rows that are done here: with more, the sums would not fit into the registers.
-pub(super) const MOST: usize = 4;
-/// Outputs at once: two registers, whose sums do not wait for each other.
+/// Most rows that are multiplied here: with more, the sums would not fit into the registers.
+pub(super) const MAX_ROWS: usize = 4;
+/// Outputs at once: two registers, whose sums are independent of each other.
 pub(super) const OUTPUTS: usize = 16;
 /// Lanes of 32 bits in a register.
 const LANES: usize = 8;
-/// Lanes of each output that are turned at once.
-const TURNED: usize = 4;
+/// Lanes of 32 bits of each output that are transposed in one step.
+const STEP_LANES: usize = 4;
 
-/// Bytes of a row that are asked for ahead of their use.
-const AHEAD: usize = 256;
+/// Bytes between what is read from a row and what is prefetched.
+const PREFETCH_DISTANCE: usize = 256;
 
 /// Whether the processor has the instructions.
 pub(super) fn is_available() -> bool {
@@ -104,18 +104,18 @@ impl Value for i8 {
     }
 }
 
-/// Some rows of a weight, the last one as often as rows are missing.
-pub(super) struct Slab<'a, W> {
+/// Some rows of a weight, padded with copies of the last one.
+pub(super) struct Panel<'a, W> {
     pub(super) rows: [&'a [W]; OUTPUTS],
     /// The scales of each row, one for each `block` inputs; empty without scales.
     pub(super) scales: [&'a [f32]; OUTPUTS],
-    /// A multiple of the values that are turned at once.
+    /// A multiple of [`values_per_step`].
     pub(super) block: usize,
 }
 
-/// Values of a row that are turned at once.
-pub(super) const fn at_once<W: Value>() -> usize {
-    TURNED * W::IN_LANE
+/// Values of a row that are transposed in one step.
+pub(super) const fn values_per_step<W: Value>() -> usize {
+    STEP_LANES * W::IN_LANE
 }
 
 /// The products of some rows of a weight with `R` rows of `x`, `[R, OUTPUTS]`.
@@ -124,48 +124,49 @@ pub(super) const fn at_once<W: Value>() -> usize {
 ///
 /// If the rows differ in length, scales are missing or the processor lacks the instructions.
 pub(super) fn products<W: Value, const R: usize>(
-    slab: &Slab<'_, W>,
+    panel: &Panel<'_, W>,
     x: [&[f32]; R],
 ) -> [[f32; OUTPUTS]; R] {
-    let inputs = slab.rows[0].len();
+    let inputs = panel.rows[0].len();
     assert!(
-        slab.rows.iter().all(|row| row.len() == inputs) && x.iter().all(|row| row.len() == inputs),
-        "few rows: lengths differ"
+        panel.rows.iter().all(|row| row.len() == inputs) && x.iter().all(|row| row.len() == inputs),
+        "skinny product: lengths differ"
     );
-    let blocks = inputs.div_ceil(slab.block.max(1));
+    let blocks = inputs.div_ceil(panel.block.max(1));
     assert!(
         !W::SCALED
-            || slab.block.is_multiple_of(at_once::<W>())
-                && slab.scales.iter().all(|scales| scales.len() >= blocks),
-        "few rows: scales are missing"
+            || panel.block.is_multiple_of(values_per_step::<W>())
+                && panel.scales.iter().all(|scales| scales.len() >= blocks),
+        "skinny product: scales are missing"
     );
-    assert!(is_available(), "few rows: instructions are missing");
-    // SAFETY: the features of the callee were just detected, all rows have the same length, and there is a scale for each block.
-    unsafe { sums(slab, x, inputs) }
+    assert!(is_available(), "skinny product: instructions are missing");
+    // SAFETY: the features of the callee were just detected, all rows have the same length, and there is a scale for
+    // each block.
+    unsafe { sums(panel, x, inputs) }
 }
 
 /// # Safety
 ///
-/// Every row must have `inputs` values, and with scales one of them for each block, which must be a multiple of what is turned
-/// at once.
+/// Every row must have `inputs` values, and with scales one of them for each block, which must be a multiple of
+/// [`values_per_step`].
 #[target_feature(enable = "avx2,fma")]
 unsafe fn sums<W: Value, const R: usize>(
-    slab: &Slab<'_, W>,
+    panel: &Panel<'_, W>,
     x: [&[f32]; R],
     inputs: usize,
 ) -> [[f32; OUTPUTS]; R] {
     let mut sums = [[_mm256_setzero_ps(); OUTPUTS / LANES]; R];
     let mut scales = [_mm256_setzero_ps(); OUTPUTS / LANES];
-    let step = at_once::<W>();
+    let step = values_per_step::<W>();
     let whole = inputs / step * step;
     for at in (0..whole).step_by(step) {
-        fetch_ahead(&slab.rows, at / step, inputs);
-        if W::SCALED && at % slab.block == 0 {
-            scales = scales_of(&slab.scales, at / slab.block);
+        prefetch_rows(&panel.rows, at / step, inputs);
+        if W::SCALED && at % panel.block == 0 {
+            scales = scales_of(&panel.scales, at / panel.block);
         }
         for half in 0..OUTPUTS / LANES {
             // SAFETY: `at + step` is at most the length of every row.
-            let columns = unsafe { turned(&slab.rows, half * LANES, at) };
+            let columns = unsafe { load_transposed(&panel.rows, half * LANES, at) };
             for (i, lanes) in columns.into_iter().enumerate() {
                 // SAFETY: the processor has the instructions, as for this function.
                 let values = unsafe { W::widen(lanes, scales[half]) };
@@ -189,11 +190,12 @@ unsafe fn sums<W: Value, const R: usize>(
     for i in whole..inputs {
         for (x, out) in x.iter().zip(&mut out) {
             for (o, out) in out.iter_mut().enumerate() {
-                let scale = match W::SCALED {
-                    true => slab.scales[o][i / slab.block],
-                    false => 1.0,
+                let scale = if W::SCALED {
+                    panel.scales[o][i / panel.block]
+                } else {
+                    1.0
                 };
-                *out = slab.rows[o][i].wide(scale).mul_add(x[i], *out);
+                *out = panel.rows[o][i].wide(scale).mul_add(x[i], *out);
             }
         }
     }
@@ -216,33 +218,38 @@ fn scales_of(scales: &[&[f32]; OUTPUTS], block: usize) -> [__m256; OUTPUTS / LAN
     }
 }
 
-/// Asks for what will be read a little later, in the same rows or behind their ends in the next ones: a quarter of the rows at each
-/// step, so that every line of the cache is asked for once.
+/// Prefetches what will be read a few steps later, in the same rows or, behind their ends, in those of the next panel:
+/// a quarter of the rows at each step, so that every cache line is prefetched once.
 ///
-/// Rows are too short for the processor to see where sixteen of them go on. A whole row ahead would be too far: sixteen rows of
-/// 1 kB and the next sixteen are all of the nearest cache.
+/// Rows are too short for the hardware prefetcher to recognise sixteen streams. A distance of a whole row would be too
+/// long: sixteen rows of 1 kB and the next sixteen fill the L1 cache.
 #[inline(always)]
-fn fetch_ahead<W>(rows: &[&[W]; OUTPUTS], step: usize, inputs: usize) {
+fn prefetch_rows<W>(rows: &[&[W]; OUTPUTS], step: usize, inputs: usize) {
     let bytes = inputs * size_of::<W>();
-    let ahead = step * TURNED * 4 + AHEAD;
-    let ahead = match ahead < bytes {
-        true => ahead,
-        false => ahead + (OUTPUTS - 1) * bytes,
+    let in_row = step * STEP_LANES * 4 + PREFETCH_DISTANCE;
+    let offset = if in_row < bytes {
+        in_row
+    } else {
+        in_row + (OUTPUTS - 1) * bytes
     };
     let quarter = step % 4 * 4;
     for row in &rows[quarter..quarter + 4] {
-        prefetch(row.as_ptr().cast::<u8>().wrapping_add(ahead).cast());
+        prefetch(row.as_ptr().cast::<u8>().wrapping_add(offset).cast());
     }
 }
 
-/// Four lanes of eight outputs, from value `at` of each on: a register for each lane.
+/// Four lanes of eight outputs, from value `at` of each on, transposed: a register for each lane.
 ///
 /// # Safety
 ///
-/// `at` and the values that are turned at once must not exceed the length of any row.
+/// `at` and the values of a step must not exceed the length of any row.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn turned<W>(rows: &[&[W]; OUTPUTS], first: usize, at: usize) -> [__m256; TURNED] {
+unsafe fn load_transposed<W>(
+    rows: &[&[W]; OUTPUTS],
+    first: usize,
+    at: usize,
+) -> [__m256; STEP_LANES] {
     let load = |row: usize| {
         // SAFETY: 16 bytes from `at` on lie in the row, as the caller promises.
         unsafe { _mm_loadu_ps(rows[row].as_ptr().add(at).cast()) }

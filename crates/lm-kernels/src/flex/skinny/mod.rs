@@ -1,14 +1,14 @@
-//! Products of few rows with a weight, as in every decode step.
+//! Skinny GEMM: products of a few rows with a weight, as in every decode step.
 //!
-//! The gemm crate copies the weight into another order first, which for few rows takes longer than the product. Here the
-//! rows of `x` are the lanes of the vector registers, and the weight is read once, where it lies. Sums go through the
-//! inputs in order, so that a row's result does not depend on how many others there are: a sequence that is being
-//! generated does not change with its neighbours.
+//! The gemm crate packs the weight first, which for few rows takes longer than the product. Here the rows of `x` are
+//! the lanes of the vector registers, and the weight is read once, in place. Sums run over the inputs in order, so that
+//! a row's result does not depend on how many others there are: a sequence that is being generated does not change with
+//! its neighbours.
 
 #[cfg(target_arch = "x86_64")]
 mod plain;
 #[cfg(target_arch = "x86_64")]
-mod turned;
+mod transposed;
 
 use std::array::from_fn;
 use std::marker::PhantomData;
@@ -22,25 +22,26 @@ use super::{
 };
 
 /// Rows up to which this is faster than the gemm crate.
-const FEW: usize = 64;
+const MAX_ROWS: usize = 64;
 /// Values of a product below which the gemm crate sums in another order than it does above.
 const SMALL_PRODUCT: usize = 256;
-/// Outputs computed at once. More rows of the weight than this, each a power of two long, would compete for the same places
-/// of the cache.
+/// Outputs computed at once. More rows of the weight than this, each a power of two long, would compete for the same
+/// sets of the L1 cache.
 const OUTPUTS: usize = 6;
 /// Outputs per task, a multiple of the above.
 const TASK: usize = 48;
-/// Products of fewer rows are shared between threads as if they had so many: reading the weight is what takes the time.
-const LEAST_ROWS: usize = 16;
+/// Products of fewer rows are shared between threads as if they had so many: they are bound by the reading of the
+/// weight.
+const MIN_ROWS_OF_WORK: usize = 16;
 /// Rows in a full group of lanes: two AVX2 registers.
 const WIDE: usize = 16;
 /// Rows in a small one.
 const NARROW: usize = 8;
 
-/// Whether a product `[rows, outputs]` is done here. Larger ones go to the gemm crate, which sums in the same order as long
-/// as the inputs fit into one of its blocks.
-pub(super) fn is_few(rows: usize, outputs: usize) -> bool {
-    rows <= FEW || rows * outputs <= SMALL_PRODUCT
+/// Whether a product `[rows, outputs]` is computed here. Larger ones go to the gemm crate, which sums in the same order
+/// as long as the inputs fit into one of its blocks.
+pub(super) fn is_skinny(rows: usize, outputs: usize) -> bool {
+    rows <= MAX_ROWS || rows * outputs <= SMALL_PRODUCT
 }
 
 /// `out [rows, out] = x [rows, in] · weightᵀ` for every weight and its `out`; writes all of each.
@@ -55,7 +56,7 @@ pub(super) fn products(x: &[f32], rows: usize, of: Vec<(&Weight, &mut [MaybeUnin
     });
     for_tasks(
         tasks.collect(),
-        rows.max(LEAST_ROWS) * outputs * inputs / 8,
+        rows.max(MIN_ROWS_OF_WORK) * outputs * inputs / 8,
         |(weight, (piece, mut out))| rows_of_x.multiply(weight, piece, &mut out),
     );
 }
@@ -68,19 +69,19 @@ fn pieces(weight: &Weight) -> impl Iterator<Item = (usize, usize)> + use<> {
         .map(move |start| (start, TASK.min(outputs - start)))
 }
 
-/// The rows of `x` in the form in which they are multiplied.
+/// The rows of `x` in the layout in which they are multiplied.
 enum Rows<'a> {
-    /// Where they lie.
+    /// In place.
     #[cfg(target_arch = "x86_64")]
     Plain { x: &'a [f32], rows: usize },
-    /// As lanes. The marker is for processors that never have the other form.
+    /// As lanes. The marker is for processors that never have the other layout.
     Groups(Vec<Group>, PhantomData<&'a ()>),
 }
 
 impl<'a> Rows<'a> {
     fn of(x: &'a [f32], rows: usize, inputs: usize) -> Self {
         #[cfg(target_arch = "x86_64")]
-        if rows <= turned::MOST && turned::is_available() {
+        if rows <= transposed::MAX_ROWS && transposed::is_available() {
             return Self::Plain { x, rows };
         }
         Self::Groups(Group::of(x, rows, inputs), PhantomData)
@@ -105,7 +106,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// `N` rows of the weight from `at` on, the last one as often as rows are missing.
+/// `N` rows of the weight from `at` on, padded with copies of the last one.
 fn some_rows<const N: usize, T>(weight: &[T], inputs: usize, at: usize, len: usize) -> [&[T]; N] {
     from_fn(|i| &weight[(at + i).min(len - 1) * inputs..][..inputs])
 }
@@ -114,7 +115,7 @@ fn some_rows<const N: usize, T>(weight: &[T], inputs: usize, at: usize, len: usi
 struct Group {
     first: usize,
     len: usize,
-    /// The rows' values input by input, `[in, lanes]`, with zeros in the lanes that are left over.
+    /// The rows' values input by input, `[in, lanes]`, padded with zeros.
     lanes: Vec<f32>,
 }
 
@@ -184,7 +185,7 @@ fn sums<const L: usize>(weights: &[&[f32]; OUTPUTS], lanes: &[f32]) -> [[f32; L]
     let inputs = weights[0].len();
     assert!(
         weights.iter().all(|row| row.len() == inputs),
-        "few rows: weights of different lengths"
+        "skinny product: weights of different lengths"
     );
     let mut sums = [[0.0_f32; L]; OUTPUTS];
     for (i, x) in (0..inputs).zip(lanes.chunks_exact(L)) {
@@ -192,11 +193,12 @@ fn sums<const L: usize>(weights: &[&[f32]; OUTPUTS], lanes: &[f32]) -> [[f32; L]
             let next = |row: &&[f32]| prefetch(row.as_ptr().wrapping_add(i + OUTPUTS * inputs));
             weights.iter().for_each(next);
         }
-        // A copy, which stays in registers; values that are read again for every output would be half of all reads.
+        // A copy, which stays in registers; values that are loaded again for every output would be half of all loads.
         let mut lanes = [0.0; L];
         lanes.copy_from_slice(x);
         for o in 0..OUTPUTS {
-            // SAFETY: `i` is below the length of every row, as was checked. A check for every weight takes a tenth of the time.
+            // SAFETY: `i` is below the length of every row, as was checked. A check for every weight takes a tenth of
+            // the time.
             let weight = unsafe { *weights[o].get_unchecked(i) };
             for lane in 0..L {
                 sums[o][lane] = weight.mul_add(lanes[lane], sums[o][lane]);

@@ -1,4 +1,4 @@
-//! One to four rows of `x` where they lie, with a weight as it is stored.
+//! One to four rows of `x` in place, with a weight in the precision it is stored in.
 
 use super::super::{
     matrix::MatMut,
@@ -6,7 +6,7 @@ use super::super::{
 };
 use super::{
     some_rows,
-    turned::{OUTPUTS, Slab, Value, at_once, products},
+    transposed::{OUTPUTS, Panel, Value, products, values_per_step},
 };
 
 /// `out = x · weightᵀ` for rows `(start, len)` of the weight.
@@ -36,20 +36,22 @@ fn of_rows<const R: usize>(
 ) {
     let len = piece.1;
     match weight.stored(piece) {
-        Stored::Full(values) => turn(x, Part::plain(values, len), out),
-        Stored::Narrow(values) => turn(x, Part::plain(values, len), out),
-        Stored::Quantized(values, scales, block) if block.is_multiple_of(at_once::<i8>()) => {
+        Stored::Full(values) => multiply_part(x, Part::plain(values, len), out),
+        Stored::Narrow(values) => multiply_part(x, Part::plain(values, len), out),
+        Stored::Quantized(values, scales, block)
+            if block.is_multiple_of(values_per_step::<i8>()) =>
+        {
             let part = Part {
                 values,
                 scales,
                 block,
                 len,
             };
-            turn(x, part, out);
+            multiply_part(x, part, out);
         }
-        // Scales that change in the middle of what is turned at once.
+        // Scales that change in the middle of a step.
         Stored::Quantized(..) => weight.lend_rows(piece, |values| {
-            turn(x, Part::plain(values, len), out);
+            multiply_part(x, Part::plain(values, len), out);
         }),
     }
 }
@@ -75,26 +77,27 @@ impl<'a, W> Part<'a, W> {
     }
 }
 
-fn turn<W: Value, const R: usize>(x: [&[f32]; R], part: Part<'_, W>, out: &mut MatMut<'_>) {
+fn multiply_part<W: Value, const R: usize>(
+    x: [&[f32]; R],
+    part: Part<'_, W>,
+    out: &mut MatMut<'_>,
+) {
     let (inputs, len) = (x[0].len(), part.len);
-    let blocks = match W::SCALED {
-        true => inputs / part.block,
-        false => 0,
-    };
+    let blocks = if W::SCALED { inputs / part.block } else { 0 };
     for at in (0..len).step_by(OUTPUTS) {
-        let slab = Slab {
+        let panel = Panel {
             rows: some_rows(part.values, inputs, at, len),
             scales: some_rows(part.scales, blocks, at, len),
             block: part.block,
         };
         let count = OUTPUTS.min(len - at);
-        for (row, sums) in products(&slab, x).into_iter().enumerate() {
+        for (row, sums) in products(&panel, x).into_iter().enumerate() {
             write(out, row, at, (sums, count));
         }
     }
 }
 
-/// Writes the first `count` of the values. All of them, the usual case, are a copy of a known size, which is no call.
+/// Writes the first `count` of the values. All of them, the usual case, are a copy of constant size, which is inlined.
 fn write<const N: usize>(
     out: &mut MatMut<'_>,
     row: usize,
