@@ -30,20 +30,21 @@ const fn row(name: &'static str, layer: u8, may_import: &'static [&'static str])
 /// Every crate of the workspace; `docs/architecture.md` shows the same table to readers.
 #[rustfmt::skip]
 pub(super) const TABLE: &[Row] = &[
+    row("atomic-files", 0, &[]),
     row("ner-types", 0, &[]),
     row("lm-kernels", 0, &[]),
     row("chat-client", 0, &[]),
-    row("ner-datasets", 1, &["ner-types"]),
+    row("ner-datasets", 1, &["atomic-files", "ner-types"]),
     row("ner-score", 1, &["ner-types"]),
-    row("lm-model", 1, &["lm-kernels"]),
+    row("lm-model", 1, &["atomic-files", "lm-kernels"]),
     row("ner-rewards", 2, &["ner-types", "ner-score"]),
-    row("ner-cot", 2, &["ner-types", "ner-score", "ner-datasets", "chat-client"]),
+    row("ner-cot", 2, &["atomic-files", "ner-types", "ner-score", "ner-datasets", "chat-client"]),
     row("ner-eval", 2, &["ner-types", "ner-score", "ner-datasets", "chat-client"]),
     row("lm-generate", 2, &["lm-model", "lm-kernels"]),
-    row("lm-train", 2, &["lm-model", "lm-kernels"]),
-    row("lm-grpo", 3, &["lm-train", "lm-generate", "lm-model", "lm-kernels", "chat-client"]),
+    row("lm-train", 2, &["atomic-files", "lm-model", "lm-kernels"]),
+    row("lm-grpo", 3, &["atomic-files", "lm-train", "lm-generate", "lm-model", "lm-kernels", "chat-client"]),
     row("rner", 4, &[
-        "ner-types", "lm-kernels", "ner-datasets", "ner-score", "lm-model", "ner-rewards",
+        "atomic-files", "ner-types", "lm-kernels", "ner-datasets", "ner-score", "lm-model", "ner-rewards",
         "ner-cot", "ner-eval", "lm-generate", "lm-train", "lm-grpo", "chat-client",
     ]),
     Row { name: "xtask", layer: None, may_import: &[] },
