@@ -35,6 +35,13 @@ impl Error {
         }
     }
 
+    /// The file or folder that it happened to.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Io { path, .. } | Self::NoName { path } => path,
+        }
+    }
+
     /// The reason without the path, for callers whose own errors name it.
     pub fn into_io(self) -> io::Error {
         match self {
