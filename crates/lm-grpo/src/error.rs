@@ -236,6 +236,12 @@ impl Error {
     }
 }
 
+impl From<atomic_files::Error> for Error {
+    fn from(error: atomic_files::Error) -> Self {
+        Self::Train(error.into())
+    }
+}
+
 fn kept(checkpoint: Option<&Path>) -> String {
     match checkpoint {
         Some(path) => format!(" and the last good state is in {}", path.display()),

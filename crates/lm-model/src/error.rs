@@ -248,6 +248,13 @@ impl Error {
     }
 }
 
+impl From<atomic_files::Error> for Error {
+    fn from(error: atomic_files::Error) -> Self {
+        let path = error.path().to_owned();
+        Self::io(&path, "write")(error.into_io())
+    }
+}
+
 /// The first few of many names; a whole model would fill the screen.
 fn list(names: &[String]) -> String {
     const SHOWN: usize = 5;

@@ -131,7 +131,7 @@ fn complete<B: LmOps>(
     for file in attach {
         copy_into(file, dir.path())?;
     }
-    dir.commit()
+    Ok(dir.commit()?)
 }
 
 /// Where the best model of a run is kept.

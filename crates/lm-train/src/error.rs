@@ -118,6 +118,13 @@ impl Error {
     }
 }
 
+impl From<atomic_files::Error> for Error {
+    fn from(error: atomic_files::Error) -> Self {
+        let path = error.path().to_owned();
+        Self::io(&path)(error.into_io())
+    }
+}
+
 fn kept(checkpoint: Option<&Path>) -> String {
     match checkpoint {
         Some(path) => format!(" and the last good state is in {}", path.display()),

@@ -27,7 +27,6 @@
 //! Continued pre-training needs no separate code: a [`Sample`] with `loss_from = 1` trains on every token
 //! after its first.
 
-mod atomic;
 mod backprop;
 mod batching;
 mod checkpoint;
@@ -50,7 +49,7 @@ mod step;
 mod team;
 mod trainer;
 
-pub use atomic::AtomicDir;
+pub use atomic_files::AtomicDir;
 pub use backprop::{Recompute, backpropagate, backpropagate_known};
 pub use batching::{BatchLimits, EpochPlan};
 pub use checkpoint::{BestEvaluation, TrainState, latest_checkpoint, prune_checkpoints};

@@ -168,6 +168,13 @@ impl Error {
     }
 }
 
+impl From<atomic_files::Error> for Error {
+    fn from(error: atomic_files::Error) -> Self {
+        let path = error.path().to_owned();
+        Self::io("write", &path, error.into_io())
+    }
+}
+
 fn disk_hint(source: &std::io::Error) -> &'static str {
     match source.kind() {
         std::io::ErrorKind::StorageFull => " (free some space and run again)",

@@ -1,14 +1,12 @@
 //! What the answers of a folder were asked for with, written before the first of them costs anything.
 
-use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 
 use chat_client::{Sampling, Structured};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::journal::{Journal, sync_dir};
+use crate::journal::Journal;
 use crate::plan::Plan;
 use crate::report::Provenance;
 
@@ -69,7 +67,6 @@ impl Manifest {
             });
         }
         self.write(&path)
-            .map_err(|source| Error::io("write", &path, source))
     }
 
     fn read(path: &Path) -> Result<Option<Self>, Error> {
@@ -91,15 +88,10 @@ impl Manifest {
         }
     }
 
-    fn write(&self, path: &Path) -> std::io::Result<()> {
-        let beside = path.with_extension("json.partial");
-        let mut file = File::create(&beside)?;
-        serde_json::to_writer_pretty(&mut file, self)?;
-        file.write_all(b"\n")?;
-        file.sync_all()?;
-        std::fs::rename(&beside, path)?;
-        sync_dir(path.parent().unwrap_or(Path::new(".")));
-        Ok(())
+    fn write(&self, path: &Path) -> Result<(), Error> {
+        let text = serde_json::to_string_pretty(self);
+        let text = text.map_err(|source| Error::io("write", path, source.into()))?;
+        Ok(atomic_files::write(path, text + "\n")?)
     }
 
     /// The differences, one after the other.

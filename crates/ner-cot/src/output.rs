@@ -1,9 +1,9 @@
 //! Writing the dataset: files appear under their names only when complete.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use atomic_files::AtomicFile;
 use ner_types::Example;
 
 use crate::error::Error;
@@ -55,22 +55,11 @@ pub(crate) fn write_funnel(dir: &Path, funnel: &Funnel) -> Result<PathBuf, Error
 
 fn replace(
     path: &Path,
-    write: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
+    write: impl FnOnce(&mut AtomicFile) -> std::io::Result<()>,
 ) -> Result<(), Error> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".partial");
-    let beside = PathBuf::from(beside);
-    let written = File::create(&beside).and_then(|file| {
-        let mut out = BufWriter::new(file);
-        write(&mut out)?;
-        out.into_inner()?.sync_all()
-    });
-    let renamed = written.and_then(|()| std::fs::rename(&beside, path));
-    if renamed.is_err() {
-        // The half-written file is of no use to anybody.
-        let _ = std::fs::remove_file(&beside);
-    }
-    renamed.map_err(|source| Error::io("write", path, source))
+    let mut file = AtomicFile::create(path)?;
+    write(&mut file).map_err(|source| Error::io("write", path, source))?;
+    Ok(file.commit()?)
 }
 
 #[cfg(test)]

@@ -67,6 +67,13 @@ pub enum Error {
     },
 }
 
+impl From<atomic_files::Error> for Error {
+    fn from(error: atomic_files::Error) -> Self {
+        let path = error.path().to_owned();
+        Self::io(&path, "write")(error.into_io())
+    }
+}
+
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         match fault.kind {

@@ -14,7 +14,6 @@ use reqwest::header::{CONTENT_RANGE, ETAG, IF_RANGE, RANGE};
 use reqwest::{Client, Response, StatusCode};
 use sha2::{Digest, Sha256};
 
-use crate::files::rename;
 use crate::{CatalogueFile, Error};
 
 /// How a file is downloaded.
@@ -136,7 +135,7 @@ fn accept(path: &Path, file: &CatalogueFile) -> Result<Fetched, Error> {
             bytes,
         });
     }
-    rename(&part, path).map_err(Error::io(path, "write"))?;
+    atomic_files::rename(&part, path)?;
     forget(path);
     Ok(Fetched {
         path: path.into(),

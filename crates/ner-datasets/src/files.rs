@@ -1,9 +1,10 @@
 //! Whole files in and out: UTF-8 with the line of a fault, and writes that appear only when complete.
 
-use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use atomic_files::AtomicFile;
 
 use crate::Error;
 
@@ -37,64 +38,18 @@ pub fn write_atomic(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
 ) -> Result<(), Error> {
-    replace_file(path, |file| {
-        let mut out = BufWriter::new(file);
-        write(&mut out)
-            .and_then(|()| out.flush())
-            .map_err(Error::io(path, "write"))
-    })
+    replace_file(path, |file| write(file).map_err(Error::io(path, "write")))
 }
 
 /// [`write_atomic`] for writers that need the file itself or have errors of their own.
 pub(crate) fn replace_file<T>(
     path: &Path,
-    write: impl FnOnce(&File) -> Result<T, Error>,
+    write: impl FnOnce(&mut AtomicFile) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let beside = beside(path);
-    let written = write_and_sync(path, &beside, write);
-    if written.is_err() {
-        // The first error is the one worth reporting; a leftover is harmless.
-        let _ = fs::remove_file(&beside);
-    }
-    written
-}
-
-fn write_and_sync<T>(
-    path: &Path,
-    beside: &Path,
-    write: impl FnOnce(&File) -> Result<T, Error>,
-) -> Result<T, Error> {
-    let file = File::create(beside).map_err(Error::io(path, "write"))?;
-    let value = write(&file)?;
-    let kept = file.sync_all().and_then(|()| rename(beside, path));
-    kept.map_err(Error::io(path, "write"))?;
+    let mut file = AtomicFile::create(path)?;
+    let value = write(&mut file)?;
+    file.commit()?;
     Ok(value)
-}
-
-/// Renames a complete file, and makes the rename itself durable.
-pub(crate) fn rename(from: &Path, to: &Path) -> std::io::Result<()> {
-    fs::rename(from, to)?;
-    sync_folder(to)
-}
-
-/// A hidden name in the same folder, as a rename must not cross file systems; with the process id, so that two
-/// processes writing the same file do not mix their bytes.
-fn beside(path: &Path) -> PathBuf {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}.partial", std::process::id()));
-    path.with_file_name(name)
-}
-
-/// Only Unix lets a folder be opened and synced.
-fn sync_folder(path: &Path) -> std::io::Result<()> {
-    if cfg!(not(unix)) {
-        return Ok(());
-    }
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 #[cfg(test)]

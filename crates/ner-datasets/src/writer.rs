@@ -4,9 +4,10 @@
 //! offsets. What it cannot hold *of a mention* is a fault, counted and by the policy fatal: a mention that does not occur
 //! in its sentence or does not lie on the borders of words (BIO, GLiNER), and in BIO one that overlaps a longer one.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
+
+use atomic_files::AtomicFile;
 
 use crate::fault::{Recorder, excerpt};
 use crate::files::replace_file;
@@ -64,7 +65,9 @@ fn write_parquet(
     path: &Path,
     rows: impl Iterator<Item = Result<Row, Error>>,
 ) -> Result<usize, Error> {
-    replace_file(path, |file| crate::parquet_rows::write(path, file, rows))
+    replace_file(path, |file| {
+        crate::parquet_rows::write(path, file.file(), rows)
+    })
 }
 
 #[cfg(not(feature = "parquet"))]
@@ -75,12 +78,11 @@ fn write_parquet(path: &Path, _: impl Iterator<Item = Result<Row, Error>>) -> Re
 
 fn write_text(
     path: &Path,
-    file: &File,
+    out: &mut AtomicFile,
     format: Format,
     rows: impl Iterator<Item = Result<Row, Error>>,
     recorder: &mut Recorder,
 ) -> Result<usize, Error> {
-    let mut out = BufWriter::new(file);
     let mut writer = TextWriter {
         is_lines: is_lines(path),
         format,
@@ -89,11 +91,11 @@ fn write_text(
     let failed = Error::io(path, "write");
     let write = || -> Result<std::io::Result<()>, Error> {
         for row in rows {
-            if let Err(error) = writer.write(&row?, &mut out, recorder)? {
+            if let Err(error) = writer.write(&row?, out, recorder)? {
                 return Ok(Err(error));
             }
         }
-        Ok(writer.close(&mut out).and_then(|()| out.flush()))
+        Ok(writer.close(out))
     };
     write()?.map_err(failed)?;
     Ok(writer.n_rows)

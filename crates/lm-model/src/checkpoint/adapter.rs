@@ -92,8 +92,8 @@ pub fn save_adapter<B: LmOps>(model: &Qwen3<B>, dir: &Path) -> Result<()> {
     files::create_dir(dir)?;
     files::replace_json(&dir.join(CONFIG), &peft_config(config))?;
     let tensors = matrices(model);
-    files::replace(&dir.join(WEIGHTS), |path| {
-        write_tensors(path, &tensors, SaveDtype::F32)
+    files::replace(&dir.join(WEIGHTS), |file| {
+        write_tensors(file, &tensors, SaveDtype::F32)
     })
 }
 

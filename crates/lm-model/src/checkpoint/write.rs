@@ -1,10 +1,10 @@
 //! Writing checkpoints.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 
+use atomic_files::AtomicFile;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::prelude::*;
 use half::bf16;
@@ -94,7 +94,7 @@ pub fn save_sharded<B: LmOps>(
     let shards = divide(&tensors, dtype, shard_bytes);
     let names = shard_names(shards.len());
     for (name, shard) in names.iter().zip(&shards) {
-        files::replace(&dir.join(name), |path| write_tensors(path, shard, dtype))?;
+        files::replace(&dir.join(name), |file| write_tensors(file, shard, dtype))?;
     }
     if shards.len() > 1 {
         files::replace_json(&dir.join(INDEX), &index(&names, &shards, dtype))?;
@@ -237,23 +237,22 @@ fn generation_config(config: &Qwen3Config) -> serde_json::Value {
 /// The header and then the data, one tensor at a time. The crate `safetensors` could write the
 /// file too, but has no way to report that a tensor cannot be read from its device.
 pub(super) fn write_tensors<B: Backend>(
-    path: &Path,
+    file: &mut AtomicFile,
     tensors: &[Stored<B>],
     dtype: SaveDtype,
 ) -> Result<()> {
-    let file = File::create(path).map_err(Error::io(path, "create"))?;
-    let mut file = BufWriter::new(file);
+    let path = file.target().to_owned();
     let header = header(tensors, dtype);
     let length = (header.len() as u64).to_le_bytes();
     let written = file
         .write_all(&length)
         .and_then(|()| file.write_all(&header));
-    written.map_err(Error::io(path, "write"))?;
+    written.map_err(Error::io(&path, "write"))?;
     for tensor in tensors {
         let bytes = dtype.bytes(&tensor.read()?);
-        file.write_all(&bytes).map_err(Error::io(path, "write"))?;
+        file.write_all(&bytes).map_err(Error::io(&path, "write"))?;
     }
-    file.flush().map_err(Error::io(path, "write"))
+    Ok(())
 }
 
 /// The JSON header, padded with spaces so that the data begins at a multiple of eight bytes.

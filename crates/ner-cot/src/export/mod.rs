@@ -5,20 +5,19 @@
 //! reads all of them.
 
 mod parquet;
-mod partial;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::str::FromStr;
 
+use atomic_files::AtomicFile;
 use ner_types::{Entity, Example};
 use serde::{Deserialize, Serialize};
 
 use self::parquet::ParquetFile;
-use self::partial::PartialFile;
 use crate::error::Error;
 
 /// What a row was made with and what it cost.
@@ -123,16 +122,16 @@ pub struct RowWriter {
 
 #[derive(Debug)]
 enum Out {
-    Jsonl(PartialFile),
-    Json(PartialFile),
+    Jsonl(AtomicFile),
+    Json(AtomicFile),
     Parquet(Box<ParquetFile>),
 }
 
 impl Out {
-    fn file(&self) -> &PartialFile {
+    fn file(&self) -> &AtomicFile {
         match self {
             Self::Jsonl(file) | Self::Json(file) => file,
-            Self::Parquet(file) => file.partial(),
+            Self::Parquet(file) => file.file(),
         }
     }
 }
@@ -143,7 +142,7 @@ impl RowWriter {
     /// # Errors
     /// If the file cannot be made.
     pub fn create(path: &Path, format: Format) -> Result<Self, Error> {
-        let file = PartialFile::create(path)?;
+        let file = AtomicFile::create(path)?;
         let out = match format {
             Format::Jsonl => Out::Jsonl(file),
             Format::Json => Out::Json(file),
@@ -169,16 +168,14 @@ impl RowWriter {
 
     fn write_row(&mut self, row: &CotRow) -> Result<(), Error> {
         match &mut self.out {
-            Out::Jsonl(file) => file.write(|out| {
-                serde_json::to_writer(&mut *out, row)?;
-                out.write_all(b"\n")
-            }),
+            Out::Jsonl(file) => {
+                let written = write_line(file, row);
+                written.map_err(|source| cannot_write(file, source))
+            }
             Out::Json(file) => {
                 let before: &[u8] = if self.n_rows == 0 { b"[\n" } else { b",\n" };
-                file.write(|out| {
-                    out.write_all(before)?;
-                    Ok(serde_json::to_writer(&mut *out, &published(&row.example))?)
-                })
+                let written = write_element(file, before, row);
+                written.map_err(|source| cannot_write(file, source))
             }
             Out::Parquet(file) => file.write(row),
         }
@@ -195,23 +192,38 @@ impl RowWriter {
     /// If the file cannot be written or renamed, or a row could not be written.
     pub fn finish(self) -> Result<(), Error> {
         if self.is_broken {
-            let source = std::io::Error::other("a row could not be written");
-            return Err(self.out.file().error(source));
+            let source = io::Error::other("a row could not be written");
+            return Err(cannot_write(self.out.file(), source));
         }
         match self.out {
-            Out::Jsonl(file) => file.commit(),
+            Out::Jsonl(file) => Ok(file.commit()?),
             Out::Json(mut file) => {
                 let end: &[u8] = if self.n_rows == 0 {
                     b"[\n]\n"
                 } else {
                     b"\n]\n"
                 };
-                file.write(|out| out.write_all(end))?;
-                file.commit()
+                let written = file.write_all(end);
+                written.map_err(|source| cannot_write(&file, source))?;
+                Ok(file.commit()?)
             }
             Out::Parquet(file) => file.finish(),
         }
     }
+}
+
+fn write_line(out: &mut AtomicFile, row: &CotRow) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, row)?;
+    out.write_all(b"\n")
+}
+
+fn write_element(out: &mut AtomicFile, before: &[u8], row: &CotRow) -> io::Result<()> {
+    out.write_all(before)?;
+    Ok(serde_json::to_writer(out, &published(&row.example))?)
+}
+
+fn cannot_write(file: &AtomicFile, source: io::Error) -> Error {
+    Error::io("write", file.target(), source)
 }
 
 /// An example with the fields of the published dataset only.

@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
+use atomic_files::AtomicFile;
 use parquet::basic::Compression;
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
 use parquet::errors::ParquetError;
@@ -14,8 +15,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 
-use super::partial::PartialFile;
-use super::{CotRow, RowProvenance};
+use super::{CotRow, RowProvenance, cannot_write};
 use crate::error::Error;
 
 /// Most rows of a row group.
@@ -47,7 +47,7 @@ const SCHEMA: &str = "message ner_cot {
 pub(super) struct ParquetFile {
     // Declared first, and so dropped before the file is removed.
     writer: SerializedFileWriter<File>,
-    file: PartialFile,
+    file: AtomicFile,
     group: Vec<CotRow>,
     group_bytes: usize,
 }
@@ -60,10 +60,11 @@ impl std::fmt::Debug for ParquetFile {
 }
 
 impl ParquetFile {
-    pub(super) fn new(file: PartialFile) -> Result<Self, Error> {
+    pub(super) fn new(file: AtomicFile) -> Result<Self, Error> {
         let properties = WriterProperties::builder().set_compression(Compression::SNAPPY);
         let properties = Arc::new(properties.build());
-        let inner = file.file()?;
+        let inner = file.file().try_clone();
+        let inner = inner.map_err(|source| cannot_write(&file, source))?;
         let schema = parse_message_type(SCHEMA).map(Arc::new);
         let writer = schema.and_then(|schema| SerializedFileWriter::new(inner, schema, properties));
         Ok(Self {
@@ -74,7 +75,7 @@ impl ParquetFile {
         })
     }
 
-    pub(super) fn partial(&self) -> &PartialFile {
+    pub(super) fn file(&self) -> &AtomicFile {
         &self.file
     }
 
@@ -93,7 +94,7 @@ impl ParquetFile {
         }
         let Self { writer, file, .. } = self;
         writer.close().map_err(|source| failed(&file, source))?;
-        file.commit()
+        Ok(file.commit()?)
     }
 
     fn write_group(&mut self) -> Result<(), Error> {
@@ -105,8 +106,8 @@ impl ParquetFile {
     }
 }
 
-fn failed(file: &PartialFile, source: ParquetError) -> Error {
-    file.error(std::io::Error::other(source))
+fn failed(file: &AtomicFile, source: ParquetError) -> Error {
+    cannot_write(file, std::io::Error::other(source))
 }
 
 fn text_bytes(row: &CotRow) -> usize {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::disk::Disk;
 use super::record::header_line;
 use super::scan::{Slot, scan};
-use super::{FILE, Journal, LOCK, lock, sync_dir};
+use super::{FILE, Journal, LOCK, lock};
 use crate::error::Error;
 
 /// What compaction did.
@@ -39,7 +39,6 @@ pub fn compact(dir: &Path, disk: &dyn Disk) -> Result<Compacted, Error> {
     })?;
     disk.rename(&beside, &path)
         .map_err(|source| Error::io("replace the journal", &path, source))?;
-    sync_dir(dir);
     Ok(Compacted {
         bytes_before: end,
         bytes_after,

@@ -34,12 +34,12 @@ pub trait Disk: Send + Sync + Debug {
         file.set_len(length)
     }
 
-    /// Gives a complete file its final name, in place of what had it before.
+    /// Gives a complete file its final name, in place of what had it before, and forces the name to the disk.
     ///
     /// # Errors
-    /// If that fails; then both files are as they were.
+    /// If that fails; then both files are as they were, or the new one has the name and a power failure may undo it.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        std::fs::rename(from, to)
+        atomic_files::rename(from, to).map_err(atomic_files::Error::into_io)
     }
 }
 
@@ -51,11 +51,8 @@ impl Disk for RealDisk {}
 
 /// Forces the entries of a directory to the disk, where the system can.
 ///
-/// Without this a power failure can take away a file that was just created or
-/// renamed, though its contents are safe. Not all systems let a directory be opened; those that do not
-/// need no such call.
+/// Without this a power failure can take away a file that was just created, though its contents are safe. A
+/// directory that may be written to but not be opened is no reason to refuse the work.
 pub(crate) fn sync_dir(dir: &Path) {
-    if let Ok(handle) = File::open(dir) {
-        let _ = handle.sync_all();
-    }
+    let _ = atomic_files::sync_dir(dir);
 }

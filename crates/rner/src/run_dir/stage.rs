@@ -114,9 +114,11 @@ impl Stage {
         if found.as_ref() == Some(&work) {
             return Ok(());
         }
-        let emptied =
-            std::fs::remove_dir_all(&self.dir).and_then(|()| std::fs::create_dir_all(&self.dir));
-        emptied.map_err(|e| RunDirError::write(&self.dir, e))?;
+        let removed = atomic_files::remove_dir(&self.dir);
+        removed
+            .map_err(atomic_files::Error::into_io)
+            .and_then(|()| std::fs::create_dir_all(&self.dir))
+            .map_err(|e| RunDirError::write(&self.dir, e))?;
         write_json(&path, &work)
     }
 

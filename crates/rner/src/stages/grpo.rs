@@ -141,7 +141,7 @@ impl Task for GrpoJob<'_> {
             keep_best(&checkpoints, &self.out)?;
         }
         // The model is complete; the optimizer's state is only for going on.
-        std::fs::remove_dir_all(&checkpoints).ok();
+        atomic_files::remove_dir(&checkpoints).ok();
         Ok(summary)
     }
 }
@@ -291,10 +291,8 @@ fn hold_out(prompts: usize, grpo: &Grpo, seed: u64) -> Vec<usize> {
 /// Moves the best model out of the checkpoints, which are removed, beside the last one.
 fn keep_best(checkpoints: &Path, out: &Path) -> Result<()> {
     let kept = out.join("best");
-    if kept.exists() {
-        std::fs::remove_dir_all(&kept).with_context(|| kept.display().to_string())?;
-    }
-    std::fs::rename(checkpoints.join("best"), &kept).with_context(|| kept.display().to_string())
+    atomic_files::remove_dir(&kept)?;
+    Ok(atomic_files::rename(&checkpoints.join("best"), &kept)?)
 }
 
 /// What a run did, in a few words.

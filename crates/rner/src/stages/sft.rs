@@ -134,7 +134,7 @@ impl Task for SftJob<'_> {
         }
         self.base.save_trained(&outcome.model, &self.out)?;
         // The model is complete; the optimizer's state is only for going on.
-        std::fs::remove_dir_all(&checkpoints).ok();
+        atomic_files::remove_dir(&checkpoints).ok();
         Ok(summary)
     }
 }

@@ -1,0 +1,55 @@
+//! The one error type of this crate.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What can go wrong, always with the path that it happened to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The system refused an operation, such as a write to a full disk.
+    #[error("{}: cannot {action}: {source}", .path.display())]
+    Io {
+        /// The file or folder: the name that was asked for where there is one, not the hidden name beside it.
+        path: PathBuf,
+        /// What was attempted, as a verb.
+        action: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Nothing can be written beside the path, as it has no last part: `/` and `..` are such paths.
+    #[error("{}: expected a path that ends in a name", .path.display())]
+    NoName {
+        /// The path.
+        path: PathBuf,
+    },
+}
+
+impl Error {
+    /// Attaches a path to an input/output error; made for `map_err`.
+    pub(crate) fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io {
+            path: path.to_path_buf(),
+            action,
+            source,
+        }
+    }
+
+    /// The file or folder that it happened to.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Io { path, .. } | Self::NoName { path } => path,
+        }
+    }
+
+    /// The reason without the path, for callers whose own errors name it.
+    pub fn into_io(self) -> io::Error {
+        match self {
+            Self::Io { source, .. } => source,
+            Self::NoName { .. } => io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "expected a path that ends in a name",
+            ),
+        }
+    }
+}
