@@ -109,21 +109,29 @@ impl Server {
     }
 }
 
+fn settings(address: &str, cache: &Path, retries: u32) -> Settings {
+    Settings {
+        endpoint: address.to_owned(),
+        token: Some("none".to_owned()),
+        cache: cache.to_owned(),
+        retries,
+    }
+}
+
 fn fetch(id: &str, address: &str, cache: &Path, offline: bool) -> Result<PathBuf> {
-    let client = HFClient::builder()
-        .endpoint(address)
-        .token("none")
-        .retry_max_attempts(0)
-        .cache_dir(cache);
-    HubModel::parse(id)
-        .unwrap()
-        .fetch_from(client, offline, |_, _| {})
+    let model = HubModel::parse(id).unwrap();
+    model.fetch_with(settings(address, cache, 0), offline, |_, _| {})
 }
 
 #[test]
 fn ids() {
     let parse = |text: &str| HubModel::parse(text).map(|model| model.to_string());
-    for id in ["Qwen/Qwen3-0.6B-Base", "a/b@main", "a/b@0123abcd"] {
+    for id in [
+        "Qwen/Qwen3-0.6B-Base",
+        "a/b@main",
+        "a/b@0123abcd",
+        "a/b@refs/pr/1",
+    ] {
         assert_eq!(parse(id).as_deref(), Some(id));
     }
     for other in [
@@ -135,6 +143,8 @@ fn ids() {
         "a/",
         "a b/c",
         "a/b@",
+        "a/b@../../c",
+        "a/b@/c",
         "fixtures/tiny base",
     ] {
         assert_eq!(parse(other), None, "{other}");
@@ -146,14 +156,10 @@ fn a_model_is_fetched_once_without_the_files_that_are_not_read() {
     let (server, address) = Server::start(None);
     let cache = tempfile::tempdir().unwrap();
     let seen = Arc::new(AtomicU64::new(0));
-    let client = HFClient::builder()
-        .endpoint(&address)
-        .token("none")
-        .cache_dir(cache.path());
     let model = HubModel::parse("some/model").unwrap();
     let report = Arc::clone(&seen);
     let dir = model
-        .fetch_from(client, false, move |done, _| {
+        .fetch_with(settings(&address, cache.path(), 5), false, move |done, _| {
             report.store(done, Ordering::SeqCst)
         })
         .unwrap();
