@@ -91,22 +91,15 @@ impl HubModel {
 
     /// The snapshot that the cache has of the revision.
     fn find_in(&self, cache: &RepoCache) -> Result<PathBuf, Failure> {
+        let revision = self.revision();
         let commit = if self.is_pinned() {
-            Some(self.revision().to_owned())
+            Some(revision.to_owned())
         } else {
-            cache.read_ref(self.revision())
+            cache.read_ref(revision)
         };
         let dir = commit.map(|commit| cache.snapshot(&commit));
         let dir = dir.filter(|dir| dir.is_dir());
-        dir.ok_or_else(|| Failure::not_cached(&self.revision_dir(cache)))
-    }
-
-    fn revision_dir(&self, cache: &RepoCache) -> PathBuf {
-        if self.is_pinned() {
-            cache.snapshot(self.revision())
-        } else {
-            cache.reference(self.revision())
-        }
+        dir.ok_or_else(|| Failure::not_cached(revision, cache.dir()))
     }
 
     fn download(

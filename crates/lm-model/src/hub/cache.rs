@@ -29,6 +29,10 @@ impl RepoCache {
         }
     }
 
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     pub(super) fn snapshot(&self, commit: &str) -> PathBuf {
         self.dir.join("snapshots").join(commit)
     }
@@ -37,7 +41,7 @@ impl RepoCache {
         self.dir.join("blobs").join(etag)
     }
 
-    pub(super) fn reference(&self, revision: &str) -> PathBuf {
+    fn reference(&self, revision: &str) -> PathBuf {
         self.dir.join("refs").join(revision)
     }
 

@@ -43,7 +43,10 @@ impl Client {
         let endpoint = Url::parse(&settings.endpoint).ok();
         let endpoint = endpoint.filter(|url| !url.cannot_be_a_base());
         let endpoint = endpoint.ok_or_else(|| {
-            Failure::Final(format!("HF_ENDPOINT is not an address: {}", settings.endpoint))
+            Failure::Final(format!(
+                "HF_ENDPOINT is not an address: {}",
+                settings.endpoint
+            ))
         })?;
         Ok(Self {
             repo: format!("{}/{}", model.owner, model.name),
@@ -66,7 +69,7 @@ impl Client {
         if is_commit(&info.sha) {
             Ok(info.sha)
         } else {
-            Err(Failure::malformed(&what, "commit"))
+            Err(Failure::malformed(&what, "it names no commit"))
         }
     }
 
@@ -113,11 +116,11 @@ impl Client {
         if cache::is_inside(tag) && !tag.contains('/') {
             Ok(tag.to_owned())
         } else {
-            Err(Failure::malformed(&file.path, "ETag"))
+            Err(Failure::malformed(&file.path, "it has no ETag"))
         }
     }
 
-    /// The bytes of a file from `start` on, or from 0 if the server does not know ranges; with the first one's place.
+    /// The bytes of a file from `start` on, or from 0 if the server cannot do that; with the place of the first one.
     pub(super) fn bytes(
         &self,
         commit: &str,
@@ -129,14 +132,14 @@ impl Client {
             request = request.header(RANGE, format!("bytes={start}-"));
         }
         let response = self.send(request)?;
-        let response = checked(response.status().is_success(), response, &file.path)?;
-        if response.status() != StatusCode::PARTIAL_CONTENT {
-            return Ok((0, response));
-        }
-        if content_start(response.headers()) == Some(start) {
-            Ok((start, response))
-        } else {
-            Err(Failure::malformed(&file.path, "bytes that were asked for"))
+        match response.status() {
+            StatusCode::PARTIAL_CONTENT if content_start(response.headers()) == Some(start) => {
+                Ok((start, response))
+            }
+            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if start > 0 => {
+                self.bytes(commit, file, 0)
+            }
+            status => Ok((0, checked(status.is_success(), response, &file.path)?)),
         }
     }
 
@@ -157,16 +160,14 @@ impl Client {
         attempt()
     }
 
-    fn json<T: DeserializeOwned>(
-        &self,
-        url: &Url,
-        what: &str,
-    ) -> Result<(T, HeaderMap), Failure> {
+    fn json<T: DeserializeOwned>(&self, url: &Url, what: &str) -> Result<(T, HeaderMap), Failure> {
         self.retry(|| {
             let response = self.send(self.http.get(url.clone()))?;
             let response = checked(response.status().is_success(), response, what)?;
             let headers = response.headers().clone();
-            let content = response.json().map_err(Failure::connection)?;
+            let content = response.bytes().map_err(Failure::connection)?;
+            let content = serde_json::from_slice(&content);
+            let content = content.map_err(|error| Failure::malformed(what, error))?;
             Ok((content, headers))
         })
     }
@@ -232,7 +233,9 @@ fn checked(is_answer: bool, response: Response, what: &str) -> Result<Response, 
 /// The address in `Link: <https://…>; rel="next"`.
 fn next_page(headers: &HeaderMap) -> Option<Url> {
     let links = headers.get(LINK)?.to_str().ok()?;
-    let next = links.split(',').find(|link| link.contains("rel=\"next\""))?;
+    let next = links
+        .split(',')
+        .find(|link| link.contains("rel=\"next\""))?;
     let (_, address) = next.split_once('<')?;
     Url::parse(address.split_once('>')?.0).ok()
 }

@@ -17,10 +17,10 @@ pub(super) enum Failure {
 
 impl Failure {
     /// An offline run needs what the cache does not have.
-    pub(super) fn not_cached(path: &Path) -> Self {
+    pub(super) fn not_cached(revision: &str, cache: &Path) -> Self {
         Self::Final(format!(
-            "{} is not in the cache: go online once, or unset HF_HUB_OFFLINE",
-            path.display()
+            "revision `{revision}` is not in the cache {}: go online once, or unset HF_HUB_OFFLINE",
+            cache.display()
         ))
     }
 
@@ -65,9 +65,9 @@ impl Failure {
         }
     }
 
-    /// An answer without something that a Hub always says.
-    pub(super) fn malformed(what: &str, missing: &str) -> Self {
-        Self::Final(format!("{what}: the Hub's answer has no {missing}"))
+    /// An answer that no Hub gives.
+    pub(super) fn malformed(what: &str, fault: impl fmt::Display) -> Self {
+        Self::Final(format!("{what}: the Hub's answer cannot be used: {fault}"))
     }
 
     /// A file of the cache cannot be read or written.

@@ -50,7 +50,10 @@ fn home(read: &impl Fn(&str) -> Option<String>) -> PathBuf {
 }
 
 fn token(read: &impl Fn(&str) -> Option<String>, home: &Path) -> Option<String> {
-    let given = |name| read(name).filter(|value| !value.is_empty());
+    let given = |name| {
+        let value = read(name)?.trim().to_owned();
+        Some(value).filter(|value| !value.is_empty())
+    };
     if given("HF_HUB_DISABLE_IMPLICIT_TOKEN").is_some() {
         return None;
     }
