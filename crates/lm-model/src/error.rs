@@ -185,12 +185,12 @@ pub enum Error {
     },
     /// A model of the Hub could not be fetched.
     #[cfg(feature = "hub")]
-    #[error("{model}: {source}{}", crate::hub::advice(source))]
+    #[error("{model}: {reason}")]
     Hub {
         /// Its id.
         model: String,
-        /// What the client of the Hub says.
-        source: Box<hf_hub::HFError>,
+        /// What happened, and what can be done about it.
+        reason: String,
     },
     /// A tensor could not be read back from the device.
     #[error("tensor `{name}` cannot be read back from the device: {reason}")]

@@ -1,26 +1,24 @@
-//! Models of the Hugging Face Hub by their id, downloaded with the crate `hf-hub`.
+//! Models of the Hugging Face Hub by their id, downloaded into the cache that Python's `huggingface_hub` uses.
 //!
-//! The cache is the one that Python's `huggingface_hub` uses (`HF_HUB_CACHE`, else `HF_HOME`), and so are
-//! the token (`HF_TOKEN`, or the file that `hf auth login` writes) and the endpoint (`HF_ENDPOINT`). A
-//! download that was interrupted keeps the files that were complete and fetches the others again.
+//! Where the cache is (`HF_HUB_CACHE`, else `HF_HOME`), the token (`HF_TOKEN`, or the file that `hf auth login` writes)
+//! and the endpoint (`HF_ENDPOINT`) are what they are for Python. A download that was interrupted keeps the files that
+//! were complete, and goes on in those that were not.
 
 use std::path::PathBuf;
 
-use hf_hub::progress::{DownloadEvent, ProgressEvent, ProgressHandler};
-use hf_hub::{HFClient, HFError};
-
 use crate::error::{Error, Result};
 
-/// What a model consists of; weights in other formats stay where they are.
-const FILES: [&str; 7] = [
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "adapter_config.json",
-    "*.safetensors",
-    "*.safetensors.index.json",
-];
+mod cache;
+mod client;
+mod failure;
+mod settings;
+mod snapshot;
+
+use cache::RepoCache;
+use client::Client;
+use failure::Failure;
+use settings::Settings;
+use snapshot::Snapshot;
 
 /// A model on the Hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +43,7 @@ impl HubModel {
             let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
             !part.is_empty() && !part.starts_with(['.', '-']) && part.chars().all(allowed)
         };
-        let known = word(owner) && word(name) && revision.is_none_or(|text| !text.is_empty());
+        let known = word(owner) && word(name) && revision.is_none_or(is_revision);
         known.then(|| Self {
             owner: owner.to_owned(),
             name: name.to_owned(),
@@ -56,7 +54,7 @@ impl HubModel {
     /// The folder of the model in the cache, after downloading what is not there. With `offline`, or
     /// if `HF_HUB_OFFLINE` is set, nothing is downloaded.
     ///
-    /// `progress` is called with bytes done and bytes in all, from another thread.
+    /// `progress` is called with bytes done and bytes in all, from other threads, one at a time.
     ///
     /// # Errors
     /// [`Error::Hub`] if the model does not exist, may not be read, is not in the cache of an offline
@@ -66,33 +64,71 @@ impl HubModel {
         offline: bool,
         progress: impl Fn(u64, u64) + Send + Sync + 'static,
     ) -> Result<PathBuf> {
-        self.fetch_from(
-            HFClient::builder(),
-            offline || offline_by_environment(),
+        self.fetch_with(
+            Settings::from_environment(),
+            offline || settings::is_offline(),
             progress,
         )
     }
 
-    fn fetch_from(
+    fn fetch_with(
         &self,
-        client: hf_hub::HFClientBuilder,
+        settings: Settings,
         offline: bool,
         progress: impl Fn(u64, u64) + Send + Sync + 'static,
     ) -> Result<PathBuf> {
-        let failed = |source| Error::Hub {
-            model: self.to_string(),
-            source: Box::new(source),
+        let cache = RepoCache::new(&settings.cache, self);
+        let found = if offline {
+            self.find_in(&cache)
+        } else {
+            on_own_thread(|| self.download(settings, cache, progress))
         };
-        let client = client.build_sync().map_err(failed)?;
-        client
-            .model(&self.owner, &self.name)
-            .snapshot_download()
-            .maybe_revision(self.revision.clone())
-            .allow_patterns(FILES.map(str::to_owned).to_vec())
-            .local_files_only(offline)
-            .progress(Bytes::new(progress))
-            .send()
-            .map_err(failed)
+        found.map_err(|failure| Error::Hub {
+            model: self.to_string(),
+            reason: failure.to_string(),
+        })
+    }
+
+    /// The snapshot that the cache has of the revision.
+    fn find_in(&self, cache: &RepoCache) -> Result<PathBuf, Failure> {
+        let revision = self.revision();
+        let commit = if self.is_pinned() {
+            Some(revision.to_owned())
+        } else {
+            cache.read_ref(revision)
+        };
+        let dir = commit.map(|commit| cache.snapshot(&commit));
+        let dir = dir.filter(|dir| dir.is_dir());
+        dir.ok_or_else(|| Failure::not_cached(revision, cache.dir()))
+    }
+
+    fn download(
+        &self,
+        settings: Settings,
+        cache: RepoCache,
+        progress: impl Fn(u64, u64) + Send + Sync,
+    ) -> Result<PathBuf, Failure> {
+        let client = Client::new(self, settings)?;
+        let commit = if self.is_pinned() {
+            self.revision().to_owned()
+        } else {
+            client.commit(self.revision())?
+        };
+        let snapshot = Snapshot::new(&client, &cache, &commit, progress);
+        snapshot.fetch(client.files(&commit)?)?;
+        if !self.is_pinned() {
+            cache.write_ref(self.revision(), &commit)?;
+        }
+        Ok(cache.snapshot(&commit))
+    }
+
+    fn revision(&self) -> &str {
+        self.revision.as_deref().unwrap_or("main")
+    }
+
+    /// Whether the revision is a commit, which no other can take the place of.
+    fn is_pinned(&self) -> bool {
+        is_commit(self.revision())
     }
 }
 
@@ -106,72 +142,22 @@ impl std::fmt::Display for HubModel {
     }
 }
 
-/// The values that `huggingface_hub` takes for yes.
-fn offline_by_environment() -> bool {
-    let value = std::env::var("HF_HUB_OFFLINE").unwrap_or_default();
-    ["1", "true", "yes", "on"].contains(&value.to_lowercase().as_str())
+/// A revision becomes the path of a file in the cache, so it must not lead out of it. Git forbids such names too.
+fn is_revision(text: &str) -> bool {
+    let mut parts = text.split('/');
+    parts.all(|part| !part.is_empty() && !part.starts_with('.')) && !text.contains(['\\', ':'])
 }
 
-/// What a user can do about the most common failures.
-pub(crate) fn advice(error: &HFError) -> &'static str {
-    match error {
-        HFError::LocalEntryNotFound { .. } => {
-            "; it is not in the cache: go online once, or unset HF_HUB_OFFLINE"
-        }
-        HFError::AuthRequired { .. } | HFError::Forbidden { .. } => {
-            "; a gated model needs its licence accepted and a token in HF_TOKEN"
-        }
-        HFError::Request { .. } => {
-            "; is there a connection? A folder can be given instead of an id"
-        }
-        _ => "",
-    }
+fn is_commit(revision: &str) -> bool {
+    revision.len() == 40 && revision.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Adds the events of many files up.
-struct Bytes<F> {
-    report: F,
-    total: std::sync::atomic::AtomicU64,
-    files: std::sync::Mutex<std::collections::HashMap<String, u64>>,
-}
-
-impl<F> Bytes<F> {
-    fn new(report: F) -> Self {
-        Self {
-            report,
-            total: Default::default(),
-            files: Default::default(),
-        }
-    }
-}
-
-impl<F: Fn(u64, u64) + Send + Sync> ProgressHandler for Bytes<F> {
-    fn on_progress(&self, event: &ProgressEvent) {
-        use std::sync::atomic::Ordering::Relaxed;
-        let ProgressEvent::Download(event) = event else {
-            return;
-        };
-        match event {
-            DownloadEvent::Start { total_bytes, .. } => self.total.store(*total_bytes, Relaxed),
-            DownloadEvent::AggregateProgress {
-                bytes_completed,
-                total_bytes,
-                ..
-            } => (self.report)(*bytes_completed, *total_bytes),
-            DownloadEvent::Progress { files } => {
-                // A panic elsewhere while the lock was held leaves numbers that are still fit to show.
-                let mut done = self
-                    .files
-                    .lock()
-                    .unwrap_or_else(|broken| broken.into_inner());
-                for file in files {
-                    done.insert(file.filename.clone(), file.bytes_completed);
-                }
-                (self.report)(done.values().sum(), self.total.load(Relaxed));
-            }
-            DownloadEvent::Complete => {}
-        }
-    }
+/// Blocking requests must not be made on a thread that runs asynchronous tasks, and the caller's may be one.
+fn on_own_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let done = scope.spawn(work).join();
+        done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 #[cfg(test)]

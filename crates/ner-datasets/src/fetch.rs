@@ -87,6 +87,8 @@ pub async fn fetch(
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(Error::io(folder, "create"))?;
     }
+    // reqwest is built without cryptography of its own. There may be another provider already, if the program chose one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder().read_timeout(options.timeout).build();
     let client = client.map_err(|error| failed(file, error))?;
     let mut pause = options.pause;

@@ -1,129 +1,39 @@
 //! Downloads from a server on this machine that answers as the Hub does.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-
-use serde_json::json;
 
 use super::*;
 
-const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+mod server;
 
-/// A Hub with one model.
-struct Server {
-    files: BTreeMap<&'static str, Vec<u8>>,
-    /// Closes the connection in the middle of the body of this file.
-    breaks: Option<&'static str>,
-    broken: AtomicBool,
-    /// The paths of all bodies that were sent.
-    sent: Mutex<Vec<String>>,
-}
+use server::{COMMIT, Server};
 
-impl Server {
-    fn start(breaks: Option<&'static str>) -> (Arc<Self>, String) {
-        let files = [
-            ("config.json", b"{}".to_vec()),
-            ("tokenizer.json", vec![b' '; 5_000]),
-            ("model-00001-of-00002.safetensors", vec![1; 300_000]),
-            ("model-00002-of-00002.safetensors", vec![2; 200_000]),
-            ("pytorch_model.bin", vec![3; 1_000]),
-        ];
-        let server = Arc::new(Self {
-            files: files.into(),
-            breaks,
-            broken: AtomicBool::new(false),
-            sent: Mutex::new(Vec::new()),
-        });
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        let answering = Arc::clone(&server);
-        std::thread::spawn(move || {
-            for connection in listener.incoming().flatten() {
-                let server = Arc::clone(&answering);
-                std::thread::spawn(move || server.answer(&connection));
-            }
-        });
-        (server, address)
-    }
-
-    fn answer(&self, mut connection: &TcpStream) -> Option<()> {
-        let mut lines = BufReader::new(connection).lines();
-        let request = lines.next()?.ok()?;
-        while !lines.next()?.ok()?.is_empty() {}
-        let mut words = request.split(' ');
-        let (method, path) = (words.next()?, words.next()?);
-        let path = path.split('?').next()?;
-        let (status, headers, body) = self.content(path);
-        let head = format!(
-            "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n{headers}\r\n",
-            body.len()
-        );
-        connection.write_all(head.as_bytes()).ok()?;
-        if method == "HEAD" {
-            return Some(());
-        }
-        self.sent.lock().unwrap().push(path.to_owned());
-        let breaks = self.breaks.is_some_and(|file| path.ends_with(file));
-        let half = breaks && !self.broken.load(Ordering::SeqCst);
-        let length = if half { body.len() / 2 } else { body.len() };
-        connection.write_all(&body[..length]).ok()
-    }
-
-    fn content(&self, path: &str) -> (&'static str, String, Vec<u8>) {
-        let api = "/api/models/some/model";
-        if path == format!("{api}/revision/main") {
-            let info = json!({"id": "some/model", "sha": COMMIT});
-            return (
-                "200 OK",
-                "content-type: application/json\r\n".into(),
-                info.to_string().into(),
-            );
-        }
-        if path == format!("{api}/tree/{COMMIT}") {
-            let list = self.files.iter().map(|(name, data)| {
-                json!({"type": "file", "oid": "0", "size": data.len(), "path": name})
-            });
-            let list = serde_json::Value::from(list.collect::<Vec<serde_json::Value>>());
-            return (
-                "200 OK",
-                "content-type: application/json\r\n".into(),
-                list.to_string().into(),
-            );
-        }
-        let file = path.strip_prefix(&format!("/some/model/resolve/{COMMIT}/"));
-        match file.and_then(|file| Some((file, self.files.get(file)?))) {
-            Some((file, data)) => {
-                let headers = format!("etag: \"{file}\"\r\nx-repo-commit: {COMMIT}\r\n");
-                ("200 OK", headers, data.clone())
-            }
-            None => (
-                "404 Not Found",
-                "x-error-code: RepoNotFound\r\n".into(),
-                Vec::new(),
-            ),
-        }
+fn settings(address: &str, cache: &Path, retries: u32) -> Settings {
+    Settings {
+        endpoint: address.to_owned(),
+        token: Some("none".to_owned()),
+        cache: cache.to_owned(),
+        retries,
     }
 }
 
 fn fetch(id: &str, address: &str, cache: &Path, offline: bool) -> Result<PathBuf> {
-    let client = HFClient::builder()
-        .endpoint(address)
-        .token("none")
-        .retry_max_attempts(0)
-        .cache_dir(cache);
-    HubModel::parse(id)
-        .unwrap()
-        .fetch_from(client, offline, |_, _| {})
+    let model = HubModel::parse(id).unwrap();
+    model.fetch_with(settings(address, cache, 0), offline, |_, _| {})
 }
 
 #[test]
 fn ids() {
     let parse = |text: &str| HubModel::parse(text).map(|model| model.to_string());
-    for id in ["Qwen/Qwen3-0.6B-Base", "a/b@main", "a/b@0123abcd"] {
+    for id in [
+        "Qwen/Qwen3-0.6B-Base",
+        "a/b@main",
+        "a/b@0123abcd",
+        "a/b@refs/pr/1",
+    ] {
         assert_eq!(parse(id).as_deref(), Some(id));
     }
     for other in [
@@ -135,6 +45,8 @@ fn ids() {
         "a/",
         "a b/c",
         "a/b@",
+        "a/b@../../c",
+        "a/b@/c",
         "fixtures/tiny base",
     ] {
         assert_eq!(parse(other), None, "{other}");
@@ -146,16 +58,14 @@ fn a_model_is_fetched_once_without_the_files_that_are_not_read() {
     let (server, address) = Server::start(None);
     let cache = tempfile::tempdir().unwrap();
     let seen = Arc::new(AtomicU64::new(0));
-    let client = HFClient::builder()
-        .endpoint(&address)
-        .token("none")
-        .cache_dir(cache.path());
     let model = HubModel::parse("some/model").unwrap();
     let report = Arc::clone(&seen);
     let dir = model
-        .fetch_from(client, false, move |done, _| {
-            report.store(done, Ordering::SeqCst)
-        })
+        .fetch_with(
+            settings(&address, cache.path(), 5),
+            false,
+            move |done, _| report.store(done, Ordering::SeqCst),
+        )
         .unwrap();
     for (name, data) in &server.files {
         let wanted = *name != "pytorch_model.bin";
@@ -216,4 +126,150 @@ fn failures_name_the_model_and_what_to_do() {
     assert!(offline.contains("HF_HUB_OFFLINE"), "{offline}");
     let refused = message("some/model", "http://127.0.0.1:9", false);
     assert!(refused.contains("connection"), "{refused}");
+}
+
+#[test]
+fn the_cache_is_laid_out_as_python_does() {
+    let (server, address) = Server::start(None);
+    let cache = tempfile::tempdir().unwrap();
+    let dir = fetch("some/model@main", &address, cache.path(), false).unwrap();
+    let repo = cache.path().join("models--some--model");
+    assert_eq!(dir, repo.join("snapshots").join(COMMIT));
+    assert_eq!(
+        std::fs::read_to_string(repo.join("refs/main")).unwrap(),
+        COMMIT
+    );
+    let blob = std::fs::read(repo.join("blobs/config.json")).unwrap();
+    assert_eq!(blob, server.files["config.json"]);
+    #[cfg(unix)]
+    assert_eq!(
+        std::fs::read_link(dir.join("config.json")).unwrap(),
+        Path::new("../../blobs/config.json")
+    );
+    let pinned = format!("some/model@{COMMIT}");
+    assert_eq!(fetch(&pinned, &address, cache.path(), true).unwrap(), dir);
+    assert!(fetch("some/model@other", &address, cache.path(), true).is_err());
+}
+
+#[test]
+fn a_download_goes_on_where_it_broke_off() {
+    let broken = "model-00002-of-00002.safetensors";
+    let (server, address) = Server::start(Some(broken));
+    let cache = tempfile::tempdir().unwrap();
+    let blobs = cache.path().join("models--some--model/blobs");
+    fetch("some/model", &address, cache.path(), false).unwrap_err();
+    let part = blobs.join(format!("{broken}.incomplete"));
+    assert_eq!(std::fs::metadata(&part).unwrap().len(), 100_000);
+    assert!(!blobs.join(broken).exists());
+
+    server.broken.store(true, Ordering::SeqCst);
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let report = Arc::clone(&seen);
+    let model = HubModel::parse("some/model").unwrap();
+    let dir = model.fetch_with(
+        settings(&address, cache.path(), 0),
+        false,
+        move |done, all| {
+            report.lock().unwrap().push((done, all));
+        },
+    );
+    let found = std::fs::read(dir.unwrap().join(broken)).unwrap();
+    assert_eq!(found, server.files[broken]);
+    assert!(!part.exists());
+    let headers = server.headers.lock().unwrap();
+    assert!(
+        headers.contains(&"range: bytes=100000-".to_owned()),
+        "{headers:?}"
+    );
+    let seen = seen.lock().unwrap();
+    let (done, all) = seen.last().unwrap();
+    assert_eq!(done, all);
+}
+
+#[test]
+fn a_broken_connection_is_mended_by_another_attempt() {
+    let broken = "model-00002-of-00002.safetensors";
+    let (server, address) = Server::start(Some(broken));
+    let cache = tempfile::tempdir().unwrap();
+    let model = HubModel::parse("some/model").unwrap();
+    // Half of the rest arrives with each attempt, the whole with none; so only patience and luck end this, but each
+    // attempt begins where the one before ended.
+    model
+        .fetch_with(settings(&address, cache.path(), 2), false, |_, _| {})
+        .unwrap_err();
+    let headers = server.headers.lock().unwrap();
+    for start in [100_000, 150_000] {
+        assert!(
+            headers.contains(&format!("range: bytes={start}-")),
+            "{headers:?}"
+        );
+    }
+}
+
+#[test]
+fn bytes_may_lie_elsewhere_where_the_token_is_not_told() {
+    let (there, other) = Server::start(None);
+    let (here, address) = Server::start_with(None, Some(other));
+    let cache = tempfile::tempdir().unwrap();
+    let dir = fetch("some/model", &address, cache.path(), false).unwrap();
+    let name = "model-00001-of-00002.safetensors";
+    assert_eq!(std::fs::read(dir.join(name)).unwrap(), there.files[name]);
+    let blobs = cache.path().join("models--some--model/blobs");
+    assert!(blobs.join(format!("linked-{name}")).exists());
+    let told = |server: &Server| {
+        let headers = server.headers.lock().unwrap();
+        headers.contains(&"authorization: bearer none".to_owned())
+    };
+    assert!(told(&here));
+    assert!(!told(&there));
+}
+
+#[test]
+fn a_gated_model_says_what_the_hub_says_and_what_to_do() {
+    let (_server, address) = Server::start(None);
+    let cache = tempfile::tempdir().unwrap();
+    let error = fetch("gated/model", &address, cache.path(), false).unwrap_err();
+    let error = error.to_string();
+    for part in ["gated/model", "403", "Access is restricted", "HF_TOKEN"] {
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn the_environment_is_read_as_python_does() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("token"), "from-the-file\n").unwrap();
+    let home = home.path().to_str().unwrap();
+    let check = |variables: &[(&str, &str)], cache: &str, token: Option<&str>| {
+        let variables: BTreeMap<_, _> = variables.iter().copied().collect();
+        let read = |name: &str| variables.get(name).map(|&value| value.to_owned());
+        let found = Settings::from_variables(read);
+        assert_eq!(found.cache, Path::new(cache), "{variables:?}");
+        assert_eq!(found.token.as_deref(), token, "{variables:?}");
+    };
+    check(&[("HOME", "/h")], "/h/.cache/huggingface/hub", None);
+    check(&[("XDG_CACHE_HOME", "/x")], "/x/huggingface/hub", None);
+    let hub = format!("{home}/hub");
+    check(&[("HF_HOME", home)], &hub, Some("from-the-file"));
+    check(&[("HF_HOME", home), ("HF_TOKEN", "t")], &hub, Some("t"));
+    check(
+        &[("HF_HOME", home), ("HF_TOKEN", "")],
+        &hub,
+        Some("from-the-file"),
+    );
+    check(
+        &[("HF_HOME", home), ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")],
+        &hub,
+        None,
+    );
+    check(
+        &[("HF_HUB_CACHE", "/c"), ("HUGGINGFACE_HUB_CACHE", "/d")],
+        "/c",
+        None,
+    );
+    check(
+        &[("HUGGINGFACE_HUB_CACHE", "/d"), ("HF_HOME", home)],
+        "/d",
+        Some("from-the-file"),
+    );
 }

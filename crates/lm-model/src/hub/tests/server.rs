@@ -1,0 +1,155 @@
+//! A server on this machine that answers as the Hub does.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+
+pub(super) const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+/// A Hub with one model.
+pub(super) struct Server {
+    pub(super) files: BTreeMap<&'static str, Vec<u8>>,
+    /// Closes the connection in the middle of the body of this file.
+    breaks: Option<&'static str>,
+    pub(super) broken: AtomicBool,
+    /// Where the bytes of weights are, if not here.
+    elsewhere: Option<String>,
+    /// The paths of all bodies that were sent.
+    pub(super) sent: Mutex<Vec<String>>,
+    /// `Range` and `Authorization` of all requests for a body, in small letters.
+    pub(super) headers: Mutex<Vec<String>>,
+}
+
+impl Server {
+    pub(super) fn start(breaks: Option<&'static str>) -> (Arc<Self>, String) {
+        Self::start_with(breaks, None)
+    }
+
+    pub(super) fn start_with(
+        breaks: Option<&'static str>,
+        elsewhere: Option<String>,
+    ) -> (Arc<Self>, String) {
+        let files = [
+            ("config.json", b"{}".to_vec()),
+            ("tokenizer.json", vec![b' '; 5_000]),
+            ("model-00001-of-00002.safetensors", vec![1; 300_000]),
+            ("model-00002-of-00002.safetensors", vec![2; 200_000]),
+            ("pytorch_model.bin", vec![3; 1_000]),
+        ];
+        let server = Arc::new(Self {
+            files: files.into(),
+            breaks,
+            broken: AtomicBool::new(false),
+            elsewhere,
+            headers: Mutex::new(Vec::new()),
+            sent: Mutex::new(Vec::new()),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let answering = Arc::clone(&server);
+        std::thread::spawn(move || {
+            for connection in listener.incoming().flatten() {
+                let server = Arc::clone(&answering);
+                std::thread::spawn(move || server.answer(&connection));
+            }
+        });
+        (server, address)
+    }
+
+    fn answer(&self, mut connection: &TcpStream) -> Option<()> {
+        let mut lines = BufReader::new(connection).lines();
+        let request = lines.next()?.ok()?;
+        let mut asked = Vec::new();
+        loop {
+            let line = lines.next()?.ok()?.to_lowercase();
+            if line.is_empty() {
+                break;
+            }
+            asked.push(line);
+        }
+        let mut words = request.split(' ');
+        let (method, path) = (words.next()?, words.next()?);
+        let path = path.split('?').next()?;
+        let (mut status, mut headers, mut body) = self.content(path);
+        let start = asked
+            .iter()
+            .find_map(|line| line.strip_prefix("range: bytes="));
+        if let Some(start) = start.filter(|_| status == "200 OK") {
+            let start: usize = start.strip_suffix('-')?.parse().ok()?;
+            status = "206 Partial Content";
+            headers += &format!(
+                "content-range: bytes {start}-{}/{}\r\n",
+                body.len() - 1,
+                body.len()
+            );
+            body.drain(..start);
+        }
+        let head = format!(
+            "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n{headers}\r\n",
+            body.len()
+        );
+        connection.write_all(head.as_bytes()).ok()?;
+        if method == "HEAD" {
+            return Some(());
+        }
+        self.sent.lock().unwrap().push(path.to_owned());
+        asked.retain(|line| line.starts_with("range") || line.starts_with("authorization"));
+        self.headers.lock().unwrap().extend(asked);
+        let breaks = self.breaks.is_some_and(|file| path.ends_with(file));
+        let half = breaks && !self.broken.load(Ordering::SeqCst);
+        let length = if half { body.len() / 2 } else { body.len() };
+        connection.write_all(&body[..length]).ok()
+    }
+
+    fn content(&self, path: &str) -> (&'static str, String, Vec<u8>) {
+        let api = "/api/models/some/model";
+        if path == format!("{api}/revision/main") {
+            let info = json!({"id": "some/model", "sha": COMMIT});
+            return (
+                "200 OK",
+                "content-type: application/json\r\n".into(),
+                info.to_string().into(),
+            );
+        }
+        if path == format!("{api}/tree/{COMMIT}") {
+            let list = self.files.iter().map(|(name, data)| {
+                json!({"type": "file", "oid": "0", "size": data.len(), "path": name})
+            });
+            let list = serde_json::Value::from(list.collect::<Vec<serde_json::Value>>());
+            return (
+                "200 OK",
+                "content-type: application/json\r\n".into(),
+                list.to_string().into(),
+            );
+        }
+        if path.contains("/gated/") {
+            let said = "x-error-message: Access is restricted\r\n";
+            return ("403 Forbidden", said.into(), Vec::new());
+        }
+        let file = path.strip_prefix(&format!("/some/model/resolve/{COMMIT}/"));
+        let there = self
+            .elsewhere
+            .as_ref()
+            .filter(|_| path.ends_with("safetensors"));
+        if let (Some(file), Some(there)) = (file, there) {
+            let headers =
+                format!("location: {there}{path}\r\nx-linked-etag: \"linked-{file}\"\r\n");
+            return ("302 Found", headers, Vec::new());
+        }
+        match file.and_then(|file| Some((file, self.files.get(file)?))) {
+            Some((file, data)) => {
+                let headers = format!("etag: \"{file}\"\r\nx-repo-commit: {COMMIT}\r\n");
+                ("200 OK", headers, data.clone())
+            }
+            None => (
+                "404 Not Found",
+                "x-error-code: RepoNotFound\r\n".into(),
+                Vec::new(),
+            ),
+        }
+    }
+}
