@@ -36,6 +36,9 @@ pub enum Error {
     /// A file of a run.
     #[error(transparent)]
     RunDir(#[from] RunDirError),
+    /// A file or a folder that is to appear or go as a whole.
+    #[error(transparent)]
+    Files(#[from] atomic_files::Error),
     /// A checkpoint, a tokenizer or the Hub.
     #[error(transparent)]
     Model(#[from] lm_model::Error),

@@ -22,7 +22,7 @@ pub use self::reward::NerReward;
 pub use self::table::CompletionTable;
 use super::{ModelDir, Watch, sft};
 use crate::backend::{self, Device, Task};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::plan::rollout_batches;
 use crate::recipe::{Correction, Grpo, Method, Recipe};
 use crate::session::Session;
