@@ -19,17 +19,15 @@
 //! [`lm_model::TextStream`] for each sample.
 //!
 //! ```
-//! use std::ops::ControlFlow;
-//!
 //! use burn::backend::Flex;
-//! use lm_generate::{Generator, Request, Sampling};
+//! use lm_generate::{CancellationToken, Generator, Request, Sampling};
 //! use lm_model::Qwen3Config;
 //!
 //! let config = Qwen3Config { vocab_size: 32, hidden_size: 16, num_hidden_layers: 1, ..Default::default() };
 //! let model = config.init::<Flex>(&Default::default(), 0);
 //! let sampling = Sampling { max_new_tokens: 4, temperature: 0.8, stop: vec![0], seed: 1, ..Default::default() };
 //! let request = Request { prompt: vec![5, 6, 7], n: 3, sampling };
-//! let groups = Generator::new(&model, 8).generate(&[request], &mut |_| ControlFlow::Continue(()))?;
+//! let groups = Generator::new(&model, 8).generate(&[request], &CancellationToken::new(), &mut ())?;
 //! assert_eq!(groups[0].len(), 3);
 //! # Ok::<(), lm_generate::Error>(())
 //! ```
@@ -48,3 +46,4 @@ pub use error::Error;
 pub use generator::{CachePool, Generator};
 pub use observer::{NewToken, Observer};
 pub use request::{Finish, Generated, Progress, Request, Sampling};
+pub use tokio_util::sync::CancellationToken;

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::{Generated, Progress};
+use crate::request::{Generated, Progress};
 
 /// A token that was just drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,7 +19,8 @@ pub struct NewToken {
     pub log_prob: f32,
 }
 
-/// Is told of every token as it is drawn, and may end completions.
+/// Is told of every token as it is drawn, and may end completions. The whole call is ended by the token that
+/// [`Generator::generate`](crate::Generator::generate) is given besides.
 ///
 /// The tokens of one sample come in order, and [`Observer::on_finish`] after the last of them; those of different samples
 /// come interleaved, in an order that depends on the batch. For a result that does not depend on it either, let what is said
@@ -61,19 +62,11 @@ pub trait Observer {
         let _ = (request, sample, generated);
     }
 
-    /// A decode step is done. [`ControlFlow::Break`] ends the whole call with
-    /// [`Error::Stopped`](crate::Error::Stopped).
-    fn on_step(&mut self, progress: Progress) -> ControlFlow<()> {
+    /// A decode step is done.
+    fn on_step(&mut self, progress: Progress) {
         let _ = progress;
-        ControlFlow::Continue(())
     }
 }
 
-/// A callback for the progress alone.
-pub(crate) struct ProgressOnly<'a>(pub(crate) &'a mut dyn FnMut(Progress) -> ControlFlow<()>);
-
-impl Observer for ProgressOnly<'_> {
-    fn on_step(&mut self, progress: Progress) -> ControlFlow<()> {
-        (self.0)(progress)
-    }
-}
+/// The observer that does not listen.
+impl Observer for () {}
