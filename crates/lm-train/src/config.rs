@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AdamWConfig, BatchLimits, Error, Schedule, ScheduleKind};
+use crate::batching::BatchLimits;
+use crate::error::Error;
+use crate::optimizer::AdamWConfig;
+use crate::schedule::{Schedule, ScheduleKind};
 
 /// What happens to a sample with more than `max_length` tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,7 +85,7 @@ pub struct SftConfig {
     pub over_length: OverLength,
     /// Seed of the order of samples.
     pub seed: u64,
-    /// Report every n-th step (and the last) to the monitor.
+    /// Report every n-th step (and the last) to the observer.
     pub log_every: usize,
     /// Write a checkpoint every n steps, besides the one at the end.
     pub save_every: Option<usize>,
@@ -282,22 +285,6 @@ impl SftConfig {
             total_steps,
         )
     }
-
-    /// A hash of everything that shapes the trajectory; how often to log or save does not.
-    pub fn fingerprint(&self) -> String {
-        let defaults = Self::default();
-        let shaping = Self {
-            log_every: defaults.log_every,
-            save_every: defaults.save_every,
-            save_total_limit: defaults.save_total_limit,
-            peak_flops: defaults.peak_flops,
-            ..self.clone()
-        };
-        // The debug form lists every field, prints floats exactly and cannot fail.
-        blake3::hash(format!("{shaping:?}").as_bytes())
-            .to_hex()
-            .to_string()
-    }
 }
 
 fn check(
@@ -357,22 +344,6 @@ mod tests {
         config.validate().unwrap();
         let text = serde_json::to_string(&config).unwrap();
         assert_eq!(serde_json::from_str::<SftConfig>(&text).unwrap(), config);
-    }
-
-    #[test]
-    fn the_fingerprint_ignores_logging_and_sees_the_rest() {
-        let config = SftConfig::default();
-        let logging = SftConfig {
-            log_every: 9,
-            save_every: Some(3),
-            ..config.clone()
-        };
-        let other = SftConfig {
-            lr: 1e-4,
-            ..config.clone()
-        };
-        assert_eq!(config.fingerprint(), logging.fingerprint());
-        assert_ne!(config.fingerprint(), other.fingerprint());
     }
 
     #[test]

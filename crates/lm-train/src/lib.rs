@@ -27,6 +27,7 @@
 //! Continued pre-training needs no separate code: a [`Sample`] with `loss_from = 1` trains on every token
 //! after its first.
 
+mod accumulated;
 mod atomic;
 mod backprop;
 mod batching;
@@ -42,10 +43,12 @@ mod loss;
 mod metrics;
 mod optimizer;
 mod optimizer_state;
+mod outcome;
 mod run;
 mod sample;
 mod schedule;
 mod scoring;
+mod state;
 mod step;
 mod team;
 mod trainer;
@@ -53,15 +56,18 @@ mod trainer;
 pub use atomic::AtomicDir;
 pub use backprop::{Recompute, backpropagate, backpropagate_known};
 pub use batching::{BatchLimits, EpochPlan};
-pub use checkpoint::{BestEvaluation, TrainState, latest_checkpoint, prune_checkpoints};
+pub use checkpoint::{Checkpoint, Checkpoints, Draft, RunState, latest_checkpoint};
 pub use config::{BatchLayout, OverLength, SftConfig};
 pub use error::Error;
 pub use evaluation::SftData;
 pub use flops::training_flops;
 pub use gradients::{GradientAccumulator, ParamGradients};
-pub use metrics::{EvalMetrics, Monitor, StepMetrics, peak_memory_bytes};
+pub use metrics::{EvalMetrics, Observer, StepMetrics, peak_memory_bytes};
 pub use optimizer::{AdamWConfig, Optimizer};
+pub use outcome::{Outcome, RunFiles};
 pub use sample::{Sample, Sequence, prepare};
 pub use schedule::{Schedule, ScheduleKind};
 pub use scoring::Scoring;
-pub use trainer::{Outcome, RunFiles, train_sft, train_sft_on};
+pub use state::{BestEvaluation, TrainState};
+pub use tokio_util::sync::CancellationToken;
+pub use trainer::{train_sft, train_sft_on};

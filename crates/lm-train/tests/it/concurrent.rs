@@ -3,9 +3,9 @@
 use std::thread;
 
 use lm_model::LoraConfig;
-use lm_train::{RunFiles, SftConfig, SftData, train_sft};
+use lm_train::{RunFiles, SftConfig, SftData};
 
-use crate::support::{bits, quick, samples, tiny_model, weights};
+use crate::support::{bits, quick, samples, tiny_model, train_sft, weights};
 
 const THREADS: usize = 6;
 const ROUNDS: usize = 12;
