@@ -185,7 +185,7 @@ pub enum Error {
     },
     /// A model of the Hub could not be fetched.
     #[cfg(feature = "hub")]
-    #[error("{model}: {source}{}", crate::hub::advice(source))]
+    #[error("{model}: {source}{}", advice(source))]
     Hub {
         /// Its id.
         model: String,
@@ -241,6 +241,20 @@ impl Error {
         }
     }
 
+    /// A field of `config.json` with a value that is not supported.
+    pub(crate) fn unsupported(
+        field: &'static str,
+        found: impl serde::Serialize,
+        expected: &'static str,
+    ) -> Self {
+        let found = serde_json::to_string(&found).unwrap_or_else(|error| error.to_string());
+        Self::Unsupported {
+            field,
+            found,
+            expected,
+        }
+    }
+
     /// Turns a JSON error into one that names the file.
     pub(crate) fn json(path: &Path) -> impl FnOnce(serde_json::Error) -> Self + use<> {
         let path = path.to_owned();
@@ -255,5 +269,24 @@ fn list(names: &[String]) -> String {
     match names.len().checked_sub(SHOWN) {
         None | Some(0) => shown,
         Some(more) => format!("{shown} and {more} more"),
+    }
+}
+
+/// What a user can do about the most common failures.
+#[cfg(feature = "hub")]
+fn advice(error: &hf_hub::HFError) -> &'static str {
+    use hf_hub::HFError;
+
+    match error {
+        HFError::LocalEntryNotFound { .. } => {
+            "; it is not in the cache: go online once, or unset HF_HUB_OFFLINE"
+        }
+        HFError::AuthRequired { .. } | HFError::Forbidden { .. } => {
+            "; a gated model needs its licence accepted and a token in HF_TOKEN"
+        }
+        HFError::Request { .. } => {
+            "; is there a connection? A folder can be given instead of an id"
+        }
+        _ => "",
     }
 }

@@ -6,8 +6,8 @@
 
 use std::path::PathBuf;
 
+use hf_hub::HFClient;
 use hf_hub::progress::{DownloadEvent, ProgressEvent, ProgressHandler};
-use hf_hub::{HFClient, HFError};
 
 use crate::error::{Error, Result};
 
@@ -110,22 +110,6 @@ impl std::fmt::Display for HubModel {
 fn offline_by_environment() -> bool {
     let value = std::env::var("HF_HUB_OFFLINE").unwrap_or_default();
     ["1", "true", "yes", "on"].contains(&value.to_lowercase().as_str())
-}
-
-/// What a user can do about the most common failures.
-pub(crate) fn advice(error: &HFError) -> &'static str {
-    match error {
-        HFError::LocalEntryNotFound { .. } => {
-            "; it is not in the cache: go online once, or unset HF_HUB_OFFLINE"
-        }
-        HFError::AuthRequired { .. } | HFError::Forbidden { .. } => {
-            "; a gated model needs its licence accepted and a token in HF_TOKEN"
-        }
-        HFError::Request { .. } => {
-            "; is there a connection? A folder can be given instead of an id"
-        }
-        _ => "",
-    }
 }
 
 /// Adds the events of many files up.
