@@ -14,8 +14,9 @@ const CAPACITY_STEP: usize = 64;
 
 /// A key-value cache that outlives the generator using it.
 ///
-/// A trainer cannot keep a [`Generator`] between its steps, because the generator holds the weights, which the optimizer
-/// wants to update in place. It keeps the pool instead: see [`Generator::with_pool`] and [`Generator::into_pool`].
+/// A trainer cannot keep a [`Generator`] between its steps, because the generator holds the weights, which the
+/// optimizer wants to update in place. It keeps the pool instead: see [`Generator::with_pool`] and
+/// [`Generator::into_pool`].
 pub struct CachePool<B: LmOps> {
     allocated: Option<Allocation<B>>,
 }
@@ -56,7 +57,8 @@ impl<B: LmOps> CachePool<B> {
 /// Generates completions with a model: continuous batching over a fixed number of cache slots.
 ///
 /// Cloning a [`Qwen3`] shares its weights, so a generator costs little to create; its memory is the cache, two tensors
-/// `[slots, capacity, kv_heads, head_dim]` per layer, where the capacity is the longest prompt plus completion of a call.
+/// `[slots, capacity, kv_heads, head_dim]` per layer, where the capacity is the longest prompt plus completion of a
+/// call.
 pub struct Generator<B: LmOps> {
     model: Qwen3<B>,
     max_batch: usize,
@@ -85,8 +87,8 @@ impl<B: LmOps> Generator<B> {
 
     /// The completions of each request, in the order of the requests and of their samples.
     ///
-    /// `observer` is told of every token and every decode step; `()` does not listen. Cancelling `stop` ends the call with
-    /// [`Error::Stopped`] after the decode step in progress.
+    /// `observer` is told of every token and every decode step; `()` does not listen. Cancelling `stop` ends the call
+    /// with [`Error::Stopped`] after the decode step in progress.
     ///
     /// # Errors
     ///

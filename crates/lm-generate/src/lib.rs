@@ -3,19 +3,20 @@
 //! [`Generator`] is the principal type. It takes a list of [`Request`]s and returns, for each, `n` [`Generated`]
 //! completions. Three choices shape it:
 //!
-//! - **Continuous batching.** The cache has a fixed number of slots. A finished sequence leaves its slot at once and the
-//!   next waiting one enters it, so that one long completion does not keep a whole batch waiting.
-//! - **One prefill per prompt.** The `n` completions of a request share the prefill of their prompt; its keys and values
-//!   are copied from slot to slot, not computed again.
+//! - **Continuous batching.** The cache has a fixed number of slots. A finished sequence leaves its slot at once and
+//!   the next waiting one enters it, so that one long completion does not keep a whole batch waiting.
+//! - **One prefill per prompt.** The `n` completions of a request share the prefill of their prompt; its keys and
+//!   values are copied from slot to slot, not computed again.
 //! - **No influence of neighbours.** Each sample draws from its own random stream, named by the request's seed and the
 //!   sample's index. Which other requests run beside it, and in which slot, changes nothing but the rounding of the
 //!   backend's matrix products.
 //!
 //! The log-probability reported for a token is the one at the sampling temperature over the full vocabulary, before the
-//! repetition penalty, top-k, top-p and min-p: this is what a policy-gradient trainer compares with its own forward pass.
+//! repetition penalty, top-k, top-p and min-p: this is what a policy-gradient trainer compares with its own forward
+//! pass.
 //!
-//! An [`Observer`] is told of every token as it is drawn and may end its completion. This crate knows token ids only; text
-//! and chat templates belong to [`lm_model::ChatTokenizer`], and an observer finds stop strings with a
+//! An [`Observer`] is told of every token as it is drawn and may end its completion. This crate knows token ids only;
+//! text and chat templates belong to [`lm_model::ChatTokenizer`], and an observer finds stop strings with a
 //! [`lm_model::TextStream`] for each sample.
 //!
 //! ```

@@ -19,8 +19,8 @@ pub(crate) struct Accumulated<B: AutodiffBackend> {
     pub(crate) times: PassTimes,
 }
 
-/// How long the passes of one worker took, all micro-batches together; the backward pass of the head, which is done with
-/// its forward pass, belongs to the latter. Where the device computes asynchronously, until they were queued.
+/// How long the passes of one worker took, all micro-batches together; the backward pass of the head, which is done
+/// with its forward pass, belongs to the latter. Where the device computes asynchronously, until they were queued.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct PassTimes {
     pub(crate) forward: Duration,

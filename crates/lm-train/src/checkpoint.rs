@@ -1,5 +1,5 @@
-//! Checkpoints of a run, supervised or not: the model in Hugging Face layout, the optimizer, the state, and what else the
-//! run needs to go on.
+//! Checkpoints of a run, supervised or not: the model in Hugging Face layout, the optimizer, the state, and what else
+//! the run needs to go on.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,9 +24,9 @@ const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 
 /// Where a run is, and which run it is.
 ///
-/// A state has a field `config`, the configuration of the run. Two runs are the same if their configurations agree field by
-/// field, [`FREE_FIELDS`](Self::FREE_FIELDS) left out, and their data does; a field that a checkpoint does not have, because
-/// an older program wrote it, has its default.
+/// A state has a field `config`, the configuration of the run. Two runs are the same if their configurations agree
+/// field by field, [`FREE_FIELDS`](Self::FREE_FIELDS) left out, and their data does; a field that a checkpoint does not
+/// have, because an older program wrote it, has its default.
 pub trait RunState: Serialize + DeserializeOwned {
     /// The configuration of the run.
     type Config: Serialize + Default;
@@ -58,8 +58,8 @@ impl<S: RunState> Checkpoint<S> {
         Self::of(dir, raw_state(dir)?)
     }
 
-    /// Opens the checkpoint in `dir`, which must be of the run that began with `fresh`. The configuration of the state is that
-    /// of `fresh`, which may differ in [`RunState::FREE_FIELDS`].
+    /// Opens the checkpoint in `dir`, which must be of the run that began with `fresh`. The configuration of the state
+    /// is that of `fresh`, which may differ in [`RunState::FREE_FIELDS`].
     ///
     /// # Errors
     /// Those of [`Checkpoint::open`], and [`Error::ResumeMismatch`] for another run.

@@ -89,7 +89,8 @@ pub struct SftConfig {
     pub log_every: usize,
     /// Write a checkpoint every n steps, besides the one at the end.
     pub save_every: Option<usize>,
-    /// Keep only this many checkpoints, the newest ones. The best one, see [`RunFiles`](crate::RunFiles), is kept besides.
+    /// Keep only this many checkpoints, the newest ones. The best one, see [`RunFiles`](crate::RunFiles), is kept
+    /// besides.
     pub save_total_limit: Option<usize>,
     /// Evaluate every n steps and at the end; needs samples to evaluate on
     /// ([`SftData::eval`](crate::SftData::eval)). `None` never evaluates.

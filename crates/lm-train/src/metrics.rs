@@ -75,7 +75,8 @@ pub trait Observer {
         let _ = metrics;
     }
 
-    /// Called before micro-batch `index` (from 0) of the `count` of a step or an evaluation: a sign of life in a long one.
+    /// Called before micro-batch `index` (from 0) of the `count` of a step or an evaluation: a sign of life in a long
+    /// one.
     fn on_micro_batch(&mut self, index: usize, count: usize) {
         let _ = (index, count);
     }

@@ -45,8 +45,8 @@ impl StepBatches<'_> {
     }
 }
 
-/// Runs `model` forward and backward over this worker's share of the micro-batches; `None` if `stop` is cancelled before
-/// one of them.
+/// Runs `model` forward and backward over this worker's share of the micro-batches; `None` if `stop` is cancelled
+/// before one of them.
 ///
 /// Every micro-batch is divided by the number of targets of the whole step, so that the sum over micro-batches
 /// and workers is the token mean of the step.

@@ -21,8 +21,8 @@ use crate::team::{Team, session};
 /// checkpoint is written every [`SftConfig::save_every`] steps, at the end, when the run is stopped, and when a
 /// step fails.
 ///
-/// Cancelling `stop` ends the run before its next micro-batch; the step that it is in is dropped. `observer` is told what
-/// happens.
+/// Cancelling `stop` ends the run before its next micro-batch; the step that it is in is dropped. `observer` is told
+/// what happens.
 ///
 /// # Errors
 /// [`Error::Config`], [`Error::Sample`] and [`Error::NoSamples`] before the first step;

@@ -184,7 +184,7 @@ impl Task for ExtractJob<'_> {
             shown: 0,
             failed: None,
         };
-        let groups = Generator::new(&model, 1).generate_observed(&[request], &mut live);
+        let groups = Generator::new(&model, 1).generate(&[request], interrupt::token(), &mut live);
         let (text, has_shown) = live.finish()?;
         let generated = groups.map_err(explained)?.into_iter().flatten().next();
         let Generated { ids, finish, .. } = generated.context("the model gave no answer")?;
@@ -316,13 +316,6 @@ impl Observer for Live<'_> {
         let piece = self.stream.push(token.id);
         self.add(&piece);
         match self.stream.stopped().is_some() || self.failed.is_some() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
-    }
-
-    fn on_step(&mut self, _: lm_generate::Progress) -> ControlFlow<()> {
-        match interrupt::requested() {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }

@@ -1,4 +1,5 @@
-//! The generator on small random models: greedy continuations against reference values, and what must not change a sample.
+//! The generator on small random models: greedy continuations against reference values, and what must not change a
+//! sample.
 
 use std::path::Path;
 

@@ -50,8 +50,8 @@ impl<'a> Checkpoints<'a> {
             .is_some_and(|(saved, _)| *saved == updates)
     }
 
-    /// Writes a checkpoint, to which `parts` may add, and removes those that are too many. Returns its path, or `None` if
-    /// these weights are saved already or the run writes nothing.
+    /// Writes a checkpoint, to which `parts` may add, and removes those that are too many. Returns its path, or `None`
+    /// if these weights are saved already or the run writes nothing.
     ///
     /// # Errors
     /// [`Error::Io`] and [`Error::Model`] if something cannot be written, and the errors of `parts`.

@@ -9,10 +9,11 @@ use crate::error::Error;
 
 type Fields = Map<String, Value>;
 
-/// Compares the states of two runs, as they are written: `saved` that of the checkpoint in `dir`, `ours` that of the run.
+/// Compares the states of two runs, as they are written: `saved` that of the checkpoint in `dir`, `ours` that of the
+/// run.
 ///
-/// What is compared are named fields, not types, so that an error can name the one that differs, and a checkpoint survives
-/// a program that has more of them.
+/// What is compared are named fields, not types, so that an error can name the one that differs, and a checkpoint
+/// survives a program that has more of them.
 pub(super) fn check_same_run<S: RunState>(
     saved: &Fields,
     ours: &Fields,

@@ -12,9 +12,10 @@ const ROUNDS: usize = 12;
 
 /// The weights after a short run whose steps take several backward passes over the same parameters each.
 fn trained(lora: bool, recompute_layers: usize) -> Vec<Vec<u32>> {
-    let model = match lora {
-        true => tiny_model().with_lora(&LoraConfig::default(), 1).unwrap(),
-        false => tiny_model(),
+    let model = if lora {
+        tiny_model().with_lora(&LoraConfig::default(), 1).unwrap()
+    } else {
+        tiny_model()
     };
     let config = SftConfig {
         batch_size: Some(1),

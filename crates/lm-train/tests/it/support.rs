@@ -78,7 +78,8 @@ pub(crate) fn train_sft<'a>(
     lm_train::train_sft(model, data, config, files, &stop, listener)
 }
 
-/// Records what it is told, and stops the run at the `stop_at`-th micro-batch (from 1), training and evaluation together.
+/// Records what it is told, and stops the run at the `stop_at`-th micro-batch (from 1), training and evaluation
+/// together.
 #[derive(Default)]
 pub(crate) struct Recorder {
     pub(crate) steps: Vec<StepMetrics>,

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use clap::Args;
 use lm_kernels::TrainBackend;
 use lm_model::Qwen3Config;
-use lm_train::{Monitor, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics, train_sft};
+use lm_train::{Observer, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics, train_sft};
 use serde::Serialize;
 
 use super::measure::{Memory, check_peak, median, print};
@@ -126,7 +126,14 @@ impl Task for SftTask<'_> {
         let mut steps = Steps::default();
         let before = Memory::restart();
         let (config, files) = (args.trainer(), RunFiles::default());
-        let outcome = train_sft(model, samples.as_slice(), &config, &files, &mut steps)?;
+        let outcome = train_sft(
+            model,
+            samples.as_slice(),
+            &config,
+            &files,
+            interrupt::token(),
+            &mut steps,
+        )?;
         if outcome.stopped {
             return Err(Interrupted.into());
         }
@@ -204,12 +211,8 @@ impl BenchSftArgs {
 #[derive(Default)]
 struct Steps(Vec<StepMetrics>);
 
-impl Monitor for Steps {
+impl Observer for Steps {
     fn on_step(&mut self, metrics: &StepMetrics) {
         self.0.push(metrics.clone());
-    }
-
-    fn should_stop(&self) -> bool {
-        interrupt::requested()
     }
 }

@@ -5,9 +5,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 
-use lm_generate::{
-    CachePool, Error, Finish, Generated, Generator, NewToken, Observer, Progress, Request,
-};
+use lm_generate::{CachePool, Error, Finish, Generated, Generator, NewToken, Observer, Request};
 use lm_kernels::LmOps;
 use lm_model::{ChatTokenizer, Qwen3, StopMatcher, TextStream, checkpoint};
 use tokio::sync::oneshot;
@@ -164,7 +162,7 @@ impl<'a, B: LmOps> Worker<'a, B> {
         let mut generator =
             Generator::with_pool(model, self.max_batch, std::mem::take(&mut self.pool));
         let mut watch = Watch::new(self.tokenizer, &batch);
-        let groups = generator.generate_observed(&requests, &mut watch);
+        let groups = generator.generate(&requests, interrupt::token(), &mut watch);
         self.pool = generator.into_pool();
         let texts = watch.texts;
         match groups {
@@ -281,13 +279,6 @@ impl Observer for Watch<'_, '_> {
             growing.text.push_str(&piece);
         }
         match growing.stream.stopped().is_some() || wanted.reply.is_closed() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
-    }
-
-    fn on_step(&mut self, _: Progress) -> ControlFlow<()> {
-        match interrupt::requested() {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }

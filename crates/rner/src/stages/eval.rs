@@ -201,10 +201,7 @@ impl<B: LmOps> Completer for LmCompleter<B> {
         let possible: Vec<Request> = requests.iter().flatten().cloned().collect();
         let mut generated = self
             .generator
-            .generate(&possible, &mut |_| match interrupt::requested() {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            })?
+            .generate(&possible, interrupt::token(), &mut ())?
             .into_iter();
         // A prompt that is too long has no answer, which the result counts as truncated.
         let none = Answer {

@@ -79,7 +79,8 @@ impl Task for SftJob<'_> {
             train: &train,
             eval: &eval,
         };
-        let outcome = train_sft_on(&devices, model, data, &config, &files, self.watch)?;
+        let stop = self.watch.token();
+        let outcome = train_sft_on(&devices, model, data, &config, &files, &stop, self.watch)?;
         let summary = summary(train.len(), &outcome);
         self.watch.finish(&summary)?;
         if outcome.stopped {
