@@ -71,7 +71,7 @@ pub enum Error {
         "reading the drawn tokens from the device: {0}; expected {1} tokens and log-probabilities"
     )]
     ReadTokens(String, usize),
-    /// The progress callback or the observer asked to stop.
+    /// The token that the call was given was cancelled.
     #[error("stopped on request after {finished} of {total} completions")]
     Stopped {
         /// Completions that were finished.

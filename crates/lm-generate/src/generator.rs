@@ -1,22 +1,22 @@
 //! The generator and the key-value cache that it keeps.
 
-use std::ops::ControlFlow;
-
 use lm_kernels::LmOps;
 use lm_model::{ModelCache, Qwen3};
+use tokio_util::sync::CancellationToken;
 
-use crate::observer::ProgressOnly;
-use crate::request::Limits;
+use crate::error::Error;
+use crate::observer::Observer;
+use crate::request::{Generated, Limits, Progress, Request};
 use crate::run::Run;
-use crate::{Error, Generated, Observer, Progress, Request};
 
 /// The capacity of a slot is rounded up to a multiple of this, so that calls of similar lengths share one allocation.
 const CAPACITY_STEP: usize = 64;
 
 /// A key-value cache that outlives the generator using it.
 ///
-/// A trainer cannot keep a [`Generator`] between its steps, because the generator holds the weights, which the optimizer
-/// wants to update in place. It keeps the pool instead: see [`Generator::with_pool`] and [`Generator::into_pool`].
+/// A trainer cannot keep a [`Generator`] between its steps, because the generator holds the weights, which the
+/// optimizer wants to update in place. It keeps the pool instead: see [`Generator::with_pool`] and
+/// [`Generator::into_pool`].
 pub struct CachePool<B: LmOps> {
     allocated: Option<Allocation<B>>,
 }
@@ -57,7 +57,8 @@ impl<B: LmOps> CachePool<B> {
 /// Generates completions with a model: continuous batching over a fixed number of cache slots.
 ///
 /// Cloning a [`Qwen3`] shares its weights, so a generator costs little to create; its memory is the cache, two tensors
-/// `[slots, capacity, kv_heads, head_dim]` per layer, where the capacity is the longest prompt plus completion of a call.
+/// `[slots, capacity, kv_heads, head_dim]` per layer, where the capacity is the longest prompt plus completion of a
+/// call.
 pub struct Generator<B: LmOps> {
     model: Qwen3<B>,
     max_batch: usize,
@@ -86,7 +87,8 @@ impl<B: LmOps> Generator<B> {
 
     /// The completions of each request, in the order of the requests and of their samples.
     ///
-    /// `progress` is called after every decode step; [`ControlFlow::Break`] ends the call with [`Error::Stopped`].
+    /// `observer` is told of every token and every decode step; `()` does not listen. Cancelling `stop` ends the call
+    /// with [`Error::Stopped`] after the decode step in progress.
     ///
     /// # Errors
     ///
@@ -95,19 +97,7 @@ impl<B: LmOps> Generator<B> {
     pub fn generate(
         &mut self,
         requests: &[Request],
-        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<Vec<Vec<Generated>>, Error> {
-        self.generate_observed(requests, &mut ProgressOnly(progress))
-    }
-
-    /// [`Generator::generate`] with an [`Observer`] that is told of every token as it is drawn and may end completions.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Generator::generate`].
-    pub fn generate_observed(
-        &mut self,
-        requests: &[Request],
+        stop: &CancellationToken,
         observer: &mut dyn Observer,
     ) -> Result<Vec<Vec<Generated>>, Error> {
         self.check(requests)?;
@@ -123,7 +113,8 @@ impl<B: LmOps> Generator<B> {
         let cache = self.pool.reserve(&self.model, slots, capacity);
         let mut run = Run::new(&self.model, cache, requests, slots, observer);
         while !run.is_done() {
-            if run.step()?.is_break() {
+            run.step()?;
+            if stop.is_cancelled() {
                 let Progress {
                     finished, total, ..
                 } = run.progress();

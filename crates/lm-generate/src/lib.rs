@@ -3,33 +3,32 @@
 //! [`Generator`] is the principal type. It takes a list of [`Request`]s and returns, for each, `n` [`Generated`]
 //! completions. Three choices shape it:
 //!
-//! - **Continuous batching.** The cache has a fixed number of slots. A finished sequence leaves its slot at once and the
-//!   next waiting one enters it, so that one long completion does not keep a whole batch waiting.
-//! - **One prefill per prompt.** The `n` completions of a request share the prefill of their prompt; its keys and values
-//!   are copied from slot to slot, not computed again.
+//! - **Continuous batching.** The cache has a fixed number of slots. A finished sequence leaves its slot at once and
+//!   the next waiting one enters it, so that one long completion does not keep a whole batch waiting.
+//! - **One prefill per prompt.** The `n` completions of a request share the prefill of their prompt; its keys and
+//!   values are copied from slot to slot, not computed again.
 //! - **No influence of neighbours.** Each sample draws from its own random stream, named by the request's seed and the
 //!   sample's index. Which other requests run beside it, and in which slot, changes nothing but the rounding of the
 //!   backend's matrix products.
 //!
 //! The log-probability reported for a token is the one at the sampling temperature over the full vocabulary, before the
-//! repetition penalty, top-k, top-p and min-p: this is what a policy-gradient trainer compares with its own forward pass.
+//! repetition penalty, top-k, top-p and min-p: this is what a policy-gradient trainer compares with its own forward
+//! pass.
 //!
-//! An [`Observer`] is told of every token as it is drawn and may end its completion. This crate knows token ids only; text
-//! and chat templates belong to [`lm_model::ChatTokenizer`], and an observer finds stop strings with a
+//! An [`Observer`] is told of every token as it is drawn and may end its completion. This crate knows token ids only;
+//! text and chat templates belong to [`lm_model::ChatTokenizer`], and an observer finds stop strings with a
 //! [`lm_model::TextStream`] for each sample.
 //!
 //! ```
-//! use std::ops::ControlFlow;
-//!
 //! use burn::backend::Flex;
-//! use lm_generate::{Generator, Request, Sampling};
+//! use lm_generate::{CancellationToken, Generator, Request, Sampling};
 //! use lm_model::Qwen3Config;
 //!
 //! let config = Qwen3Config { vocab_size: 32, hidden_size: 16, num_hidden_layers: 1, ..Default::default() };
 //! let model = config.init::<Flex>(&Default::default(), 0);
 //! let sampling = Sampling { max_new_tokens: 4, temperature: 0.8, stop: vec![0], seed: 1, ..Default::default() };
 //! let request = Request { prompt: vec![5, 6, 7], n: 3, sampling };
-//! let groups = Generator::new(&model, 8).generate(&[request], &mut |_| ControlFlow::Continue(()))?;
+//! let groups = Generator::new(&model, 8).generate(&[request], &CancellationToken::new(), &mut ())?;
 //! assert_eq!(groups[0].len(), 3);
 //! # Ok::<(), lm_generate::Error>(())
 //! ```
@@ -48,3 +47,4 @@ pub use error::Error;
 pub use generator::{CachePool, Generator};
 pub use observer::{NewToken, Observer};
 pub use request::{Finish, Generated, Progress, Request, Sampling};
+pub use tokio_util::sync::CancellationToken;

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::{Generated, Progress};
+use crate::request::{Generated, Progress};
 
 /// A token that was just drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,11 +19,12 @@ pub struct NewToken {
     pub log_prob: f32,
 }
 
-/// Is told of every token as it is drawn, and may end completions.
+/// Is told of every token as it is drawn, and may end completions. The whole call is ended by the token that
+/// [`Generator::generate`](crate::Generator::generate) is given besides.
 ///
-/// The tokens of one sample come in order, and [`Observer::on_finish`] after the last of them; those of different samples
-/// come interleaved, in an order that depends on the batch. For a result that does not depend on it either, let what is said
-/// to a sample depend on the tokens of that sample only.
+/// The tokens of one sample come in order, and [`Observer::on_finish`] after the last of them; those of different
+/// samples come interleaved, in an order that depends on the batch. For a result that does not depend on it either, let
+/// what is said to a sample depend on the tokens of that sample only.
 ///
 /// Every method does nothing unless it is overridden. This one ends a completion at its second comma:
 ///
@@ -49,8 +50,9 @@ pub struct NewToken {
 ///
 /// Stop strings are found in the same way, with a `lm_model::TextStream` for each sample.
 pub trait Observer {
-    /// A token was drawn. [`ControlFlow::Break`] ends its completion with [`Finish::Observer`](crate::Finish::Observer),
-    /// unless it is a stop token, which ends it with [`Finish::Stop`](crate::Finish::Stop) whatever is returned.
+    /// A token was drawn. [`ControlFlow::Break`] ends its completion with
+    /// [`Finish::Observer`](crate::Finish::Observer), unless it is a stop token, which ends it with
+    /// [`Finish::Stop`](crate::Finish::Stop) whatever is returned.
     fn on_token(&mut self, token: NewToken) -> ControlFlow<()> {
         let _ = token;
         ControlFlow::Continue(())
@@ -61,19 +63,11 @@ pub trait Observer {
         let _ = (request, sample, generated);
     }
 
-    /// A decode step is done. [`ControlFlow::Break`] ends the whole call with
-    /// [`Error::Stopped`](crate::Error::Stopped).
-    fn on_step(&mut self, progress: Progress) -> ControlFlow<()> {
+    /// A decode step is done.
+    fn on_step(&mut self, progress: Progress) {
         let _ = progress;
-        ControlFlow::Continue(())
     }
 }
 
-/// A callback for the progress alone.
-pub(crate) struct ProgressOnly<'a>(pub(crate) &'a mut dyn FnMut(Progress) -> ControlFlow<()>);
-
-impl Observer for ProgressOnly<'_> {
-    fn on_step(&mut self, progress: Progress) -> ControlFlow<()> {
-        (self.0)(progress)
-    }
-}
+/// The observer that does not listen.
+impl Observer for () {}

@@ -2,13 +2,13 @@
 
 use lm_kernels::sampling::SamplingParams;
 
-use crate::Error;
+use crate::error::Error;
 
 /// How the next token is chosen.
 ///
-/// The steps have the order of `transformers`: repetition penalty, temperature, top-k, top-p, min-p. Each of the last three
-/// looks at what the one before it has left. At temperature 0 only the penalty acts, because the most probable token
-/// survives every cut.
+/// The steps have the order of `transformers`: repetition penalty, temperature, top-k, top-p, min-p. Each of the last
+/// three looks at what the one before it has left. At temperature 0 only the penalty acts, because the most probable
+/// token survives every cut.
 ///
 /// The default is the model's own distribution, with nothing cut off:
 ///
@@ -105,8 +105,8 @@ pub struct Generated {
     /// The new tokens, with the stop token if there was one.
     pub ids: Vec<u32>,
     /// For each new token, its natural-log probability at the sampling temperature (at temperature 1 when greedy) over
-    /// the full vocabulary, before the repetition penalty, top-k, top-p and min-p. It is the model's own, which a trainer
-    /// computes again, and not that of the distribution from which the token was drawn.
+    /// the full vocabulary, before the repetition penalty, top-k, top-p and min-p. It is the model's own, which a
+    /// trainer computes again, and not that of the distribution from which the token was drawn.
     pub log_probs: Vec<f32>,
     /// Why it ended.
     pub finish: Finish,

@@ -10,8 +10,10 @@ use lm_model::{ModelCache, Qwen3};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::error::Error;
+use crate::observer::{NewToken, Observer};
+use crate::request::{Finish, Generated, Progress, Request, Sampling};
 use crate::slots::{Admission, Fork, Prefill, Slots};
-use crate::{Error, Finish, Generated, NewToken, Observer, Progress, Request, Sampling};
 
 /// A completion that is growing in a slot.
 struct Sequence {
@@ -43,9 +45,10 @@ impl Sequence {
     /// How the next token is drawn.
     fn sample_row(&mut self, request: &Request) -> SampleRow {
         let params = request.sampling.params();
-        let uniform = match params.is_greedy() {
-            true => 0.0,
-            false => self.rng.random(),
+        let uniform = if params.is_greedy() {
+            0.0
+        } else {
+            self.rng.random()
         };
         let seen = match params.repetition_penalty {
             Some(_) => request.prompt.iter().chain(&self.ids).copied().collect(),
@@ -105,10 +108,11 @@ impl<'a, B: LmOps> Run<'a, B> {
             .collect()
     }
 
-    /// Admits waiting samples, grows every sequence by one token and asks the observer whether to go on.
-    pub(crate) fn step(&mut self) -> Result<ControlFlow<()>, Error> {
+    /// Admits waiting samples, grows every sequence by one token and tells the observer.
+    pub(crate) fn step(&mut self) -> Result<(), Error> {
         self.advance()?;
-        Ok(self.observer.on_step(self.progress()))
+        self.observer.on_step(self.progress());
+        Ok(())
     }
 
     fn advance(&mut self) -> Result<(), Error> {

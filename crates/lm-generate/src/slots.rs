@@ -1,13 +1,14 @@
 //! Which request enters which slot of the cache, and when: scheduling without tensors.
 //!
-//! Requests enter in the order given. A request takes as many free slots as it has samples left; if there are too few, it
-//! stays at the head of the queue, and its remaining samples are the first to enter as slots become free. Until then one
-//! slot, its home, is known to begin with the keys and values of its prompt. The home stays valid without being reserved,
-//! because a sequence only writes behind its prompt and nobody but the head of the queue may take a freed slot.
+//! Requests enter in the order given. A request takes as many free slots as it has samples left; if there are too few,
+//! it stays at the head of the queue, and its remaining samples are the first to enter as slots become free. Until then
+//! one slot, its home, is known to begin with the keys and values of its prompt. The home stays valid without being
+//! reserved, because a sequence only writes behind its prompt and nobody but the head of the queue may take a freed
+//! slot.
 
 use std::collections::VecDeque;
 
-use crate::Request;
+use crate::request::Request;
 
 /// Prompt tokens that enter in one decode step, unless a single prompt is longer. This bounds
 /// the activations of a step, and how long a caller waits for its progress callback.

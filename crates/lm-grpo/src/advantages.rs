@@ -1,14 +1,14 @@
 //! From rewards to advantages: how much better than its group a completion did.
 
-use crate::ScaleRewards;
+use crate::choices::ScaleRewards;
 
 /// Added to a standard deviation before dividing by it.
 const STD_EPS: f64 = 1e-4;
 
 /// A group whose standard deviation is at most this share of the greatest reward of the batch counts as having none.
 ///
-/// Sums of weighted real numbers such as F1 differ in their last digits where they are equal on paper, so exact comparison
-/// would take such groups for informative ones (OpenRLHF's pull request 1272).
+/// Sums of weighted real numbers such as F1 differ in their last digits where they are equal on paper, so exact
+/// comparison would take such groups for informative ones (OpenRLHF's pull request 1272).
 const ZERO_STD: f64 = 1e-6;
 
 /// The advantages of a rollout batch and what the groups looked like.
@@ -34,9 +34,9 @@ pub fn uniform_groups(rewards: &[f64], group_size: usize) -> Vec<bool> {
 
 /// Advantages of `rewards`, whose consecutive runs of `group_size` belong to one prompt each.
 ///
-/// `A_i = R_i − mean(group)`, then divided, depending on `scale`, by nothing, by the standard deviation of the group or by
-/// that of the whole batch, each plus 1e-4. Standard deviations are those of a sample, with n − 1. A last group that is
-/// incomplete is treated as a smaller group.
+/// `A_i = R_i − mean(group)`, then divided, depending on `scale`, by nothing, by the standard deviation of the group or
+/// by that of the whole batch, each plus 1e-4. Standard deviations are those of a sample, with n − 1. A last group that
+/// is incomplete is treated as a smaller group.
 ///
 /// ```
 /// use lm_grpo::{ScaleRewards, advantages};

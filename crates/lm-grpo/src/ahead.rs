@@ -1,14 +1,13 @@
 //! One step off-policy: the completions of the next step are sampled while this one trains.
 //!
-//! The batch of step n + 1 is sampled by the policy that step n began with, and joined before step n + 2 may begin, so what
-//! is computed does not depend on how long anything takes. A stop ends the rollout too, without a result; if updates were
-//! made meanwhile, as also beside a rollout that failed, the policy that sampled is kept for the checkpoint, because nothing else
-//! could sample the batch again.
+//! The batch of step n + 1 is sampled by the policy that step n began with, and joined before step n + 2 may begin, so
+//! what is computed does not depend on how long anything takes. A stop ends the rollout too, without a result; if
+//! updates were made meanwhile, as also beside a rollout that failed, the policy that sampled is kept for the
+//! checkpoint, because nothing else could sample the batch again.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use burn::module::AutodiffModule;
 use lm_generate::Progress;
@@ -16,11 +15,10 @@ use lm_kernels::{LmOps, TrainBackend};
 use lm_model::Qwen3;
 
 use crate::collect::{Collector, Fresh};
-use crate::trainer::{Flow, Trainer};
-use crate::{Error, Monitor, StepMetrics};
-
-/// How often a training that waits for a rollout looks whether it should stop.
-const POLL: Duration = Duration::from_millis(100);
+use crate::environment::Flow;
+use crate::error::Error;
+use crate::metrics::Observer;
+use crate::trainer::Trainer;
 
 /// What a rollout on a thread of its own gives back.
 struct Sampled<B: LmOps> {
@@ -33,7 +31,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
     /// Whether the next step is to be sampled beside the training of this one.
     pub(crate) fn samples_ahead(&self) -> bool {
         let has_next = self.state.global_step + 1 < self.config.steps;
-        self.config.one_step_off_policy && has_next && self.next.is_none()
+        self.config.one_step_off_policy && has_next && self.rollouts.next.is_none()
     }
 
     /// Makes the passes that the batch in progress still lacks, and samples the next batch at the same time.
@@ -41,50 +39,49 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         &mut self,
         model: Qwen3<B>,
         collector: &mut Collector<'a, B::InnerBackend>,
-        monitor: &mut dyn Monitor,
+        observer: &mut dyn Observer,
     ) -> Result<(Qwen3<B>, Flow), Error> {
-        let policy = self.rollout_policy.take().unwrap_or_else(|| model.valid());
+        let policy = self.rollouts.policy.take();
+        let policy = policy.unwrap_or_else(|| model.valid());
         let step = self.state.global_step + 1;
-        let stop = AtomicBool::new(false);
+        // A training that fails ends the rollout beside it.
+        let stop = &self.stop.child_token();
         let (sender, receiver) = channel();
         let (trained, sampled, waited) = thread::scope(|scope| {
-            let mut relay = Relay {
-                stop: &stop,
-                progress: sender,
-            };
+            let mut relay = Relay(sender);
             let worker = scope.spawn(move || {
-                let collected = collector.collect(&policy, step, 1, &mut relay);
+                let collected = collector.collect(&policy, step, 1, stop, &mut relay);
                 let failed = !matches!(collected, Ok(Some(_)));
                 Sampled {
                     collected,
                     policy: failed.then_some(policy),
                 }
             });
-            let trained = self.improve(model, monitor);
+            let trained = self.improve(model, observer);
             if !matches!(trained, Ok((_, Flow::Done))) {
-                stop.store(true, Ordering::Relaxed);
+                stop.cancel();
             }
             let started = Instant::now();
-            wait(&receiver, &stop, monitor);
+            wait(&receiver, observer);
             let sampled = worker.join();
             let sampled = sampled.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             (trained, sampled, started.elapsed())
         });
         let (model, flow) = trained?;
-        if let Some(batch) = &mut self.batch {
+        if let Some(batch) = &mut self.rollouts.batch {
             batch.rollout.seconds.waiting += waited.as_secs_f64();
         }
         // Without an update, the model is still the policy that is to sample.
-        let begun = self.batch.as_ref();
+        let begun = self.rollouts.batch.as_ref();
         let begun = begun.is_some_and(|batch| !batch.passes.is_empty());
-        self.rollout_policy = sampled.policy.filter(|_| begun);
-        match self.saving_on_failure(sampled.collected, &model, monitor)? {
+        self.rollouts.policy = sampled.policy.filter(|_| begun);
+        match self.saving_on_failure(sampled.collected, &model, observer)? {
             Some(fresh) => {
-                fresh.announce(step, monitor);
+                fresh.announce(step, observer);
                 let mut batch = fresh.batch;
                 // Nothing that took its time then is part of the step that trains on it.
                 batch.rollout.seconds.training = 0.0;
-                self.next = Some(batch);
+                self.rollouts.next = Some(batch);
                 Ok((model, flow))
             }
             None => Ok((model, Flow::Stopped)),
@@ -92,35 +89,19 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
     }
 }
 
-/// Waits until the rollout is over, and tells the monitor about it meanwhile.
-fn wait(progress: &Receiver<Progress>, stop: &AtomicBool, monitor: &mut dyn Monitor) {
-    loop {
-        match progress.recv_timeout(POLL) {
-            Ok(progress) => monitor.on_progress(progress),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
-        }
-        if monitor.should_stop() {
-            stop.store(true, Ordering::Relaxed);
-        }
+/// Tells the observer about the rollout until it is over, which is when nobody sends any more.
+fn wait(progress: &Receiver<Progress>, observer: &mut dyn Observer) {
+    for progress in progress {
+        observer.on_progress(progress);
     }
 }
 
-/// What a rollout tells and asks while the monitor is with the training.
-struct Relay<'a> {
-    stop: &'a AtomicBool,
-    progress: Sender<Progress>,
-}
+/// Carries the progress of a rollout to the thread that has the observer.
+struct Relay(Sender<Progress>);
 
-impl Monitor for Relay<'_> {
-    fn on_step(&mut self, _metrics: &StepMetrics) {}
-
+impl Observer for Relay {
     fn on_progress(&mut self, progress: Progress) {
         // Nobody listens any more when the training has panicked.
-        let _ = self.progress.send(progress);
-    }
-
-    fn should_stop(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        let _ = self.0.send(progress);
     }
 }

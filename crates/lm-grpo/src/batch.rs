@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::{PassStats, RolloutStats};
-use crate::pass::LogProbs;
+
+/// Log-probabilities of trajectories, with their indices in the batch.
+pub(crate) type LogProbs = Vec<(usize, Vec<f32>)>;
 
 /// A completion that was sampled and scored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,8 +24,8 @@ pub(crate) struct Trajectory {
     pub(crate) masked: bool,
     /// Log-probabilities under the reference; empty without a KL penalty.
     pub(crate) reference: Vec<f32>,
-    /// Log-probabilities under the policy that sampled it, as the trainer computes them: from the first pass, and empty before
-    /// it, unless the policy has moved on since.
+    /// Log-probabilities under the policy that sampled it, as the trainer computes them: from the first pass, and empty
+    /// before it, unless the policy has moved on since.
     pub(crate) old: Vec<f32>,
 }
 
@@ -84,9 +86,10 @@ impl Batch {
         let mut before = None;
         let cost = |(i, trajectory): (usize, &Trajectory)| {
             let shared = before.replace(trajectory.prompt) == Some(trajectory.prompt);
-            let prompt = match shared {
-                true => 0,
-                false => prompt_lengths[trajectory.prompt],
+            let prompt = if shared {
+                0
+            } else {
+                prompt_lengths[trajectory.prompt]
             };
             (i, prompt + trajectory.inputs().len())
         };

@@ -2,21 +2,24 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ratio::clamped_exp;
+
 /// How the losses of a batch's tokens become one number; see [`LossType::weights`] for the formulas.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LossType {
     /// The mean over completions of each completion's token mean: a token of a short completion weighs more.
     Grpo,
-    /// The sum divided by a constant, completions × `max_completion_length`: every token weighs the same, and the length
-    /// of the completions does not matter. This does not choose [`ScaleRewards`]; the paper of Dr. GRPO wants `none`.
+    /// The sum divided by a constant, completions × `max_completion_length`: every token weighs the same, and the
+    /// length of the completions does not matter. This does not choose [`ScaleRewards`]; the paper of Dr. GRPO wants
+    /// `none`.
     #[default]
     DrGrpo,
     /// The mean over the tokens that count. Masking some completions raises the weight of the others.
     Bnpo,
     /// The sum divided by the tokens of the whole rollout batch, masked ones included, as TRL counts them: masking some
-    /// completions leaves the weight of the others alone. Without masking it equals [`LossType::Bnpo`], because here the
-    /// rollout batch is the optimizer batch (in TRL, `bnpo` divides by the tokens of a micro-batch).
+    /// completions leaves the weight of the others alone. Without masking it equals [`LossType::Bnpo`], because here
+    /// the rollout batch is the optimizer batch (in TRL, `bnpo` divides by the tokens of a micro-batch).
     Dapo,
 }
 
@@ -27,9 +30,9 @@ pub enum ImportanceSamplingLevel {
     /// Every token has its own ratio, as in GRPO.
     #[default]
     Token,
-    /// All tokens of a completion share the ratio `exp(mean of their log-ratios)`: GSPO, from Zheng et al., *Group sequence
-    /// policy optimization* (2025). It is much nearer to 1 than that of a token, so the clipping range must be narrower:
-    /// the paper uses 3e-4 and 4e-4.
+    /// All tokens of a completion share the ratio `exp(mean of their log-ratios)`: GSPO, from Zheng et al., *Group
+    /// sequence policy optimization* (2025). It is much nearer to 1 than that of a token, so the clipping range must be
+    /// narrower: the paper uses 3e-4 and 4e-4.
     Sequence,
 }
 
@@ -66,9 +69,9 @@ pub enum ScaleRewards {
 /// What is done about a rollout engine that computes other probabilities than the trainer.
 ///
 /// The completions are samples of the engine's distribution. With `w = exp(log π_old − log π_engine)` of a token, where
-/// π_old is the trainer's policy before the first update, the surrogate of the token is multiplied by a weight made from
-/// `w`, which has no gradient; the KL penalty is not. Truncation is from Yao et al., *Your efficient RL framework secretly
-/// brings you off-policy RL training* (2025), masking from the Ring team's *IcePop* (2025); TRL has both as
+/// π_old is the trainer's policy before the first update, the surrogate of the token is multiplied by a weight made
+/// from `w`, which has no gradient; the KL penalty is not. Truncation is from Yao et al., *Your efficient RL framework
+/// secretly brings you off-policy RL training* (2025), masking from the Ring team's *IcePop* (2025); TRL has both as
 /// `token_truncate` and `token_mask`. The built-in engine needs neither: it agrees with the trainer to 1e-4.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -112,5 +115,5 @@ impl EngineCorrection {
 
 /// How much more probable a sampled token is to the trainer than to the engine.
 pub(crate) fn engine_ratio(old: f64, engine: f64) -> f64 {
-    crate::objective::clamped_exp(old - engine).0
+    clamped_exp(old - engine).0
 }

@@ -4,13 +4,17 @@ use std::time::Instant;
 
 use lm_kernels::LmOps;
 use lm_model::Qwen3;
+use tokio_util::sync::CancellationToken;
 
-use crate::batch::{Batch, Trajectory};
+use crate::advantages::{Advantages, advantages, uniform_groups};
+use crate::batch::{Batch, LogProbs, Trajectory};
+use crate::config::GrpoConfig;
+use crate::environment::Environment;
+use crate::error::Error;
 use crate::groups::{Asking, Group, Scored, sample_groups, totals};
-use crate::metrics::{Rollout, RolloutStats, Seconds};
-use crate::pass::{LogProbs, PassContext, log_probs_under};
+use crate::metrics::{CompletionRow, Observer, Rollout, RolloutStats, Seconds};
+use crate::pass::{PassContext, log_probs_under};
 use crate::plan::{prompts_of_step, sampling_seeds, spare_prompts};
-use crate::{Advantages, Environment, Error, GrpoConfig, Monitor, advantages, uniform_groups};
 
 /// Size below which an advantage is none, up to rounding.
 const NO_ADVANTAGE: f64 = 1e-9;
@@ -20,13 +24,12 @@ pub(crate) struct Collector<'a, B: LmOps> {
     pub(crate) environment: Environment<'a, B>,
     /// The prompts that are not held out, as indices.
     pub(crate) trainable: Vec<usize>,
-    pub(crate) reference: Option<Qwen3<B>>,
     pub(crate) config: &'a GrpoConfig,
     /// What the passes over the batch use too.
     pub(crate) context: PassContext<'a>,
 }
 
-/// A batch that nothing was trained on, with what the monitor is told about it.
+/// A batch that nothing was trained on, with what the observer is told about it.
 pub(crate) struct Fresh {
     pub(crate) batch: Batch,
     groups: Vec<Group>,
@@ -34,9 +37,9 @@ pub(crate) struct Fresh {
 }
 
 impl Fresh {
-    /// Tells the monitor about the completions of step `step`, counted from 0.
-    pub(crate) fn announce(&self, step: usize, monitor: &mut dyn Monitor) {
-        monitor.on_rollout(step + 1, &table(&self.groups, &self.advantages));
+    /// Tells the observer about the completions of step `step`, counted from 0.
+    pub(crate) fn announce(&self, step: usize, observer: &mut dyn Observer) {
+        observer.on_rollout(step + 1, &table(&self.groups, &self.advantages));
     }
 }
 
@@ -51,29 +54,31 @@ struct Sampled {
 }
 
 impl<B: LmOps> Collector<'_, B> {
-    /// The batch of step `step`, counted from 0; `None` if the monitor wants to stop. `staleness` steps will have been trained before it is used; then the
-    /// log-probabilities under the policy that samples are taken now, for the first pass cannot tell them any more.
+    /// The batch of step `step`, counted from 0; `None` if the run is stopped. `staleness` steps will have been trained
+    /// before it is used; then the log-probabilities under the policy that samples are taken now, for the first pass
+    /// cannot tell them any more.
     pub(crate) fn collect(
         &mut self,
         policy: &Qwen3<B>,
         step: usize,
         staleness: usize,
-        monitor: &mut dyn Monitor,
+        stop: &CancellationToken,
+        observer: &mut dyn Observer,
     ) -> Result<Option<Fresh>, Error> {
-        let Some(sampled) = self.sample(policy, step, monitor)? else {
+        let Some(sampled) = self.sample(policy, step, stop, observer)? else {
             return Ok(None);
         };
         let mut fresh = self.fresh(sampled, staleness);
         let started = Instant::now();
         let batch = &mut fresh.batch;
-        if let Some(reference) = &self.reference {
-            let Some(log_probs) = self.log_probs(reference, batch, monitor) else {
+        if let Some(reference) = &self.environment.reference {
+            let Some(log_probs) = self.log_probs(reference, batch, stop, observer) else {
                 return Ok(None);
             };
             batch.record_reference(log_probs);
         }
         if staleness > 0 {
-            let Some(log_probs) = self.log_probs(policy, batch, monitor) else {
+            let Some(log_probs) = self.log_probs(policy, batch, stop, observer) else {
                 return Ok(None);
             };
             batch.record_old(log_probs);
@@ -82,14 +87,15 @@ impl<B: LmOps> Collector<'_, B> {
         Ok(Some(fresh))
     }
 
-    /// The groups of the step's prompts and those that are to replace uniform ones; `None` if the monitor wants to stop.
+    /// The groups of the step's prompts and those that are to replace uniform ones; `None` if the run is stopped.
     ///
     /// What is sampled depends on the policy, the seed and the step alone, so that a stopped step can be sampled again.
     fn sample(
         &mut self,
         policy: &Qwen3<B>,
         step: usize,
-        monitor: &mut dyn Monitor,
+        stop: &CancellationToken,
+        observer: &mut dyn Observer,
     ) -> Result<Option<Sampled>, Error> {
         let first = self.prompts(step);
         let mut spare = self.spare(step, &first).into_iter();
@@ -98,14 +104,23 @@ impl<B: LmOps> Collector<'_, B> {
         loop {
             let asking = Asking::to_train(self.config, step + 1);
             let (environment, seconds) = (&mut self.environment, &mut sampled.seconds);
-            let groups = sample_groups(environment, policy, &picked, asking, seconds, monitor)?;
+            let groups = sample_groups(
+                environment,
+                policy,
+                &picked,
+                asking,
+                seconds,
+                stop,
+                observer,
+            )?;
             let Some(groups) = groups else {
                 return Ok(None);
             };
             sampled.groups.extend(groups);
-            let missing = match sampled.rounds < self.config.dynamic_sampling.unwrap_or(0) {
-                true => self.missing(&sampled.groups),
-                false => 0,
+            let missing = if sampled.rounds < self.config.dynamic_sampling.unwrap_or(0) {
+                self.missing(&sampled.groups)
+            } else {
+                0
             };
             picked = spare.by_ref().take(missing).collect();
             if picked.is_empty() {
@@ -200,22 +215,24 @@ impl<B: LmOps> Collector<'_, B> {
         all.into_iter().enumerate().map(trajectory).collect()
     }
 
-    /// The log-probabilities of the batch under a model; `None` if the monitor wants to stop.
+    /// The log-probabilities of the batch under a model; `None` if the run is stopped.
     fn log_probs(
         &self,
         model: &Qwen3<B>,
         batch: &Batch,
-        monitor: &dyn Monitor,
+        stop: &CancellationToken,
+        observer: &mut dyn Observer,
     ) -> Option<LogProbs> {
         let prompts = self.context.prompts.iter();
         let lengths: Vec<usize> = prompts.map(|prompt| prompt.ids.len()).collect();
         let micro_batches = batch.micro_batches(&lengths, self.config.micro_batch_tokens);
-        log_probs_under(model, batch, &micro_batches, self.context, monitor)
+        log_probs_under(model, batch, &micro_batches, self.context, stop, observer)
     }
 }
 
-/// Which groups are in the batch of `wanted` groups: those with differing rewards and, as far as they are too few, the first
-/// of the others. A batch thus has its full size always, and the normalisers that count completions stay the same.
+/// Which groups are in the batch of `wanted` groups: those with differing rewards and, as far as they are too few, the
+/// first of the others. A batch thus has its full size always, and the normalisers that count completions stay the
+/// same.
 fn kept(uniform: &[bool], wanted: usize) -> Vec<bool> {
     let informative = uniform.iter().filter(|uniform| !**uniform).count();
     let mut fill = wanted.saturating_sub(informative);
@@ -232,7 +249,7 @@ fn teaches_nothing(advantages: &Advantages, i: usize, group_size: usize) -> bool
     advantages.uniform[i / group_size] || advantages.values[i].abs() < NO_ADVANTAGE
 }
 
-fn table<'a>(groups: &'a [Group], advantages: &Advantages) -> Vec<crate::CompletionRow<'a>> {
+fn table<'a>(groups: &'a [Group], advantages: &Advantages) -> Vec<CompletionRow<'a>> {
     let members = groups.iter().flat_map(|group| {
         let prompt = group.prompt;
         group.members.iter().map(move |scored| (prompt, scored))

@@ -3,9 +3,11 @@
 use lm_train::{AdamWConfig, Schedule, ScheduleKind};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    EngineCorrection, Error, ImportanceSamplingLevel, KlEstimator, LossType, ScaleRewards,
+use crate::choices::{
+    EngineCorrection, ImportanceSamplingLevel, KlEstimator, LossType, ScaleRewards,
 };
+use crate::error::Error;
+use crate::objective::Objective;
 
 /// Configuration of [`train_grpo`](crate::train_grpo).
 ///
@@ -26,8 +28,8 @@ pub struct GrpoConfig {
     pub epsilon: f64,
     /// How far above 1 it may rise.
     pub epsilon_high: f64,
-    /// Greatest ratio that a token with a negative advantage is pushed down with (TRL's `delta`, two-sided clipping); more
-    /// than `1 + epsilon_high`. Without it such a token is pushed down with any ratio.
+    /// Greatest ratio that a token with a negative advantage is pushed down with (TRL's `delta`, two-sided clipping);
+    /// more than `1 + epsilon_high`. Without it such a token is pushed down with any ratio.
     pub delta: Option<f64>,
     /// Whether ratios belong to tokens or to completions.
     pub importance_sampling_level: ImportanceSamplingLevel,
@@ -35,8 +37,8 @@ pub struct GrpoConfig {
     pub beta: f64,
     /// How the divergence of that penalty is estimated.
     pub kl_estimator: KlEstimator,
-    /// Weight of the entropy bonus: the loss of a token is lowered by so many times the entropy of the distribution that it was
-    /// drawn from, at the sampling temperature. 0 is none.
+    /// Weight of the entropy bonus: the loss of a token is lowered by so many times the entropy of the distribution
+    /// that it was drawn from, at the sampling temperature. 0 is none.
     pub entropy_coef: f64,
     /// Normalisation of the loss.
     pub loss_type: LossType,
@@ -44,11 +46,11 @@ pub struct GrpoConfig {
     pub scale_rewards: ScaleRewards,
     /// What is done about a rollout engine that computes other probabilities than the trainer.
     pub engine_correction: EngineCorrection,
-    /// Replaces groups with equal rewards by groups of other prompts, in at most this many further rollouts of a step. What
-    /// is still missing then is filled up with the groups that were to be replaced. From Yu et al., *DAPO* (2025).
+    /// Replaces groups with equal rewards by groups of other prompts, in at most this many further rollouts of a step.
+    /// What is still missing then is filled up with the groups that were to be replaced. From Yu et al., *DAPO* (2025).
     pub dynamic_sampling: Option<usize>,
-    /// Samples the completions of the next step while this one trains: one step off-policy, also called asynchronous. It
-    /// pays where rollouts are made elsewhere ([`RemoteEngine`](crate::RemoteEngine)). The first pass over a batch then
+    /// Samples the completions of the next step while this one trains: one step off-policy, also called asynchronous.
+    /// It pays where rollouts are made elsewhere (`RemoteEngine`, feature `remote`). The first pass over a batch then
     /// has ratios that differ from 1, to the policy that sampled it. Costs a second copy of the trained weights, and a
     /// forward pass over each batch.
     pub one_step_off_policy: bool,
@@ -59,10 +61,10 @@ pub struct GrpoConfig {
     /// Whether completions that ran into that limit are left out of the loss. They keep their reward and count in the
     /// normalisers that count completions.
     pub mask_truncated: bool,
-    /// Whether completions without an advantage, such as all of a group with equal rewards, are left out of the loss. All
-    /// that they could add is the KL penalty, for as much work as the others take. They go on counting as completions,
-    /// so with `dr_grpo`, `grpo` and `dapo` the others weigh the same as without; their tokens do not count in the
-    /// mean of `bnpo`, so there the others weigh more.
+    /// Whether completions without an advantage, such as all of a group with equal rewards, are left out of the loss.
+    /// All that they could add is the KL penalty, for as much work as the others take. They go on counting as
+    /// completions, so with `dr_grpo`, `grpo` and `dapo` the others weigh the same as without; their tokens do not
+    /// count in the mean of `bnpo`, so there the others weigh more.
     pub mask_uniform: bool,
     /// Peak learning rate.
     pub lr: f64,
@@ -97,8 +99,8 @@ pub struct GrpoConfig {
     pub save_every: Option<usize>,
     /// Keep only this many checkpoints, the newest ones, besides the best.
     pub save_total_limit: Option<usize>,
-    /// Answer the held-out prompts greedily before the first step, after every n steps and after the last one, and keep the
-    /// model with the highest mean reward.
+    /// Answer the held-out prompts greedily before the first step, after every n steps and after the last one, and keep
+    /// the model with the highest mean reward.
     pub eval_every: Option<usize>,
     /// End the run after so many evaluations in a row that are not better than the best.
     pub early_stopping_patience: Option<usize>,
@@ -338,6 +340,26 @@ impl GrpoConfig {
             self.min_lr_ratio,
             updates,
         )
+    }
+}
+
+impl Default for Objective {
+    /// That of the default [`GrpoConfig`].
+    fn default() -> Self {
+        Self::from(&GrpoConfig::default())
+    }
+}
+
+impl From<&GrpoConfig> for Objective {
+    fn from(config: &GrpoConfig) -> Self {
+        Self {
+            epsilon: config.epsilon,
+            epsilon_high: config.epsilon_high,
+            delta: config.delta,
+            beta: config.beta,
+            kl_estimator: config.kl_estimator,
+            importance_sampling_level: config.importance_sampling_level,
+        }
     }
 }
 

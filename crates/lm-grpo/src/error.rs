@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::BoxError;
+use crate::rollout::BoxError;
 
 /// What can go wrong while preparing, running, saving or resuming a GRPO run.
 #[derive(Debug, thiserror::Error)]
@@ -135,42 +135,7 @@ pub enum Error {
         checkpoint: Option<PathBuf>,
     },
 
-    /// A checkpoint belongs to another run.
-    #[error("{}: cannot resume: {what} differs (checkpoint {expected}, this run {found})", .path.display())]
-    ResumeMismatch {
-        /// The checkpoint directory.
-        path: PathBuf,
-        /// What differs.
-        what: String,
-        /// The value of the run that wrote the checkpoint.
-        expected: String,
-        /// The value of the run that tries to resume.
-        found: String,
-    },
-
-    /// A file of a checkpoint does not hold what it must.
-    #[error("{}: {problem}", .path.display())]
-    Corrupt {
-        /// The file.
-        path: PathBuf,
-        /// What was expected and what was found.
-        problem: String,
-    },
-
-    /// A file or directory could not be read or written.
-    #[error("{}: {source}", .path.display())]
-    Io {
-        /// The file or directory.
-        path: PathBuf,
-        /// The operating system's reason.
-        source: std::io::Error,
-    },
-
-    /// Loading or saving the model failed.
-    #[error(transparent)]
-    Model(#[from] lm_model::Error),
-
-    /// Loading or saving the optimizer failed.
+    /// A checkpoint is not of this run, or cannot be read or written.
     #[error(transparent)]
     Train(#[from] lm_train::Error),
 }
@@ -215,30 +180,6 @@ impl fmt::Display for Scoring {
             Self::Step(step) => write!(f, "step {step}"),
             Self::Evaluation(steps) => write!(f, "evaluation after step {steps}"),
         }
-    }
-}
-
-impl Error {
-    /// Attaches `path` to an input/output error; made for `map_err`.
-    pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
-        move |source| Self::Io {
-            path: path.to_path_buf(),
-            source,
-        }
-    }
-
-    /// An [`Error::Corrupt`] for `path`.
-    pub(crate) fn corrupt(path: &Path, problem: impl ToString) -> Self {
-        Self::Corrupt {
-            path: path.to_path_buf(),
-            problem: problem.to_string(),
-        }
-    }
-}
-
-impl From<atomic_files::Error> for Error {
-    fn from(error: atomic_files::Error) -> Self {
-        Self::Train(error.into())
     }
 }
 

@@ -1,16 +1,18 @@
 //! Groups of completions: asking the engine for them, checking what it returns, scoring.
 
-use std::ops::ControlFlow;
 use std::time::Instant;
 
 use lm_generate::{Finish, Generated, Progress, Request, Sampling};
 use lm_kernels::LmOps;
 use lm_model::Qwen3;
+use tokio_util::sync::CancellationToken;
 
-use crate::error::Scoring;
-use crate::metrics::{CompletionRow, Seconds};
-use crate::reward::score;
-use crate::{EngineCorrection, Environment, Error, GrpoConfig, Monitor, RewardItem, RewardValue};
+use crate::choices::EngineCorrection;
+use crate::config::GrpoConfig;
+use crate::environment::Environment;
+use crate::error::{Error, Scoring};
+use crate::metrics::{CompletionRow, Observer, Seconds};
+use crate::reward::{RewardItem, RewardValue, score};
 
 /// A completion that was sampled and scored.
 pub(crate) struct Scored {
@@ -92,18 +94,19 @@ impl Asking {
     }
 }
 
-/// Samples and scores completions of prompts, each given with its seed, and adds the time that it took to `seconds`; `None`
-/// if the monitor wants to stop.
+/// Samples and scores completions of prompts, each given with its seed, and adds the time that it took to `seconds`;
+/// `None` if the run is stopped.
 pub(crate) fn sample_groups<B: LmOps>(
     environment: &mut Environment<'_, B>,
     policy: &Qwen3<B>,
     picked: &[(usize, u64)],
     asking: Asking,
     seconds: &mut Seconds,
-    monitor: &mut dyn Monitor,
+    stop: &CancellationToken,
+    observer: &mut dyn Observer,
 ) -> Result<Option<Vec<Group>>, Error> {
     let started = Instant::now();
-    let generated = generate(environment, policy, picked, asking, monitor)?;
+    let generated = generate(environment, policy, picked, asking, stop, observer)?;
     seconds.rollout += started.elapsed().as_secs_f64();
     let Some(generated) = generated else {
         return Ok(None);
@@ -119,26 +122,29 @@ fn generate<B: LmOps>(
     policy: &Qwen3<B>,
     picked: &[(usize, u64)],
     asking: Asking,
-    monitor: &mut dyn Monitor,
+    stop: &CancellationToken,
+    observer: &mut dyn Observer,
 ) -> Result<Option<Vec<Vec<Generated>>>, Error> {
     let requests = requests(environment, picked, asking);
-    let mut stopped = false;
-    let mut follow = |progress: Progress| {
-        monitor.on_progress(progress);
-        stopped |= monitor.should_stop();
-        match stopped {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
-    };
-    let groups = environment.engine.rollout(policy, &requests, &mut follow);
-    if stopped {
+    let engine = &mut environment.engine;
+    let groups = engine.rollout(policy, &requests, stop, &mut Decoding(observer));
+    // Also if the engine was done before it noticed: a run that is stopped can sample the same again.
+    if stop.is_cancelled() {
         return Ok(None);
     }
     let step = asking.step();
     let groups = groups.map_err(|source| Error::Rollout { step, source })?;
     check_groups(&requests, &groups, asking, policy.config().vocab_size)?;
     Ok(Some(groups))
+}
+
+/// Passes the progress of a rollout on.
+struct Decoding<'a>(&'a mut dyn Observer);
+
+impl lm_generate::Observer for Decoding<'_> {
+    fn on_step(&mut self, progress: Progress) {
+        self.0.on_progress(progress);
+    }
 }
 
 fn requests<B: LmOps>(

@@ -6,7 +6,7 @@ use lm_generate::Progress;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde::{Deserialize, Serialize as DeriveSerialize};
 
-use crate::RewardValue;
+use crate::reward::RewardValue;
 
 mod rollout;
 mod step;
@@ -16,24 +16,24 @@ pub(crate) use step::{StepFacts, step_metrics};
 
 /// The numbers of one step, by name.
 ///
-/// - Those of the optimizer (`loss`, `grad_norm`, `entropy`, `kl`, `clip_ratio/*`) are means over the passes of the step,
-///   except that `clip_ratio/low_min` and `clip_ratio/high_max` are the least and the greatest of them. Shares and
-///   `entropy` are over tokens; if ratios belong to completions, all tokens of a clipped one count. `kl` is absent without
-///   a KL penalty, `clip_ratio/delta_mean` without [`GrpoConfig::delta`](crate::GrpoConfig::delta).
+/// - Those of the optimizer (`loss`, `grad_norm`, `entropy`, `kl`, `clip_ratio/*`) are means over the passes of the
+///   step, except that `clip_ratio/low_min` and `clip_ratio/high_max` are the least and the greatest of them. Shares
+///   and `entropy` are over tokens; if ratios belong to completions, all tokens of a clipped one count. `kl` is absent
+///   without a KL penalty, `clip_ratio/delta_mean` without [`GrpoConfig::delta`](crate::GrpoConfig::delta).
 /// - `reward`, `rewards/*` and `completions/*` are of the batch that is trained on, `frac_reward_zero_std` and
-///   `num_tokens` of everything that was sampled. `completions/*_terminated_length` is absent where no completion ended by
-///   itself.
+///   `num_tokens` of everything that was sampled. `completions/*_terminated_length` is absent where no completion ended
+///   by itself.
 /// - `dynamic_sampling/rounds`, `/dropped_groups` and `/sampled_reward` (the mean over everything that was sampled) are
 ///   there when groups are replaced.
-/// - `sampling/sampling_logp_difference/*` and `sampling/importance_sampling_ratio/*` compare trainer and rollout engine
-///   over the tokens of the loss, and are absent if the engine gave no log-probabilities. The ratio is the weight of the
-///   correction; without one, it is what the weight would be if it had no cap.
-/// - `sampling/staleness`, there with [`GrpoConfig::one_step_off_policy`](crate::GrpoConfig::one_step_off_policy), is the
-///   number of steps that were trained between the policy that sampled the batch and the one that began to train on it.
-///   A stale batch was sampled and scored while the step before trained, so `step_time` does not hold that; it holds the
-///   time that the training waited for the rollout of the next step, as part of `time/rollout_share`.
-/// - `time/*_share` are shares of `step_time`; `rollout_tokens_per_second` counts new tokens, `training_tokens_per_second`
-///   the tokens of the loss, once for each pass.
+/// - `sampling/sampling_logp_difference/*` and `sampling/importance_sampling_ratio/*` compare trainer and rollout
+///   engine over the tokens of the loss, and are absent if the engine gave no log-probabilities. The ratio is the
+///   weight of the correction; without one, it is what the weight would be if it had no cap.
+/// - `sampling/staleness`, there with [`GrpoConfig::one_step_off_policy`](crate::GrpoConfig::one_step_off_policy), is
+///   the number of steps that were trained between the policy that sampled the batch and the one that began to train on
+///   it. A stale batch was sampled and scored while the step before trained, so `step_time` does not hold that; it
+///   holds the time that the training waited for the rollout of the next step, as part of `time/rollout_share`.
+/// - `time/*_share` are shares of `step_time`; `rollout_tokens_per_second` counts new tokens,
+///   `training_tokens_per_second` the tokens of the loss, once for each pass.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepMetrics {
     /// Steps so far, this one included.
@@ -83,8 +83,8 @@ pub struct Evaluation {
     pub reward: f64,
     /// Whether the reward is higher than in every earlier evaluation.
     pub is_best: bool,
-    /// `eval_reward`, `eval_reward_std`, `eval_runtime` in seconds, and `rewards/*` and `completions/*` as in a step, with
-    /// `eval_` in front.
+    /// `eval_reward`, `eval_reward_std`, `eval_runtime` in seconds, and `rewards/*` and `completions/*` as in a step,
+    /// with `eval_` in front.
     pub values: Vec<(String, f64)>,
 }
 
@@ -117,34 +117,43 @@ pub struct CompletionRow<'a> {
     pub truncated: bool,
 }
 
-/// Follows a run and may end it.
-pub trait Monitor {
+/// Follows a run. Every method does nothing unless it is overridden; a listener that must end the run cancels the token
+/// that the run was given.
+pub trait Observer {
     /// Called after each step.
-    fn on_step(&mut self, metrics: &StepMetrics);
+    fn on_step(&mut self, metrics: &StepMetrics) {
+        let _ = metrics;
+    }
 
     /// Called after the completions of step `step` (from 1) were scored, before training on them.
-    fn on_rollout(&mut self, _step: usize, _rows: &[CompletionRow<'_>]) {}
+    fn on_rollout(&mut self, step: usize, rows: &[CompletionRow<'_>]) {
+        let _ = (step, rows);
+    }
 
     /// Called after every decode step of a rollout.
-    fn on_progress(&mut self, _progress: Progress) {}
+    fn on_progress(&mut self, progress: Progress) {
+        let _ = progress;
+    }
+
+    /// Called before micro-batch `index` (from 0) of the `count` of a pass: a sign of life in a long one. Of several
+    /// devices, the first speaks.
+    fn on_micro_batch(&mut self, index: usize, count: usize) {
+        let _ = (index, count);
+    }
 
     /// Called after an evaluation on the held-out prompts.
-    fn on_evaluation(&mut self, _evaluation: &Evaluation) {}
+    fn on_evaluation(&mut self, evaluation: &Evaluation) {
+        let _ = evaluation;
+    }
 
     /// Called after a checkpoint has its final name.
-    fn on_checkpoint(&mut self, _path: &Path) {}
-
-    /// Asked after every decode step and before every micro-batch. After `true`, the run writes a checkpoint, from which
-    /// it can be continued, and returns.
-    fn should_stop(&self) -> bool {
-        false
+    fn on_checkpoint(&mut self, path: &Path) {
+        let _ = path;
     }
 }
 
-/// The monitor that neither listens nor stops.
-impl Monitor for () {
-    fn on_step(&mut self, _metrics: &StepMetrics) {}
-}
+/// The observer that does not listen.
+impl Observer for () {}
 
 /// What is known about a batch once it is sampled and scored.
 #[derive(Clone, Debug, Default, PartialEq, DeriveSerialize, Deserialize)]

@@ -1,12 +1,7 @@
 //! The loss of a completion's tokens and the weight of each: the clipped surrogate, the KL penalty and the normalisers.
 
-use crate::{GrpoConfig, ImportanceSamplingLevel, KlEstimator, LossType};
-
-/// Log-ratios are clamped to this before they are exponentiated.
-///
-/// A policy that has moved further from another is not described by a ratio any more, and `exp` of a larger number would
-/// only poison the sums.
-const MAX_LOG_RATIO: f64 = 20.0;
+use crate::choices::{ImportanceSamplingLevel, KlEstimator, LossType};
+use crate::ratio::{MAX_LOG_RATIO, clamped_exp};
 
 /// The objective of GRPO and GSPO.
 ///
@@ -14,9 +9,9 @@ const MAX_LOG_RATIO: f64 = 20.0;
 ///
 /// `−min(min(ρ, δ)·A, clip(ρ, 1 − ε, 1 + ε_high)·A)·w + β·kl(d)`
 ///
-/// where `w` is the weight of [`EngineCorrection`](crate::EngineCorrection) and `kl` the [`KlEstimator`]. Without `δ` the
-/// first ratio is not bounded. As `δ > 1 + ε_high`, the bound matters for negative advantages only: there the surrogate is
-/// otherwise unbounded.
+/// where `w` is the weight of [`EngineCorrection`](crate::EngineCorrection) and `kl` the [`KlEstimator`]. Without `δ`
+/// the first ratio is not bounded. As `δ > 1 + ε_high`, the bound matters for negative advantages only: there the
+/// surrogate is otherwise unbounded.
 ///
 /// At the level of sequences (GSPO, Zheng et al. 2025) every token has the ratio of its completion,
 /// `ρ = exp(Σ_t r_t / |o|)`. Each `r_t` enters it with `1/|o|`, so the derivative of the completion's losses, which all
@@ -67,7 +62,8 @@ pub enum Clipped {
 pub struct TokenTerm {
     /// Its loss.
     pub loss: f64,
-    /// The derivative of the sum of the completion's losses with respect to the token's log-probability under the policy.
+    /// The derivative of the sum of the completion's losses with respect to the token's log-probability under the
+    /// policy.
     pub gradient: f64,
     /// The estimate of the divergence from the reference; 0 without a reference.
     pub kl: f64,
@@ -81,26 +77,6 @@ struct Surrogate {
     loss: f64,
     slope: f64,
     clipped: Option<Clipped>,
-}
-
-impl Default for Objective {
-    /// That of the default [`GrpoConfig`].
-    fn default() -> Self {
-        Self::from(&GrpoConfig::default())
-    }
-}
-
-impl From<&GrpoConfig> for Objective {
-    fn from(config: &GrpoConfig) -> Self {
-        Self {
-            epsilon: config.epsilon,
-            epsilon_high: config.epsilon_high,
-            delta: config.delta,
-            beta: config.beta,
-            kl_estimator: config.kl_estimator,
-            importance_sampling_level: config.importance_sampling_level,
-        }
-    }
 }
 
 impl Objective {
@@ -154,9 +130,10 @@ impl Objective {
         let free = capped * advantage;
         let bounded = ratio.clamp(1.0 - self.epsilon, 1.0 + self.epsilon_high) * advantage;
         // Where the bounded branch is the smaller one, the ratio lies outside the range and the branch is flat.
-        let (loss, slope) = match free <= bounded {
-            true => (-free, -slope * advantage),
-            false => (-bounded, 0.0),
+        let (loss, slope) = if free <= bounded {
+            (-free, -slope * advantage)
+        } else {
+            (-bounded, 0.0)
         };
         Surrogate {
             loss,
@@ -179,7 +156,8 @@ impl Objective {
 }
 
 impl KlEstimator {
-    /// The estimate from `d = log π_ref − log π`, and its derivative with respect to `log π`, which enters `d` with a minus.
+    /// The estimate from `d = log π_ref − log π`, and its derivative with respect to `log π`, which enters `d` with a
+    /// minus.
     pub fn estimate(self, d: f64) -> (f64, f64) {
         match self {
             Self::K1 => (-d, 1.0),
@@ -196,19 +174,12 @@ fn k3(d: f64) -> (f64, f64) {
     (exp - inside - 1.0, linear_slope - slope)
 }
 
-/// `exp` of the clamped argument, and its derivative, which is 0 outside the range. NaN stays NaN.
-pub(crate) fn clamped_exp(x: f64) -> (f64, f64) {
-    let inside = x.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO);
-    let exp = inside.exp();
-    (exp, if inside == x { exp } else { 0.0 })
-}
-
 impl LossType {
-    /// The weight of each token of each completion, so that the loss of a rollout batch is the weighted sum of the losses
-    /// of its tokens.
+    /// The weight of each token of each completion, so that the loss of a rollout batch is the weighted sum of the
+    /// losses of its tokens.
     ///
-    /// `lengths` are the numbers of tokens of the B completions, `masked` says which of them are left out of the loss. With
-    /// `N` the sum of the lengths and `N'` that of the completions that are not masked, the weights are
+    /// `lengths` are the numbers of tokens of the B completions, `masked` says which of them are left out of the loss.
+    /// With `N` the sum of the lengths and `N'` that of the completions that are not masked, the weights are
     ///
     /// | loss | weight of a token |
     /// |---|---|

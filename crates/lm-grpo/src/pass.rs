@@ -6,12 +6,15 @@ use lm_kernels::ops::TokenLogProbs;
 use lm_kernels::{LmOps, TrainBackend};
 use lm_model::{Prefixed, Qwen3};
 use lm_train::{GradientAccumulator, ParamGradients, Recompute, Scoring, backpropagate};
+use tokio_util::sync::CancellationToken;
 
-use crate::batch::{Batch, Trajectory};
-use crate::metrics::PassStats;
-use crate::{
-    Clipped, EngineCorrection, Error, GrpoConfig, Monitor, Objective, Prompt, TokenInput, TokenTerm,
-};
+use crate::batch::{Batch, LogProbs, Trajectory};
+use crate::choices::EngineCorrection;
+use crate::config::GrpoConfig;
+use crate::environment::Prompt;
+use crate::error::Error;
+use crate::metrics::{Observer, PassStats};
+use crate::objective::{Clipped, Objective, TokenInput, TokenTerm};
 
 /// What stays the same from micro-batch to micro-batch.
 #[derive(Clone, Copy)]
@@ -42,9 +45,6 @@ impl<'a> PassContext<'a> {
     }
 }
 
-/// Log-probabilities of trajectories, with their indices in the batch.
-pub(crate) type LogProbs = Vec<(usize, Vec<f32>)>;
-
 /// What a pass over micro-batches found.
 pub(crate) struct Passed<B: AutodiffBackend> {
     pub(crate) gradients: ParamGradients<B::InnerBackend>,
@@ -58,7 +58,7 @@ pub(crate) struct Passed<B: AutodiffBackend> {
 pub(crate) enum PassEnd<B: AutodiffBackend> {
     /// With every micro-batch.
     Complete(Passed<B>),
-    /// Because the monitor said so; the gradients are gone.
+    /// Because the run is stopped; the gradients are gone.
     Stopped,
     /// Because the loss of a micro-batch or its derivative is not finite.
     NonFinite(Culprit),
@@ -81,7 +81,8 @@ struct Evaluation {
     /// Sums over the tokens, except for the gradient norm.
     sums: PassStats,
     gradients: Vec<f32>,
-    /// The first trajectory with a loss or derivative that is not finite, as a position in the micro-batch, and that value.
+    /// The first trajectory with a loss or derivative that is not finite, as a position in the micro-batch, and that
+    /// value.
     bad: Option<(usize, f64)>,
 }
 
@@ -131,13 +132,15 @@ pub(crate) fn accumulate<B: TrainBackend>(
     batch: &Batch,
     micro_batches: &[Vec<usize>],
     context: PassContext<'_>,
-    should_stop: &dyn Fn() -> bool,
+    stop: &CancellationToken,
+    observer: &mut dyn Observer,
 ) -> PassEnd<B> {
     let mut gradients = GradientAccumulator::<B>::new();
     let (mut sums, mut all) = (PassStats::default(), LogProbs::new());
     let device = model.device();
-    for micro_batch in micro_batches {
-        if should_stop() {
+    for (index, micro_batch) in micro_batches.iter().enumerate() {
+        observer.on_micro_batch(index, micro_batches.len());
+        if stop.is_cancelled() {
             return PassEnd::Stopped;
         }
         let trajectories: Vec<&Trajectory> = micro_batch
@@ -244,9 +247,10 @@ fn inputs(
     trajectory: &Trajectory,
     log_probs: &[f32],
 ) -> Vec<TokenInput> {
-    let old = match trajectory.old.is_empty() {
-        true => log_probs,
-        false => &trajectory.old,
+    let old = if trajectory.old.is_empty() {
+        log_probs
+    } else {
+        &trajectory.old
     };
     let input = |(i, &policy): (usize, &f32)| {
         let old = f64::from(old[i]);
@@ -308,18 +312,20 @@ impl PassStats {
     }
 }
 
-/// Log-probabilities of the trajectories of all micro-batches under `model`, without a gradient; `None` if the monitor
-/// wants to stop.
+/// Log-probabilities of the trajectories of all micro-batches under `model`, without a gradient; `None` if the run is
+/// stopped.
 pub(crate) fn log_probs_under<B: LmOps>(
     model: &Qwen3<B>,
     batch: &Batch,
     micro_batches: &[Vec<usize>],
     context: PassContext<'_>,
-    monitor: &dyn Monitor,
+    stop: &CancellationToken,
+    observer: &mut dyn Observer,
 ) -> Option<LogProbs> {
     let mut all = LogProbs::new();
-    for micro_batch in micro_batches {
-        if monitor.should_stop() {
+    for (index, micro_batch) in micro_batches.iter().enumerate() {
+        observer.on_micro_batch(index, micro_batches.len());
+        if stop.is_cancelled() {
             return None;
         }
         let trajectories: Vec<&Trajectory> = micro_batch

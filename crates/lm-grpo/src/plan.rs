@@ -4,8 +4,8 @@ use rand::seq::SliceRandom;
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// The streams of the run's seed: even numbers order the prompts, odd ones seed the samples. Those from [`SPARE`] on are of
-/// the prompts that replace others.
+/// The streams of the run's seed: even numbers order the prompts, odd ones seed the samples. Those from [`SPARE`] on
+/// are of the prompts that replace others.
 fn stream(seed: u64, number: usize) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(number as u64);
@@ -14,8 +14,8 @@ fn stream(seed: u64, number: usize) -> ChaCha8Rng {
 
 /// The prompts of step `step` (from 0), as indices below `prompts`.
 ///
-/// Every epoch is a new permutation of all prompts, and the steps read the epochs end to end, so a step may take the rest
-/// of one epoch and the start of the next.
+/// Every epoch is a new permutation of all prompts, and the steps read the epochs end to end, so a step may take the
+/// rest of one epoch and the start of the next.
 pub(crate) fn prompts_of_step(
     seed: u64,
     step: usize,
@@ -52,8 +52,8 @@ pub(crate) fn sampling_seeds(seed: u64, step: usize, count: usize) -> Vec<u64> {
 /// The first stream of replacements.
 const SPARE: usize = 1 << 62;
 
-/// All prompts below `prompts` that step `step` does not use yet, in the order in which they replace others, each with its
-/// sampling seed.
+/// All prompts below `prompts` that step `step` does not use yet, in the order in which they replace others, each with
+/// its sampling seed.
 pub(crate) fn spare_prompts(
     seed: u64,
     step: usize,

@@ -4,8 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use lm_model::ChatTokenizer;
 
-use crate::Error;
-use crate::error::{Place, Scoring};
+use crate::error::{Error, Place, Scoring};
 
 /// A completion to score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +25,18 @@ pub struct RewardValue {
     pub parts: Vec<(String, f64)>,
 }
 
-/// Scores completions. With [`one_step_off_policy`](crate::GrpoConfig::one_step_off_policy) it does so on another thread.
+/// A score without components.
+impl From<f64> for RewardValue {
+    fn from(total: f64) -> Self {
+        Self {
+            total,
+            parts: Vec::new(),
+        }
+    }
+}
+
+/// Scores completions. With [`one_step_off_policy`](crate::GrpoConfig::one_step_off_policy) it does so on another
+/// thread.
 pub trait Reward: Sync {
     /// Exactly one value per item, in their order. Items of one group are adjacent.
     ///
@@ -89,8 +99,8 @@ pub(crate) fn score(
     Ok(values)
 }
 
-/// The values, or what the panic said. A reward that has panicked is not asked again except to find the reason, so a state
-/// that the panic left behind does no harm.
+/// The values, or what the panic said. A reward that has panicked is not asked again except to find the reason, so a
+/// state that the panic left behind does no harm.
 fn caught(reward: &dyn Reward, items: &[RewardItem<'_>]) -> Result<Vec<RewardValue>, String> {
     catch_unwind(AssertUnwindSafe(|| reward.score(items))).map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);

@@ -1,10 +1,9 @@
 //! Where completions come from.
 
-use std::ops::ControlFlow;
-
-use lm_generate::{CachePool, Generated, Generator, Progress, Request};
+use lm_generate::{CachePool, Generated, Generator, Observer, Request};
 use lm_kernels::LmOps;
 use lm_model::Qwen3;
+use tokio_util::sync::CancellationToken;
 
 /// Any error of an engine.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -12,10 +11,11 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Samples completions from the current policy. `B` is the backend without autodiff. With
 /// [`one_step_off_policy`](crate::GrpoConfig::one_step_off_policy) it does so on another thread.
 pub trait RolloutEngine<B: LmOps>: Send {
-    /// The completions of each request, in order; `request.n` of each. The log-probabilities are used for a metric only:
-    /// the trainer computes its own.
+    /// The completions of each request, in order; `request.n` of each. The log-probabilities are used for a metric
+    /// only: the trainer computes its own.
     ///
-    /// The engine calls `progress` regularly and returns an error (any) soon after it answers [`ControlFlow::Break`].
+    /// The engine calls [`Observer::on_step`] regularly, returns an error (any) soon after `stop` is cancelled, and
+    /// need not speak of single tokens.
     ///
     /// # Errors
     /// Whatever the engine has to say; the trainer passes it on.
@@ -23,7 +23,8 @@ pub trait RolloutEngine<B: LmOps>: Send {
         &mut self,
         model: &Qwen3<B>,
         requests: &[Request],
-        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        stop: &CancellationToken,
+        observer: &mut dyn Observer,
     ) -> Result<Vec<Vec<Generated>>, BoxError>;
 }
 
@@ -35,8 +36,8 @@ pub struct BuiltinEngine<B: LmOps> {
 }
 
 impl<B: LmOps> BuiltinEngine<B> {
-    /// An engine that grows up to `max_batch` completions at once. Its key-value cache is allocated by the first rollout
-    /// and kept.
+    /// An engine that grows up to `max_batch` completions at once. Its key-value cache is allocated by the first
+    /// rollout and kept.
     pub fn new(max_batch: usize) -> Self {
         Self {
             max_batch,
@@ -50,12 +51,13 @@ impl<B: LmOps> RolloutEngine<B> for BuiltinEngine<B> {
         &mut self,
         model: &Qwen3<B>,
         requests: &[Request],
-        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        stop: &CancellationToken,
+        observer: &mut dyn Observer,
     ) -> Result<Vec<Vec<Generated>>, BoxError> {
         // The generator goes before the optimizer runs, since it shares the weights that are to be updated in place.
         let mut generator =
             Generator::with_pool(model, self.max_batch, std::mem::take(&mut self.pool));
-        let groups = generator.generate(requests, progress);
+        let groups = generator.generate(requests, stop, observer);
         self.pool = generator.into_pool();
         Ok(groups?)
     }

@@ -4,24 +4,25 @@ use std::path::PathBuf;
 
 use lm_kernels::TrainBackend;
 use lm_model::Qwen3;
+use lm_train::Draft;
 
 use crate::batch::Batch;
-use crate::checkpoint::Snapshot;
+use crate::error::Error;
+use crate::metrics::Observer;
 use crate::pass::Culprit;
 use crate::trainer::Trainer;
-use crate::{Error, Monitor};
 
 impl<B: TrainBackend> Trainer<'_, B> {
     /// Writes a checkpoint every n steps.
     pub(crate) fn save_if_due(
         &mut self,
         model: &Qwen3<B>,
-        monitor: &mut dyn Monitor,
+        observer: &mut dyn Observer,
     ) -> Result<(), Error> {
         let step = self.state.global_step;
         let due = |every| step > 0 && step.is_multiple_of(every);
         if self.config.save_every.is_some_and(due) {
-            self.save(model, monitor)?;
+            self.save(model, observer)?;
         }
         Ok(())
     }
@@ -30,45 +31,27 @@ impl<B: TrainBackend> Trainer<'_, B> {
     pub(crate) fn save(
         &mut self,
         model: &Qwen3<B>,
-        monitor: &mut dyn Monitor,
+        observer: &mut dyn Observer,
     ) -> Result<Option<PathBuf>, Error> {
-        let updates = self.optimizer.steps();
-        if let Some(root) = &self.files.checkpoints
-            && self
-                .saved
-                .as_ref()
-                .is_none_or(|(saved, _)| *saved != updates)
-        {
-            let snapshot = Snapshot {
-                model,
-                optimizer: &self.optimizer,
-                state: &self.state,
-                batch: self.batch.as_ref(),
-                next: self.next.as_ref(),
-                rollout_policy: self.rollout_policy.as_ref(),
-                attach: &self.files.attach,
-            };
-            let path = snapshot.write(root)?;
-            if let Some(keep) = self.config.save_total_limit {
-                lm_train::prune_checkpoints(root, keep)?;
-            }
-            monitor.on_checkpoint(&path);
-            self.saved = Some((updates, path));
+        let (optimizer, state, rollouts) = (&self.optimizer, &self.state, &self.rollouts);
+        let parts = |draft: &Draft| rollouts.write(draft);
+        if let Some(path) = self.checkpoints.save(model, optimizer, state, parts)? {
+            observer.on_checkpoint(&path);
         }
-        Ok(self.saved.as_ref().map(|(_, path)| path.clone()))
+        Ok(self.checkpoints.last())
     }
 
-    /// Hands `result` on. If it is an error, which engine or reward have made, the state before it is saved, so that a server
-    /// that goes away costs no update.
+    /// Hands `result` on. If it is an error, which engine or reward have made, the state before it is saved, so that a
+    /// server that goes away costs no update.
     pub(crate) fn saving_on_failure<T>(
         &mut self,
         result: Result<T, Error>,
         model: &Qwen3<B>,
-        monitor: &mut dyn Monitor,
+        observer: &mut dyn Observer,
     ) -> Result<T, Error> {
         if result.is_err()
             && self.optimizer.steps() > 0
-            && let Err(error) = self.save(model, monitor)
+            && let Err(error) = self.save(model, observer)
         {
             // What ended the run is the more important of the two errors.
             tracing::error!(%error, "the state of the run cannot be saved");
@@ -82,7 +65,7 @@ impl<B: TrainBackend> Trainer<'_, B> {
         model: &Qwen3<B>,
         bad: Culprit,
         batch: &Batch,
-        monitor: &mut dyn Monitor,
+        observer: &mut dyn Observer,
     ) -> Result<Error, Error> {
         Ok(Error::NonFinite {
             step: self.state.global_step + 1,
@@ -90,7 +73,7 @@ impl<B: TrainBackend> Trainer<'_, B> {
             value: bad.value,
             prompts: bad.prompts,
             completion: Some(bad.completion),
-            checkpoint: self.save_good(model, batch, monitor)?,
+            checkpoint: self.save_good(model, batch, observer)?,
         })
     }
 
@@ -100,7 +83,7 @@ impl<B: TrainBackend> Trainer<'_, B> {
         model: &Qwen3<B>,
         norm: f64,
         batch: &Batch,
-        monitor: &mut dyn Monitor,
+        observer: &mut dyn Observer,
     ) -> Result<Error, Error> {
         Ok(Error::NonFinite {
             step: self.state.global_step + 1,
@@ -108,22 +91,23 @@ impl<B: TrainBackend> Trainer<'_, B> {
             value: norm,
             prompts: batch.prompts(),
             completion: None,
-            checkpoint: self.save_good(model, batch, monitor)?,
+            checkpoint: self.save_good(model, batch, observer)?,
         })
     }
 
-    /// Saves the weights, unless those that the step began with are saved: these are not replaced by weights in the middle of
-    /// a step that went wrong. The batch may hold the bad numbers, so it is not saved.
+    /// Saves the weights, unless those that the step began with are saved: these are not replaced by weights in the
+    /// middle of a step that went wrong. The batch may hold the bad numbers, so it is not saved.
     fn save_good(
         &mut self,
         model: &Qwen3<B>,
         batch: &Batch,
-        monitor: &mut dyn Monitor,
+        observer: &mut dyn Observer,
     ) -> Result<Option<PathBuf>, Error> {
         let begun_with = self.optimizer.steps() - batch.passes.len();
-        match &self.saved {
-            Some((updates, path)) if *updates == begun_with => Ok(Some(path.clone())),
-            _ => self.save(model, monitor),
+        if self.checkpoints.holds(begun_with) {
+            Ok(self.checkpoints.last())
+        } else {
+            self.save(model, observer)
         }
     }
 }

@@ -6,39 +6,21 @@ use std::time::Instant;
 
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
-use lm_kernels::{LmOps, TrainBackend};
+use lm_kernels::TrainBackend;
 use lm_model::Qwen3;
-use lm_train::{Optimizer, RunFiles, Schedule};
+use lm_train::{Checkpoints, Optimizer, RunFiles, Schedule};
+use tokio_util::sync::CancellationToken;
 
 use crate::batch::Batch;
-use crate::checkpoint::{self, Saved, State};
+use crate::checkpoint::{Rollouts, Saved};
 use crate::collect::Collector;
-use crate::evaluation::trainable;
-use crate::metrics::{PassStats, StepFacts, step_metrics};
+use crate::config::GrpoConfig;
+use crate::environment::{Environment, Flow, trainable};
+use crate::error::Error;
+use crate::metrics::{Observer, PassStats, StepFacts, step_metrics};
 use crate::pass::{PassContext, PassEnd};
+use crate::state::{BestEvaluation, State};
 use crate::workers::accumulate_on;
-use crate::{BestEvaluation, Error, GrpoConfig, Monitor, Reward, RolloutEngine, TextDecoder};
-
-/// A prompt to sample completions of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Prompt {
-    /// Its token ids, chat markup included; at least one.
-    pub ids: Vec<u32>,
-}
-
-/// The task: what is asked, how answers are made, read and scored. `B` is the backend without autodiff.
-pub struct Environment<'a, B: LmOps> {
-    /// The prompts; the reward is told their indices.
-    pub prompts: &'a [Prompt],
-    /// Those of the prompts that are only evaluated on, as indices; may be empty.
-    pub held_out: &'a [usize],
-    /// Turns tokens into the text that the reward sees.
-    pub decoder: &'a dyn TextDecoder,
-    /// Scores completions.
-    pub reward: &'a dyn Reward,
-    /// Samples completions.
-    pub engine: &'a mut dyn RolloutEngine<B>,
-}
 
 /// How a run ended.
 #[derive(Debug)]
@@ -47,7 +29,7 @@ pub struct Outcome<B: AutodiffBackend> {
     pub model: Qwen3<B>,
     /// Steps done, those before a resume included.
     pub steps: usize,
-    /// Whether the monitor ended the run before its last step.
+    /// Whether the run was stopped before its last step.
     pub stopped: bool,
     /// Whether it ended early because evaluations did not get better.
     pub early_stopped: bool,
@@ -59,57 +41,51 @@ pub struct Outcome<B: AutodiffBackend> {
 
 /// Trains `policy` to earn higher rewards.
 ///
-/// `reference` is the model that the KL penalty is measured against, usually a copy of the first policy
-/// (`policy.valid()`); it may be `None` when [`GrpoConfig::beta`] is 0, and is not used then.
-///
 /// With [`RunFiles::resume`], the weights come from that checkpoint instead and the run continues as if it had never
-/// ended; configuration, prompts and reference must be the same. With [`RunFiles::checkpoints`], a checkpoint is written
-/// every [`GrpoConfig::save_every`] steps, at the end, when the monitor stops the run, and when a rollout or an update fails.
+/// ended; configuration, prompts and reference must be the same. With [`RunFiles::checkpoints`], a checkpoint is
+/// written every [`GrpoConfig::save_every`] steps, at the end, when the run is stopped, and when a rollout or an update
+/// fails.
+///
+/// Cancelling `stop` ends the run before its next micro-batch, or the rollout that it is in. `observer` is told what
+/// happens.
 ///
 /// # Errors
-/// [`Error::Config`], [`Error::NoPrompts`], [`Error::NoHeldOut`], [`Error::NowhereToKeep`] and [`Error::MissingReference`]
-/// before the first step, and [`Error::Train`] if
-/// layers of a model with dropout should be computed again; [`Error::ResumeMismatch`] and [`Error::Corrupt`] for a
-/// checkpoint that does not fit; [`Error::Rollout`], [`Error::RolloutShape`], [`Error::NoEngineLogProbs`],
-/// [`Error::RewardCount`], [`Error::RewardNotFinite`] and [`Error::RewardPanicked`] when engine or reward fail; [`Error::NonFinite`] if the loss or the gradient norm is not
-/// finite; [`Error::Io`], [`Error::Model`] and [`Error::Train`] when files cannot be read or written.
+/// [`Error::Config`], [`Error::NoPrompts`], [`Error::NoHeldOut`], [`Error::NowhereToKeep`] and
+/// [`Error::MissingReference`] before the first step, and [`Error::Train`] if layers of a model with dropout should be
+/// computed again; [`Error::Rollout`], [`Error::RolloutShape`], [`Error::NoEngineLogProbs`], [`Error::RewardCount`],
+/// [`Error::RewardNotFinite`] and [`Error::RewardPanicked`] when engine or reward fail; [`Error::NonFinite`] if the
+/// loss or the gradient norm is not finite; [`Error::Train`] for a checkpoint that is not of this run, cannot be read
+/// or cannot be written.
 pub fn train_grpo<'a, B: TrainBackend>(
     policy: Qwen3<B>,
-    reference: Option<Qwen3<B::InnerBackend>>,
     environment: Environment<'a, B::InnerBackend>,
     config: &'a GrpoConfig,
     files: &'a RunFiles,
-    monitor: &mut dyn Monitor,
+    stop: &'a CancellationToken,
+    observer: &mut dyn Observer,
 ) -> Result<Outcome<B>, Error> {
     let device = policy.device();
     let devices = slice::from_ref(&device);
-    train_grpo_on(
-        devices,
-        policy,
-        reference,
-        environment,
-        config,
-        files,
-        monitor,
-    )
+    train_grpo_on(devices, policy, environment, config, files, stop, observer)
 }
 
-/// [`train_grpo`] with its passes on several devices at once: each takes a share of the micro-batches, and the trajectory
-/// stays that of one device, up to rounding. The same device may be given several times.
+/// [`train_grpo`] with its passes on several devices at once: each takes a share of the micro-batches, and the
+/// trajectory stays that of one device, up to rounding. The same device may be given several times.
 ///
-/// `policy` and `reference` are on the first device, which also samples, evaluates, updates and writes; the others hold the
-/// policy and its gradients during a pass. If there would be fewer micro-batches than devices, they are made smaller.
+/// `policy` and the reference are on the first device, which also samples, evaluates, updates and writes; the others
+/// hold the policy and its gradients during a pass. If there would be fewer micro-batches than devices, they are made
+/// smaller.
 ///
 /// # Errors
 /// Those of [`train_grpo`], and [`Error::Config`] without a device.
 pub fn train_grpo_on<'a, B: TrainBackend>(
     devices: &[B::Device],
     policy: Qwen3<B>,
-    reference: Option<Qwen3<B::InnerBackend>>,
-    environment: Environment<'a, B::InnerBackend>,
+    mut environment: Environment<'a, B::InnerBackend>,
     config: &'a GrpoConfig,
     files: &'a RunFiles,
-    monitor: &mut dyn Monitor,
+    stop: &'a CancellationToken,
+    observer: &mut dyn Observer,
 ) -> Result<Outcome<B>, Error> {
     let [_, others @ ..] = devices else {
         return Err(Error::Config {
@@ -122,8 +98,8 @@ pub fn train_grpo_on<'a, B: TrainBackend>(
     if environment.prompts.is_empty() {
         return Err(Error::NoPrompts);
     }
-    let reference = reference.filter(|_| config.beta > 0.0);
-    if config.beta > 0.0 && reference.is_none() {
+    environment.reference = environment.reference.filter(|_| config.beta > 0.0);
+    if config.beta > 0.0 && environment.reference.is_none() {
         return Err(Error::MissingReference { beta: config.beta });
     }
     let trainable = trainable(&environment, config, files)?;
@@ -132,11 +108,11 @@ pub fn train_grpo_on<'a, B: TrainBackend>(
         context: PassContext::new(&saved.model, environment.prompts, config)?,
         environment,
         trainable,
-        reference,
         config,
     };
-    let (model, trainer) = Trainer::new(saved, &collector, others, config, files);
-    trainer.run(model, &mut collector, monitor)
+    let checkpoints = Checkpoints::new(files, config.save_total_limit, saved.optimizer.steps());
+    let (model, trainer) = Trainer::new(saved, &collector, others, checkpoints, stop);
+    trainer.run(model, &mut collector, observer)
 }
 
 /// The state at the beginning, or that of the checkpoint to resume from.
@@ -150,13 +126,14 @@ fn start<B: TrainBackend>(
     let saved = match &files.resume {
         Some(dir) => {
             tracing::info!(from = %dir.display(), "resuming");
-            checkpoint::read(dir, &fresh, policy)?
+            Saved::read(dir, &fresh, policy)?
         }
         None => Saved::fresh(policy, fresh),
     };
-    let model = match config.freeze_embeddings {
-        true => saved.model.freeze_embeddings(),
-        false => saved.model,
+    let model = if config.freeze_embeddings {
+        saved.model.freeze_embeddings()
+    } else {
+        saved.model
     };
     Ok(Saved { model, ..saved })
 }
@@ -164,7 +141,9 @@ fn start<B: TrainBackend>(
 /// Everything but the policy, which the optimizer must own while it updates it.
 pub(crate) struct Trainer<'a, B: TrainBackend> {
     pub(crate) config: &'a GrpoConfig,
-    pub(crate) files: &'a RunFiles,
+    pub(crate) checkpoints: Checkpoints<'a>,
+    /// Ends the run when it is cancelled.
+    pub(crate) stop: &'a CancellationToken,
     /// What the passes use beside the first device.
     others: Vec<B::Device>,
     context: PassContext<'a>,
@@ -174,22 +153,7 @@ pub(crate) struct Trainer<'a, B: TrainBackend> {
     schedule: Schedule,
     pub(crate) optimizer: Optimizer<B>,
     pub(crate) state: State,
-    /// The batch in progress.
-    pub(crate) batch: Option<Batch>,
-    /// The batch of the step after it, sampled already.
-    pub(crate) next: Option<Batch>,
-    /// The policy that is to sample the batch of the step after it, if updates were made since. Only for the time between a
-    /// stop in the middle of a step and the end of the run, or between its resumption and the next rollout.
-    pub(crate) rollout_policy: Option<Qwen3<B::InnerBackend>>,
-    /// The last checkpoint and the number of updates that it holds, to tell whether the weights are saved already.
-    pub(crate) saved: Option<(usize, PathBuf)>,
-}
-
-/// Whether a part of the run came to its end.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Flow {
-    Done,
-    Stopped,
+    pub(crate) rollouts: Rollouts<B>,
 }
 
 impl<'a, B: TrainBackend> Trainer<'a, B> {
@@ -197,27 +161,23 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         saved: Saved<B>,
         collector: &Collector<'a, B::InnerBackend>,
         others: &[B::Device],
-        config: &'a GrpoConfig,
-        files: &'a RunFiles,
+        checkpoints: Checkpoints<'a>,
+        stop: &'a CancellationToken,
     ) -> (Qwen3<B>, Self) {
+        let config = collector.config;
         let prompts = collector.environment.prompts.iter();
         let trainer = Self {
             config,
-            files,
+            checkpoints,
+            stop,
             others: others.to_vec(),
             context: collector.context,
             trainable: collector.trainable.len(),
             prompt_lengths: prompts.map(|prompt| prompt.ids.len()).collect(),
             schedule: config.lr_schedule(),
-            saved: files
-                .resume
-                .clone()
-                .map(|dir| (saved.optimizer.steps(), dir)),
             optimizer: saved.optimizer,
             state: saved.state,
-            batch: saved.batch,
-            next: saved.next,
-            rollout_policy: saved.rollout_policy,
+            rollouts: saved.rollouts,
         };
         (saved.model, trainer)
     }
@@ -226,32 +186,33 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         mut self,
         mut model: Qwen3<B>,
         collector: &mut Collector<'a, B::InnerBackend>,
-        monitor: &mut dyn Monitor,
+        observer: &mut dyn Observer,
     ) -> Result<Outcome<B>, Error> {
         loop {
             if self.evaluation_is_due() {
-                let evaluated = self.evaluate(&mut collector.environment, &model, monitor);
-                if self.saving_on_failure(evaluated, &model, monitor)? == Flow::Stopped {
-                    return self.finish(model, true, monitor);
+                let evaluated = self.evaluate(&mut collector.environment, &model, observer);
+                if self.saving_on_failure(evaluated, &model, observer)? == Flow::Stopped {
+                    return self.finish(model, true, observer);
                 }
             }
-            self.save_if_due(&model, monitor)?;
+            self.save_if_due(&model, observer)?;
             if self.state.global_step >= self.config.steps || self.is_out_of_patience() {
-                return self.finish(model, false, monitor);
+                return self.finish(model, false, observer);
             }
-            let collected = self.collect(collector, &model, monitor);
-            if self.saving_on_failure(collected, &model, monitor)? == Flow::Stopped {
-                return self.finish(model, true, monitor);
+            let collected = self.collect(collector, &model, observer);
+            if self.saving_on_failure(collected, &model, observer)? == Flow::Stopped {
+                return self.finish(model, true, observer);
             }
             let flow;
-            (model, flow) = match self.samples_ahead() {
-                true => self.improve_and_sample(model, collector, monitor)?,
-                false => self.improve(model, monitor)?,
+            (model, flow) = if self.samples_ahead() {
+                self.improve_and_sample(model, collector, observer)?
+            } else {
+                self.improve(model, observer)?
             };
             if flow == Flow::Stopped {
-                return self.finish(model, true, monitor);
+                return self.finish(model, true, observer);
             }
-            self.report(monitor);
+            self.report(observer);
         }
     }
 
@@ -260,17 +221,18 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         &mut self,
         collector: &mut Collector<'a, B::InnerBackend>,
         model: &Qwen3<B>,
-        monitor: &mut dyn Monitor,
+        observer: &mut dyn Observer,
     ) -> Result<Flow, Error> {
-        self.batch = self.batch.take().or_else(|| self.next.take());
-        if self.batch.is_some() {
+        let rollouts = &mut self.rollouts;
+        rollouts.batch = rollouts.batch.take().or_else(|| rollouts.next.take());
+        if rollouts.batch.is_some() {
             return Ok(Flow::Done);
         }
         let step = self.state.global_step;
-        match collector.collect(&model.valid(), step, 0, monitor)? {
+        match collector.collect(&model.valid(), step, 0, self.stop, observer)? {
             Some(fresh) => {
-                fresh.announce(step, monitor);
-                self.batch = Some(fresh.batch);
+                fresh.announce(step, observer);
+                self.rollouts.batch = Some(fresh.batch);
             }
             None => return Ok(Flow::Stopped),
         }
@@ -281,31 +243,39 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
     pub(crate) fn improve(
         &mut self,
         mut model: Qwen3<B>,
-        monitor: &mut dyn Monitor,
+        observer: &mut dyn Observer,
     ) -> Result<(Qwen3<B>, Flow), Error> {
-        let Some(mut batch) = self.batch.take() else {
+        let Some(mut batch) = self.rollouts.batch.take() else {
             return Ok((model, Flow::Done));
         };
         let micro_batches = self.micro_batches(&batch);
         while batch.passes.len() < self.config.iterations {
             let started = Instant::now();
-            let (others, context) = (&self.others, self.context);
-            let end = accumulate_on(others, &model, &batch, &micro_batches, context, monitor);
+            let (others, context, stop) = (&self.others, self.context, self.stop);
+            let end = accumulate_on(
+                others,
+                &model,
+                &batch,
+                &micro_batches,
+                context,
+                stop,
+                observer,
+            );
             let passed = match end {
                 PassEnd::Complete(passed) => passed,
                 PassEnd::Stopped => {
-                    self.batch = Some(batch);
+                    self.rollouts.batch = Some(batch);
                     return Ok((model, Flow::Stopped));
                 }
                 PassEnd::NonFinite(bad) => {
-                    return Err(self.refuse_loss(&model, bad, &batch, monitor)?);
+                    return Err(self.refuse_loss(&model, bad, &batch, observer)?);
                 }
             };
             let lr = self.schedule.lr(self.updates(&batch));
             let norm;
             (model, norm) = self.optimizer.step(model, passed.gradients, lr);
             if !norm.is_finite() {
-                return Err(self.refuse_norm(&model, norm, &batch, monitor)?);
+                return Err(self.refuse_norm(&model, norm, &batch, observer)?);
             }
             batch.record_old(passed.log_probs);
             batch.passes.push(PassStats {
@@ -314,7 +284,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             });
             batch.rollout.seconds.training += started.elapsed().as_secs_f64();
         }
-        self.batch = Some(batch);
+        self.rollouts.batch = Some(batch);
         Ok((model, Flow::Done))
     }
 
@@ -323,9 +293,10 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         let lengths = &self.prompt_lengths;
         let most = self.config.micro_batch_tokens;
         let each = batch.packed_tokens(lengths).div_ceil(self.others.len() + 1);
-        match self.others.is_empty() {
-            true => batch.micro_batches(lengths, most),
-            false => batch.micro_batches(lengths, most.min(each.max(1))),
+        if self.others.is_empty() {
+            batch.micro_batches(lengths, most)
+        } else {
+            batch.micro_batches(lengths, most.min(each.max(1)))
         }
     }
 
@@ -334,9 +305,9 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         self.state.global_step * self.config.iterations + batch.passes.len()
     }
 
-    /// Moves on to the next step and tells the monitor about this one.
-    fn report(&mut self, monitor: &mut dyn Monitor) {
-        let Some(batch) = self.batch.take() else {
+    /// Moves on to the next step and tells the observer about this one.
+    fn report(&mut self, observer: &mut dyn Observer) {
+        let Some(batch) = self.rollouts.batch.take() else {
             return;
         };
         let learning_rate = self.schedule.lr(self.updates(&batch).saturating_sub(1));
@@ -354,19 +325,20 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             correction: self.config.engine_correction,
             may_be_stale: self.config.one_step_off_policy,
         };
-        monitor.on_step(&step_metrics(&batch, &facts));
+        observer.on_step(&step_metrics(&batch, &facts));
     }
 
     fn finish(
         mut self,
         model: Qwen3<B>,
         stopped: bool,
-        monitor: &mut dyn Monitor,
+        observer: &mut dyn Observer,
     ) -> Result<Outcome<B>, Error> {
-        let checkpoint = self.save(&model, monitor)?;
-        let model = match stopped {
-            true => model,
-            false => self.choose(model)?,
+        let checkpoint = self.save(&model, observer)?;
+        let model = if self.config.load_best && !stopped {
+            self.checkpoints.load_best(model)?
+        } else {
+            model
         };
         let steps = self.state.global_step;
         Ok(Outcome {

@@ -1,10 +1,10 @@
-//! A pass on several devices: each takes some of the micro-batches with a copy of the policy, and the gradients are summed.
+//! A pass on several devices: each takes some of the micro-batches with a copy of the policy, and the gradients are
+//! summed.
 //!
-//! Only passes are divided. Rollouts, reference and optimizer are on the first device, from which the others get the weights
-//! before every pass: a transfer of the model for each update is little beside a batch of completions, and neither states of
-//! optimizers nor the order of messages can drift apart.
+//! Only passes are divided. Rollouts, reference and optimizer are on the first device, from which the others get the
+//! weights before every pass: a transfer of the model for each update is little beside a batch of completions, and
+//! neither states of optimizers nor the order of messages can drift apart.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use burn::module::Module;
@@ -12,11 +12,11 @@ use burn::tensor::backend::AutodiffBackend;
 use lm_kernels::TrainBackend;
 use lm_model::Qwen3;
 use lm_train::ParamGradients;
+use tokio_util::sync::CancellationToken;
 
-use crate::Monitor;
-use crate::batch::Batch;
-use crate::metrics::PassStats;
-use crate::pass::{LogProbs, PassContext, PassEnd, Passed, accumulate};
+use crate::batch::{Batch, LogProbs};
+use crate::metrics::{Observer, PassStats};
+use crate::pass::{PassContext, PassEnd, Passed, accumulate};
 
 /// The micro-batches of worker `rank` of `size`: every `size`-th one.
 fn dealt(micro_batches: &[Vec<usize>], rank: usize, size: usize) -> Vec<Vec<usize>> {
@@ -24,35 +24,33 @@ fn dealt(micro_batches: &[Vec<usize>], rank: usize, size: usize) -> Vec<Vec<usiz
     own.cloned().collect()
 }
 
-/// A pass over all micro-batches: the first share of them by this thread, on the device of `model`, the others on `others`.
+/// A pass over all micro-batches: the first share of them by this thread, on the device of `model`, the others on
+/// `others`.
 pub(crate) fn accumulate_on<B: TrainBackend>(
     others: &[B::Device],
     model: &Qwen3<B>,
     batch: &Batch,
     micro_batches: &[Vec<usize>],
     context: PassContext<'_>,
-    monitor: &dyn Monitor,
+    stop: &CancellationToken,
+    observer: &mut dyn Observer,
 ) -> PassEnd<B> {
     let size = others.len() + 1;
-    let stop = AtomicBool::new(false);
+    // The others also stop if the first one fails.
+    let stop = &stop.child_token();
     thread::scope(|scope| {
         let start = |(i, device): (usize, &B::Device)| {
             let (model, share) = (
                 model.clone().fork(device),
                 dealt(micro_batches, i + 1, size),
             );
-            let should_stop = || stop.load(Ordering::Relaxed);
-            scope.spawn(move || accumulate(&model, batch, &share, context, &should_stop))
+            scope.spawn(move || accumulate(&model, batch, &share, context, stop, &mut ()))
         };
         let workers: Vec<_> = others.iter().enumerate().map(start).collect();
         let share = dealt(micro_batches, 0, size);
-        let should_stop = || {
-            stop.fetch_or(monitor.should_stop(), Ordering::Relaxed);
-            stop.load(Ordering::Relaxed)
-        };
-        let first = accumulate(model, batch, &share, context, &should_stop);
+        let first = accumulate(model, batch, &share, context, stop, observer);
         if !matches!(first, PassEnd::Complete(_)) {
-            stop.store(true, Ordering::Relaxed);
+            stop.cancel();
         }
         let join = |worker: thread::ScopedJoinHandle<'_, PassEnd<B>>| {
             worker

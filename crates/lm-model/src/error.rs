@@ -241,6 +241,20 @@ impl Error {
         }
     }
 
+    /// A field of `config.json` with a value that is not supported.
+    pub(crate) fn unsupported(
+        field: &'static str,
+        found: impl serde::Serialize,
+        expected: &'static str,
+    ) -> Self {
+        let found = serde_json::to_string(&found).unwrap_or_else(|error| error.to_string());
+        Self::Unsupported {
+            field,
+            found,
+            expected,
+        }
+    }
+
     /// Turns a JSON error into one that names the file.
     pub(crate) fn json(path: &Path) -> impl FnOnce(serde_json::Error) -> Self + use<> {
         let path = path.to_owned();

@@ -116,9 +116,10 @@ where
                 .collect::<Result<_, E>>()?,
             norm: self.norm("model.norm")?,
         };
-        let lm_head = match config.tie_word_embeddings {
-            true => None,
-            false => Some(self.linear("lm_head")?),
+        let lm_head = if config.tie_word_embeddings {
+            None
+        } else {
+            Some(self.linear("lm_head")?)
         };
         Ok(Qwen3 {
             model,

@@ -13,6 +13,24 @@
 //! * [`ChatTokenizer`] turns prompts and targets into ids, and can be trained; [`TextStream`] turns ids into text while
 //!   they arrive, and finds stop strings.
 
+//!
+//! ```
+//! use burn::backend::Flex;
+//! use lm_model::{Qwen3, Qwen3Config, checkpoint};
+//!
+//! let config = Qwen3Config { vocab_size: 32, hidden_size: 16, num_hidden_layers: 1, ..Default::default() };
+//! let model: Qwen3<Flex> = config.init(&Default::default(), 0);
+//! // Two sequences, end to end.
+//! let logits = model.logits(&model.pack(&[&[1, 2, 3], &[4, 5]]));
+//! assert_eq!(logits.dims(), [5, 32]);
+//!
+//! let dir = tempfile::tempdir()?;
+//! checkpoint::save_trained(&model, dir.path())?;
+//! let again: Qwen3<Flex> = checkpoint::load(dir.path(), &Default::default())?;
+//! assert_eq!(again.config(), model.config());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
 mod cache;
 pub mod checkpoint;
 mod config;

@@ -155,9 +155,10 @@ impl<B: LmOps> Qwen3<B> {
     /// The embeddings of tokens, `[T, H]`.
     pub(crate) fn embed_ids(&self, ids: Tensor<B, 1, Int>) -> Tensor<B, 2> {
         let x = ops::embedding(self.model.embed_tokens.weight.val(), ids);
-        match x.dtype() == self.activations {
-            true => x,
-            false => x.cast(self.activations),
+        if x.dtype() == self.activations {
+            x
+        } else {
+            x.cast(self.activations)
         }
     }
 
@@ -235,9 +236,10 @@ impl<B: LmOps> Qwen3<B> {
 
     pub(crate) fn rope(&self) -> Rope {
         let rope = Rope::of(&self.config);
-        match self.bf16_rotary {
-            true => rope.rounded_to_bf16(),
-            false => rope,
+        if self.bf16_rotary {
+            rope.rounded_to_bf16()
+        } else {
+            rope
         }
     }
 
@@ -338,8 +340,8 @@ impl<B: LmOps> Layer<B> {
         self.feed_forward(x, context)
     }
 
-    /// [`Layer::forward`] for the tokens `rows` of `x` alone; the others only leave their keys and values. `attend` gets the
-    /// queries of these rows with the keys and values of all.
+    /// [`Layer::forward`] for the tokens `rows` of `x` alone; the others only leave their keys and values. `attend`
+    /// gets the queries of these rows with the keys and values of all.
     pub(crate) fn forward_at(
         &self,
         rows: Tensor<B, 1, Int>,

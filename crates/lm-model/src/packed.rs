@@ -56,8 +56,8 @@ impl<B: AutodiffBackend> Packed<B> {
 impl<B: LmOps> Qwen3<B> {
     /// Lays sequences of token ids end to end. Positions count from 0 in each of them.
     ///
-    /// Every id must be below [`Qwen3Config::vocab_size`](crate::Qwen3Config::vocab_size); what happens otherwise is up to the
-    /// backend.
+    /// Every id must be below [`Qwen3Config::vocab_size`](crate::Qwen3Config::vocab_size); what happens otherwise is up
+    /// to the backend.
     pub fn pack(&self, sequences: &[&[u32]]) -> Packed<B> {
         let lengths: Vec<usize> = sequences.iter().map(|ids| ids.len()).collect();
         let angles = self.rope().packed(&lengths);

@@ -50,8 +50,8 @@ impl<B: LmOps> Qwen3<B> {
     }
 
     /// The same model for inference with its matrices in 8 bits: symmetric, with one scale in single precision for each
-    /// [`QUANTIZED_BLOCK`] adjacent inputs, 8.5 bits a weight. Norms stay as they are, and so does a matrix whose rows are no
-    /// multiple of that long.
+    /// [`QUANTIZED_BLOCK`] adjacent inputs, 8.5 bits a weight. Norms stay as they are, and so does a matrix whose rows
+    /// are no multiple of that long.
     ///
     /// There is no way back, and nothing can be trained: merge adapters first.
     #[must_use]

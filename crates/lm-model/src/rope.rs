@@ -5,8 +5,8 @@
 //! frequencies and angles are rounded to single precision, because pretrained weights were fitted
 //! to exactly these angles, and at position 10,000 the rounding is visible in the third decimal.
 //!
-//! [`RopeScaling`] changes the frequencies, and YaRN multiplies cosines and sines, which no longer are those of an angle:
-//! queries and keys grow by the factor, and attention scores by its square.
+//! [`RopeScaling`] changes the frequencies, and YaRN multiplies cosines and sines, which no longer are those of an
+//! angle: queries and keys grow by the factor, and attention scores by its square.
 
 use std::f64::consts::PI;
 

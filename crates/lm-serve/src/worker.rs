@@ -6,9 +6,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use lm_generate::{
-    CachePool, Error, Finish, Generated, Generator, NewToken, Observer, Progress, Request,
-};
+use lm_generate::{CachePool, Error, Finish, Generated, Generator, NewToken, Observer, Request};
 use lm_kernels::LmOps;
 use lm_model::{ChatTokenizer, Qwen3, StopMatcher, TextStream, checkpoint};
 use tokio::sync::oneshot;
@@ -166,8 +164,8 @@ impl<'a, B: LmOps> Worker<'a, B> {
         let requests: Vec<Request> = batch.iter().flat_map(|w| w.requests.clone()).collect();
         let mut generator =
             Generator::with_pool(model, self.max_batch, std::mem::take(&mut self.pool));
-        let mut observer = StopObserver::new(self.tokenizer, &batch, self.stop);
-        let groups = generator.generate_observed(&requests, &mut observer);
+        let mut observer = StopObserver::new(self.tokenizer, &batch);
+        let groups = generator.generate(&requests, self.stop, &mut observer);
         self.pool = generator.into_pool();
         let texts = observer.texts;
         match groups {
@@ -259,7 +257,6 @@ type Texts<'a> = BTreeMap<(usize, usize), PartialText<'a>>;
 /// Finds stop texts, and ends what nobody waits for.
 struct StopObserver<'a, 'b> {
     tokenizer: &'a ChatTokenizer,
-    stop: &'b CancellationToken,
     /// The job that each request belongs to.
     jobs: Vec<&'b Generation>,
     stop_ids: Vec<&'b [u32]>,
@@ -267,18 +264,13 @@ struct StopObserver<'a, 'b> {
 }
 
 impl<'a, 'b> StopObserver<'a, 'b> {
-    fn new(
-        tokenizer: &'a ChatTokenizer,
-        batch: &'b [Generation],
-        stop: &'b CancellationToken,
-    ) -> Self {
+    fn new(tokenizer: &'a ChatTokenizer, batch: &'b [Generation]) -> Self {
         let each = || {
             let jobs = batch.iter();
             jobs.flat_map(|job| job.requests.iter().map(move |request| (job, request)))
         };
         Self {
             tokenizer,
-            stop,
             jobs: each().map(|(job, _)| job).collect(),
             stop_ids: each().map(|(_, r)| r.sampling.stop.as_slice()).collect(),
             texts: BTreeMap::new(),
@@ -302,13 +294,6 @@ impl Observer for StopObserver<'_, '_> {
             partial.text.push_str(&piece);
         }
         if partial.stream.stopped().is_some() || job.reply.is_closed() {
-            return ControlFlow::Break(());
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn on_step(&mut self, _: Progress) -> ControlFlow<()> {
-        if self.stop.is_cancelled() {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())

@@ -1,9 +1,9 @@
 //! Log-probabilities of a micro-batch and the gradients behind them, with or without recomputing layers.
 //!
-//! The whole graph of a forward pass holds the activations of every layer. With recomputation (Chen et al., *Training Deep
-//! Nets with Sublinear Memory Cost*, arXiv 1604.06174) the first forward pass runs without a graph and keeps
-//! the hidden states in front of each segment of layers; the backward pass goes through the segments from the last to
-//! the first, runs each again with a graph, and hands the gradient of its input on. Every operation is done with the same
+//! The whole graph of a forward pass holds the activations of every layer. With recomputation (Chen et al., *Training
+//! Deep Nets with Sublinear Memory Cost*, arXiv 1604.06174) the first forward pass runs without a graph and keeps the
+//! hidden states in front of each segment of layers; the backward pass goes through the segments from the last to the
+//! first, runs each again with a graph, and hands the gradient of its input on. Every operation is done with the same
 //! numbers as without, so the gradients are the same; the price is a second forward pass.
 
 use std::ops::Range;
@@ -15,9 +15,10 @@ use lm_kernels::ops::TokenLogProbs;
 use lm_kernels::{LmOps, TrainBackend};
 use lm_model::Qwen3;
 
+use crate::error::Error;
+use crate::gradients::GradientAccumulator;
 use crate::leaves::with_new_leaves;
-use crate::scoring::{Top, pull};
-use crate::{Error, GradientAccumulator, Scoring};
+use crate::scoring::{Scoring, Top, pull};
 
 /// Which activations a forward pass keeps for the backward pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,7 +26,8 @@ pub enum Recompute {
     /// All of them.
     #[default]
     Nothing,
-    /// The hidden states in front of every k-th layer, k at least 1; the others are computed again when their turn comes.
+    /// The hidden states in front of every k-th layer, k at least 1; the others are computed again when their turn
+    /// comes.
     Segments(usize),
 }
 
@@ -47,8 +49,8 @@ impl Recompute {
     }
 }
 
-/// Computes log-probabilities, asks `upstream` for the gradient of the loss with respect to each of them, `[N]`, and adds
-/// the gradients of the parameters to `gradients`.
+/// Computes log-probabilities, asks `upstream` for the gradient of the loss with respect to each of them, `[N]`, and
+/// adds the gradients of the parameters to `gradients`.
 ///
 /// `false` if `upstream` gave none; then nothing was added. With recomputation a model must not have dropout;
 /// [`Recompute::for_model`] sees to that.
@@ -63,8 +65,8 @@ pub fn backpropagate<B: TrainBackend>(
     from_the_top(model, &scoring, recompute, top, gradients)
 }
 
-/// [`backpropagate`] for a loss whose gradient with respect to each log-probability is known beforehand, `gradient [N]`,
-/// as that of a cross-entropy is. The log-probabilities are shown to `scored`.
+/// [`backpropagate`] for a loss whose gradient with respect to each log-probability is known beforehand, `gradient
+/// [N]`, as that of a cross-entropy is. The log-probabilities are shown to `scored`.
 ///
 /// The logits of a block of rows give their gradients at once, and are neither kept nor computed again.
 pub fn backpropagate_known<B>(
@@ -147,8 +149,8 @@ fn by_segments<B: TrainBackend>(
     true
 }
 
-/// Takes out the gradient of a segment's input. Without it the layers below would learn nothing and nobody would notice,
-/// so its absence, which can only be a mistake in this file, is a panic.
+/// Takes out the gradient of a segment's input. Without it the layers below would learn nothing and nobody would
+/// notice, so its absence, which can only be a mistake in this file, is a panic.
 fn gradient_of<B: AutodiffBackend>(
     input: &Tensor<B, 2>,
     found: &mut B::Gradients,

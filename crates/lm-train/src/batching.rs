@@ -100,9 +100,10 @@ pub(crate) fn steps_in(epochs: f64, mut steps_of: impl FnMut(usize) -> usize) ->
     let whole = epochs.floor() as usize;
     let full: usize = (0..whole).map(&mut steps_of).sum();
     let fraction = epochs - epochs.floor();
-    match fraction > 0.0 {
-        true => full + (fraction * steps_of(whole) as f64).ceil() as usize,
-        false => full,
+    if fraction > 0.0 {
+        full + (fraction * steps_of(whole) as f64).ceil() as usize
+    } else {
+        full
     }
 }
 

@@ -1,228 +1,151 @@
-//! Checkpoints of a run: the model in Hugging Face layout, the optimizer and the position in the data.
+//! Checkpoints of a run, supervised or not: the model in Hugging Face layout, the optimizer, the state, and what else
+//! the run needs to go on.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use lm_kernels::{LmOps, TrainBackend};
 use lm_model::Qwen3;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
-use crate::{AdamWConfig, AtomicDir, Error, Optimizer};
+use crate::error::Error;
+use crate::optimizer::{AdamWConfig, Optimizer};
+
+mod folder;
+mod identity;
+
+pub use folder::{Checkpoints, Draft, latest_checkpoint};
 
 /// File names beside those of the model.
 const STATE_FILE: &str = "trainer_state.json";
 const OPTIMIZER_FILE: &str = "optimizer.safetensors";
-/// Directory of the model with the lowest evaluation loss.
-const BEST: &str = "best";
-/// Checkpoint directories are this and the number of steps done.
-const PREFIX: &str = "step-";
 
-/// Where a run is, and which run it is: `trainer_state.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TrainState {
-    /// Optimizer steps done.
-    pub global_step: usize,
-    /// Epoch of the next step, from 0.
-    pub epoch: usize,
-    /// Steps of that epoch already done.
-    pub step_in_epoch: usize,
-    /// Tokens trained on, prompts included.
-    pub num_tokens: u64,
-    /// Steps of the whole run.
-    pub total_steps: usize,
-    /// Seed of the order of samples.
-    pub seed: u64,
-    /// [`SftConfig::fingerprint`](crate::SftConfig::fingerprint) of the run.
-    pub config_hash: String,
-    /// Hash of the tokens and targets of all samples, in the order given.
-    pub data_hash: String,
-    /// Step of the last evaluation; 0 before the first.
-    #[serde(default)]
-    pub evaluated_at: usize,
-    /// The best evaluation so far.
-    #[serde(default)]
-    pub best: Option<BestEvaluation>,
-    /// Evaluations since then, none of which was a gain.
-    #[serde(default)]
-    pub evaluations_without_gain: usize,
+/// Where a run is, and which run it is.
+///
+/// A state has a field `config`, the configuration of the run. Two runs are the same if their configurations agree
+/// field by field, [`FREE_FIELDS`](Self::FREE_FIELDS) left out, and their data does; a field that a checkpoint does not
+/// have, because an older program wrote it, has its default.
+pub trait RunState: Serialize + DeserializeOwned {
+    /// The configuration of the run.
+    type Config: Serialize + Default;
+
+    /// Fields of the configuration that a resumed run may change.
+    const FREE_FIELDS: &'static [&'static str];
+
+    /// The field of the state with the hash of what is trained on, and what errors call that.
+    const DATA: (&'static str, &'static str);
+
+    /// Steps done.
+    fn global_step(&self) -> usize;
 }
 
-/// The evaluation with the lowest loss.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BestEvaluation {
-    /// Optimizer steps before it.
-    pub global_step: usize,
-    /// Its loss, in nats per target token.
-    pub eval_loss: f64,
+/// A checkpoint that was written earlier.
+#[derive(Clone, Debug)]
+pub struct Checkpoint<S> {
+    dir: PathBuf,
+    state: S,
 }
 
-impl TrainState {
-    /// Reads the state of the checkpoint in `dir`.
+impl<S: RunState> Checkpoint<S> {
+    /// Opens the checkpoint in `dir`, whichever run has written it.
     ///
     /// # Errors
-    /// [`Error::Io`] if there is no such file, [`Error::Corrupt`] if it does not hold a state.
-    pub fn read(dir: &Path) -> Result<Self, Error> {
-        let path = dir.join(STATE_FILE);
-        let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
-        serde_json::from_str(&text).map_err(|error| Error::corrupt(&path, error.to_string()))
+    /// [`Error::Io`] if there is no state, [`Error::Corrupt`] if it cannot be read, [`Error::Outdated`] if it has no
+    /// configuration.
+    pub fn open(dir: &Path) -> Result<Self, Error> {
+        Self::of(dir, raw_state(dir)?)
     }
 
-    fn write(&self, dir: &Path) -> Result<(), Error> {
-        let path = dir.join(STATE_FILE);
-        let text = serde_json::to_string_pretty(self)
-            .map_err(|error| Error::corrupt(&path, error.to_string()))?;
-        fs::write(&path, text + "\n").map_err(Error::io(&path))
+    /// Opens the checkpoint in `dir`, which must be of the run that began with `fresh`. The configuration of the state
+    /// is that of `fresh`, which may differ in [`RunState::FREE_FIELDS`].
+    ///
+    /// # Errors
+    /// Those of [`Checkpoint::open`], and [`Error::ResumeMismatch`] for another run.
+    pub fn open_of_run(dir: &Path, fresh: &S) -> Result<Self, Error> {
+        let mut saved = raw_state(dir)?;
+        let ours = match serde_json::to_value(fresh) {
+            Ok(Value::Object(fields)) => fields,
+            other => return Err(Error::corrupt(dir, format!("the state is {other:?}"))),
+        };
+        identity::check_same_run::<S>(&saved, &ours, dir)?;
+        saved.extend(ours.into_iter().filter(|(name, _)| name == CONFIG));
+        Self::of(dir, saved)
     }
 
-    /// Checks that the checkpoint in `dir`, whose state is `self`, was written by the run of `other`.
-    pub(crate) fn check_same_run(&self, other: &Self, dir: &Path) -> Result<(), Error> {
-        let pairs = [
-            ("the configuration", &self.config_hash, &other.config_hash),
-            ("the training data", &self.data_hash, &other.data_hash),
-        ];
-        match pairs.into_iter().find(|(_, saved, ours)| saved != ours) {
-            None => Ok(()),
-            Some((what, saved, ours)) => Err(Error::ResumeMismatch {
-                path: dir.to_path_buf(),
-                what,
-                expected: saved.clone(),
-                found: ours.clone(),
-            }),
-        }
+    fn of(dir: &Path, state: Map<String, Value>) -> Result<Self, Error> {
+        let corrupt =
+            |error: serde_json::Error| Error::corrupt(&dir.join(STATE_FILE), error.to_string());
+        Ok(Self {
+            state: serde_json::from_value(Value::Object(state)).map_err(corrupt)?,
+            dir: dir.to_path_buf(),
+        })
+    }
+
+    /// Where the run was.
+    pub fn state(&self) -> &S {
+        &self.state
+    }
+
+    /// The state alone.
+    pub fn into_state(self) -> S {
+        self.state
+    }
+
+    /// Reads model and optimizer; `fresh` is the model that the run began with.
+    ///
+    /// # Errors
+    /// [`Error::Model`], [`Error::Io`] and [`Error::Corrupt`] if a file is absent or of another model.
+    pub fn read<B: TrainBackend>(
+        &self,
+        fresh: Qwen3<B>,
+        config: AdamWConfig,
+    ) -> Result<(Qwen3<B>, Optimizer<B>), Error> {
+        let model = lm_model::checkpoint::load_trained(fresh, &self.dir)?;
+        let path = self.dir.join(OPTIMIZER_FILE);
+        let optimizer = Optimizer::load(config, &model.named_parameters(), &path, &model.device())?;
+        Ok((model, optimizer))
+    }
+
+    /// What [`Draft::json`] has written under this name, if it has.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::Corrupt`] if the file cannot be read.
+    pub fn json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
+        let path = self.dir.join(name);
+        path.exists().then(|| read_json(&path)).transpose()
+    }
+
+    /// What [`Draft::model`] has written under this name, if it has; `fresh` is a model of its shape.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if it cannot be read.
+    pub fn model<B: LmOps>(&self, name: &str, fresh: Qwen3<B>) -> Result<Option<Qwen3<B>>, Error> {
+        let dir = self.dir.join(name);
+        let read = dir
+            .exists()
+            .then(|| lm_model::checkpoint::load_trained(fresh, &dir));
+        Ok(read.transpose()?)
     }
 }
 
-/// Writes a checkpoint into `root/step-<n>`, complete or not at all, and returns its path.
-///
-/// `attach` names files, such as the tokenizer's, to copy beside the model.
-pub(crate) fn write<B: TrainBackend>(
-    root: &Path,
-    model: &Qwen3<B>,
-    optimizer: &Optimizer<B>,
-    state: &TrainState,
-    attach: &[PathBuf],
-) -> Result<PathBuf, Error> {
-    let dir = AtomicDir::create(&root.join(format!("{PREFIX}{:06}", state.global_step)))?;
-    optimizer.save(&model.named_parameters(), &dir.path().join(OPTIMIZER_FILE))?;
-    complete(dir, model, state, attach)
-}
+/// The field of a state with the configuration.
+const CONFIG: &str = "config";
 
-/// Writes the model alone into `root/best`, in place of an earlier one.
-pub(crate) fn write_best<B: TrainBackend>(
-    root: &Path,
-    model: &Qwen3<B>,
-    state: &TrainState,
-    attach: &[PathBuf],
-) -> Result<PathBuf, Error> {
-    complete(AtomicDir::create(&best_dir(root))?, model, state, attach)
-}
-
-/// Adds what every checkpoint has, and gives the directory its name.
-fn complete<B: LmOps>(
-    dir: AtomicDir,
-    model: &Qwen3<B>,
-    state: &TrainState,
-    attach: &[PathBuf],
-) -> Result<PathBuf, Error> {
-    lm_model::checkpoint::save_trained(model, dir.path())?;
-    state.write(dir.path())?;
-    for file in attach {
-        copy_into(file, dir.path())?;
+/// The state of the checkpoint in `dir` as it was written.
+fn raw_state(dir: &Path) -> Result<Map<String, Value>, Error> {
+    let state: Map<String, Value> = read_json(&dir.join(STATE_FILE))?;
+    if state.contains_key(CONFIG) {
+        Ok(state)
+    } else {
+        Err(Error::Outdated {
+            path: dir.to_path_buf(),
+        })
     }
-    Ok(dir.commit()?)
 }
 
-/// Where the best model of a run is kept.
-pub(crate) fn best_dir(root: &Path) -> PathBuf {
-    root.join(BEST)
-}
-
-fn copy_into(file: &Path, dir: &Path) -> Result<(), Error> {
-    let name = file
-        .file_name()
-        .ok_or_else(|| Error::corrupt(file, "expected a path that ends in a name"))?;
-    fs::copy(file, dir.join(name))
-        .map(drop)
-        .map_err(Error::io(file))
-}
-
-/// Reads model and optimizer of the checkpoint in `dir`; `fresh` is the model that the run began with.
-pub(crate) fn read<B: TrainBackend>(
-    dir: &Path,
-    config: AdamWConfig,
-    fresh: Qwen3<B>,
-) -> Result<(Qwen3<B>, Optimizer<B>), Error> {
-    let model = lm_model::checkpoint::load_trained(fresh, dir)?;
-    let path = dir.join(OPTIMIZER_FILE);
-    let optimizer = Optimizer::load(config, &model.named_parameters(), &path, &model.device())?;
-    Ok((model, optimizer))
-}
-
-/// The checkpoint of `root` with the most steps, if there is any.
-///
-/// # Errors
-/// [`Error::Io`] if `root` exists and cannot be listed.
-pub fn latest_checkpoint(root: &Path) -> Result<Option<PathBuf>, Error> {
-    Ok(list(root)?.pop().map(|(_, path)| path))
-}
-
-/// Removes all but the newest `keep` checkpoints, the directories `step-<n>`, of `root`.
-///
-/// # Errors
-/// [`Error::Io`] if `root` cannot be listed or a directory not be removed.
-pub fn prune_checkpoints(root: &Path, keep: usize) -> Result<(), Error> {
-    let found = list(root)?;
-    let surplus = found.len().saturating_sub(keep);
-    found[..surplus]
-        .iter()
-        .try_for_each(|(_, path)| fs::remove_dir_all(path).map_err(Error::io(path)))
-}
-
-/// The checkpoints of `root` by number of steps. A missing directory has none.
-fn list(root: &Path) -> Result<Vec<(usize, PathBuf)>, Error> {
-    let entries = match fs::read_dir(root) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(Error::io(root))?,
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(Error::io(root))?.path();
-        let name = path.file_name().and_then(|name| name.to_str());
-        let steps = name.and_then(|name| name.strip_prefix(PREFIX)?.parse().ok());
-        found.extend(steps.map(|steps| (steps, path)));
-    }
-    found.sort();
-    Ok(found)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn checkpoints_are_ordered_by_number() {
-        let root = tempfile::tempdir().unwrap();
-        assert_eq!(
-            latest_checkpoint(&root.path().join("absent")).unwrap(),
-            None
-        );
-        for name in [
-            "step-000009",
-            "step-1000000",
-            "step-000010",
-            ".step-2000000.partial",
-            "other",
-        ] {
-            fs::create_dir(root.path().join(name)).unwrap();
-        }
-        assert_eq!(
-            latest_checkpoint(root.path()).unwrap(),
-            Some(root.path().join("step-1000000"))
-        );
-        prune_checkpoints(root.path(), 2).unwrap();
-        assert!(!root.path().join("step-000009").exists());
-        assert!(root.path().join("step-000010").exists() && root.path().join("other").exists());
-    }
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    let text = fs::read_to_string(path).map_err(Error::io(path))?;
+    serde_json::from_str(&text).map_err(|error| Error::corrupt(path, error.to_string()))
 }

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AdamWConfig, BatchLimits, Error, Schedule, ScheduleKind};
+use crate::batching::BatchLimits;
+use crate::error::Error;
+use crate::optimizer::AdamWConfig;
+use crate::schedule::{Schedule, ScheduleKind};
 
 /// What happens to a sample with more than `max_length` tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,11 +85,12 @@ pub struct SftConfig {
     pub over_length: OverLength,
     /// Seed of the order of samples.
     pub seed: u64,
-    /// Report every n-th step (and the last) to the monitor.
+    /// Report every n-th step (and the last) to the observer.
     pub log_every: usize,
     /// Write a checkpoint every n steps, besides the one at the end.
     pub save_every: Option<usize>,
-    /// Keep only this many checkpoints, the newest ones. The best one, see [`RunFiles`](crate::RunFiles), is kept besides.
+    /// Keep only this many checkpoints, the newest ones. The best one, see [`RunFiles`](crate::RunFiles), is kept
+    /// besides.
     pub save_total_limit: Option<usize>,
     /// Evaluate every n steps and at the end; needs samples to evaluate on
     /// ([`SftData::eval`](crate::SftData::eval)). `None` never evaluates.
@@ -282,22 +286,6 @@ impl SftConfig {
             total_steps,
         )
     }
-
-    /// A hash of everything that shapes the trajectory; how often to log or save does not.
-    pub fn fingerprint(&self) -> String {
-        let defaults = Self::default();
-        let shaping = Self {
-            log_every: defaults.log_every,
-            save_every: defaults.save_every,
-            save_total_limit: defaults.save_total_limit,
-            peak_flops: defaults.peak_flops,
-            ..self.clone()
-        };
-        // The debug form lists every field, prints floats exactly and cannot fail.
-        blake3::hash(format!("{shaping:?}").as_bytes())
-            .to_hex()
-            .to_string()
-    }
 }
 
 fn check(
@@ -357,22 +345,6 @@ mod tests {
         config.validate().unwrap();
         let text = serde_json::to_string(&config).unwrap();
         assert_eq!(serde_json::from_str::<SftConfig>(&text).unwrap(), config);
-    }
-
-    #[test]
-    fn the_fingerprint_ignores_logging_and_sees_the_rest() {
-        let config = SftConfig::default();
-        let logging = SftConfig {
-            log_every: 9,
-            save_every: Some(3),
-            ..config.clone()
-        };
-        let other = SftConfig {
-            lr: 1e-4,
-            ..config.clone()
-        };
-        assert_eq!(config.fingerprint(), logging.fingerprint());
-        assert_ne!(config.fingerprint(), other.fingerprint());
     }
 
     #[test]

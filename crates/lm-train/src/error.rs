@@ -59,11 +59,22 @@ pub enum Error {
         /// The checkpoint directory.
         path: PathBuf,
         /// What differs.
-        what: &'static str,
+        what: String,
         /// The value of the run that wrote the checkpoint.
         expected: String,
         /// The value of the run that tries to resume.
         found: String,
+    },
+
+    /// A checkpoint says too little about its run to go on from it.
+    #[error(
+        "{}: cannot resume: an older version wrote this checkpoint, with no more of its configuration than a hash; \
+         end the run with that version, or remove its checkpoints to begin anew",
+        .path.display()
+    )]
+    Outdated {
+        /// The checkpoint directory.
+        path: PathBuf,
     },
 
     /// A file of a checkpoint does not hold what it must.

@@ -5,11 +5,14 @@ use std::time::Instant;
 use burn::tensor::Tensor;
 use lm_kernels::LmOps;
 use lm_model::Qwen3;
+use tokio_util::sync::CancellationToken;
 
-use crate::batching::EpochPlan;
+use crate::batching::{BatchLimits, EpochPlan};
+use crate::config::BatchLayout;
 use crate::gradients::read_scalars;
 use crate::loss::target_log_probs;
-use crate::{BatchLayout, BatchLimits, Sample, Sequence};
+use crate::metrics::Observer;
+use crate::sample::{Sample, Sequence};
 
 /// The samples of a run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,20 +54,22 @@ pub(crate) struct Score {
     pub(crate) seconds: f64,
 }
 
-/// Scores `sequences` in their order, in micro-batches of the run's limits; `None` as soon as `should_stop`.
+/// Scores `sequences` in their order, in micro-batches of the run's limits; `None` as soon as `stop` is cancelled.
 pub(crate) fn score<B: LmOps>(
     model: &Qwen3<B>,
     sequences: &[Sequence<'_>],
     limits: BatchLimits,
     layout: BatchLayout,
-    should_stop: impl Fn() -> bool,
+    stop: &CancellationToken,
+    observer: &mut dyn Observer,
 ) -> Option<Score> {
     let begun = Instant::now();
     let lengths: Vec<usize> = sequences.iter().map(|s| s.ids.len()).collect();
     let plan = EpochPlan::new(&lengths, limits, 1, None, 0);
     let mut sums = [0.0; 2];
     for step in 0..plan.steps() {
-        if should_stop() {
+        observer.on_micro_batch(step, plan.steps());
+        if stop.is_cancelled() {
             return None;
         }
         let indices = plan.step(step).concat();

@@ -7,8 +7,8 @@ use lm_model::Qwen3Config;
 /// Every weight of a matrix product counts 2 operations a token in the forward pass and 2 for the gradient of the
 /// input; 2 more for the gradient of the weight where it is trained (`weights_trained`; with adapters it is not, and
 /// the adapters' own share is small and not counted). Attention counts its two products over
-/// the pairs of a token and one that it attends to, `12 · layers · heads · head_dim` operations each. The head counts for
-/// `targets` tokens only, because only these are projected on the vocabulary. After Chowdhery et al., *PaLM*, 2022,
+/// the pairs of a token and one that it attends to, `12 · layers · heads · head_dim` operations each. The head counts
+/// for `targets` tokens only, because only these are projected on the vocabulary. After Chowdhery et al., *PaLM*, 2022,
 /// appendix B but with the pairs that the causal mask leaves.
 pub fn training_flops(
     config: &Qwen3Config,

@@ -96,8 +96,8 @@ impl<B: Backend> ParamGradients<B> {
 /// Elements whose squares are held at once.
 const SQUARES: usize = 1 << 22;
 
-/// The sum of the squares of all elements, `[1]`. The table of a large vocabulary is longer than anything else in a step, and so
-/// would its squares be.
+/// The sum of the squares of all elements, `[1]`. The table of a large vocabulary is longer than anything else in a
+/// step, and so would its squares be.
 fn sum_of_squares<B: Backend>(tensor: &Tensor<B, 1>) -> Tensor<B, 1> {
     let [elements] = tensor.dims();
     let part = |start: usize| {

@@ -5,6 +5,20 @@
 //! negative log-likelihood of the completion tokens with AdamW. Only the hidden states that predict
 //! a completion token reach the vocabulary projection.
 //!
+//! ```
+//! use lm_train::prelude::*;
+//!
+//! let config = Qwen3Config { vocab_size: 16, hidden_size: 16, num_hidden_layers: 1, ..Default::default() };
+//! let model = config.init::<Autodiff<Flex>>(&Default::default(), 0);
+//! // The loss is taken on the last two tokens.
+//! let samples = [Sample { ids: vec![1, 2, 3, 4], loss_from: 2 }];
+//! let config = SftConfig { max_steps: Some(3), lr: 1e-2, ..Default::default() };
+//! let (files, stop) = (RunFiles::default(), CancellationToken::new());
+//! let outcome = train_sft(model, &samples, &config, &files, &stop, &mut ())?;
+//! assert_eq!(outcome.steps, 3);
+//! # Ok::<(), lm_train::Error>(())
+//! ```
+//!
 //! # What a run guarantees
 //!
 //! - **The loss is a token mean over the whole optimizer step.** Micro-batches are weighted by their
@@ -21,12 +35,13 @@
 //!
 //! # Pieces for other trainers
 //!
-//! [`GradientAccumulator`], [`Optimizer`], [`Schedule`] and [`AtomicDir`] know nothing of samples or
-//! losses; the reinforcement-learning trainer is built from them too.
+//! [`GradientAccumulator`], [`Optimizer`], [`Schedule`], [`Checkpoints`] and [`AtomicDir`] know nothing of
+//! samples or losses; the reinforcement-learning trainer is built from them too.
 //!
 //! Continued pre-training needs no separate code: a [`Sample`] with `loss_from = 1` trains on every token
 //! after its first.
 
+mod accumulated;
 mod backprop;
 mod batching;
 mod checkpoint;
@@ -41,26 +56,35 @@ mod loss;
 mod metrics;
 mod optimizer;
 mod optimizer_state;
+mod outcome;
+pub mod prelude;
 mod run;
 mod sample;
 mod schedule;
 mod scoring;
+mod state;
 mod step;
 mod team;
 mod trainer;
 
+// Whoever names a model or a backend needs them in the versions of this crate.
+pub use {burn, lm_kernels, lm_model};
+
 pub use atomic_files::AtomicDir;
 pub use backprop::{Recompute, backpropagate, backpropagate_known};
 pub use batching::{BatchLimits, EpochPlan};
-pub use checkpoint::{BestEvaluation, TrainState, latest_checkpoint, prune_checkpoints};
+pub use checkpoint::{Checkpoint, Checkpoints, Draft, RunState, latest_checkpoint};
 pub use config::{BatchLayout, OverLength, SftConfig};
 pub use error::Error;
 pub use evaluation::SftData;
 pub use flops::training_flops;
 pub use gradients::{GradientAccumulator, ParamGradients};
-pub use metrics::{EvalMetrics, Monitor, StepMetrics, peak_memory_bytes};
+pub use metrics::{EvalMetrics, Observer, StepMetrics, peak_memory_bytes};
 pub use optimizer::{AdamWConfig, Optimizer};
+pub use outcome::{Outcome, RunFiles};
 pub use sample::{Sample, Sequence, prepare};
 pub use schedule::{Schedule, ScheduleKind};
 pub use scoring::Scoring;
-pub use trainer::{Outcome, RunFiles, train_sft, train_sft_on};
+pub use state::{BestEvaluation, TrainState};
+pub use tokio_util::sync::CancellationToken;
+pub use trainer::{train_sft, train_sft_on};

@@ -7,7 +7,9 @@ use lm_kernels::LmOps;
 use lm_kernels::ops::TokenLogProbs;
 use lm_model::Qwen3;
 
-use crate::{BatchLayout, Scoring, Sequence};
+use crate::config::BatchLayout;
+use crate::sample::Sequence;
+use crate::scoring::Scoring;
 
 /// Log-probability and entropy at every target, in the order of the sequences.
 pub(crate) fn target_log_probs<B: LmOps>(
@@ -46,8 +48,8 @@ pub(crate) fn scoring<B: LmOps>(
     }
 }
 
-/// Rows of the batch that each sequence takes: one for every token but the last, which predicts nothing and which no other
-/// token sees.
+/// Rows of the batch that each sequence takes: one for every token but the last, which predicts nothing and which no
+/// other token sees.
 fn row_lengths(sequences: &[Sequence<'_>], layout: BatchLayout) -> Vec<usize> {
     let lengths = sequences.iter().map(|sequence| sequence.ids.len() - 1);
     match layout {

@@ -67,28 +67,33 @@ pub struct EvalMetrics {
     pub is_best: bool,
 }
 
-/// Follows a run and may end it.
-pub trait Monitor {
+/// Follows a run. Every method does nothing unless it is overridden; a listener that must end the run cancels the token
+/// that the run was given.
+pub trait Observer {
     /// Called after each reported step (see [`SftConfig::log_every`](crate::SftConfig::log_every)).
-    fn on_step(&mut self, metrics: &StepMetrics);
+    fn on_step(&mut self, metrics: &StepMetrics) {
+        let _ = metrics;
+    }
+
+    /// Called before micro-batch `index` (from 0) of the `count` of a step or an evaluation: a sign of life in a long
+    /// one.
+    fn on_micro_batch(&mut self, index: usize, count: usize) {
+        let _ = (index, count);
+    }
 
     /// Called after each evaluation.
-    fn on_evaluation(&mut self, _metrics: &EvalMetrics) {}
+    fn on_evaluation(&mut self, metrics: &EvalMetrics) {
+        let _ = metrics;
+    }
 
     /// Called after a checkpoint has its final name.
-    fn on_checkpoint(&mut self, _path: &Path) {}
-
-    /// Asked before every micro-batch. After `true`, the run drops the step it is in, writes a
-    /// checkpoint and returns.
-    fn should_stop(&self) -> bool {
-        false
+    fn on_checkpoint(&mut self, path: &Path) {
+        let _ = path;
     }
 }
 
-/// The monitor that neither listens nor stops.
-impl Monitor for () {
-    fn on_step(&mut self, _metrics: &StepMetrics) {}
-}
+/// The observer that does not listen.
+impl Observer for () {}
 
 /// The most physical memory this process has held, in bytes: `VmHWM` of Linux. `None` elsewhere.
 pub fn peak_memory_bytes() -> Option<u64> {

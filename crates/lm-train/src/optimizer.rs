@@ -8,7 +8,7 @@ use burn::tensor::{DType, Tensor};
 use lm_kernels::TrainBackend;
 use lm_kernels::ops::{self, AdamW};
 
-use crate::ParamGradients;
+use crate::gradients::ParamGradients;
 
 /// The constants of [`Optimizer`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -183,9 +183,10 @@ impl<B: TrainBackend> Update<'_, B> {
         let (dtype, has_master) = (param.dtype(), master.is_some());
         let [param, first, second] =
             ops::adamw(master.unwrap_or(param), grad, first, second, &self.hyper);
-        let (param, master) = match has_master {
-            true => (param.clone().cast(dtype), Some(param)),
-            false => (param, None),
+        let (param, master) = if has_master {
+            (param.clone().cast(dtype), Some(param))
+        } else {
+            (param, None)
         };
         let moments = Moments {
             first,

@@ -1,8 +1,8 @@
 //! The optimizer's state on disk: one safetensors file, keyed by parameter name.
 //!
 //! Tensors are `<name>.exp_avg` and `<name>.exp_avg_sq` (PyTorch's names), flat and in the type they are kept
-//! in, and `<name>.master` where a narrow parameter has a copy in single precision; the number of updates is in the file's metadata. Names and not ids are stored, because a model gets new ids each time
-//! it is loaded.
+//! in, and `<name>.master` where a narrow parameter has a copy in single precision; the number of updates is in the
+//! file's metadata. Names and not ids are stored, because a model gets new ids each time it is loaded.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -17,8 +17,8 @@ use lm_kernels::TrainBackend;
 use memmap2::Mmap;
 use safetensors::tensor::{Dtype, SafeTensors, View};
 
-use crate::optimizer::Moments;
-use crate::{AdamWConfig, Error, Optimizer};
+use crate::error::Error;
+use crate::optimizer::{AdamWConfig, Moments, Optimizer};
 
 const FIRST: &str = "exp_avg";
 const SECOND: &str = "exp_avg_sq";

@@ -5,17 +5,25 @@ use std::path::{Path, PathBuf};
 use burn::tensor::backend::AutodiffBackend;
 use lm_kernels::{LmOps, TrainBackend};
 use lm_model::Qwen3;
+use tokio_util::sync::CancellationToken;
 
-use crate::batching::steps_in;
+use crate::accumulated::{Measured, PassTimes};
+use crate::backprop::Recompute;
+use crate::batching::{EpochPlan, steps_in};
+use crate::checkpoint::{Checkpoint, Checkpoints};
 use crate::clock::Clock;
-use crate::sample::fingerprint;
-use crate::step::{Measured, PassTimes, StepBatches, accumulate};
+use crate::config::SftConfig;
+use crate::error::Error;
+use crate::evaluation::SftData;
+use crate::flops::training_flops;
+use crate::metrics::{Observer, StepMetrics, peak_memory_bytes};
+use crate::optimizer::Optimizer;
+use crate::outcome::{Outcome, RunFiles};
+use crate::sample::{Sequence, fingerprint, prepare};
+use crate::schedule::Schedule;
+use crate::state::TrainState;
+use crate::step::{StepBatches, accumulate};
 use crate::team::Team;
-use crate::trainer::{Outcome, RunFiles};
-use crate::{
-    EpochPlan, Error, Monitor, Optimizer, Recompute, Schedule, Sequence, SftConfig, SftData,
-    StepMetrics, TrainState, checkpoint, peak_memory_bytes, prepare, training_flops,
-};
 
 mod evaluation;
 
@@ -24,7 +32,9 @@ use evaluation::check_evaluation;
 /// Everything but the model, which the optimizer must own while it updates it.
 pub(crate) struct Run<'a, B: AutodiffBackend> {
     config: &'a SftConfig,
-    files: &'a RunFiles,
+    checkpoints: Checkpoints<'a>,
+    /// Ends the run when it is cancelled.
+    stop: &'a CancellationToken,
     team: Team,
     sequences: Vec<Sequence<'a>>,
     /// What is evaluated on.
@@ -38,8 +48,6 @@ pub(crate) struct Run<'a, B: AutodiffBackend> {
     schedule: Schedule,
     optimizer: Optimizer<B>,
     state: TrainState,
-    /// The last checkpoint and the step it was written (or resumed from) at.
-    saved: Option<(usize, PathBuf)>,
     clock: Clock,
 }
 
@@ -50,6 +58,7 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         data: SftData<'a>,
         config: &'a SftConfig,
         files: &'a RunFiles,
+        stop: &'a CancellationToken,
         team: Team,
     ) -> Result<(Self, Qwen3<B>), Error> {
         config.validate()?;
@@ -72,13 +81,13 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         let run = Self {
             plan: plan(config, &lengths, state.epoch),
             schedule: config.schedule(state.total_steps),
-            saved: files.resume.clone().map(|dir| (state.global_step, dir)),
+            checkpoints: Checkpoints::new(files, config.save_total_limit, optimizer.steps()),
             clock: Clock::default(),
             weights_trained: model.lora().is_none(),
             recompute,
             team,
             config,
-            files,
+            stop,
             sequences,
             held_out,
             lengths,
@@ -92,28 +101,28 @@ impl<'a, B: TrainBackend> Run<'a, B> {
     pub(crate) fn finish_training(
         mut self,
         mut model: Qwen3<B>,
-        monitor: &mut dyn Monitor,
+        observer: &mut dyn Observer,
     ) -> Result<Outcome<B>, Error> {
         loop {
-            if self.evaluation_is_due() && !self.evaluate(&model, monitor)? {
+            if self.evaluation_is_due() && !self.evaluate(&model, observer)? {
                 self.team.stop::<B::InnerBackend>(&model.device())?;
-                return self.finish(model, true, monitor);
+                return self.finish(model, true, observer);
             }
             // After the evaluation, so that the checkpoint knows of it.
             if self.checkpoint_is_due() {
-                self.save(&model, monitor)?;
+                self.save(&model, observer)?;
             }
             if self.state.global_step == self.state.total_steps {
-                return self.finish(model, false, monitor);
+                return self.finish(model, false, observer);
             }
             if self.is_out_of_patience() {
                 self.team.stop::<B::InnerBackend>(&model.device())?;
-                return self.finish(model, false, monitor);
+                return self.finish(model, false, observer);
             }
             let applied;
-            (model, applied) = self.step(model, monitor)?;
+            (model, applied) = self.step(model, observer)?;
             if !applied {
-                return self.finish(model, true, monitor);
+                return self.finish(model, true, observer);
             }
         }
     }
@@ -122,11 +131,11 @@ impl<'a, B: TrainBackend> Run<'a, B> {
     pub(crate) fn in_team(
         self,
         model: Qwen3<B>,
-        monitor: &mut dyn Monitor,
+        observer: &mut dyn Observer,
     ) -> Result<Outcome<B>, Error> {
         let team = self.team;
         team.join::<B::InnerBackend>(&model.device())?;
-        let outcome = self.finish_training(model, monitor);
+        let outcome = self.finish_training(model, observer);
         team.leave::<B::InnerBackend>(outcome.is_err());
         outcome
     }
@@ -140,22 +149,22 @@ impl<'a, B: TrainBackend> Run<'a, B> {
                 .is_some_and(|n| step.is_multiple_of(n))
     }
 
-    /// One optimizer step. The flag is false, and the model as it was, if a monitor wants to stop.
+    /// One optimizer step. The flag is false, and the model as it was, if the run is stopped.
     fn step(
         &mut self,
         model: Qwen3<B>,
-        monitor: &mut dyn Monitor,
+        observer: &mut dyn Observer,
     ) -> Result<(Qwen3<B>, bool), Error> {
         self.clock.start_step();
         seed_dropout(&model, self.config.seed, self.state.global_step);
         let batches = self.next_batches();
         let (lengths, targets) = (batches.lengths(), batches.targets());
-        let own = accumulate(&model, &batches, self.team, || monitor.should_stop());
+        let own = accumulate(&model, &batches, self.team, self.stop, observer);
         let Some(step) = self.team.merge(own, &model, &model.device())? else {
             return Ok((model, false));
         };
         let measured = step.measure();
-        self.refuse_non_finite(&model, &measured, monitor)?;
+        self.refuse_non_finite(&model, &measured, observer)?;
         let lr = self.schedule.lr(self.state.global_step);
         let (tokens, times) = (step.tokens, step.times);
         let clip = self.optimizer.clip_factor(measured.grad_norm);
@@ -167,7 +176,7 @@ impl<'a, B: TrainBackend> Run<'a, B> {
             flops,
             times,
         };
-        self.report(&measured, lr, work, monitor);
+        self.report(&measured, lr, work, observer);
         Ok((model, true))
     }
 
@@ -188,14 +197,14 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         &mut self,
         model: &Qwen3<B>,
         measured: &Measured,
-        monitor: &mut dyn Monitor,
+        observer: &mut dyn Observer,
     ) -> Result<(), Error> {
         let quantities = [("loss", measured.loss), ("grad_norm", measured.grad_norm)];
         let Some((quantity, value)) = quantities.into_iter().find(|(_, value)| !value.is_finite())
         else {
             return Ok(());
         };
-        let checkpoint = self.save(model, monitor)?;
+        let checkpoint = self.save(model, observer)?;
         Err(Error::NonFinite {
             step: self.state.global_step + 1,
             quantity,
@@ -204,13 +213,13 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         })
     }
 
-    /// Moves on to the next step and tells the monitor about this one.
+    /// Moves on to the next step and tells the observer about this one.
     fn report(
         &mut self,
         measured: &Measured,
         learning_rate: f64,
         work: Work,
-        monitor: &mut dyn Monitor,
+        observer: &mut dyn Observer,
     ) {
         let epoch = self.advance(work.tokens);
         let TrainState {
@@ -225,7 +234,7 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         let step_time = self.clock.last();
         let [forward_time, backward_time] =
             [work.times.forward, work.times.backward].map(|time| time.as_secs_f64());
-        monitor.on_step(&StepMetrics {
+        observer.on_step(&StepMetrics {
             loss: measured.loss,
             grad_norm: measured.grad_norm,
             learning_rate,
@@ -268,40 +277,27 @@ impl<'a, B: TrainBackend> Run<'a, B> {
     fn save(
         &mut self,
         model: &Qwen3<B>,
-        monitor: &mut dyn Monitor,
+        observer: &mut dyn Observer,
     ) -> Result<Option<PathBuf>, Error> {
-        let done = self.state.global_step;
-        if let Some(root) = &self.files.checkpoints
-            && self.saved.as_ref().is_none_or(|(step, _)| *step != done)
-        {
-            let path = checkpoint::write(
-                root,
-                model,
-                &self.optimizer,
-                &self.state,
-                &self.files.attach,
-            )?;
-            if let Some(keep) = self.config.save_total_limit {
-                checkpoint::prune_checkpoints(root, keep)?;
-            }
-            monitor.on_checkpoint(&path);
-            self.saved = Some((done, path));
+        let (optimizer, state) = (&self.optimizer, &self.state);
+        let written = self.checkpoints.save(model, optimizer, state, |_| Ok(()))?;
+        if let Some(path) = written {
+            observer.on_checkpoint(&path);
         }
-        Ok(self.saved.as_ref().map(|(_, path)| path.clone()))
+        Ok(self.checkpoints.last())
     }
 
     fn finish(
         mut self,
         model: Qwen3<B>,
         stopped: bool,
-        monitor: &mut dyn Monitor,
+        observer: &mut dyn Observer,
     ) -> Result<Outcome<B>, Error> {
-        let checkpoint = self.save(&model, monitor)?;
-        let model = match &self.files.checkpoints {
-            Some(root) if self.config.load_best_model_at_end && !stopped => {
-                lm_model::checkpoint::load_trained(model, &checkpoint::best_dir(root))?
-            }
-            _ => model,
+        let checkpoint = self.save(&model, observer)?;
+        let model = if self.config.load_best_model_at_end && !stopped {
+            self.checkpoints.load_best(model)?
+        } else {
+            model
         };
         Ok(Outcome {
             best: self.state.best,
@@ -327,9 +323,10 @@ fn freeze<B>(model: Qwen3<B>, config: &SftConfig) -> Result<Qwen3<B>, Error>
 where
     B: TrainBackend,
 {
-    let model = match config.freeze_embeddings {
-        true => model.freeze_embeddings(),
-        false => model,
+    let model = if config.freeze_embeddings {
+        model.freeze_embeddings()
+    } else {
+        model
     };
     match model.num_trainable() {
         0 => Err(Error::NothingToTrain {
@@ -350,8 +347,7 @@ fn fresh_state(config: &SftConfig, lengths: &[usize], data_hash: String) -> Trai
         total_steps: config
             .max_steps
             .unwrap_or_else(|| steps_in(config.epochs, steps_of)),
-        seed: config.seed,
-        config_hash: config.fingerprint(),
+        config: config.clone(),
         data_hash,
         evaluated_at: 0,
         best: None,
@@ -388,9 +384,9 @@ fn resume<B: TrainBackend>(
     fresh: &TrainState,
     dir: &Path,
 ) -> Result<(Qwen3<B>, Optimizer<B>, TrainState), Error> {
-    let state = TrainState::read(dir)?;
-    state.check_same_run(fresh, dir)?;
-    let (model, optimizer) = checkpoint::read(dir, config.adamw(), model)?;
+    let checkpoint = Checkpoint::open_of_run(dir, fresh)?;
+    let (model, optimizer) = checkpoint.read(model, config.adamw())?;
+    let state = checkpoint.into_state();
     tracing::info!(step = state.global_step, from = %dir.display(), "resumed");
     Ok((model, optimizer, state))
 }

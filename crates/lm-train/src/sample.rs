@@ -1,6 +1,7 @@
 //! Tokenised samples, and what happens to the long ones.
 
-use crate::{Error, OverLength};
+use crate::config::OverLength;
+use crate::error::Error;
 
 /// One tokenised training text.
 #[derive(Clone, Debug, PartialEq, Eq)]

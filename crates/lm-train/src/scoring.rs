@@ -7,7 +7,7 @@ use lm_kernels::ops::{TokenLogProbs, linear_log_probs_with_grads};
 use lm_kernels::{LmOps, Needs, TrainBackend};
 use lm_model::{Packed, Qwen3};
 
-use crate::GradientAccumulator;
+use crate::gradients::GradientAccumulator;
 
 /// Tokens whose log-probabilities are wanted.
 #[derive(Clone, Debug)]
@@ -58,8 +58,8 @@ impl<B: AutodiffBackend> Top<B> {
 }
 
 impl<B: TrainBackend> Scoring<B> {
-    /// The top for a loss whose derivatives with respect to the log-probabilities are what `upstream` makes of them, and with
-    /// respect to the entropies those of this scoring; `x` is the output of the last layer.
+    /// The top for a loss whose derivatives with respect to the log-probabilities are what `upstream` makes of them,
+    /// and with respect to the entropies those of this scoring; `x` is the output of the last layer.
     pub(crate) fn top_after(
         &self,
         model: &Qwen3<B>,
@@ -80,8 +80,8 @@ impl<B: TrainBackend> Scoring<B> {
         Some(Top { surrogate, head })
     }
 
-    /// The top for a loss whose derivatives with respect to the log-probabilities are known to be `gradient`, and which does not
-    /// contain the entropies; the log-probabilities are shown to `scored`.
+    /// The top for a loss whose derivatives with respect to the log-probabilities are known to be `gradient`, and which
+    /// does not contain the entropies; the log-probabilities are shown to `scored`.
     pub(crate) fn top_with(
         &self,
         model: &Qwen3<B>,

@@ -2,45 +2,20 @@
 
 use std::time::{Duration, Instant};
 
-use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{DType, Tensor};
 use lm_kernels::TrainBackend;
 use lm_kernels::ops::TokenLogProbs;
 use lm_model::Qwen3;
+use tokio_util::sync::CancellationToken;
 
-use crate::gradients::read_scalars;
+use crate::accumulated::{Accumulated, PassTimes};
+use crate::backprop::{Recompute, backpropagate_known};
+use crate::config::BatchLayout;
+use crate::gradients::GradientAccumulator;
 use crate::loss::scoring;
+use crate::metrics::Observer;
+use crate::sample::Sequence;
 use crate::team::Team;
-use crate::{
-    BatchLayout, GradientAccumulator, ParamGradients, Recompute, Sequence, backpropagate_known,
-};
-
-/// One optimizer step, ready to be applied.
-pub(crate) struct Accumulated<B: AutodiffBackend> {
-    pub(crate) gradients: ParamGradients<B::InnerBackend>,
-    /// What each micro-batch adds to the mean loss of the step, `[1]` each.
-    pub(crate) losses: Vec<Tensor<B::InnerBackend, 1>>,
-    /// What each micro-batch adds to the mean entropy of the step, `[1]` each.
-    pub(crate) entropies: Vec<Tensor<B::InnerBackend, 1>>,
-    /// Tokens of the step, prompts included.
-    pub(crate) tokens: u64,
-    pub(crate) times: PassTimes,
-}
-
-/// How long the passes of one worker took, all micro-batches together; the backward pass of the head, which is done with its
-/// forward pass, belongs to the latter. Where the device computes asynchronously, until they were queued.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct PassTimes {
-    pub(crate) forward: Duration,
-    pub(crate) backward: Duration,
-}
-
-/// What one transfer from the device says about a step.
-pub(crate) struct Measured {
-    pub(crate) loss: f64,
-    pub(crate) entropy: f64,
-    pub(crate) grad_norm: f64,
-}
 
 /// The micro-batches of one optimizer step, those of all workers together.
 pub(crate) struct StepBatches<'a> {
@@ -70,7 +45,7 @@ impl StepBatches<'_> {
     }
 }
 
-/// Runs `model` forward and backward over this worker's share of the micro-batches; `None` if `should_stop` says so
+/// Runs `model` forward and backward over this worker's share of the micro-batches; `None` if `stop` is cancelled
 /// before one of them.
 ///
 /// Every micro-batch is divided by the number of targets of the whole step, so that the sum over micro-batches
@@ -79,14 +54,16 @@ pub(crate) fn accumulate<B: TrainBackend>(
     model: &Qwen3<B>,
     batches: &StepBatches<'_>,
     team: Team,
-    should_stop: impl Fn() -> bool,
+    stop: &CancellationToken,
+    observer: &mut dyn Observer,
 ) -> Option<Accumulated<B>> {
     let share_of_target = -1.0 / batches.targets() as f64;
     let mut gradients = GradientAccumulator::<B>::new();
     let (mut losses, mut entropies) = (Vec::new(), Vec::new());
     let mut times = PassTimes::default();
-    for batch in &batches.micro_batches {
-        if should_stop() {
+    for (index, batch) in batches.micro_batches.iter().enumerate() {
+        observer.on_micro_batch(index, batches.micro_batches.len());
+        if stop.is_cancelled() {
             return None;
         }
         let share = team.share(batch);
@@ -116,24 +93,4 @@ pub(crate) fn accumulate<B: TrainBackend>(
         tokens: batches.tokens() as u64,
         times,
     })
-}
-
-impl<B: AutodiffBackend> Accumulated<B> {
-    /// Reads loss, entropy and gradient norm in a single transfer.
-    pub(crate) fn measure(&self) -> Measured {
-        let parts = self
-            .losses
-            .iter()
-            .chain(&self.entropies)
-            .cloned()
-            .chain(self.gradients.square_norms());
-        let values = read_scalars(Tensor::cat(parts.collect(), 0));
-        let (losses, rest) = values.split_at(self.losses.len());
-        let (entropies, squares) = rest.split_at(self.entropies.len());
-        Measured {
-            loss: losses.iter().sum(),
-            entropy: entropies.iter().sum(),
-            grad_norm: squares.iter().sum::<f64>().sqrt(),
-        }
-    }
 }

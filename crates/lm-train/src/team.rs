@@ -14,9 +14,10 @@ use burn_collective::{
     reset_collective,
 };
 
-use crate::gradients::read_scalars;
-use crate::step::Accumulated;
-use crate::{Error, ParamGradients, Sequence};
+use crate::accumulated::Accumulated;
+use crate::error::Error;
+use crate::gradients::{ParamGradients, read_scalars};
+use crate::sample::Sequence;
 
 /// A worker's place among all. A run on one device is a team of one, which exchanges nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

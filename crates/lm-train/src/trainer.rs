@@ -1,50 +1,28 @@
 //! Starting a supervised run, on one device or several.
 
-use std::path::PathBuf;
-
 use burn::module::Module;
 use burn::tensor::backend::AutodiffBackend;
 use lm_kernels::TrainBackend;
 use lm_model::Qwen3;
+use tokio_util::sync::CancellationToken;
 
+use crate::config::SftConfig;
+use crate::error::Error;
+use crate::evaluation::SftData;
+use crate::metrics::Observer;
+use crate::outcome::{Outcome, RunFiles};
 use crate::run::Run;
 use crate::team::{Team, session};
-use crate::{BestEvaluation, Error, Monitor, SftConfig, SftData};
-
-/// What a run reads and writes.
-#[derive(Clone, Debug, Default)]
-pub struct RunFiles {
-    /// Directory for checkpoints, `step-<n>` each, and for `best`, the model with the lowest evaluation loss;
-    /// without it, nothing is written.
-    pub checkpoints: Option<PathBuf>,
-    /// A checkpoint directory to continue from, such as that of
-    /// [`latest_checkpoint`](crate::latest_checkpoint).
-    pub resume: Option<PathBuf>,
-    /// Files to copy into every checkpoint, such as the tokenizer's, so that each is a usable model.
-    pub attach: Vec<PathBuf>,
-}
-
-/// How a run ended.
-#[derive(Debug)]
-pub struct Outcome<B: AutodiffBackend> {
-    /// The trained model.
-    pub model: Qwen3<B>,
-    /// Optimizer steps done, those before a resume included.
-    pub steps: usize,
-    /// Whether the monitor ended the run before its last step.
-    pub stopped: bool,
-    /// The best evaluation, if the run evaluates.
-    pub best: Option<BestEvaluation>,
-    /// The last checkpoint, if the run writes any.
-    pub checkpoint: Option<PathBuf>,
-}
 
 /// Fine-tunes `model` on samples, evaluating on others if [`SftConfig::eval_every`] says so.
 ///
 /// With [`RunFiles::resume`], the weights come from that checkpoint instead and the run continues as if it
 /// had never ended; configuration and samples must be the same. With [`RunFiles::checkpoints`], a
-/// checkpoint is written every [`SftConfig::save_every`] steps, at the end, when the monitor stops the
-/// run, and when a step fails.
+/// checkpoint is written every [`SftConfig::save_every`] steps, at the end, when the run is stopped, and when a
+/// step fails.
+///
+/// Cancelling `stop` ends the run before its next micro-batch; the step that it is in is dropped. `observer` is told
+/// what happens.
 ///
 /// # Errors
 /// [`Error::Config`], [`Error::Sample`] and [`Error::NoSamples`] before the first step;
@@ -56,10 +34,11 @@ pub fn train_sft<'a, B: TrainBackend>(
     data: impl Into<SftData<'a>>,
     config: &SftConfig,
     files: &RunFiles,
-    monitor: &mut dyn Monitor,
+    stop: &CancellationToken,
+    observer: &mut dyn Observer,
 ) -> Result<Outcome<B>, Error> {
-    let (run, model) = Run::start(model, data.into(), config, files, Team::ALONE)?;
-    run.finish_training(model, monitor)
+    let (run, model) = Run::start(model, data.into(), config, files, stop, Team::ALONE)?;
+    run.finish_training(model, observer)
 }
 
 /// [`train_sft`] on several devices at once: every micro-batch is divided among them, so that batch sizes and
@@ -77,7 +56,8 @@ pub fn train_sft_on<'a, B: TrainBackend>(
     data: impl Into<SftData<'a>>,
     config: &SftConfig,
     files: &RunFiles,
-    monitor: &mut dyn Monitor,
+    stop: &CancellationToken,
+    observer: &mut dyn Observer,
 ) -> Result<Outcome<B>, Error> {
     let data = data.into();
     match devices {
@@ -86,8 +66,8 @@ pub fn train_sft_on<'a, B: TrainBackend>(
             expected: "at least one",
             found: "none".into(),
         }),
-        [device] => train_sft(model.fork(device), data, config, files, monitor),
-        devices => train_together(devices, model, data, config, files, monitor),
+        [device] => train_sft(model.fork(device), data, config, files, stop, observer),
+        devices => train_together(devices, model, data, config, files, stop, observer),
     }
 }
 
@@ -97,7 +77,8 @@ fn train_together<B: TrainBackend>(
     data: SftData<'_>,
     config: &SftConfig,
     files: &RunFiles,
-    monitor: &mut dyn Monitor,
+    stop: &CancellationToken,
+    observer: &mut dyn Observer,
 ) -> Result<Outcome<B>, Error> {
     let _session = session::<B::InnerBackend>();
     let size = devices.len();
@@ -109,7 +90,7 @@ fn train_together<B: TrainBackend>(
     // What can be wrong with the input is found before any worker waits for another.
     let start = |rank: usize, model: Qwen3<B>, files| {
         let model = model.fork(&devices[rank]);
-        Run::start(model, data, config, files, Team { rank, size })
+        Run::start(model, data, config, files, stop, Team { rank, size })
     };
     let others: Vec<_> = (1..size)
         .map(|rank| start(rank, model.clone(), &silent))
@@ -120,7 +101,7 @@ fn train_together<B: TrainBackend>(
             .into_iter()
             .map(|(run, model)| scope.spawn(move || run.in_team(model, &mut ()).map(drop)))
             .collect();
-        let first = first.0.in_team(first.1, monitor);
+        let first = first.0.in_team(first.1, observer);
         settle(
             first,
             others.into_iter().map(|worker| worker.join()).collect(),

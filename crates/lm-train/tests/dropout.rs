@@ -12,8 +12,8 @@
 mod support;
 
 use lm_model::{LoraConfig, Qwen3};
-use lm_train::{RunFiles, train_sft};
-use support::{Cpu, Recorder, bits, quick, samples, tiny_model, weights};
+use lm_train::RunFiles;
+use support::{Cpu, Recorder, bits, quick, samples, tiny_model, train_sft, weights};
 
 fn model() -> Qwen3<Cpu> {
     let lora = LoraConfig {

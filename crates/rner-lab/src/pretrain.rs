@@ -8,7 +8,7 @@ use lm_kernels::TrainBackend;
 use lm_model::checkpoint::{self, SaveDtype};
 use lm_model::{ChatTokenizer, Pieces, Qwen3, Qwen3Config};
 use lm_train::{
-    Monitor, Outcome, OverLength, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics,
+    Observer, Outcome, OverLength, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics,
     train_sft_on,
 };
 use ner_datasets::synthetic::pretraining::{Document, Documents, vocabulary};
@@ -192,7 +192,8 @@ impl Pretrain {
         };
         let files = files(&self.work.join(phase.name))?;
         let workers = vec![model.device(); self.config.workers];
-        let outcome = train_sft_on(&workers, model, &phase.samples, &config, &files, watch)?;
+        let (samples, stop) = (&phase.samples, interrupt::token());
+        let outcome = train_sft_on(&workers, model, samples, &config, &files, stop, watch)?;
         phase.add_seconds(&self.work, begun.elapsed().as_secs_f64())?;
         if outcome.stopped {
             return Err(rner::Error::Interrupted.into());
@@ -330,7 +331,7 @@ impl Watch {
     }
 }
 
-impl Monitor for Watch {
+impl Observer for Watch {
     fn on_step(&mut self, metrics: &StepMetrics) {
         if !self.started {
             self.progress = self.session.start(self.phase, metrics.total_steps, "steps");
@@ -342,9 +343,5 @@ impl Monitor for Watch {
         );
         self.progress.tick(metrics.global_step, &extra);
         self.last = Some(metrics.clone());
-    }
-
-    fn should_stop(&self) -> bool {
-        interrupt::requested()
     }
 }

@@ -101,11 +101,11 @@ impl<B: LmOps> Extractor<B> {
         let mut writing = Writing {
             stream: TextStream::new(&self.tokenizer, self.stops.clone()),
             text: String::new(),
-            stop: &self.stop,
             listen,
             is_ended: false,
         };
-        let groups = Generator::new(&self.model, 1).generate_observed(&[request], &mut writing);
+        let mut generator = Generator::new(&self.model, 1);
+        let groups = generator.generate(&[request], &self.stop, &mut writing);
         let text = writing.finish();
         let groups = groups.map_err(|error| self.explained(error))?;
         let generated = groups.into_iter().flatten().next();
@@ -173,7 +173,6 @@ pub fn entity_types(labels: &[impl AsRef<str>]) -> Result<Vec<String>> {
 struct Writing<'a> {
     stream: TextStream<'a>,
     text: String,
-    stop: &'a CancellationToken,
     listen: &'a mut dyn FnMut(&str) -> ControlFlow<()>,
     is_ended: bool,
 }
@@ -199,13 +198,6 @@ impl Observer for Writing<'_> {
         let piece = self.stream.push(token.id);
         self.add(&piece);
         if self.stream.stopped().is_some() || self.is_ended {
-            return ControlFlow::Break(());
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn on_step(&mut self, _: lm_generate::Progress) -> ControlFlow<()> {
-        if self.stop.is_cancelled() {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())

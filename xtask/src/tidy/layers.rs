@@ -55,7 +55,7 @@ pub(super) const TABLE: &[Row] = &[
     row("ner-eval", 2, &["ner-types", "ner-score", "ner-datasets", "chat-client"]),
     row("lm-generate", 2, &["lm-model", "lm-kernels"]),
     row("lm-train", 2, &["atomic-files", "lm-model", "lm-kernels"]),
-    row("lm-grpo", 3, &["atomic-files", "lm-train", "lm-generate", "lm-model", "lm-kernels", "chat-client"]),
+    row("lm-grpo", 3, &["lm-train", "lm-generate", "lm-model", "lm-kernels", "chat-client"]),
     row("lm-serve", 3, &["lm-generate", "lm-model", "lm-kernels"]),
     row("rner", 4, ALL_ABOVE),
     row("rner-cli", 5, ALL_ABOVE),

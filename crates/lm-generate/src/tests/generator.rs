@@ -1,15 +1,16 @@
-//! The generator on small random models: greedy continuations against reference values, and what must not change a sample.
+//! The generator on small random models: greedy continuations against reference values, and what must not change a
+//! sample.
 
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use burn::backend::Flex;
 use burn::tensor::{Int, Tensor};
 use lm_model::{Qwen3, Qwen3Config, checkpoint};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::plain;
-use crate::{Error, Finish, Generated, Generator, Progress, Request, Sampling};
+use crate::{Error, Finish, Generated, Generator, Observer, Progress, Request, Sampling};
 
 pub(super) const VOCAB: usize = 61;
 
@@ -36,8 +37,9 @@ pub(super) fn prompt(len: usize, salt: usize) -> Vec<u32> {
         .collect()
 }
 
-fn go_on(_: Progress) -> ControlFlow<()> {
-    ControlFlow::Continue(())
+/// For a call that nobody stops.
+pub(super) fn never() -> CancellationToken {
+    CancellationToken::new()
 }
 
 pub(super) fn generate(
@@ -46,7 +48,7 @@ pub(super) fn generate(
     requests: &[Request],
 ) -> Vec<Vec<Generated>> {
     Generator::new(model, max_batch)
-        .generate(requests, &mut go_on)
+        .generate(requests, &never(), &mut ())
         .expect("valid requests")
 }
 
@@ -273,14 +275,11 @@ fn group_sizes_are_those_asked_for() {
 fn progress_is_told_and_can_stop() {
     let model = tiny();
     let requests = mixed();
-    let mut reports = Vec::new();
-    let mut listen = |progress: Progress| {
-        reports.push(progress);
-        ControlFlow::Continue(())
-    };
+    let mut listen = Reports::default();
     let groups = Generator::new(&model, 6)
-        .generate(&requests, &mut listen)
+        .generate(&requests, &never(), &mut listen)
         .expect("valid requests");
+    let reports = listen.progress;
     let tokens: usize = groups.iter().flatten().map(|g| g.ids.len()).sum();
     assert_eq!(
         reports.last(),
@@ -292,20 +291,34 @@ fn progress_is_told_and_can_stop() {
         })
     );
     assert!(reports.iter().all(|p| p.active <= 6));
-    let mut left = 3;
-    let mut stop = |_: Progress| {
-        left -= 1;
-        if left == 0 {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+    let stop = never();
+    let mut third = Reports {
+        stop_at: Some((3, stop.clone())),
+        ..Reports::default()
     };
     let error = Generator::new(&model, 6)
-        .generate(&requests, &mut stop)
+        .generate(&requests, &stop, &mut third)
         .expect_err("stopped");
     assert!(matches!(error, Error::Stopped { total: 20, .. }), "{error}");
-    assert_eq!(left, 0);
+    assert_eq!(third.progress.len(), 3);
+}
+
+/// Keeps what it is told, and cancels a token at a report.
+#[derive(Default)]
+struct Reports {
+    progress: Vec<Progress>,
+    stop_at: Option<(usize, CancellationToken)>,
+}
+
+impl Observer for Reports {
+    fn on_step(&mut self, progress: Progress) {
+        self.progress.push(progress);
+        if let Some((at, stop)) = &self.stop_at
+            && *at == self.progress.len()
+        {
+            stop.cancel();
+        }
+    }
 }
 
 #[test]
@@ -322,7 +335,7 @@ fn a_pool_serves_shorter_and_longer_calls() {
         };
         for requests in [mixed(), vec![long], mixed()] {
             let found = generator
-                .generate(&requests, &mut go_on)
+                .generate(&requests, &never(), &mut ())
                 .expect("valid requests");
             if requests.len() > 1 {
                 assert_eq!(ids(&found), ids(&expected));
@@ -364,12 +377,12 @@ fn bad_requests_are_refused_by_name() {
         change(&mut bad);
         let requests = [good.clone(), bad];
         let error = Generator::new(&tiny(), 2)
-            .generate(&requests, &mut go_on)
+            .generate(&requests, &never(), &mut ())
             .expect_err("a bad request");
         assert!(error.to_string().contains(expected), "{error}");
     }
     let error = Generator::new(&tiny(), 0)
-        .generate(&[good], &mut go_on)
+        .generate(&[good], &never(), &mut ())
         .expect_err("no slots");
     assert!(matches!(error, Error::NoSlots));
 }

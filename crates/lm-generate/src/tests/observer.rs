@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use lm_model::{ChatTokenizer, StopMatcher, TextStream};
+use tokio_util::sync::CancellationToken;
 
-use super::generator::{generate, ids, mixed, prompt, tiny};
+use super::generator::{generate, ids, mixed, never, prompt, tiny};
 use super::plain;
 use crate::{Error, Finish, Generated, Generator, NewToken, Observer, Progress, Request, Sampling};
 
@@ -16,6 +17,7 @@ struct Recorder {
     finished: BTreeMap<(usize, usize), Generated>,
     steps: usize,
     most_steps: Option<usize>,
+    stop: CancellationToken,
 }
 
 impl Observer for Recorder {
@@ -31,13 +33,12 @@ impl Observer for Recorder {
         assert_eq!(earlier, None);
     }
 
-    fn on_step(&mut self, progress: Progress) -> ControlFlow<()> {
+    fn on_step(&mut self, progress: Progress) {
         self.steps += 1;
         let tokens: usize = self.tokens.values().map(Vec::len).sum();
         assert_eq!(progress.tokens, tokens);
-        match self.most_steps == Some(self.steps) {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
+        if self.most_steps == Some(self.steps) {
+            self.stop.cancel();
         }
     }
 }
@@ -48,7 +49,7 @@ fn every_token_is_told_in_order_and_then_the_end() {
     for max_batch in [1, 4, 64] {
         let mut recorder = Recorder::default();
         let groups = Generator::new(&model, max_batch)
-            .generate_observed(&mixed(), &mut recorder)
+            .generate(&mixed(), &never(), &mut recorder)
             .expect("valid requests");
         assert_eq!(ids(&groups), ids(&generate(&model, 64, &mixed())));
         for (request, group) in groups.iter().enumerate() {
@@ -71,8 +72,9 @@ fn an_observer_can_stop_the_call() {
         most_steps: Some(2),
         ..Recorder::default()
     };
+    let stop = recorder.stop.clone();
     let error = Generator::new(&tiny(), 6)
-        .generate_observed(&mixed(), &mut recorder)
+        .generate(&mixed(), &stop, &mut recorder)
         .expect_err("stopped");
     assert!(matches!(error, Error::Stopped { total: 20, .. }), "{error}");
     assert_eq!(recorder.steps, 2);
@@ -146,7 +148,7 @@ fn stop_strings_end_a_completion_whatever_runs_beside_it() {
     let run = |requests: &[Request], max_batch| {
         let mut observer = StopStrings::new(&tokenizer, &stops);
         let groups = Generator::new(&model, max_batch)
-            .generate_observed(requests, &mut observer)
+            .generate(requests, &never(), &mut observer)
             .expect("valid requests");
         (groups, observer.texts())
     };
@@ -197,7 +199,7 @@ fn a_stop_token_counts_before_the_observer_and_the_observer_before_the_length() 
     };
     let requests = [request((0..61).collect()), request(Vec::new())];
     let groups = Generator::new(&model, 4)
-        .generate_observed(&requests, &mut Never)
+        .generate(&requests, &never(), &mut Never)
         .expect("valid requests");
     let finishes = |group: &Vec<Generated>| group.iter().map(|g| g.finish).collect::<Vec<_>>();
     assert_eq!(finishes(&groups[0]), [Finish::Stop; 2]);

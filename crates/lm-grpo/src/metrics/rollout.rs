@@ -1,9 +1,11 @@
 //! The metrics of rewards and lengths, and of how groups were replaced.
 
 use super::{RolloutStats, entry};
+use crate::advantages::Advantages;
 use crate::advantages::{mean, std};
+use crate::environment::Prompt;
 use crate::groups::{Group, Scored};
-use crate::{Advantages, Prompt, RewardValue};
+use crate::reward::RewardValue;
 
 /// What was sampled in a step, groups included that did not get into the batch.
 pub(crate) struct Rollout {

@@ -1,9 +1,9 @@
 //! The metrics of a step whose passes are done.
 
 use super::{PassStats, Seconds, StepMetrics, entry};
-use crate::EngineCorrection;
 use crate::advantages::mean;
 use crate::batch::{Batch, Trajectory};
+use crate::choices::EngineCorrection;
 use crate::choices::engine_ratio;
 
 /// What the trainer knows besides the batch when a step is complete.

@@ -1,31 +1,32 @@
 //! Completions of a server with the OpenAI protocol: vLLM, SGLang, `rner serve`.
 //!
-//! Before every rollout the server gets the policy: its adapter is saved and loaded there by `/v1/load_lora_adapter`, or the
-//! whole model is saved and the server told to read it again. Then it is asked by token ids, so that no tokenizer can come
-//! between the two, and its log-probabilities are compared with the trainer's own before the batch counts.
+//! Before every rollout the server gets the policy: its adapter is saved and loaded there by `/v1/load_lora_adapter`,
+//! or the whole model is saved and the server told to read it again. Then it is asked by token ids, so that no
+//! tokenizer can come between the two, and its log-probabilities are compared with the trainer's own before the batch
+//! counts.
 
 mod agreement;
 #[cfg(test)]
 mod server_tests;
 mod wire;
 
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chat_client::{ChatClient, Endpoint, Stop};
-use lm_generate::{Generated, Progress, Request};
+use lm_generate::{Generated, Observer, Progress, Request};
 use lm_kernels::LmOps;
 use lm_model::Qwen3;
 use lm_model::checkpoint::{SaveDtype, save, save_adapter};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::groups::other_token;
-use crate::{BoxError, RolloutEngine};
+use crate::rollout::{BoxError, RolloutEngine};
 
-/// How often a waiting rollout looks whether it should stop.
+/// How often a waiting rollout tells how far it is.
 const POLL: Duration = Duration::from_millis(100);
 
 /// Why a server is of no use for rollouts.
@@ -127,8 +128,8 @@ pub enum RemoteError {
 pub enum WeightSync {
     /// The policy's adapter is written to a new folder in this one, which both must reach, and loaded under a new name.
     Adapter(PathBuf),
-    /// The whole policy is written to this folder, and the server told to read it again by posting `{"path": …}` to this
-    /// method.
+    /// The whole policy is written to this folder, and the server told to read it again by posting `{"path": …}` to
+    /// this method.
     Reload(PathBuf, String),
     /// Not at all: the server has a policy of its own, and the rollouts are off-policy.
     Never,
@@ -232,7 +233,8 @@ impl RemoteEngine {
         &self,
         model: &str,
         requests: &[Request],
-        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        stopped: &CancellationToken,
+        observer: &mut dyn Observer,
     ) -> Result<Vec<Vec<Generated>>, RemoteError> {
         let stop = Stop::new();
         let total: usize = requests.iter().map(|request| request.n).sum();
@@ -260,15 +262,16 @@ impl RemoteEngine {
                             groups[i] = group;
                         }
                     },
+                    () = stopped.cancelled() => {}
                     () = tokio::time::sleep(POLL) => {}
                 }
-                let state = Progress {
+                observer.on_step(Progress {
                     finished,
                     total,
                     active: total - finished,
                     tokens: groups.iter().flatten().map(|one| one.ids.len()).sum(),
-                };
-                if progress(state).is_break() {
+                });
+                if stopped.is_cancelled() {
                     // Dropping the tasks closes their connections, which ends the work of the server.
                     return Err(RemoteError::Stopped);
                 }
@@ -310,15 +313,16 @@ impl<B: LmOps> RolloutEngine<B> for RemoteEngine {
         &mut self,
         model: &Qwen3<B>,
         requests: &[Request],
-        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        stop: &CancellationToken,
+        observer: &mut dyn Observer,
     ) -> Result<Vec<Vec<Generated>>, BoxError> {
         let name = self.publish(model)?;
-        let groups = match self.ask(&name, requests, progress) {
+        let groups = match self.ask(&name, requests, stop, observer) {
             Err(error) if is_lost(&error) && self.sync != WeightSync::Never => {
                 self.reloads += 1;
                 tracing::warn!(%error, "handing the policy over again");
                 let name = self.publish(model)?;
-                self.ask(&name, requests, progress)
+                self.ask(&name, requests, stop, observer)
             }
             other => other,
         }?;

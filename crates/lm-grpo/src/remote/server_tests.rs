@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -157,7 +156,7 @@ fn rollout(engine: &mut RemoteEngine) -> Result<Vec<Vec<Generated>>, BoxError> {
         },
     };
     let model = with_adapter().valid();
-    engine.rollout(&model, &[request], &mut |_| ControlFlow::Continue(()))
+    engine.rollout(&model, &[request], &CancellationToken::new(), &mut ())
 }
 
 #[test]
@@ -206,7 +205,8 @@ fn what_a_server_must_not_do_is_named() {
     check(Server::default(), f64::INFINITY, 10, words);
 }
 
-/// A server that goes away in the second step costs no update: the run goes on with another one, and ends as if nothing had been.
+/// A server that goes away in the second step costs no update: the run goes on with another one, and ends as if nothing
+/// had been.
 #[test]
 fn a_server_that_goes_away_ends_the_run_with_its_state_saved() {
     for one_step_off_policy in [false, true] {
@@ -224,17 +224,11 @@ fn a_server_that_goes_away_ends_the_run_with_its_state_saved() {
                 held_out: &[],
                 decoder: &Numbers(&[0]),
                 reward: &ShareOfSeven,
+                reference: Some(policy().valid()),
                 engine: &mut engine,
             };
-            let reference = Some(policy().valid());
-            train_grpo(
-                with_adapter(),
-                reference,
-                environment,
-                &config,
-                files,
-                &mut (),
-            )
+            let stop = CancellationToken::new();
+            train_grpo(with_adapter(), environment, &config, files, &stop, &mut ())
         };
         let expected = train(Server::default(), &RunFiles::default()).expect("a run");
         let files = RunFiles {

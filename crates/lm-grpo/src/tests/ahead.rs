@@ -1,6 +1,5 @@
 //! Rollouts of the next step beside the training of this one.
 
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 use burn::backend::Flex;
@@ -8,12 +7,13 @@ use burn::module::AutodiffModule;
 use lm_generate::{Generated, Progress, Request};
 use lm_model::Qwen3;
 use lm_train::RunFiles;
+use tokio_util::sync::CancellationToken;
 
 use super::invariants::with_adapter;
-use super::toy::{Numbers, Setup, ShareOfSeven, Watch, config, expect_error, run};
+use super::toy::{Listener, Numbers, Setup, ShareOfSeven, Watch, config, expect_error, run};
 use super::{Train, policy, prompts, values, values_of};
 use crate::{
-    BoxError, BuiltinEngine, Environment, GrpoConfig, Monitor, Outcome, RolloutEngine, train_grpo,
+    BoxError, BuiltinEngine, Environment, GrpoConfig, Observer, Outcome, RolloutEngine, train_grpo,
 };
 
 fn ahead() -> GrpoConfig {
@@ -45,26 +45,27 @@ impl RolloutEngine<Flex> for Slow {
         &mut self,
         model: &Qwen3<Flex>,
         requests: &[Request],
-        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        stop: &CancellationToken,
+        observer: &mut dyn lm_generate::Observer,
     ) -> Result<Vec<Vec<Generated>>, BoxError> {
         std::thread::sleep(self.pause);
         self.weights.push(values_of(model));
-        self.engine.rollout(model, requests, progress)
+        self.engine.rollout(model, requests, stop, observer)
     }
 }
 
-fn run_slowly(engine: &mut Slow, config: &GrpoConfig, watch: &mut dyn Monitor) -> Outcome<Train> {
+fn run_slowly(engine: &mut Slow, config: &GrpoConfig, watch: &mut impl Listener) -> Outcome<Train> {
     let (prompts, model) = (prompts(), policy());
-    let reference = Some(model.valid());
     let environment = Environment {
         prompts: &prompts,
         held_out: &[],
         decoder: &Numbers(&[0]),
         reward: &ShareOfSeven,
+        reference: Some(model.valid()),
         engine,
     };
-    let files = RunFiles::default();
-    train_grpo(model, reference, environment, config, &files, watch).expect("a run")
+    let (files, stop) = (RunFiles::default(), watch.token());
+    train_grpo(model, environment, config, &files, &stop, watch).expect("a run")
 }
 
 #[test]
@@ -143,10 +144,7 @@ fn a_stopped_run_continues_with_the_same_old_batches() {
             ..files
         };
         let second = run(&ahead(), &files, &mut Watch::default()).expect("a resumed run");
-        assert!(
-            values(&second.model) == expected,
-            "stopped when asked {stop_at} times"
-        );
+        assert!(values(&second.model) == expected, "stopped at {stop_at}");
     }
     assert!(pending + policies > 0, "no stop in the middle of a step");
 }
@@ -179,19 +177,12 @@ fn check_stop_between_updates(model: fn() -> Qwen3<Train>) {
         held_out: &[],
         decoder: &Numbers(&[0]),
         reward: &ShareOfSeven,
+        reference: Some(policy().valid()),
         engine: &mut engine,
     };
     let mut impatient = StopsOnceWaiting::default();
-    let reference = Some(policy().valid());
-    let config = ahead();
-    let first = train_grpo(
-        model(),
-        reference,
-        environment,
-        &config,
-        &files,
-        &mut impatient,
-    );
+    let (config, stop) = (ahead(), impatient.0.clone());
+    let first = train_grpo(model(), environment, &config, &files, &stop, &mut impatient);
     let first = first.expect("a stopped run");
     assert!(first.stopped && first.steps == 0);
     let checkpoint = first.checkpoint.clone().expect("a checkpoint");
@@ -214,11 +205,12 @@ impl RolloutEngine<Flex> for SlowAfter {
         &mut self,
         model: &Qwen3<Flex>,
         requests: &[Request],
-        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        stop: &CancellationToken,
+        observer: &mut dyn lm_generate::Observer,
     ) -> Result<Vec<Vec<Generated>>, BoxError> {
         self.0 += 1;
         if self.0 == 1 {
-            return self.1.rollout(model, requests, progress);
+            return self.1.rollout(model, requests, stop, observer);
         }
         let state = Progress {
             finished: 0,
@@ -226,7 +218,8 @@ impl RolloutEngine<Flex> for SlowAfter {
             active: 1,
             tokens: 0,
         };
-        while progress(state).is_continue() {
+        while !stop.is_cancelled() {
+            observer.on_step(state);
             std::thread::sleep(Duration::from_millis(2));
         }
         Err("stopped".into())
@@ -235,17 +228,13 @@ impl RolloutEngine<Flex> for SlowAfter {
 
 /// Stops when it hears of a rollout that has not sampled a token, which is while the training waits for it.
 #[derive(Default)]
-struct StopsOnceWaiting(bool);
+struct StopsOnceWaiting(CancellationToken);
 
-impl Monitor for StopsOnceWaiting {
-    fn on_step(&mut self, _metrics: &crate::StepMetrics) {}
-
+impl Observer for StopsOnceWaiting {
     fn on_progress(&mut self, progress: Progress) {
-        self.0 |= progress.total == 1;
-    }
-
-    fn should_stop(&self) -> bool {
-        self.0
+        if progress.total == 1 {
+            self.0.cancel();
+        }
     }
 }
 
@@ -257,33 +246,28 @@ fn an_error_of_the_rollout_ends_the_run() {
             &mut self,
             model: &Qwen3<Flex>,
             requests: &[Request],
-            progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+            stop: &CancellationToken,
+            observer: &mut dyn lm_generate::Observer,
         ) -> Result<Vec<Vec<Generated>>, BoxError> {
             self.0 += 1;
             match self.0 {
-                1 => self.1.rollout(model, requests, progress),
+                1 => self.1.rollout(model, requests, stop, observer),
                 _ => Err("the server is gone".into()),
             }
         }
     }
     let prompts = prompts();
+    let setup = Setup::default();
     let environment = Environment {
         prompts: &prompts,
         held_out: &[],
         decoder: &Numbers(&[0]),
         reward: &ShareOfSeven,
+        reference: setup.reference,
         engine: &mut Broken(0, BuiltinEngine::new(5)),
     };
-    let setup = Setup::default();
-    let (config, files) = (ahead(), RunFiles::default());
-    let outcome = train_grpo(
-        setup.model,
-        setup.reference,
-        environment,
-        &config,
-        &files,
-        &mut (),
-    );
+    let (config, files, stop) = (ahead(), RunFiles::default(), CancellationToken::new());
+    let outcome = train_grpo(setup.model, environment, &config, &files, &stop, &mut ());
     let message = expect_error(outcome).to_string();
     assert!(
         message.contains("step 2") && message.contains("the server is gone"),

@@ -4,6 +4,7 @@ use burn::module::AutodiffModule;
 use burn::tensor::Tensor;
 use lm_model::Qwen3;
 use lm_train::{GradientAccumulator, ParamGradients, Recompute};
+use tokio_util::sync::CancellationToken;
 
 use super::{Train, VOCAB, policy, prompts};
 use crate::batch::{Batch, Trajectory};
@@ -104,7 +105,8 @@ pub(crate) fn pass_on(
         batch,
         &micro_batches,
         context(&prompts),
-        &(),
+        &CancellationToken::new(),
+        &mut (),
     );
     finish(end, batch)
 }
@@ -116,7 +118,14 @@ pub(crate) fn complete(
     micro_batches: &[Vec<usize>],
     context: PassContext<'_>,
 ) -> (Gradients, PassStats) {
-    let end = accumulate(model, batch, micro_batches, context, &|| false);
+    let end = accumulate(
+        model,
+        batch,
+        micro_batches,
+        context,
+        &CancellationToken::new(),
+        &mut (),
+    );
     finish(end, batch)
 }
 
@@ -146,7 +155,14 @@ pub(crate) fn off_policy(model: &Qwen3<Train>, loss_type: LossType) -> Batch {
     let reference = model.valid();
     let (micro_batches, prompts) = (micro_batches(&batch, EVERYTHING), prompts());
     let context = context(&prompts);
-    let log_probs = log_probs_under(&reference, &batch, &micro_batches, context, &());
+    let log_probs = log_probs_under(
+        &reference,
+        &batch,
+        &micro_batches,
+        context,
+        &CancellationToken::new(),
+        &mut (),
+    );
     batch.record_reference(log_probs.expect("nobody stops"));
     batch
         .trajectories
@@ -245,7 +261,14 @@ fn padded_rows_have_the_log_probabilities_of_packed_groups() {
     let model = policy().valid();
     let (batch, prompts) = (batch(LossType::DrGrpo), prompts());
     let context = context(&prompts);
-    let packed = log_probs_under(&model, &batch, &micro_batches(&batch, 60), context, &());
+    let packed = log_probs_under(
+        &model,
+        &batch,
+        &micro_batches(&batch, 60),
+        context,
+        &CancellationToken::new(),
+        &mut (),
+    );
     let packed = packed.expect("nobody stops");
     let sequence = |t: &Trajectory| [&prompts[t.prompt].ids, &t.completion[..]].concat();
     let counted: Vec<&Trajectory> = packed

@@ -11,10 +11,10 @@ fn a_stopped_run_continues_on_the_same_trajectory() {
     let mut watch = Watch::default();
     let whole = run(&config(), &RunFiles::default(), &mut watch).expect("a run");
     let expected = values(&whole.model);
-    let asked = watch.asked.get();
+    let signs = watch.signs;
     let mut batches = 0;
-    // Every third question: during rollouts, reference passes, first and second iterations.
-    for stop_at in (1..asked).step_by(3) {
+    // Every third sign of life: during rollouts, reference passes, first and second iterations.
+    for stop_at in (1..signs).step_by(3) {
         let dir = tempfile::tempdir().expect("a directory");
         let files = RunFiles {
             checkpoints: Some(dir.path().into()),
@@ -33,11 +33,11 @@ fn a_stopped_run_continues_on_the_same_trajectory() {
         assert!(!second.stopped && second.steps == 3);
         assert!(
             values(&second.model) == expected,
-            "stopped when asked {stop_at} of {asked} times"
+            "stopped at {stop_at} of {signs}"
         );
     }
     assert!(
-        0 < batches && batches < asked / 3,
+        0 < batches && batches < signs / 3,
         "{batches} stops in the middle of a batch"
     );
 }

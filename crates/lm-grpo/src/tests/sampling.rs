@@ -81,8 +81,8 @@ fn check_resumed(config: &GrpoConfig, setup: impl Fn() -> Setup<'static>) {
     let mut watch = Watch::default();
     let whole = setup().run(config, &files("whole"), &mut watch);
     let whole = whole.expect("a run");
-    let asked = watch.asked.get();
-    for stop_at in (2..asked).step_by(asked / 12) {
+    let signs = watch.signs;
+    for stop_at in (2..signs).step_by(signs / 12) {
         let files = files(&stop_at.to_string());
         let mut stopping = Watch::stopping_at(stop_at);
         let first = setup().run(config, &files, &mut stopping).expect("a stop");
@@ -99,7 +99,7 @@ fn check_resumed(config: &GrpoConfig, setup: impl Fn() -> Setup<'static>) {
         assert_eq!(second.early_stopped, whole.early_stopped);
         assert!(
             values(&second.model) == values(&whole.model),
-            "stopped when asked {stop_at} of {asked} times"
+            "stopped at {stop_at} of {signs}"
         );
         for metrics in &rest.metrics {
             let same = &watch.metrics[metrics.global_step - 1];

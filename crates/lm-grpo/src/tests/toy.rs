@@ -1,16 +1,17 @@
 //! A toy to train on: tokens are numbers, and the reward is the share of token 7.
 
-use std::cell::Cell;
 use std::path::PathBuf;
 
 use burn::backend::Flex;
 use burn::module::AutodiffModule;
+use lm_generate::Progress;
 use lm_model::Qwen3;
 use lm_train::{RunFiles, ScheduleKind};
+use tokio_util::sync::CancellationToken;
 
 use super::{Train, policy, prompts};
 use crate::{
-    BuiltinEngine, CompletionRow, Environment, Error, Evaluation, GrpoConfig, Monitor, Outcome,
+    BuiltinEngine, CompletionRow, Environment, Error, Evaluation, GrpoConfig, Observer, Outcome,
     Reward, RewardItem, RewardValue, StepMetrics, TextDecoder, train_grpo,
 };
 
@@ -61,7 +62,16 @@ impl Reward for Fixed {
     }
 }
 
-/// Collects metrics and stops when it has been asked so many times.
+/// An observer with the token that ends the run it listens to.
+pub(crate) trait Listener: Observer {
+    fn token(&self) -> CancellationToken {
+        CancellationToken::new()
+    }
+}
+
+impl Listener for () {}
+
+/// Collects metrics, and stops the run at the `stop_at`-th sign of life (from 1): a decode step or a micro-batch.
 #[derive(Default)]
 pub(crate) struct Watch {
     pub(crate) metrics: Vec<StepMetrics>,
@@ -70,20 +80,34 @@ pub(crate) struct Watch {
     /// The prompts of the rows.
     pub(crate) prompts: Vec<usize>,
     pub(crate) checkpoints: Vec<PathBuf>,
-    pub(crate) asked: Cell<usize>,
+    pub(crate) signs: usize,
     stop_at: Option<usize>,
+    stop: CancellationToken,
 }
 
 impl Watch {
-    pub(crate) fn stopping_at(asked: usize) -> Self {
+    pub(crate) fn stopping_at(sign: usize) -> Self {
         Self {
-            stop_at: Some(asked),
+            stop_at: Some(sign),
             ..Default::default()
+        }
+    }
+
+    fn is_alive(&mut self) {
+        self.signs += 1;
+        if Some(self.signs) == self.stop_at {
+            self.stop.cancel();
         }
     }
 }
 
-impl Monitor for Watch {
+impl Listener for Watch {
+    fn token(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+}
+
+impl Observer for Watch {
     fn on_step(&mut self, metrics: &StepMetrics) {
         self.metrics.push(metrics.clone());
     }
@@ -101,9 +125,12 @@ impl Monitor for Watch {
         self.checkpoints.push(path.to_path_buf());
     }
 
-    fn should_stop(&self) -> bool {
-        self.asked.set(self.asked.get() + 1);
-        self.stop_at.is_some_and(|at| self.asked.get() >= at)
+    fn on_progress(&mut self, _progress: Progress) {
+        self.is_alive();
+    }
+
+    fn on_micro_batch(&mut self, _index: usize, _count: usize) {
+        self.is_alive();
     }
 }
 
@@ -153,7 +180,7 @@ impl Setup<'_> {
         self,
         config: &GrpoConfig,
         files: &RunFiles,
-        monitor: &mut dyn Monitor,
+        listener: &mut impl Listener,
     ) -> Result<Outcome<Train>, Error> {
         let prompts = prompts();
         let mut engine = BuiltinEngine::new(5);
@@ -162,16 +189,11 @@ impl Setup<'_> {
             held_out: self.held_out,
             decoder: &Numbers(self.stops),
             reward: self.reward,
+            reference: self.reference,
             engine: &mut engine,
         };
-        train_grpo(
-            self.model,
-            self.reference,
-            environment,
-            config,
-            files,
-            monitor,
-        )
+        let stop = listener.token();
+        train_grpo(self.model, environment, config, files, &stop, listener)
     }
 }
 
@@ -179,9 +201,9 @@ impl Setup<'_> {
 pub(crate) fn run(
     config: &GrpoConfig,
     files: &RunFiles,
-    monitor: &mut dyn Monitor,
+    listener: &mut impl Listener,
 ) -> Result<Outcome<Train>, Error> {
-    Setup::default().run(config, files, monitor)
+    Setup::default().run(config, files, listener)
 }
 
 /// The error of a run that must fail.

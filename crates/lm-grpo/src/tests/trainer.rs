@@ -1,12 +1,11 @@
 //! Whole runs on the toy: learning, metrics, and what is refused.
 
-use std::ops::ControlFlow;
-
 use burn::backend::Flex;
 use burn::module::AutodiffModule;
-use lm_generate::{Finish, Generated, Progress, Request};
+use lm_generate::{Finish, Generated, Request};
 use lm_model::Qwen3;
 use lm_train::RunFiles;
+use tokio_util::sync::CancellationToken;
 
 use super::toy::{Fixed, Numbers, Setup, ShareOfSeven, Watch, config, expect_error, run};
 use super::{policy, prompts, values};
@@ -236,7 +235,8 @@ impl RolloutEngine<Flex> for Lazy {
         &mut self,
         _model: &Qwen3<Flex>,
         requests: &[Request],
-        _progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        _stop: &CancellationToken,
+        _observer: &mut dyn lm_generate::Observer,
     ) -> Result<Vec<Vec<Generated>>, BoxError> {
         let one = Generated {
             ids: vec![3],
@@ -267,7 +267,8 @@ impl RolloutEngine<Flex> for Silent {
         &mut self,
         _model: &Qwen3<Flex>,
         requests: &[Request],
-        _progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        _stop: &CancellationToken,
+        _observer: &mut dyn lm_generate::Observer,
     ) -> Result<Vec<Vec<Generated>>, BoxError> {
         let one = Generated {
             ids: vec![3],
@@ -293,20 +294,21 @@ fn a_correction_needs_the_log_probabilities_of_the_engine() {
 fn error_of(engine: &mut dyn RolloutEngine<Flex>, config: &GrpoConfig) -> Error {
     let prompts = prompts();
     let model = policy();
-    let reference = Some(model.valid());
     let environment = Environment {
         prompts: &prompts,
         held_out: &[],
         decoder: &Numbers(&[0]),
         reward: &ShareOfSeven,
+        reference: Some(model.valid()),
         engine,
     };
+    let (files, stop) = (RunFiles::default(), CancellationToken::new());
     expect_error(train_grpo(
         model,
-        reference,
         environment,
         config,
-        &RunFiles::default(),
+        &files,
+        &stop,
         &mut (),
     ))
 }

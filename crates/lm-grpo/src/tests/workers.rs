@@ -4,7 +4,7 @@ use burn::module::AutodiffModule;
 use lm_train::RunFiles;
 
 use super::pass::{all_close, flat, micro_batches, off_policy, pass, pass_on};
-use super::toy::{Numbers, ShareOfSeven, Watch, config, run};
+use super::toy::{Listener, Numbers, ShareOfSeven, Watch, config, run};
 use super::{Train, policy, prompts, values};
 use crate::{BuiltinEngine, Environment, Error, GrpoConfig, LossType, Outcome, train_grpo_on};
 
@@ -20,19 +20,12 @@ fn on_workers(
         held_out: &[],
         decoder: &Numbers(&[0]),
         reward: &ShareOfSeven,
+        reference: Some(model.valid()),
         engine: &mut BuiltinEngine::new(5),
     };
-    let reference = Some(model.valid());
     let devices = vec![Default::default(); count];
-    train_grpo_on(
-        &devices,
-        model,
-        reference,
-        environment,
-        config,
-        files,
-        watch,
-    )
+    let stop = watch.token();
+    train_grpo_on(&devices, model, environment, config, files, &stop, watch)
 }
 
 #[test]
@@ -80,7 +73,7 @@ fn two_workers_train_as_one() {
 fn workers_stop_together_and_go_on() {
     let (mut whole, files) = (Watch::default(), RunFiles::default());
     let expected = on_workers(2, &config(), &files, &mut whole).expect("a run");
-    for stop_at in (1..whole.asked.get()).step_by(11) {
+    for stop_at in (1..whole.signs).step_by(11) {
         let dir = tempfile::tempdir().expect("a directory");
         let files = RunFiles {
             checkpoints: Some(dir.path().into()),

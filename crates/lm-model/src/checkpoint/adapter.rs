@@ -123,12 +123,13 @@ pub fn load_adapter<B: LmOps>(model: Qwen3<B>, dir: &Path) -> Result<Qwen3<B>> {
         .into_iter()
         .filter(|name| !used.contains(name))
         .collect();
-    match extra.is_empty() {
-        true => Ok(model),
-        false => Err(Error::ExtraTensors {
+    if extra.is_empty() {
+        Ok(model)
+    } else {
+        Err(Error::ExtraTensors {
             path: shard.path,
             names: extra,
-        }),
+        })
     }
 }
 
@@ -190,9 +191,10 @@ fn read_config(path: &Path) -> Result<LoraConfig> {
     let config = LoraConfig {
         rank,
         alpha: number("lora_alpha")?,
-        dropout: match map.contains_key("lora_dropout") {
-            true => number("lora_dropout")?,
-            false => 0.0,
+        dropout: if map.contains_key("lora_dropout") {
+            number("lora_dropout")?
+        } else {
+            0.0
         },
         use_rslora: map.get("use_rslora") == Some(&Value::Bool(true)),
         target_modules: target_modules(path, map.get("target_modules"))?,

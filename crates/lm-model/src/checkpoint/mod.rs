@@ -2,8 +2,8 @@
 //!
 //! [`load`] reads `model.safetensors`, or the shards named by `model.safetensors.index.json`,
 //! through memory maps, so peak memory is the model plus one tensor. [`save`] writes a single
-//! file, or several where the weights are large. Neither trusts its input: a name, shape or place that is not as it should be is an
-//! [`Error`] that says where, what was expected and what was found.
+//! file, or several where the weights are large. Neither trusts its input: a name, shape or place that is not as it
+//! should be is an [`Error`] that says where, what was expected and what was found.
 
 mod adapter;
 mod read;
@@ -53,13 +53,14 @@ pub fn load_trained<B: LmOps>(model: Qwen3<B>, dir: &Path) -> Result<Qwen3<B>> {
         return Ok(model.with_activations(activations));
     };
     let model = load_adapter(model.without_adapter(), dir)?;
-    match model.lora() == Some(&expected) {
-        true => Ok(model),
-        false => Err(Error::OtherAdapter {
+    if model.lora() == Some(&expected) {
+        Ok(model)
+    } else {
+        Err(Error::OtherAdapter {
             path: dir.to_owned(),
             expected: Box::new(expected),
             found: model.lora().cloned().map(Box::new),
-        }),
+        })
     }
 }
 
@@ -81,11 +82,12 @@ fn check_names(path: &Path, model: &[ParameterSpec], found: &BTreeSet<&str>) -> 
         .difference(&expected)
         .map(|name| (*name).to_owned())
         .collect();
-    match extra.is_empty() {
-        true => Ok(()),
-        false => Err(Error::ExtraTensors {
+    if extra.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::ExtraTensors {
             path: path.to_owned(),
             names: extra,
-        }),
+        })
     }
 }

@@ -143,11 +143,12 @@ impl Weights {
     fn check_tied_head(&self) -> Result<()> {
         let head = self.shard(HEAD)?;
         let embedding = self.shard(EMBEDDING)?;
-        match head.entry(HEAD) == embedding.entry(EMBEDDING) {
-            true => Ok(()),
-            false => Err(Error::UntiedHead {
+        if head.entry(HEAD) == embedding.entry(EMBEDDING) {
+            Ok(())
+        } else {
+            Err(Error::UntiedHead {
                 path: head.path.clone(),
-            }),
+            })
         }
     }
 

@@ -41,7 +41,8 @@ pub(super) struct RawConfig {
     num_experts: Option<usize>,
     num_hidden_layers: usize,
     num_key_value_heads: usize,
-    /// Of other architectures, but `transformers` prefers it to the one among the parameters of RoPE wherever it stands.
+    /// Of other architectures, but `transformers` prefers it to the one among the parameters of RoPE wherever it
+    /// stands.
     #[serde(default, skip_serializing)]
     original_max_position_embeddings: Option<usize>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -143,25 +144,29 @@ impl TryFrom<RawConfig> for Qwen3Config {
 impl RawConfig {
     fn refuse_other_architectures(&self) -> Result<(), Error> {
         if self.model_type != "qwen3" {
-            return Err(unsupported(
+            return Err(Error::unsupported(
                 "model_type",
                 &self.model_type,
                 "\"qwen3\" (dense)",
             ));
         }
         if self.num_experts.is_some_and(|experts| experts > 0) {
-            return Err(unsupported(
+            return Err(Error::unsupported(
                 "num_experts",
                 self.num_experts,
                 "a dense model",
             ));
         }
         if self.hidden_act != "silu" {
-            return Err(unsupported("hidden_act", &self.hidden_act, "\"silu\""));
+            return Err(Error::unsupported(
+                "hidden_act",
+                &self.hidden_act,
+                "\"silu\"",
+            ));
         }
         if self.quantization_config.is_some() {
             let found = &self.quantization_config;
-            return Err(unsupported(
+            return Err(Error::unsupported(
                 "quantization_config",
                 found,
                 "an unquantised model",
@@ -172,10 +177,10 @@ impl RawConfig {
 
     fn refuse_other_attention(&self) -> Result<(), Error> {
         if self.attention_bias {
-            return Err(unsupported("attention_bias", true, "false"));
+            return Err(Error::unsupported("attention_bias", true, "false"));
         }
         if self.attention_dropout != 0.0 {
-            return Err(unsupported(
+            return Err(Error::unsupported(
                 "attention_dropout",
                 self.attention_dropout,
                 "0",
@@ -183,11 +188,15 @@ impl RawConfig {
         }
         // `sliding_window` alone is only a width; published files set it without using it.
         if self.use_sliding_window {
-            return Err(unsupported("use_sliding_window", true, "false"));
+            return Err(Error::unsupported("use_sliding_window", true, "false"));
         }
         let types = self.layer_types.iter().flatten();
         match types.into_iter().find(|kind| *kind != "full_attention") {
-            Some(kind) => Err(unsupported("layer_types", kind, "\"full_attention\"")),
+            Some(kind) => Err(Error::unsupported(
+                "layer_types",
+                kind,
+                "\"full_attention\"",
+            )),
             None => Ok(()),
         }
     }
@@ -243,20 +252,7 @@ impl RawConfig {
         };
         serde_json::from_value(Value::String(name.clone()))
             .map(Some)
-            .map_err(|_| unsupported(field, name, "float32, float16 or bfloat16"))
-    }
-}
-
-pub(super) fn unsupported(
-    field: &'static str,
-    found: impl Serialize,
-    expected: &'static str,
-) -> Error {
-    let found = serde_json::to_string(&found).unwrap_or_else(|error| error.to_string());
-    Error::Unsupported {
-        field,
-        found,
-        expected,
+            .map_err(|_| Error::unsupported(field, name, "float32, float16 or bfloat16"))
     }
 }
 

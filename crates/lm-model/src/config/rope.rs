@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value, json};
 
-use super::hf::unsupported;
 use crate::error::Error;
 
 /// How rotary frequencies are changed, so that a model reads texts longer than those that it was pretrained on.
@@ -48,9 +47,10 @@ const PARTIAL: &str = "partial_rotary_factor";
 impl Yarn {
     /// The factor of cosines and sines.
     pub(crate) fn attention_factor(&self) -> f64 {
-        let inferred = match self.factor > 1.0 {
-            true => 0.1 * self.factor.ln() + 1.0,
-            false => 1.0,
+        let inferred = if self.factor > 1.0 {
+            0.1 * self.factor.ln() + 1.0
+        } else {
+            1.0
         };
         self.attention_factor.unwrap_or(inferred)
     }
@@ -76,7 +76,7 @@ impl RopeScaling {
                 parameters.refuse(&NOT_COMPUTED)?;
                 Ok(Some(Self::Yarn(parameters.yarn(original)?)))
             }
-            Some(_) => Err(unsupported(
+            Some(_) => Err(Error::unsupported(
                 field,
                 map,
                 "rope_type \"default\", \"linear\" or \"yarn\"",
@@ -180,7 +180,7 @@ impl Parameters<'_> {
             if self.get(key).is_some_and(|value| !neutral(key, value)) {
                 let expected =
                     "scaling without mscale, mscale_all_dim, truncate and partial_rotary_factor";
-                return Err(unsupported(self.field, self.map, expected));
+                return Err(Error::unsupported(self.field, self.map, expected));
             }
         }
         Ok(())

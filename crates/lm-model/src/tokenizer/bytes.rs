@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 static BYTES: LazyLock<BTreeMap<char, u8>> =
     LazyLock::new(|| byte_chars().into_iter().zip(0..=u8::MAX).collect());
 
-/// The bytes of a token, spelt as in the vocabulary. A token with a character that stands for no byte, as an added one may
-/// have, is its own text.
+/// The bytes of a token, spelt as in the vocabulary. A token with a character that stands for no byte, as an added one
+/// may have, is its own text.
 pub(super) fn token_bytes(token: &str) -> Vec<u8> {
     let bytes: Option<Vec<u8>> = token.chars().map(|c| BYTES.get(&c).copied()).collect();
     bytes.unwrap_or_else(|| token.as_bytes().to_vec())

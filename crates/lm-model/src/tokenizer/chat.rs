@@ -95,12 +95,11 @@ impl ChatTokenizer {
         let bytes = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
         let tokenizer = Tokenizer::from_bytes(bytes).map_err(|error| bad(&path, error))?;
         let config = dir.join("tokenizer_config.json");
-        let config = match config.exists() {
-            true => {
-                let bytes = std::fs::read(&config).map_err(Error::io(&config, "read"))?;
-                serde_json::from_slice(&bytes).map_err(Error::json(&config))?
-            }
-            false => Map::new(),
+        let config = if config.exists() {
+            let bytes = std::fs::read(&config).map_err(Error::io(&config, "read"))?;
+            serde_json::from_slice(&bytes).map_err(Error::json(&config))?
+        } else {
+            Map::new()
         };
         Self::new(tokenizer, config, &path)
     }

@@ -4,8 +4,9 @@ use crate::error::{Error, Result};
 
 /// Lets text through up to the first stop string, which is not shown, and nothing behind it.
 ///
-/// Text that may turn out to begin a stop string is held back until more is known. The first stop string is the one that is
-/// complete first, and of several that end together the longest; where the text is cut into pieces changes nothing.
+/// Text that may turn out to begin a stop string is held back until more is known. The first stop string is the one
+/// that is complete first, and of several that end together the longest; where the text is cut into pieces changes
+/// nothing.
 #[derive(Clone, Debug, Default)]
 pub struct StopMatcher {
     stops: Vec<String>,

@@ -6,8 +6,9 @@ use super::stop::StopMatcher;
 
 /// Turns ids into text as they arrive, and never shows half a character.
 ///
-/// A character may be spread over several tokens. Its bytes wait until it is complete, or until what follows shows that it
-/// never will be; then U+FFFD stands for them. All pieces together are what [`ChatTokenizer::decode`] gives for all ids.
+/// A character may be spread over several tokens. Its bytes wait until it is complete, or until what follows shows that
+/// it never will be; then U+FFFD stands for them. All pieces together are what [`ChatTokenizer::decode`] gives for all
+/// ids.
 #[derive(Clone, Debug)]
 pub struct Detokenizer<'a> {
     tokenizer: &'a ChatTokenizer,

@@ -5,10 +5,14 @@ use lm_kernels::TrainBackend;
 use lm_model::Qwen3;
 
 use super::Run;
+use crate::config::SftConfig;
+use crate::error::Error;
 use crate::evaluation::{Score, score};
+use crate::metrics::{EvalMetrics, Observer};
+use crate::outcome::RunFiles;
+use crate::sample::Sample;
+use crate::state::BestEvaluation;
 use crate::team::Team;
-use crate::trainer::RunFiles;
-use crate::{BestEvaluation, Error, EvalMetrics, Monitor, Sample, SftConfig, checkpoint};
 
 impl<B: TrainBackend> Run<'_, B> {
     /// Whether the first worker should evaluate now: every n steps and at the end, once each. A run that
@@ -27,26 +31,26 @@ impl<B: TrainBackend> Run<'_, B> {
         patience.is_some_and(|patience| self.state.evaluations_without_gain >= patience)
     }
 
-    /// Scores the model on the held-out samples and keeps it if it is the best; false if the monitor wants to
-    /// stop, and then nothing is counted.
+    /// Scores the model on the held-out samples and keeps it if it is the best; false if the run is
+    /// stopped meanwhile, and then nothing is counted.
     pub(super) fn evaluate(
         &mut self,
         model: &Qwen3<B>,
-        monitor: &mut dyn Monitor,
+        observer: &mut dyn Observer,
     ) -> Result<bool, Error> {
         let limits = self.config.batch_limits();
         let frozen = model.valid();
         let layout = self.config.layout;
-        let stop = || monitor.should_stop();
-        let Some(score) = score(&frozen, &self.held_out, limits, layout, stop) else {
+        let score = score(&frozen, &self.held_out, limits, layout, self.stop, observer);
+        let Some(score) = score else {
             return Ok(false);
         };
         drop(frozen);
         let is_best = self.count(&score);
-        if is_best && let Some(root) = &self.files.checkpoints {
-            checkpoint::write_best(root, model, &self.state, &self.files.attach)?;
+        if is_best {
+            self.checkpoints.save_best(model)?;
         }
-        monitor.on_evaluation(&EvalMetrics {
+        observer.on_evaluation(&EvalMetrics {
             eval_loss: score.loss,
             eval_entropy: score.entropy,
             eval_num_tokens: score.targets,
@@ -67,9 +71,10 @@ impl<B: TrainBackend> Run<'_, B> {
             score.loss < best - margin
         };
         let (is_best, is_gain) = (below(0.0), below(self.config.early_stopping_threshold));
-        state.evaluations_without_gain = match is_gain {
-            true => 0,
-            false => state.evaluations_without_gain + 1,
+        state.evaluations_without_gain = if is_gain {
+            0
+        } else {
+            state.evaluations_without_gain + 1
         };
         if is_best {
             state.best = Some(BestEvaluation {

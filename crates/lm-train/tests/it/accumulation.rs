@@ -4,9 +4,9 @@ use burn::backend::Flex;
 use burn::module::ParamId;
 use burn::tensor::Tensor;
 use lm_model::{LoraConfig, Qwen3};
-use lm_train::{BatchLayout, ParamGradients, RunFiles, SftConfig, train_sft};
+use lm_train::{BatchLayout, ParamGradients, RunFiles, SftConfig};
 
-use crate::support::{Cpu, Recorder, bits, quick, samples, tiny_model, weights};
+use crate::support::{Cpu, Recorder, bits, quick, samples, tiny_model, train_sft, weights};
 
 /// TRL's invariants: the largest difference of the losses, and their mean drift, which a wrong weight
 /// of a micro-batch would move.

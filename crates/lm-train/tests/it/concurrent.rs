@@ -3,18 +3,19 @@
 use std::thread;
 
 use lm_model::LoraConfig;
-use lm_train::{RunFiles, SftConfig, SftData, train_sft};
+use lm_train::{RunFiles, SftConfig, SftData};
 
-use crate::support::{bits, quick, samples, tiny_model, weights};
+use crate::support::{bits, quick, samples, tiny_model, train_sft, weights};
 
 const THREADS: usize = 6;
 const ROUNDS: usize = 12;
 
 /// The weights after a short run whose steps take several backward passes over the same parameters each.
 fn trained(lora: bool, recompute_layers: usize) -> Vec<Vec<u32>> {
-    let model = match lora {
-        true => tiny_model().with_lora(&LoraConfig::default(), 1).unwrap(),
-        false => tiny_model(),
+    let model = if lora {
+        tiny_model().with_lora(&LoraConfig::default(), 1).unwrap()
+    } else {
+        tiny_model()
     };
     let config = SftConfig {
         batch_size: Some(1),

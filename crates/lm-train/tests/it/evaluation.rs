@@ -2,9 +2,9 @@
 
 use burn::backend::Flex;
 use lm_model::checkpoint;
-use lm_train::{Error, RunFiles, Sample, SftConfig, SftData, latest_checkpoint, train_sft};
+use lm_train::{Error, RunFiles, Sample, SftConfig, SftData, latest_checkpoint};
 
-use crate::support::{Cpu, Recorder, bits, quick, samples, tiny_model, weights};
+use crate::support::{Cpu, Recorder, bits, quick, samples, tiny_model, train_sft, weights};
 
 /// A learning rate at which the held-out loss of random samples soon rises.
 fn config(steps: usize) -> SftConfig {
@@ -156,14 +156,14 @@ fn a_resumed_run_evaluates_the_same() {
         &mut whole,
     )
     .unwrap();
-    // Every question comes before a micro-batch or an evaluation's; each stop is somewhere else.
-    for question in [2, 5, 7, 11] {
-        let dir = root.path().join(question.to_string());
+    // Micro-batches of steps and of evaluations count; each stop is somewhere else.
+    for micro_batch in [2, 5, 7, 11] {
+        let dir = root.path().join(micro_batch.to_string());
         let mut files = RunFiles {
             checkpoints: Some(dir.clone()),
             ..RunFiles::default()
         };
-        let mut first = Recorder::stopping_at(question);
+        let mut first = Recorder::stopping_at(micro_batch);
         assert!(
             train_sft(tiny_model(), data, &config, &files, &mut first)
                 .unwrap()
@@ -175,7 +175,7 @@ fn a_resumed_run_evaluates_the_same() {
         assert_eq!(outcome.best, expected.best);
         assert_eq!(outcome.steps, expected.steps);
         let all = [losses(&first), losses(&second)].concat();
-        assert_eq!(all, losses(&whole), "stopped at question {question}");
+        assert_eq!(all, losses(&whole), "stopped at micro-batch {micro_batch}");
     }
 }
 

@@ -42,28 +42,27 @@ fn found(
     for _ in 0..2 {
         let scoring = scoring(model, entropy_gradient.clone());
         let read = |x: Tensor<Flex, 1>| x.into_data().to_vec::<f32>().expect("32 bits");
-        match known {
-            true => backpropagate_known(
+        if known {
+            backpropagate_known(
                 model,
                 scoring,
                 recompute,
                 gradient(),
                 |scored| log_probs = read(scored.log_probs),
                 &mut gradients,
-            ),
-            false => {
-                let upstream = |scored: lm_kernels::ops::TokenLogProbs<Flex>| {
-                    log_probs = read(scored.log_probs);
-                    Some(gradient())
-                };
-                assert!(backpropagate(
-                    model,
-                    scoring,
-                    recompute,
-                    upstream,
-                    &mut gradients
-                ));
-            }
+            )
+        } else {
+            let upstream = |scored: lm_kernels::ops::TokenLogProbs<Flex>| {
+                log_probs = read(scored.log_probs);
+                Some(gradient())
+            };
+            assert!(backpropagate(
+                model,
+                scoring,
+                recompute,
+                upstream,
+                &mut gradients
+            ));
         }
     }
     (log_probs, gradients.finish())

@@ -1,8 +1,8 @@
 //! A run learns, and the parts of the configuration that shape it do what they say.
 
-use lm_train::{OverLength, RunFiles, Sample, SftConfig, train_sft};
+use lm_train::{OverLength, RunFiles, Sample, SftConfig};
 
-use crate::support::{Recorder, VOCAB, quick, samples, tiny_model, weights};
+use crate::support::{Recorder, VOCAB, quick, samples, tiny_model, train_sft, weights};
 
 #[test]
 fn every_tensor_moves_and_the_loss_falls() {

@@ -3,6 +3,7 @@
 mod accumulation;
 mod concurrent;
 mod evaluation;
+mod examples;
 mod failure;
 mod known_gradient;
 mod learning;

@@ -1,11 +1,25 @@
 //! Several workers follow the trajectory of one.
 
 use burn::backend::Flex;
-use lm_train::{Error, Monitor, RunFiles, SftConfig, SftData, train_sft_on};
+use lm_model::Qwen3;
+use lm_train::{Error, Observer, Outcome, RunFiles, SftConfig, SftData};
 
-use crate::support::{Recorder, quick, samples, tiny_model, weights};
+use crate::support::{Cpu, Listener, Recorder, quick, samples, tiny_model, weights};
 
 type Device = <Flex as burn::tensor::backend::BackendTypes>::Device;
+
+/// [`lm_train::train_sft_on`] with the token of the listener.
+fn train_sft_on<'a>(
+    devices: &[Device],
+    model: Qwen3<Cpu>,
+    data: impl Into<SftData<'a>>,
+    config: &SftConfig,
+    files: &RunFiles,
+    listener: &mut impl Listener,
+) -> Result<Outcome<Cpu>, Error> {
+    let stop = listener.token();
+    lm_train::train_sft_on(devices, model, data, config, files, &stop, listener)
+}
 
 fn workers(count: usize) -> Vec<Device> {
     vec![Device::default(); count]
@@ -92,7 +106,8 @@ fn workers_stop_together_and_go_on_where_they_were() {
 fn a_failure_of_the_first_worker_ends_all() {
     /// Puts a file where the next checkpoint would go.
     struct InTheWay(std::path::PathBuf);
-    impl Monitor for InTheWay {
+    impl Listener for InTheWay {}
+    impl Observer for InTheWay {
         fn on_step(&mut self, _metrics: &lm_train::StepMetrics) {
             std::fs::remove_dir_all(&self.0).ok();
             std::fs::write(&self.0, "not a directory").unwrap();

@@ -1,10 +1,10 @@
 //! Stopping and resuming must not show in the trajectory.
 
 use lm_model::{LoraConfig, Precision, Qwen3};
-use lm_train::{Error, RunFiles, Sample, SftConfig, TrainState, latest_checkpoint, train_sft};
+use lm_train::{Checkpoint, Error, RunFiles, Sample, SftConfig, TrainState, latest_checkpoint};
 use tempfile::TempDir;
 
-use crate::support::{Cpu, Recorder, bits, quick, samples, tiny_model, weights};
+use crate::support::{Cpu, Recorder, bits, quick, samples, tiny_model, train_sft, weights};
 
 fn config() -> SftConfig {
     SftConfig {
@@ -24,20 +24,20 @@ fn files(root: &TempDir) -> RunFiles {
     }
 }
 
-/// Runs until the monitor is asked for the `question`-th time, resumes, and compares with a run that
+/// Runs up to a micro-batch, counted from 1, resumes, and compares with a run that
 /// was left alone.
 #[track_caller]
-fn check_stop(question: usize) {
-    check_stop_of(tiny_model, question);
+fn check_stop(micro_batch: usize) {
+    check_stop_of(tiny_model, micro_batch);
 }
 
 #[track_caller]
-fn check_stop_of(tiny_model: impl Fn() -> Qwen3<Cpu>, question: usize) {
-    check_stop_with(&config(), tiny_model, question);
+fn check_stop_of(tiny_model: impl Fn() -> Qwen3<Cpu>, micro_batch: usize) {
+    check_stop_with(&config(), tiny_model, micro_batch);
 }
 
 #[track_caller]
-fn check_stop_with(config: &SftConfig, tiny_model: impl Fn() -> Qwen3<Cpu>, question: usize) {
+fn check_stop_with(config: &SftConfig, tiny_model: impl Fn() -> Qwen3<Cpu>, micro_batch: usize) {
     let samples = samples(17);
     let mut alone = Recorder::default();
     let expected = train_sft(
@@ -50,7 +50,7 @@ fn check_stop_with(config: &SftConfig, tiny_model: impl Fn() -> Qwen3<Cpu>, ques
     .unwrap();
 
     let root = tempfile::tempdir().unwrap();
-    let mut first = Recorder::stopping_at(question);
+    let mut first = Recorder::stopping_at(micro_batch);
     let stopped = train_sft(tiny_model(), &samples, config, &files(&root), &mut first).unwrap();
     assert!(stopped.stopped && stopped.steps < expected.steps);
     assert_eq!(stopped.checkpoint, latest_checkpoint(root.path()).unwrap());
@@ -102,8 +102,8 @@ fn between_two_micro_batches() {
 
 #[test]
 fn at_every_other_place() {
-    for question in [2, 3, 4, 6, 7, 9, 10, 11] {
-        check_stop(question);
+    for micro_batch in [2, 3, 4, 6, 7, 9, 10, 11] {
+        check_stop(micro_batch);
     }
 }
 
@@ -117,8 +117,8 @@ fn adapted_model() -> Qwen3<Cpu> {
 
 #[test]
 fn of_an_adapter() {
-    for question in [1, 5, 8] {
-        check_stop_of(adapted_model, question);
+    for micro_batch in [1, 5, 8] {
+        check_stop_of(adapted_model, micro_batch);
     }
 }
 
@@ -214,7 +214,13 @@ fn attached_files_lie_in_the_checkpoint() {
         std::fs::read_to_string(checkpoint.join("tokenizer.json")).unwrap(),
         "{}"
     );
-    assert_eq!(TrainState::read(&checkpoint).unwrap().global_step, 1);
+    assert_eq!(
+        Checkpoint::<TrainState>::open(&checkpoint)
+            .unwrap()
+            .state()
+            .global_step,
+        1
+    );
 }
 
 #[track_caller]
@@ -247,9 +253,66 @@ fn another_run_is_refused() {
             lr: 0.5,
             ..quick(1)
         },
-        "the configuration",
+        "configuration field `lr`",
     );
     check_refused(&samples(7), &quick(1), "the training data");
+}
+
+/// Rewrites the state of a checkpoint of one step and resumes from it with `config`.
+fn resume_rewritten(
+    config: &SftConfig,
+    change: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>),
+) -> Result<usize, Error> {
+    let root = tempfile::tempdir().unwrap();
+    let samples = samples(6);
+    let done = train_sft(tiny_model(), &samples, &quick(1), &files(&root), &mut ()).unwrap();
+    let path = done.checkpoint.clone().unwrap().join("trainer_state.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut state: serde_json::Map<_, _> = serde_json::from_str(&text).unwrap();
+    change(&mut state);
+    std::fs::write(&path, serde_json::to_string(&state).unwrap()).unwrap();
+    let resumed = RunFiles {
+        resume: done.checkpoint,
+        ..files(&root)
+    };
+    let outcome = train_sft(tiny_model(), &samples, config, &resumed, &mut ())?;
+    Ok(outcome.steps)
+}
+
+#[test]
+fn a_checkpoint_survives_a_field_that_is_younger_than_it() {
+    let forget = |state: &mut serde_json::Map<_, serde_json::Value>| {
+        let config = state["config"].as_object_mut().unwrap();
+        config.remove("freeze_embeddings").unwrap();
+    };
+    assert_eq!(resume_rewritten(&quick(1), forget).unwrap(), 1);
+    let frozen = SftConfig {
+        freeze_embeddings: true,
+        ..quick(1)
+    };
+    let said = resume_rewritten(&frozen, forget).unwrap_err().to_string();
+    let expected = "`freeze_embeddings` differs (checkpoint false, this run true)";
+    assert!(said.contains(expected), "{said}");
+    // How often is logged is not what makes the run.
+    let quiet = SftConfig {
+        log_every: 5,
+        ..quick(1)
+    };
+    assert_eq!(resume_rewritten(&quiet, |_| ()).unwrap(), 1);
+}
+
+#[test]
+fn a_checkpoint_with_a_hash_says_what_to_do() {
+    let error = resume_rewritten(&quick(1), |state| {
+        state.remove("config");
+        state.insert("config_hash".into(), "5f".into());
+    });
+    let error = error.unwrap_err();
+    assert!(matches!(error, Error::Outdated { .. }), "{error}");
+    assert!(
+        error.to_string().contains("end the run with that version"),
+        "{error}"
+    );
 }
 
 #[test]

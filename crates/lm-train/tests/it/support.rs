@@ -1,13 +1,15 @@
-//! A tiny model, made-up samples and a monitor that records.
+//! A tiny model, made-up samples and an observer that records.
 
-use std::cell::Cell;
 use std::path::PathBuf;
 
 use burn::backend::{Autodiff, Flex};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use lm_model::{Qwen3, Qwen3Config};
-use lm_train::{EvalMetrics, Monitor, Sample, SftConfig, StepMetrics};
+use lm_train::{
+    CancellationToken, Error, EvalMetrics, Observer, Outcome, RunFiles, Sample, SftConfig, SftData,
+    StepMetrics,
+};
 use rand::{Rng, SeedableRng};
 
 pub(crate) type Cpu = Autodiff<Flex>;
@@ -55,20 +57,43 @@ pub(crate) fn quick(max_steps: usize) -> SftConfig {
     }
 }
 
-/// Records what it is told, and stops when asked for the `stop_at`-th time (from 1).
+/// An observer with the token that ends the run it listens to.
+pub(crate) trait Listener: Observer {
+    fn token(&self) -> CancellationToken {
+        CancellationToken::new()
+    }
+}
+
+impl Listener for () {}
+
+/// [`lm_train::train_sft`] with the token of the listener.
+pub(crate) fn train_sft<'a>(
+    model: Qwen3<Cpu>,
+    data: impl Into<SftData<'a>>,
+    config: &SftConfig,
+    files: &RunFiles,
+    listener: &mut impl Listener,
+) -> Result<Outcome<Cpu>, Error> {
+    let stop = listener.token();
+    lm_train::train_sft(model, data, config, files, &stop, listener)
+}
+
+/// Records what it is told, and stops the run at the `stop_at`-th micro-batch (from 1), training and evaluation
+/// together.
 #[derive(Default)]
 pub(crate) struct Recorder {
     pub(crate) steps: Vec<StepMetrics>,
     pub(crate) evaluations: Vec<EvalMetrics>,
     pub(crate) checkpoints: Vec<PathBuf>,
     pub(crate) stop_at: Option<usize>,
-    asked: Cell<usize>,
+    micro_batches: usize,
+    stop: CancellationToken,
 }
 
 impl Recorder {
-    pub(crate) fn stopping_at(question: usize) -> Self {
+    pub(crate) fn stopping_at(micro_batch: usize) -> Self {
         Self {
-            stop_at: Some(question),
+            stop_at: Some(micro_batch),
             ..Default::default()
         }
     }
@@ -90,7 +115,13 @@ fn numbers(step: &StepMetrics) -> (usize, [u64; 5], u64) {
     (step.global_step, floats.map(f64::to_bits), step.num_tokens)
 }
 
-impl Monitor for Recorder {
+impl Listener for Recorder {
+    fn token(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+}
+
+impl Observer for Recorder {
     fn on_step(&mut self, metrics: &StepMetrics) {
         self.steps.push(metrics.clone());
     }
@@ -103,9 +134,12 @@ impl Monitor for Recorder {
         self.checkpoints.push(path.to_path_buf());
     }
 
-    fn should_stop(&self) -> bool {
-        self.asked.set(self.asked.get() + 1);
-        Some(self.asked.get()) == self.stop_at
+    fn on_micro_batch(&mut self, index: usize, count: usize) {
+        assert!(index < count);
+        self.micro_batches += 1;
+        if Some(self.micro_batches) == self.stop_at {
+            self.stop.cancel();
+        }
     }
 }
 

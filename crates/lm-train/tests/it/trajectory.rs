@@ -5,11 +5,11 @@
 use std::path::{Path, PathBuf};
 
 use lm_model::checkpoint;
-use lm_train::{RunFiles, Sample, SftConfig, train_sft};
+use lm_train::{RunFiles, Sample, SftConfig};
 use safetensors::SafeTensors;
 use serde::Deserialize;
 
-use crate::support::{Cpu, Recorder};
+use crate::support::{Cpu, Recorder, train_sft};
 
 #[derive(Deserialize)]
 struct Expected {

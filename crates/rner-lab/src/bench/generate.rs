@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Args;
-use lm_generate::{Generator, NewToken, Observer, Progress, Request, Sampling};
+use lm_generate::{Generator, NewToken, Observer, Request, Sampling};
 use lm_kernels::{LmOps, TrainBackend};
 use lm_model::{QUANTIZED_BLOCK, Qwen3Config};
 use rner::backend::{Device, Inner, Task, dispatch};
@@ -199,7 +199,7 @@ struct Repetition {
 fn repeat<B: LmOps>(generator: &mut Generator<B>, requests: &[Request]) -> Result<Repetition> {
     let begun = Instant::now();
     let mut watch = FirstToken { begun, first: None };
-    let result = generator.generate_observed(requests, &mut watch);
+    let result = generator.generate(requests, interrupt::token(), &mut watch);
     if interrupt::requested() {
         return Err(rner::Error::Interrupted.into());
     }
@@ -221,12 +221,5 @@ impl Observer for FirstToken {
     fn on_token(&mut self, _token: NewToken) -> ControlFlow<()> {
         self.first.get_or_insert_with(|| self.begun.elapsed());
         ControlFlow::Continue(())
-    }
-
-    fn on_step(&mut self, _progress: Progress) -> ControlFlow<()> {
-        match interrupt::requested() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
     }
 }

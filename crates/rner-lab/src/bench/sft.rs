@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use clap::Args;
 use lm_kernels::TrainBackend;
 use lm_model::Qwen3Config;
-use lm_train::{Monitor, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics, train_sft};
+use lm_train::{Observer, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics, train_sft};
 use rner::backend::{Device, Task, dispatch};
 use rner_cli::interrupt;
 use serde::Serialize;
@@ -127,7 +127,14 @@ impl Task for SftTask<'_> {
         let mut steps = Steps::default();
         let before = Memory::restart();
         let (config, files) = (args.trainer(), RunFiles::default());
-        let outcome = train_sft(model, samples.as_slice(), &config, &files, &mut steps)?;
+        let outcome = train_sft(
+            model,
+            samples.as_slice(),
+            &config,
+            &files,
+            interrupt::token(),
+            &mut steps,
+        )?;
         if outcome.stopped {
             return Err(rner::Error::Interrupted.into());
         }
@@ -205,12 +212,8 @@ impl BenchSftArgs {
 #[derive(Default)]
 struct Steps(Vec<StepMetrics>);
 
-impl Monitor for Steps {
+impl Observer for Steps {
     fn on_step(&mut self, metrics: &StepMetrics) {
         self.0.push(metrics.clone());
-    }
-
-    fn should_stop(&self) -> bool {
-        interrupt::requested()
     }
 }

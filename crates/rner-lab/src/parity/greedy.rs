@@ -1,7 +1,5 @@
 //! Greedy continuations: alone, beside others, as a group, with and without the cache.
 
-use std::ops::ControlFlow;
-
 use anyhow::{Result, ensure};
 use burn::tensor::{Int, Tensor, TensorData};
 use lm_generate::{Generator, Request, Sampling};
@@ -150,10 +148,7 @@ fn generate<B: LmOps>(
     };
     let requests: Vec<Request> = cases.iter().map(request).collect();
     let mut generator = Generator::new(model, slots);
-    let groups = generator.generate(&requests, &mut |_| match interrupt::requested() {
-        true => ControlFlow::Break(()),
-        false => ControlFlow::Continue(()),
-    })?;
+    let groups = generator.generate(&requests, interrupt::token(), &mut ())?;
     let ids = |group: Vec<lm_generate::Generated>| group.into_iter().map(|one| one.ids).collect();
     Ok(groups.into_iter().map(ids).collect())
 }

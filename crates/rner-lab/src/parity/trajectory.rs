@@ -4,7 +4,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use lm_kernels::TrainBackend;
 use lm_model::{Qwen3, checkpoint};
 use lm_train::{
-    BatchLayout, Monitor, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics, train_sft_on,
+    BatchLayout, Observer, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics, train_sft_on,
 };
 use rner::backend::Device;
 use rner_cli::interrupt;
@@ -218,7 +218,15 @@ fn train<B: TrainBackend>(
     let mut recorder = Recorder::default();
     let files = RunFiles::default();
     let model = model.clone();
-    let outcome = train_sft_on(devices, model, samples, config, &files, &mut recorder)?;
+    let outcome = train_sft_on(
+        devices,
+        model,
+        samples,
+        config,
+        &files,
+        interrupt::token(),
+        &mut recorder,
+    )?;
     if outcome.stopped {
         return Err(rner::Error::Interrupted.into());
     }
@@ -228,13 +236,9 @@ fn train<B: TrainBackend>(
 #[derive(Default)]
 struct Recorder(Vec<StepMetrics>);
 
-impl Monitor for Recorder {
+impl Observer for Recorder {
     fn on_step(&mut self, metrics: &StepMetrics) {
         self.0.push(metrics.clone());
-    }
-
-    fn should_stop(&self) -> bool {
-        interrupt::requested()
     }
 }
 

@@ -246,16 +246,9 @@ impl<B: LmOps> Completer for LmCompleter<B> {
     fn complete(&mut self, prompts: &[String]) -> Result<Vec<Answer>, BoxError> {
         let requests: Vec<Option<Request>> = prompts.iter().map(|p| self.request(p)).collect();
         let possible: Vec<Request> = requests.iter().flatten().cloned().collect();
-        let stop = self.stop.clone();
         let mut generated = self
             .generator
-            .generate(&possible, &mut |_| {
-                if stop.is_cancelled() {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                }
-            })?
+            .generate(&possible, &self.stop, &mut ())?
             .into_iter();
         // A prompt that is too long has no answer, which the result counts as truncated.
         let none = Answer {

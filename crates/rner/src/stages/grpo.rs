@@ -120,15 +120,17 @@ impl Task for GrpoJob<'_> {
             held_out: &held_out,
             decoder: &tokenizer,
             reward: &reward,
+            reference,
             engine: &mut *engine,
         };
+        let stop = watch.token();
         let outcome = train_grpo_on(
             &devices,
             policy,
-            reference,
             environment,
             &config,
             &files,
+            &stop,
             &mut watch,
         )?;
         let summary = summary(prompts.len(), &outcome);
@@ -179,7 +181,7 @@ impl GrpoJob<'_> {
     }
 }
 
-impl lm_grpo::Monitor for Watch {
+impl lm_grpo::Observer for Watch {
     fn on_step(&mut self, metrics: &lm_grpo::StepMetrics) {
         let value = |name| metrics.get(name).unwrap_or(f64::NAN);
         let words = format!(
@@ -210,10 +212,6 @@ impl lm_grpo::Monitor for Watch {
         };
         let words = format!("evaluation reward {:.3}{best}", evaluation.reward);
         self.note(evaluation.global_step, &words);
-    }
-
-    fn should_stop(&self) -> bool {
-        Self::should_stop(self)
     }
 }
 

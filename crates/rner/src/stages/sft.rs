@@ -126,7 +126,8 @@ impl Task for SftJob<'_> {
         };
         let (name, log) = (self.name.as_str(), self.log.as_path());
         let mut watch = Watch::open(name, self.seed, "steps", log, run, self.session)?;
-        let outcome = train_sft_on(&devices, model, data, &config, &files, &mut watch)?;
+        let stop = watch.token();
+        let outcome = train_sft_on(&devices, model, data, &config, &files, &stop, &mut watch)?;
         let summary = summary(train.len(), &outcome);
         watch.finish(&summary)?;
         if outcome.stopped {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::grpo::CompletionTable;
 use crate::error::{Context, Result};
@@ -26,6 +27,8 @@ pub struct Watch {
     pub(super) completions: Option<CompletionTable>,
     /// The first failure to write metrics or completions, which ends the stage.
     failed: Option<RunDirError>,
+    /// Ends the stage.
+    stop: CancellationToken,
 }
 
 impl Watch {
@@ -47,6 +50,7 @@ impl Watch {
             progress: None,
             completions: None,
             failed: None,
+            stop: session.stop().child_token(),
         }
     }
 
@@ -120,11 +124,12 @@ impl Watch {
     /// Ends the stage because something cannot be written.
     pub(super) fn fail(&mut self, error: RunDirError) {
         self.failed.get_or_insert(error);
+        self.stop.cancel();
     }
 
-    /// Whether the stage should stop: Ctrl-C, or metrics that cannot be written.
-    pub fn should_stop(&self) -> bool {
-        self.session.is_stopped() || self.failed.is_some()
+    /// What ends the stage: the session's token, or metrics that cannot be written.
+    pub fn token(&self) -> CancellationToken {
+        self.stop.clone()
     }
 
     /// Ends the progress line.
@@ -139,7 +144,7 @@ impl Watch {
     }
 }
 
-impl lm_train::Monitor for Watch {
+impl lm_train::Observer for Watch {
     fn on_step(&mut self, metrics: &lm_train::StepMetrics) {
         let words = format!(
             "loss {:.3}, {:.0} tokens/s",
@@ -157,9 +162,5 @@ impl lm_train::Monitor for Watch {
         };
         let words = format!("evaluation loss {:.4}{best}", metrics.eval_loss);
         self.note(metrics.global_step, &words);
-    }
-
-    fn should_stop(&self) -> bool {
-        Self::should_stop(self)
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use burn::module::AutodiffModule;
 use lm_grpo::{
-    BuiltinEngine, Environment, GrpoConfig, Monitor, Prompt, Reward, RewardItem, RewardValue,
+    BuiltinEngine, Environment, GrpoConfig, Observer, Prompt, Reward, RewardItem, RewardValue,
     StepMetrics, TextDecoder, train_grpo,
 };
 use lm_kernels::TrainBackend;
@@ -65,6 +65,7 @@ impl Task for GrpoTask<'_> {
             held_out: &[],
             decoder: &Numbers,
             reward: &Variety,
+            reference,
             engine: &mut BuiltinEngine::new(at_once),
         };
         let before = Memory::restart();
@@ -72,10 +73,10 @@ impl Task for GrpoTask<'_> {
         let files = RunFiles::default();
         let outcome = train_grpo(
             policy,
-            reference,
             environment,
             self.trainer,
             &files,
+            interrupt::token(),
             &mut watch,
         )?;
         if outcome.stopped {
@@ -148,7 +149,7 @@ impl Stopwatch {
     }
 }
 
-impl Monitor for Stopwatch {
+impl Observer for Stopwatch {
     fn on_step(&mut self, metrics: &StepMetrics) {
         let seconds = self.last.elapsed().as_secs_f64();
         self.last = Instant::now();
@@ -162,9 +163,5 @@ impl Monitor for Stopwatch {
             rollout_tokens_per_s: value("rollout_tokens_per_second"),
             reward: value("reward"),
         });
-    }
-
-    fn should_stop(&self) -> bool {
-        interrupt::requested()
     }
 }
