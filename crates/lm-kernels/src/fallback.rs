@@ -19,13 +19,13 @@ use crate::{
     types::{AdamW, CacheRow, HeadGrads, LogProbsGrad, LogitsLeft, Needs},
 };
 
-/// Of [`LmOps::lm_rms_norm`](crate::LmOps::lm_rms_norm).
+/// The default body of [`LmOps::lm_rms_norm`](crate::LmOps::lm_rms_norm).
 pub fn rms_norm<B: Backend>(x: FloatTensor<B>, weight: FloatTensor<B>, eps: f64) -> FloatTensor<B> {
     default_body_runs();
     primitive(reference::rms_norm::<B>(tensor(x), tensor(weight), eps))
 }
 
-/// Of [`LmOps::lm_rms_norm_bwd`](crate::LmOps::lm_rms_norm_bwd).
+/// The default body of [`LmOps::lm_rms_norm_bwd`](crate::LmOps::lm_rms_norm_bwd).
 pub fn rms_norm_bwd<B: Backend>(
     x: FloatTensor<B>,
     weight: FloatTensor<B>,
@@ -37,7 +37,7 @@ pub fn rms_norm_bwd<B: Backend>(
     (primitive(dx), primitive(dw))
 }
 
-/// Of [`LmOps::lm_norm_rope`](crate::LmOps::lm_norm_rope).
+/// The default body of [`LmOps::lm_norm_rope`](crate::LmOps::lm_norm_rope).
 pub fn norm_rope<B: Backend>(
     x: FloatTensor<B>,
     weight: FloatTensor<B>,
@@ -56,7 +56,7 @@ pub fn norm_rope<B: Backend>(
     ))
 }
 
-/// Of [`LmOps::lm_norm_rope_bwd`](crate::LmOps::lm_norm_rope_bwd).
+/// The default body of [`LmOps::lm_norm_rope_bwd`](crate::LmOps::lm_norm_rope_bwd).
 pub fn norm_rope_bwd<B: Backend>(
     x: FloatTensor<B>,
     weight: FloatTensor<B>,
@@ -71,13 +71,13 @@ pub fn norm_rope_bwd<B: Backend>(
     (primitive(dx), primitive(dw))
 }
 
-/// Of [`LmOps::lm_swiglu`](crate::LmOps::lm_swiglu).
+/// The default body of [`LmOps::lm_swiglu`](crate::LmOps::lm_swiglu).
 pub fn swiglu<B: Backend>(gate: FloatTensor<B>, up: FloatTensor<B>) -> FloatTensor<B> {
     default_body_runs();
     primitive(reference::swiglu::<B>(tensor(gate), tensor(up)))
 }
 
-/// Of [`LmOps::lm_swiglu_bwd`](crate::LmOps::lm_swiglu_bwd).
+/// The default body of [`LmOps::lm_swiglu_bwd`](crate::LmOps::lm_swiglu_bwd).
 pub fn swiglu_bwd<B: Backend>(
     gate: FloatTensor<B>,
     up: FloatTensor<B>,
@@ -88,13 +88,13 @@ pub fn swiglu_bwd<B: Backend>(
     (primitive(dgate), primitive(dup))
 }
 
-/// Of [`LmOps::lm_linear`](crate::LmOps::lm_linear).
+/// The default body of [`LmOps::lm_linear`](crate::LmOps::lm_linear).
 pub fn linear<B: Backend>(x: FloatTensor<B>, weight: FloatTensor<B>) -> FloatTensor<B> {
     default_body_runs();
     primitive(reference::linear::<B>(tensor(x), tensor(weight)))
 }
 
-/// Of [`LmOps::lm_linear_quantized`](crate::LmOps::lm_linear_quantized).
+/// The default body of [`LmOps::lm_linear_quantized`](crate::LmOps::lm_linear_quantized).
 pub fn linear_quantized<B: Backend>(
     x: FloatTensor<B>,
     weight: QuantizedTensor<B>,
@@ -103,25 +103,25 @@ pub fn linear_quantized<B: Backend>(
     primitive(reference::linear::<B>(tensor(x), dequantized(weight)))
 }
 
-/// Of [`LmOps::lm_linear_bwd_x`](crate::LmOps::lm_linear_bwd_x).
+/// The default body of [`LmOps::lm_linear_bwd_x`](crate::LmOps::lm_linear_bwd_x).
 pub fn linear_bwd_x<B: Backend>(weight: FloatTensor<B>, grad: FloatTensor<B>) -> FloatTensor<B> {
     default_body_runs();
     primitive(reference::linear_bwd_x::<B>(tensor(weight), tensor(grad)))
 }
 
-/// Of [`LmOps::lm_linear_bwd_weight`](crate::LmOps::lm_linear_bwd_weight).
+/// The default body of [`LmOps::lm_linear_bwd_weight`](crate::LmOps::lm_linear_bwd_weight).
 pub fn linear_bwd_weight<B: Backend>(x: FloatTensor<B>, grad: FloatTensor<B>) -> FloatTensor<B> {
     default_body_runs();
     primitive(reference::linear_bwd_weight::<B>(tensor(x), tensor(grad)))
 }
 
-/// Of [`LmOps::lm_embedding`](crate::LmOps::lm_embedding).
+/// The default body of [`LmOps::lm_embedding`](crate::LmOps::lm_embedding).
 pub fn embedding<B: Backend>(weight: FloatTensor<B>, ids: IntTensor<B>) -> FloatTensor<B> {
     default_body_runs();
     primitive(reference::embedding::<B>(tensor(weight), ints(ids)))
 }
 
-/// Of [`LmOps::lm_embedding_quantized`](crate::LmOps::lm_embedding_quantized).
+/// The default body of [`LmOps::lm_embedding_quantized`](crate::LmOps::lm_embedding_quantized).
 pub fn embedding_quantized<B: Backend>(
     weight: QuantizedTensor<B>,
     ids: IntTensor<B>,
@@ -131,7 +131,7 @@ pub fn embedding_quantized<B: Backend>(
     primitive(reference::embedding::<B>(weight, ints(ids)))
 }
 
-/// Of [`LmOps::lm_embedding_bwd`](crate::LmOps::lm_embedding_bwd).
+/// The default body of [`LmOps::lm_embedding_bwd`](crate::LmOps::lm_embedding_bwd).
 pub fn embedding_bwd<B: Backend>(
     ids: IntTensor<B>,
     vocab: usize,
@@ -145,7 +145,7 @@ pub fn embedding_bwd<B: Backend>(
     ))
 }
 
-/// Of [`LmOps::lm_attention`](crate::LmOps::lm_attention).
+/// The default body of [`LmOps::lm_attention`](crate::LmOps::lm_attention).
 pub fn attention<B: Backend>(
     qkv: [FloatTensor<B>; 3],
     bounds: &SeqBounds,
@@ -157,7 +157,7 @@ pub fn attention<B: Backend>(
     (primitive(out), primitive(lse))
 }
 
-/// Of [`LmOps::lm_attention_bwd`](crate::LmOps::lm_attention_bwd).
+/// The default body of [`LmOps::lm_attention_bwd`](crate::LmOps::lm_attention_bwd).
 pub fn attention_bwd<B: Backend>(
     qkv: [FloatTensor<B>; 3],
     out: FloatTensor<B>,
@@ -175,7 +175,7 @@ pub fn attention_bwd<B: Backend>(
     reference::attention_bwd::<B>(saved, bounds, scale, tensor(grad)).map(primitive)
 }
 
-/// Of [`LmOps::lm_linear_log_probs`](crate::LmOps::lm_linear_log_probs), which keeps no logits.
+/// The default body of [`LmOps::lm_linear_log_probs`](crate::LmOps::lm_linear_log_probs). It keeps no logits.
 pub fn linear_log_probs<B: Backend>(
     x: FloatTensor<B>,
     weight: FloatTensor<B>,
@@ -189,7 +189,8 @@ pub fn linear_log_probs<B: Backend>(
     ([log_probs, entropy], LogitsLeft { lse, logits: None })
 }
 
-/// Of [`LmOps::lm_linear_log_probs_bwd`](crate::LmOps::lm_linear_log_probs_bwd), which computes all logits again.
+/// The default body of [`LmOps::lm_linear_log_probs_bwd`](crate::LmOps::lm_linear_log_probs_bwd). It computes all
+/// logits again.
 pub fn linear_log_probs_bwd<B: Backend>(
     x: FloatTensor<B>,
     weight: FloatTensor<B>,
@@ -209,7 +210,7 @@ pub fn linear_log_probs_bwd<B: Backend>(
     reference::linear_log_probs_bwd::<B>(saved, temperature, grad.map(tensor), needs).map(primitive)
 }
 
-/// Of [`LmOps::lm_adamw`](crate::LmOps::lm_adamw).
+/// The default body of [`LmOps::lm_adamw`](crate::LmOps::lm_adamw).
 pub fn adamw<B: Backend>(
     param: FloatTensor<B>,
     grad: FloatTensor<B>,
@@ -222,7 +223,7 @@ pub fn adamw<B: Backend>(
     reference::adamw::<B>(tensor(param), tensor(grad), m, v, hp).map(primitive)
 }
 
-/// Of [`LmOps::lm_cached_attention`](crate::LmOps::lm_cached_attention).
+/// The default body of [`LmOps::lm_cached_attention`](crate::LmOps::lm_cached_attention).
 pub fn cached_attention<B: Backend>(
     qkv: [FloatTensor<B>; 3],
     cache: [FloatTensor<B>; 2],
@@ -235,7 +236,7 @@ pub fn cached_attention<B: Backend>(
     (primitive(out), cache.map(primitive))
 }
 
-/// Of [`LmOps::lm_copy_slot`](crate::LmOps::lm_copy_slot).
+/// The default body of [`LmOps::lm_copy_slot`](crate::LmOps::lm_copy_slot).
 pub fn copy_slot<B: Backend>(
     half: FloatTensor<B>,
     from: usize,
@@ -246,7 +247,7 @@ pub fn copy_slot<B: Backend>(
     primitive(reference::copy_slot::<B>(tensor(half), from, to, len))
 }
 
-/// Of [`LmOps::lm_sample`](crate::LmOps::lm_sample).
+/// The default body of [`LmOps::lm_sample`](crate::LmOps::lm_sample).
 pub fn sample<B: Backend>(
     logits: FloatTensor<B>,
     rows: &[SampleRow],

@@ -3,7 +3,8 @@
 //! Query heads that share a key-value head are computed together. A *pair* is a query and one of the heads of such a
 //! group: pair `p` of a sequence is head `p mod G` of its query `p / G`.
 
-use crate::{bounds::SeqBounds, types::CacheRow};
+use crate::bounds::{SeqBounds, Span};
+use crate::types::CacheRow;
 
 /// Pairs of a block of the kernels that go over keys, and keys of a block of the one that goes over pairs.
 pub(super) const ROWS: usize = 16;
@@ -22,7 +23,7 @@ pub(super) struct Segment {
 
 /// The segments of packed sequences.
 pub(super) fn packed(bounds: &SeqBounds) -> Vec<Segment> {
-    let segment = |span: crate::Span| Segment {
+    let segment = |span: Span| Segment {
         query: span.queries.start,
         queries: span.queries.len(),
         key: span.keys.start,
