@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Fault, FaultKind};
+use crate::fault::{Fault, FaultKind};
 
 /// An error of this crate: which file and line, what was expected, what was found.
 #[derive(Debug, thiserror::Error)]

@@ -14,8 +14,9 @@ use reqwest::header::{CONTENT_RANGE, ETAG, IF_RANGE, RANGE};
 use reqwest::{Client, Response, StatusCode};
 use sha2::{Digest, Sha256};
 
+use crate::catalogue::CatalogueFile;
+use crate::error::Error;
 use crate::files::rename;
-use crate::{CatalogueFile, Error};
 
 /// How a file is downloaded.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::Error;
+use crate::error::Error;
 
 /// Reads a text file and drops its byte order mark.
 pub(crate) fn read_text(path: &Path) -> Result<String, Error> {

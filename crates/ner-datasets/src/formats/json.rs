@@ -1,12 +1,15 @@
-//! The rows of a JSON file.
+//! The rows of a JSON file: its elements one after the other, each decoded in the file's format.
 
 use std::io::BufRead;
 
-use crate::fault::Recorder;
-use crate::format::{Draft, decode};
+use crate::error::Error;
+use crate::fault::FaultKind;
+use crate::format::Format;
+use crate::formats::codec::decode;
+use crate::formats::draft::Draft;
 use crate::json_rows::{JsonRows, Piece};
-use crate::notes::{note_encoding, note_length, note_mark, note_return};
-use crate::{Error, FaultKind, Format, Row};
+use crate::recorder::Recorder;
+use crate::row::Row;
 
 /// The rows of a JSON file.
 #[derive(Debug)]
@@ -25,7 +28,7 @@ impl<R: BufRead> JsonSource<R> {
         let rows = JsonRows::new(source, max_row_bytes);
         let rows = rows.map_err(Error::io(&recorder.path, "read"))?;
         if rows.has_mark() {
-            note_mark(recorder)?;
+            recorder.note_mark()?;
         }
         Ok(JsonSource { rows, format })
     }
@@ -47,13 +50,13 @@ impl<R: BufRead> JsonSource<R> {
             None => {
                 // Noted once a file, when all of it is known.
                 if let Some(line) = self.rows.carriage_return() {
-                    note_return(recorder, line)?;
+                    recorder.note_return(line)?;
                 }
                 return Ok(None);
             }
             Some(Piece::Element(bytes, line)) => decode_at(self.format, bytes, line, recorder)?,
             Some(Piece::TooLong(line, length)) => {
-                note_length(recorder, line, length)?;
+                recorder.note_length(line, length)?;
                 None
             }
             Some(Piece::Broken(line, expected, found)) => {
@@ -86,7 +89,7 @@ pub(crate) fn decode_at(
         }
         Err(fault) => {
             if std::str::from_utf8(bytes).is_err() {
-                note_encoding(recorder, line)?;
+                recorder.note_encoding(line)?;
             } else {
                 let line = line + fault.lines_below;
                 recorder.record(FaultKind::NotARow, line, format.expected(), || fault.found)?;

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{Draft, NotARow, parse};
 use crate::fault::excerpt;
+use crate::formats::draft::{Draft, NotARow, parse};
 
 #[derive(Deserialize)]
 struct Stored {

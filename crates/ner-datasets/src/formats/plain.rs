@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Draft, NotARow, parse};
+use crate::formats::draft::{Draft, NotARow, parse};
 use crate::row::{ByteSpan, Offsets, Row};
 
 #[derive(Deserialize)]

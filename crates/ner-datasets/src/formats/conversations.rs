@@ -7,8 +7,8 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Draft, NotARow, parse};
 use crate::fault::excerpt;
+use crate::formats::draft::{Draft, NotARow, parse};
 use crate::row::Row;
 
 const TEXT: &str = "Text: ";
@@ -102,7 +102,7 @@ fn labels(row: &Row) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Format;
+    use crate::format::Format;
 
     #[track_caller]
     fn check_error(row: &str, expected: &str) {

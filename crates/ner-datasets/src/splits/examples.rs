@@ -4,8 +4,10 @@ use std::path::Path;
 
 use ner_types::Example;
 
+use crate::error::Error;
 use crate::files::write_atomic;
-use crate::{Error, Format, ReadOptions};
+use crate::format::Format;
+use crate::reader::{ReadOptions, open};
 
 /// Reads a file of examples: Parquet if it is named `.parquet`, else a JSON array if its first character is `[`, else
 /// JSON lines.
@@ -26,7 +28,7 @@ pub fn read_examples(path: &Path) -> Result<Vec<Example>, Error> {
     } else {
         Format::NerCot
     };
-    let rows = crate::open(path, format, options)?;
+    let rows = open(path, format, options)?;
     rows.map(|row| row.map(|row| row.example)).collect()
 }
 

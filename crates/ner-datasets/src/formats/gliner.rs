@@ -4,9 +4,11 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Draft, NotARow, parse};
+use crate::error::Error;
+use crate::formats::draft::{Draft, NotARow, parse};
+use crate::recorder::Recorder;
 use crate::row::{ByteSpan, Row};
-use crate::words::{Splitter, word_range, words_for};
+use crate::words::{Splitter, whole_words, word_range, words_for};
 
 #[derive(Deserialize)]
 struct Stored {
@@ -63,6 +65,16 @@ fn join(words: &[String]) -> (String, Vec<ByteSpan>) {
         spans.push(start..sentence.len());
     }
     (sentence, spans)
+}
+
+/// Records the mentions that the format cannot hold, because they are not whole words. [`encode`] leaves them out.
+pub(crate) fn check(
+    row: &Row,
+    located: &[Option<ByteSpan>],
+    recorder: &mut Recorder,
+) -> Result<(), Error> {
+    let words = words_for(row, located, Splitter::Gliner);
+    whole_words(row, located, &words, recorder).map(drop)
 }
 
 pub(super) fn encode(

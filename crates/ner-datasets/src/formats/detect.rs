@@ -6,10 +6,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::Format;
-use crate::bio::detect_columns;
+use crate::error::Error;
+use crate::format::Format;
+use crate::formats::bio::{BioColumns, detect_columns};
 use crate::json_rows::{JsonRows, Piece};
-use crate::{BioColumns, Error};
 
 /// No first row is longer than this.
 const MAX_FIRST_ROW: usize = 1 << 26;

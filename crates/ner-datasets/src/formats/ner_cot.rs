@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use ner_types::Example;
 
-use super::{Draft, NotARow, parse};
+use crate::formats::draft::{Draft, NotARow, parse};
 use crate::row::Row;
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Draft, NotARow> {

@@ -4,13 +4,13 @@ use std::io::Read;
 
 use ner_types::{Entity, Example};
 
-use super::BioColumns;
-use crate::fault::{Recorder, excerpt};
+use crate::error::Error;
+use crate::fault::{FaultKind, excerpt};
+use crate::formats::bio::BioColumns;
 use crate::lines::{Line, Lines};
-use crate::notes::{note_encoding, note_length, note_mark, note_return};
-use crate::row::ByteSpan;
+use crate::recorder::Recorder;
+use crate::row::{ByteSpan, Row};
 use crate::tags::{Step, Tag};
-use crate::{Error, FaultKind, Row};
 
 /// The sentences of a BIO file.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl<R: Read> BioSource<R> {
         let lines = Lines::new(source, max_line_bytes);
         let lines = lines.map_err(Error::io(&recorder.path, "read"))?;
         if lines.has_mark() {
-            note_mark(recorder)?;
+            recorder.note_mark()?;
         }
         Ok(BioSource {
             lines,
@@ -69,18 +69,18 @@ impl<R: Read> BioSource<R> {
                 None => true,
                 Some(Line::Text(text, has_return)) => {
                     if has_return {
-                        note_return(recorder, number)?;
+                        recorder.note_return(number)?;
                     }
                     sentence.read_line(text, columns, number, recorder)?
                 }
                 Some(Line::NotUtf8) => {
                     sentence.is_faulty = true;
-                    note_encoding(recorder, number)?;
+                    recorder.note_encoding(number)?;
                     false
                 }
                 Some(Line::TooLong(length)) => {
                     sentence.is_faulty = true;
-                    note_length(recorder, number, length)?;
+                    recorder.note_length(number, length)?;
                     false
                 }
             };

@@ -19,10 +19,13 @@ use parquet::schema::parser::parse_message_type;
 
 use ner_types::Example;
 
-use crate::fault::Recorder;
-use crate::format::{Format, of_row};
-use crate::reader::decode_at;
-use crate::{Error, FaultKind, Row};
+use crate::error::Error;
+use crate::fault::FaultKind;
+use crate::format::Format;
+use crate::formats::detect::of_row;
+use crate::formats::json::decode_at;
+use crate::recorder::Recorder;
+use crate::row::Row;
 
 /// Rows of a row group.
 const GROUP: usize = 4096;
@@ -237,7 +240,9 @@ mod tests {
     use ner_types::Entity;
 
     use super::*;
-    use crate::{Policy, ReadOptions, open, write_rows};
+    use crate::fault::Policy;
+    use crate::reader::{ReadOptions, open};
+    use crate::writer::write_rows;
 
     #[test]
     fn rows_round_trip_over_several_groups() {

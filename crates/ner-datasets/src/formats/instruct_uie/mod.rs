@@ -1,15 +1,21 @@
-//! InstructUIE's rows, `{"sentence", "entities": [{"name", "type", "pos"}]}`, as in B2NERD.
+//! InstructUIE's rows, `{"sentence", "entities": [{"name", "type", "pos"}]}`, as in B2NERD, and the labels beside them.
 
 mod pos;
 
 use std::borrow::Cow;
 use std::io::{self, Write};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use self::pos::Pos;
-use super::{Draft, NotARow, parse};
+use crate::error::Error;
+use crate::formats::draft::{Draft, NotARow, parse};
+use crate::labels::read_labels;
 use crate::row::{ByteSpan, Offsets, Row};
+
+/// Name of the file beside the rows with the labels of the dataset.
+pub(crate) const LABELS: &str = "labels.json";
 
 #[derive(Deserialize)]
 struct Stored<'a> {
@@ -73,4 +79,10 @@ pub(super) fn encode(
             .collect(),
     };
     Ok(serde_json::to_writer(out, &written)?)
+}
+
+/// The labels of the dataset that a file belongs to, if a `labels.json` lies beside it.
+pub(crate) fn labels_beside(path: &Path) -> Result<Option<Vec<String>>, Error> {
+    let labels = path.with_file_name(LABELS);
+    labels.is_file().then(|| read_labels(&labels)).transpose()
 }

@@ -9,10 +9,13 @@ use std::path::{Path, PathBuf};
 
 use ner_types::Example;
 
-use crate::dataset::{guid_prefix, source_name};
-use crate::{Dataset, Error, Format, ReadOptions, Row, Split, read_labels};
-
-const LABELS: &str = "labels.json";
+use crate::error::Error;
+use crate::format::Format;
+use crate::formats::instruct_uie::LABELS;
+use crate::labels::read_labels;
+use crate::reader::{ReadOptions, open_as};
+use crate::row::Row;
+use crate::splits::dataset::{Dataset, Split, guid_prefix, source_name};
 
 /// Reads one split of the dataset in `dir`, which is named after the folder. The schema of every example is
 /// `labels.json`, as written.
@@ -30,7 +33,7 @@ pub fn read_split(dir: &Path, split: Split) -> Result<Dataset, Error> {
         ..ReadOptions::default()
     };
     // Labels outside the list stay, as written; `Example::normalized` drops their entities, where the paper does.
-    let rows = crate::reader::open_as(&split_path(dir, split), Format::InstructUie, options)?;
+    let rows = open_as(&split_path(dir, split), Format::InstructUie, options)?;
     let complete = |row: Result<Row, Error>| {
         let schema = labels.clone();
         row.map(|row| Example {
@@ -85,12 +88,6 @@ fn folders(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     paths.retain(|path| is_dataset(path));
     paths.sort_unstable();
     Ok(paths)
-}
-
-/// The labels of the dataset that a file belongs to, if a `labels.json` lies beside it.
-pub(crate) fn labels_beside(path: &Path) -> Result<Option<Vec<String>>, Error> {
-    let labels = path.with_file_name(LABELS);
-    labels.is_file().then(|| read_labels(&labels)).transpose()
 }
 
 #[cfg(test)]

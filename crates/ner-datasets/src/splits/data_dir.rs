@@ -4,9 +4,12 @@ use std::path::{Path, PathBuf};
 
 use ner_types::Example;
 
-use crate::bio::{detect_columns, labels, read_rows};
-use crate::dataset::guid;
-use crate::{BioColumns, Dataset, Error, Row, Split, instruct_uie};
+use crate::error::Error;
+use crate::formats::bio::{BioColumns, detect_columns};
+use crate::row::Row;
+use crate::splits::bio::{labels, read_rows};
+use crate::splits::dataset::{Dataset, Split, guid};
+use crate::splits::instruct_uie;
 
 /// The seven zero-shot sets of the paper, in the order of its Table 1.
 pub const BENCHMARK_SETS: [&str; 7] = [
