@@ -1,4 +1,4 @@
-//! Readers and writers of NER datasets, and the seeded synthetic corpus.
+//! Readers and writers of NER datasets.
 //!
 //! Every reader gives [`ner_types::Example`]s with sentence, schema and entities *as written*;
 //! [`ner_types::Example::normalized`] turns them into what the paper's loader sees. A fault is an [`Error`] that names
@@ -33,7 +33,6 @@ mod row;
 mod sample;
 mod splits;
 mod stats;
-pub mod synthetic;
 pub mod tags;
 mod throughput;
 mod words;

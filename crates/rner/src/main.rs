@@ -21,7 +21,6 @@ mod reproduce;
 mod run_dir;
 mod serve;
 mod stages;
-mod teacher;
 mod tensorboard;
 mod tiny;
 

@@ -42,9 +42,10 @@ pub(super) const TABLE: &[Row] = &[
     row("lm-generate", 2, &["lm-model", "lm-kernels"]),
     row("lm-train", 2, &["lm-model", "lm-kernels"]),
     row("lm-grpo", 3, &["lm-train", "lm-generate", "lm-model", "lm-kernels", "chat-client"]),
+    row("ner-toy", 3, &["ner-types", "ner-cot"]),
     row("rner", 4, &[
         "ner-types", "lm-kernels", "ner-datasets", "ner-score", "lm-model", "ner-rewards",
-        "ner-cot", "ner-eval", "lm-generate", "lm-train", "lm-grpo", "chat-client",
+        "ner-cot", "ner-eval", "ner-toy", "lm-generate", "lm-train", "lm-grpo", "chat-client",
     ]),
     Row { name: "xtask", layer: None, may_import: &[] },
 ];

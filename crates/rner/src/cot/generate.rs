@@ -8,12 +8,13 @@ use ner_cot::{
     Bill, Estimate, Funnel, Interval, Journal, Pipeline, Prices, Selection, Stop, StopCause,
     estimate, export_batch,
 };
+use ner_toy::teacher::gold;
 use tokio::runtime::Runtime;
 
 use super::args::GenerateArgs;
 use super::card;
 use super::job::{Job, source};
-use super::servers::{Servers, gold, journal};
+use super::servers::{Servers, journal};
 use crate::commands::{resolve, teacher_sets};
 use crate::interrupt::{self, Interrupted};
 use crate::progress::Progress;

@@ -15,7 +15,7 @@ use anyhow::Result;
 pub(crate) use args::{CotCommand, FlowArgs, MoneyArgs};
 pub(crate) use generate::{pass_on_interrupts, run_in_memory};
 pub(crate) use job::pipeline_config;
-pub(crate) use servers::{Servers, gold};
+pub(crate) use servers::Servers;
 
 /// Runs a command.
 pub(crate) fn run(command: CotCommand) -> Result<()> {

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use ner_cot::{ChatClient, Durability, Endpoint, JournalOptions, KeySource, Ledger, RunOptions};
-use ner_types::Example;
+use ner_toy::teacher::{self, GoldEntry, MistakeRates, RunningTeacher};
 use tokio::runtime::Runtime;
 
 use super::args::{FlowArgs, MoneyArgs};
 use crate::recipe::Cot;
-use crate::teacher::{self, GoldEntry, MistakeRates, RunningTeacher};
 
 /// Teacher and judge, ready to be asked.
 pub(crate) struct Servers {
@@ -123,21 +122,6 @@ fn origin(url: &str) -> &str {
     let start = url.find("://").map_or(0, |at| at + 3);
     let end = url[start..].find('/').map_or(url.len(), |at| start + at);
     &url[..end]
-}
-
-/// What the simulated teacher knows of each sentence.
-pub(crate) fn gold(source: &[Example]) -> HashMap<String, GoldEntry> {
-    source
-        .iter()
-        .map(|example| {
-            let example = example.normalized();
-            let entry = GoldEntry {
-                entities: example.entities,
-                reasoning: example.cot.unwrap_or_default(),
-            };
-            (example.sentence, entry)
-        })
-        .collect()
 }
 
 #[cfg(test)]

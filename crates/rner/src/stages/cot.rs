@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use ner_cot::{Funnel, Pipeline, Stop};
+use ner_toy::teacher::{self, MistakeRates, gold};
 use ner_types::Example;
 use tokio::runtime::Runtime;
 
 use crate::cot::{
-    FlowArgs, MoneyArgs, Servers, gold, pass_on_interrupts, pipeline_config, run_in_memory,
+    FlowArgs, MoneyArgs, Servers, pass_on_interrupts, pipeline_config, run_in_memory,
 };
 use crate::recipe::Cot;
-use crate::teacher::{self, MistakeRates};
 
 /// A CoT generation run.
 pub(crate) struct CotJob<'a> {

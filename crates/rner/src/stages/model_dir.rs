@@ -209,7 +209,7 @@ pub(crate) fn prompt_template(model: &Model, flag: Option<&Path>) -> Result<Prom
     }
     match model.prompt.as_str() {
         "paper" => Ok(PromptTemplate::paper()),
-        "tiny" => Ok(PromptTemplate::parse(crate::tiny::PROMPT)?),
+        "tiny" => Ok(PromptTemplate::parse(ner_toy::PROMPT)?),
         path => Ok(PromptTemplate::load(Path::new(path))?),
     }
 }

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use ner_datasets::synthetic::{Corpus, CorpusConfig};
-use ner_types::Example;
+use ner_toy::{Corpus, CorpusConfig};
 
 /// The corpus at the sizes of a recipe.
 pub(crate) struct TinyCorpus(pub(crate) Corpus);
@@ -19,23 +18,11 @@ impl TinyCorpus {
             eval_per_domain,
         }))
     }
-
-    /// The parts of the corpus by the names of their files.
-    fn parts(&self) -> Vec<(String, &[Example])> {
-        let mut parts = vec![
-            ("train.jsonl".to_owned(), self.0.train.as_slice()),
-            ("rl.jsonl".to_owned(), self.0.rl.as_slice()),
-        ];
-        for (name, examples) in &self.0.eval {
-            parts.push((format!("eval/{name}.jsonl"), examples.as_slice()));
-        }
-        parts
-    }
 }
 
 /// Writes the corpus as JSONL files and prints what it wrote.
 pub(crate) fn write_corpus(corpus: &TinyCorpus, dir: &Path) -> Result<()> {
-    for (file, examples) in corpus.parts() {
+    for (file, examples) in corpus.0.parts() {
         let path = dir.join(&file);
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)

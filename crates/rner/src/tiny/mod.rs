@@ -5,7 +5,3 @@ mod pretrain;
 
 pub(crate) use corpus::{TinyCorpus, write_corpus};
 pub(crate) use pretrain::{Pretrain, PretrainConfig};
-
-/// The prompt that the tiny model is trained and evaluated with: the paper's
-/// parts in few tokens.
-pub(crate) const PROMPT: &str = include_str!("../../../../fixtures/prompts/tiny.txt");

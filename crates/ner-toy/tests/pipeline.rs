@@ -1,4 +1,4 @@
-//! The simulated teacher and judge, alone and under the NER-CoT pipeline.
+//! The simulated teacher and judge under the NER-CoT pipeline, over HTTP.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -6,13 +6,10 @@ use std::path::Path;
 use ner_cot::{
     ChatClient, Endpoint, Error, Outcome, Pipeline, PipelineConfig, Sampling, Stop, write_dataset,
 };
-use ner_types::{Entity, Example};
-
-use super::gold::{concluded, is_about, steps};
-use super::prompt::{read_case, read_task};
-use super::{
+use ner_toy::teacher::{
     GoldEntry, JUDGE_MODEL, MistakeRates, RunningTeacher, TEACHER_MODEL, reasoning_from_gold, serve,
 };
+use ner_types::{Entity, Example};
 
 const NAMES: [&str; 6] = [
     "Ardela Voss",
@@ -240,46 +237,4 @@ fn rates_that_are_no_shares_are_refused() {
             "{bad}"
         );
     }
-}
-
-#[test]
-fn prompts_of_the_pipeline_are_understood() {
-    let prompts = ner_cot::Prompts::default();
-    let schema = ["city".to_string(), "a \"b\"".to_string()];
-    let sentence = "Sentence:\n Brel  sleeps\nAnswer:\nno";
-    let prompt = prompts.render_teacher(&schema, "Brel sleeps.");
-    let task = read_task(&prompt).expect("a task");
-    assert_eq!(
-        (task.schema.as_slice(), task.sentence),
-        (&schema[..], "Brel sleeps.")
-    );
-    let prompt = prompts.render_judge(&schema, sentence, "why\nAnswer:\nhm", "{}");
-    let case = read_case(&prompt).expect("a case");
-    assert_eq!((case.task.sentence, case.answer), (sentence, "{}"));
-    assert_eq!(case.reasoning, "why\nAnswer:\nhm");
-    assert!(read_task("hello").is_err());
-}
-
-#[test]
-fn reasoning_mentions_every_entity_in_order() {
-    let sentence = "Brel met \"Mo. Tan\" in Brel.";
-    let entities = [
-        Entity::new("Brel", "person"),
-        Entity::new("Mo. Tan", "person"),
-        Entity::new("Brel", "City"),
-        Entity::new("met", "verb"),
-    ];
-    let schema = ["person".into(), "city".into()];
-    let reasoning = reasoning_from_gold(sentence, &schema, &entities);
-    assert_eq!(
-        reasoning,
-        "\"Brel\" met Mo, so its type is person. \
-         Brel met \"Mo. Tan\", so its type is person. \
-         Tan in \"Brel\", so its type is city."
-    );
-    let steps = steps(&reasoning);
-    assert_eq!(steps.len(), 3);
-    assert!(is_about(steps[1], "Mo. Tan"));
-    assert_eq!(concluded(steps[2]), Some("city"));
-    assert!(!reasoning_from_gold(sentence, &[], &entities).is_empty());
 }

@@ -1,9 +1,10 @@
 //! Seeded mistakes: how often which one happens, and to what.
 
-use anyhow::{Result, ensure};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
 
 /// Shares of the teacher's answers with each mistake, and the judge's noise.
 ///
@@ -11,21 +12,21 @@ use serde::{Deserialize, Serialize};
 /// add up to more than 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct MistakeRates {
+pub struct MistakeRates {
     /// An entity is left out of reasoning and answer.
-    pub(crate) missed_entity: f64,
+    pub missed_entity: f64,
     /// An entity has another type of the schema, in reasoning and answer.
-    pub(crate) wrong_type: f64,
+    pub wrong_type: f64,
     /// The answer breaks off for want of tokens.
-    pub(crate) truncated: f64,
+    pub truncated: f64,
     /// The answer is not JSON.
-    pub(crate) malformed_json: f64,
+    pub malformed_json: f64,
     /// The answer says something else than the reasoning.
-    pub(crate) contradiction: f64,
+    pub contradiction: f64,
     /// The answer has an entity that is none.
-    pub(crate) hallucinated: f64,
+    pub hallucinated: f64,
     /// Share of the judge's scores that are on the wrong side of 9.
-    pub(crate) judge_noise: f64,
+    pub judge_noise: f64,
 }
 
 impl Default for MistakeRates {
@@ -45,8 +46,7 @@ impl Default for MistakeRates {
 
 impl MistakeRates {
     /// No mistakes at all.
-    #[cfg(test)]
-    pub(crate) fn none() -> Self {
+    pub fn none() -> Self {
         Self {
             missed_entity: 0.0,
             wrong_type: 0.0,
@@ -72,29 +72,23 @@ impl MistakeRates {
     /// Checks that the rates are shares.
     ///
     /// # Errors
+    ///
     /// If one is outside of 0 to 1, or they add up to more than 1.
-    pub(crate) fn check(&self) -> Result<()> {
-        let shares = self.shares();
-        let all = shares
-            .iter()
-            .map(|(_, share)| *share)
-            .chain([self.judge_noise]);
-        for share in all {
-            ensure!(
-                (0.0..=1.0).contains(&share),
-                "mistake rates: expected 0 to 1, found {share}"
-            );
+    pub fn check(&self) -> Result<(), Error> {
+        let shares = self.shares().map(|(_, share)| share);
+        let mut all = shares.into_iter().chain([self.judge_noise]);
+        if let Some(found) = all.find(|share| !(0.0..=1.0).contains(share)) {
+            return Err(Error::Rate { found });
         }
-        let sum: f64 = shares.iter().map(|(_, share)| share).sum();
-        ensure!(
-            sum <= 1.0 + 1e-9,
-            "mistake rates: expected a sum of at most 1, found {sum}"
-        );
+        let found: f64 = shares.iter().sum();
+        if found > 1.0 + 1e-9 {
+            return Err(Error::RateSum { found });
+        }
         Ok(())
     }
 
     /// Draws the mistake of one answer, if it is to have one.
-    pub(crate) fn draw(&self, rng: &mut ChaCha8Rng) -> Option<Mistake> {
+    pub(super) fn draw(&self, rng: &mut ChaCha8Rng) -> Option<Mistake> {
         let mut point: f64 = rng.random();
         self.shares().into_iter().find_map(|(mistake, share)| {
             point -= share;
@@ -105,7 +99,7 @@ impl MistakeRates {
 
 /// A kind of mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mistake {
+pub(super) enum Mistake {
     MissedEntity,
     WrongType,
     Truncated,
@@ -116,7 +110,7 @@ pub(crate) enum Mistake {
 
 /// The generator of one answer: the same seed, model, text and nonce give the
 /// same answer, in whichever order requests arrive.
-pub(crate) fn rng(seed: u64, model: &str, text: &str, nonce: u64) -> ChaCha8Rng {
+pub(super) fn rng(seed: u64, model: &str, text: &str, nonce: u64) -> ChaCha8Rng {
     let mut hasher = blake3::Hasher::new();
     hasher
         .update(&seed.to_le_bytes())
@@ -126,4 +120,21 @@ pub(crate) fn rng(seed: u64, model: &str, text: &str, nonce: u64) -> ChaCha8Rng 
         .update(&[0])
         .update(text.as_bytes());
     ChaCha8Rng::from_seed(*hasher.finalize().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_that_are_no_shares_are_refused() {
+        for bad in [-0.1, 0.9, f64::NAN] {
+            let rates = MistakeRates {
+                truncated: bad,
+                missed_entity: 0.5,
+                ..MistakeRates::none()
+            };
+            assert!(rates.check().is_err(), "{bad}");
+        }
+    }
 }

@@ -5,23 +5,23 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::gold::{
+use crate::teacher::gold::{
     GoldEntry, NOTHING, concluded, in_schema, is_about, reasoning_from_gold, step, steps,
 };
-use super::mistakes::{Mistake, MistakeRates};
-use super::prompt::Task;
+use crate::teacher::mistakes::{Mistake, MistakeRates};
+use crate::teacher::prompt::Task;
 
 /// What the server sends back.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Reply {
-    pub(crate) reasoning: String,
-    pub(crate) content: String,
+pub(super) struct Reply {
+    pub(super) reasoning: String,
+    pub(super) content: String,
     /// Whether the answer broke off for want of tokens.
-    pub(crate) truncated: bool,
+    pub(super) truncated: bool,
 }
 
 /// Annotates the sentence of `task` from its gold.
-pub(crate) fn teach(
+pub(super) fn teach(
     task: &Task<'_>,
     gold: &GoldEntry,
     rates: &MistakeRates,

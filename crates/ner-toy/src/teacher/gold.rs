@@ -1,29 +1,40 @@
 //! What the server knows: gold entities, and reasoning that leads to them.
 
-use ner_types::{Entity, normalize_label};
+use std::collections::HashMap;
+
+use ner_types::{Entity, Example, normalize_label};
 
 /// The reasoning about a sentence without entities.
-pub(crate) const NOTHING: &str = "No phrase of the sentence has one of the types asked for.";
+pub(super) const NOTHING: &str = "No phrase of the sentence has one of the types asked for.";
 
 /// The gold annotation of one sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct GoldEntry {
+pub struct GoldEntry {
     /// The entities in the order of the sentence.
-    pub(crate) entities: Vec<Entity>,
+    pub entities: Vec<Entity>,
     /// The reasoning that leads to them; may be empty, and is then written by
     /// [`reasoning_from_gold`].
-    pub(crate) reasoning: String,
+    pub reasoning: String,
+}
+
+/// What the teacher knows of each sentence: the annotation of the examples, normalised, and their reasoning.
+pub fn gold(examples: &[Example]) -> HashMap<String, GoldEntry> {
+    let entry = |example: &Example| {
+        let example = example.normalized();
+        let entry = GoldEntry {
+            entities: example.entities,
+            reasoning: example.cot.unwrap_or_default(),
+        };
+        (example.sentence, entry)
+    };
+    examples.iter().map(entry).collect()
 }
 
 /// Writes a simple chain of reasoning that mentions every entity in order, with
 /// the words beside it as its evidence.
 ///
 /// Entities whose label is not in the schema are left out.
-pub(crate) fn reasoning_from_gold(
-    sentence: &str,
-    schema: &[String],
-    entities: &[Entity],
-) -> String {
+pub fn reasoning_from_gold(sentence: &str, schema: &[String], entities: &[Entity]) -> String {
     let mut from = 0;
     let mut steps = Vec::with_capacity(entities.len());
     for entity in in_schema(schema, entities) {
@@ -43,7 +54,7 @@ pub(crate) fn reasoning_from_gold(
 }
 
 /// The entities that the schema asks for, labels normalised.
-pub(crate) fn in_schema(schema: &[String], entities: &[Entity]) -> Vec<Entity> {
+pub(super) fn in_schema(schema: &[String], entities: &[Entity]) -> Vec<Entity> {
     let labels: Vec<String> = schema.iter().map(|label| normalize_label(label)).collect();
     entities
         .iter()
@@ -53,7 +64,7 @@ pub(crate) fn in_schema(schema: &[String], entities: &[Entity]) -> Vec<Entity> {
 }
 
 /// One sentence of reasoning: the mention in its surroundings, and its type.
-pub(crate) fn step(text: &str, label: &str, why: Option<&str>) -> String {
+pub(super) fn step(text: &str, label: &str, why: Option<&str>) -> String {
     let quoted = format!("\"{text}\"");
     let shown = why.map_or_else(|| quoted.clone(), |why| why.replace(MENTION, &quoted));
     format!("{shown}, so its type is {label}.")
@@ -84,7 +95,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 
 /// The steps of a chain, one per line or sentence; full stops inside of
 /// quotations do not end a step.
-pub(crate) fn steps(reasoning: &str) -> Vec<&str> {
+pub(super) fn steps(reasoning: &str) -> Vec<&str> {
     let (mut start, mut quoted, mut ended) = (0, false, false);
     let mut steps = Vec::new();
     for (at, c) in reasoning.char_indices() {
@@ -101,14 +112,43 @@ pub(crate) fn steps(reasoning: &str) -> Vec<&str> {
 }
 
 /// Whether a step is about `text`, that is, quotes it before anything else.
-pub(crate) fn is_about(step: &str, text: &str) -> bool {
+pub(super) fn is_about(step: &str, text: &str) -> bool {
     let quoted = step.split_once('"').map(|(_, quoted)| quoted);
     let rest = quoted.and_then(|quoted| quoted.strip_prefix(text));
     rest.is_some_and(|rest| rest.starts_with('"'))
 }
 
 /// The type that a step arrives at.
-pub(crate) fn concluded(step: &str) -> Option<&str> {
+pub(super) fn concluded(step: &str) -> Option<&str> {
     let (_, label) = step.rsplit_once("its type is ")?;
     Some(label.trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasoning_mentions_every_entity_in_order() {
+        let sentence = "Brel met \"Mo. Tan\" in Brel.";
+        let entities = [
+            Entity::new("Brel", "person"),
+            Entity::new("Mo. Tan", "person"),
+            Entity::new("Brel", "City"),
+            Entity::new("met", "verb"),
+        ];
+        let schema = ["person".into(), "city".into()];
+        let reasoning = reasoning_from_gold(sentence, &schema, &entities);
+        assert_eq!(
+            reasoning,
+            "\"Brel\" met Mo, so its type is person. \
+         Brel met \"Mo. Tan\", so its type is person. \
+         Tan in \"Brel\", so its type is city."
+        );
+        let steps = steps(&reasoning);
+        assert_eq!(steps.len(), 3);
+        assert!(is_about(steps[1], "Mo. Tan"));
+        assert_eq!(concluded(steps[2]), Some("city"));
+        assert!(!reasoning_from_gold(sentence, &[], &entities).is_empty());
+    }
 }

@@ -7,26 +7,26 @@
 
 /// The parts of a teacher's prompt.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Task<'a> {
+pub(super) struct Task<'a> {
     /// The entity types asked for.
-    pub(crate) schema: Vec<String>,
+    pub(super) schema: Vec<String>,
     /// The sentence.
-    pub(crate) sentence: &'a str,
+    pub(super) sentence: &'a str,
 }
 
 /// The parts of a judge's prompt.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Case<'a> {
+pub(super) struct Case<'a> {
     /// What the annotator was asked.
-    pub(crate) task: Task<'a>,
+    pub(super) task: Task<'a>,
     /// The annotator's reasoning.
-    pub(crate) reasoning: &'a str,
+    pub(super) reasoning: &'a str,
     /// The annotator's answer.
-    pub(crate) answer: &'a str,
+    pub(super) answer: &'a str,
 }
 
 /// Reads a teacher's prompt; the error says what is missing.
-pub(crate) fn read_task(prompt: &str) -> Result<Task<'_>, String> {
+pub(super) fn read_task(prompt: &str) -> Result<Task<'_>, String> {
     let (_, sentence) = prompt
         .rsplit_once("\nSentence:\n")
         .ok_or_else(|| missing("Sentence:"))?;
@@ -38,7 +38,7 @@ pub(crate) fn read_task(prompt: &str) -> Result<Task<'_>, String> {
 }
 
 /// Reads a judge's prompt; the error says what is missing.
-pub(crate) fn read_case(prompt: &str) -> Result<Case<'_>, String> {
+pub(super) fn read_case(prompt: &str) -> Result<Case<'_>, String> {
     let (_, rest) = prompt
         .split_once("\nSentence:\n")
         .ok_or_else(|| missing("Sentence:"))?;
@@ -71,4 +71,27 @@ fn read_schema(prompt: &str) -> Result<Vec<String>, String> {
 
 fn missing(heading: &str) -> String {
     format!("expected a line {heading:?} in the prompt")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prompts_of_the_pipeline_are_understood() {
+        let prompts = ner_cot::Prompts::default();
+        let schema = ["city".to_string(), "a \"b\"".to_string()];
+        let sentence = "Sentence:\n Brel  sleeps\nAnswer:\nno";
+        let prompt = prompts.render_teacher(&schema, "Brel sleeps.");
+        let task = read_task(&prompt).expect("a task");
+        assert_eq!(
+            (task.schema.as_slice(), task.sentence),
+            (&schema[..], "Brel sleeps.")
+        );
+        let prompt = prompts.render_judge(&schema, sentence, "why\nAnswer:\nhm", "{}");
+        let case = read_case(&prompt).expect("a case");
+        assert_eq!((case.task.sentence, case.answer), (sentence, "{}"));
+        assert_eq!(case.reasoning, "why\nAnswer:\nhm");
+        assert!(read_task("hello").is_err());
+    }
 }

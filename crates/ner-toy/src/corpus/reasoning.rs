@@ -1,13 +1,13 @@
 //! The reasoning that leads from a sentence to its entities.
 
-use super::grammar::{Draft, Evidence, Mention};
+use crate::corpus::grammar::{Draft, Evidence, Mention};
 
 /// One sentence of reasoning per mention, in order of appearance.
 ///
 /// `labels` gives the schema's label for each type of the domain, or `None` if
 /// the schema does not ask for the type; `fallback` gives the label to name
 /// then.
-pub(super) fn reasoning(draft: &Draft, labels: &[Option<String>], fallback: &[&str]) -> String {
+pub(crate) fn reasoning(draft: &Draft, labels: &[Option<String>], fallback: &[&str]) -> String {
     let steps: Vec<String> = surroundings(draft)
         .into_iter()
         .zip(&draft.mentions)
@@ -23,7 +23,7 @@ pub(super) fn reasoning(draft: &Draft, labels: &[Option<String>], fallback: &[&s
 }
 
 /// Each mention in its surroundings, in order of appearance.
-pub(super) fn surroundings(draft: &Draft) -> Vec<String> {
+pub(crate) fn surroundings(draft: &Draft) -> Vec<String> {
     let mut from = 0;
     draft
         .mentions

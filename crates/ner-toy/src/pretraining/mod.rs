@@ -27,21 +27,20 @@
 //! passages and what these say of their names, among near-synonyms, as keys of
 //! lists that are rewritten and in facts that are recalled.
 
+mod exercises;
+mod language;
+mod lists;
+
 use std::collections::BTreeSet;
 
 use rand::Rng;
 use rand::SeedableRng;
-use rand::seq::{IndexedRandom, SliceRandom};
 use rand_chacha::ChaCha8Rng;
-use serde_json::{Map, Value};
 
-use super::domain::{Domain, DomainSplit, EntityType, NameKind, domains, lexicon};
-use super::general::ordinary_words;
-use super::grammar::{Draft, article, general_sentence, sentence};
-use super::names::{Pool, capitalize, name};
-use super::renamed;
-
-mod exercises;
+use crate::corpus::domain::{Domain, DomainSplit, domains, lexicon, renamed};
+use crate::corpus::general::ordinary_words;
+use crate::corpus::grammar::{Draft, general_sentence, sentence};
+use crate::corpus::names::Pool;
 
 /// Shares of passages, in percent, whose types are coined or rare words.
 const PASSAGES: [u32; 2] = [25, 20];
@@ -143,227 +142,6 @@ impl Documents {
         }
         sentence(domain, &domain.shapes, Pool::Pretraining, &mut self.rng)
     }
-
-    fn restated_passage(&mut self) -> Document {
-        let (domain, drafts) = self.passage(false);
-        let mut text = join(&drafts);
-        for mention in drafts.iter().flat_map(|draft| &draft.mentions) {
-            if self.rng.random_bool(0.75) {
-                let word = self.cue(&domain.types[mention.kind]);
-                text.push(' ');
-                text.push_str(&self.restatement(&mention.text, &word));
-            }
-        }
-        Document::Plain(text)
-    }
-
-    fn cue(&mut self, kind: &EntityType) -> String {
-        if self.rng.random_bool(0.5) {
-            return kind.label.clone();
-        }
-        kind.cues
-            .choose(&mut self.rng)
-            .unwrap_or(&kind.label)
-            .clone()
-    }
-
-    fn restatement(&mut self, text: &str, word: &str) -> String {
-        match self.rng.random_range(0..4) {
-            0 => format!("\"{text}\" is {} {word}.", article(word)),
-            1 => format!("The {word} is called \"{text}\"."),
-            2 => format!("\"{text}\": {word}."),
-            _ => format!("{text} is {} {word}.", article(word)),
-        }
-    }
-
-    fn question(&mut self) -> Document {
-        let (domain, drafts) = self.passage(true);
-        let draft = &drafts[0];
-        let asked = self.rng.random_range(0..domain.types.len());
-        let word = self.cue(&domain.types[asked]);
-        let names: Vec<String> = draft
-            .mentions
-            .iter()
-            .filter(|mention| mention.kind == asked)
-            .map(|mention| format!("\"{}\"", mention.text))
-            .collect();
-        let answer = if names.is_empty() {
-            "none".into()
-        } else {
-            names.join(", ")
-        };
-        Document::Turn {
-            user: format!("{}\nWhich {word} does the text name?", draft.text),
-            assistant: answer,
-        }
-    }
-
-    fn synonyms(&mut self) -> Document {
-        let mut lines = Vec::new();
-        for _ in 0..self.rng.random_range(3..7) {
-            let words = self.near_synonyms();
-            let label = &words[0];
-            let other = words[1..].choose(&mut self.rng).unwrap_or(label);
-            lines.push(match self.rng.random_range(0..4) {
-                0 => format!(
-                    "{} {other} is a kind of {label}.",
-                    capitalize(article(other))
-                ),
-                1 => format!("Another word for {label} is {other}."),
-                2 => format!(
-                    "{} {label} may be called {} {other}.",
-                    capitalize(article(label)),
-                    article(other)
-                ),
-                _ => format!("{label}: {}.", words.join(", ")),
-            });
-        }
-        Document::Plain(lines.join("\n"))
-    }
-
-    /// A label of any domain, or a rare one, with its near-synonyms.
-    fn near_synonyms(&mut self) -> Vec<String> {
-        if self.rng.random_bool(0.5) {
-            return lexicon()[self.rng.random_range(0..lexicon().len())].clone();
-        }
-        let domain = &self.domains[self.rng.random_range(0..self.domains.len())];
-        domain.types[self.rng.random_range(0..domain.types.len())]
-            .cues
-            .clone()
-    }
-
-    /// Any name of any kind.
-    fn any_name(&mut self) -> String {
-        const KINDS: [NameKind; 6] = [
-            NameKind::Person,
-            NameKind::Place,
-            NameKind::Org,
-            NameKind::Title,
-            NameKind::Code,
-            NameKind::Word,
-        ];
-        let kind = KINDS[self.rng.random_range(0..KINDS.len())];
-        let text = name(kind, Pool::Pretraining, &mut self.rng);
-        if self.rng.random_bool(0.25) {
-            text.to_lowercase()
-        } else {
-            text
-        }
-    }
-
-    /// A key for JSON: a word for a type of any domain or a rare one, or a coined word.
-    fn any_key(&mut self) -> String {
-        if self.rng.random_bool(0.3) {
-            return self.coined_kind();
-        }
-        let words = self.near_synonyms();
-        words.choose(&mut self.rng).unwrap_or(&words[0]).clone()
-    }
-
-    /// Labelled lists, to be rewritten as JSON.
-    fn lists_to_json(&mut self) -> Document {
-        let mut groups = Map::new();
-        let mut lines = Vec::new();
-        for _ in 0..self.rng.random_range(1..5) {
-            let key = self.any_key();
-            let n = self.rng.random_range(1..4);
-            let names: Vec<String> = (0..n).map(|_| self.any_name()).collect();
-            if groups.contains_key(&key) {
-                continue;
-            }
-            lines.push(format!("{key}: {}", names.join(", ")));
-            groups.insert(key, Value::from(names));
-        }
-        let top = ["entities", "items", "names"][self.rng.random_range(0..3)];
-        Document::Turn {
-            user: format!(
-                "Write these lists as JSON under \"{top}\".\n{}",
-                lines.join("\n")
-            ),
-            assistant: json(top, groups),
-        }
-    }
-
-    /// Statements of what each name is, to be grouped by kind. Kinds are coined
-    /// or of training domains.
-    fn group_by_kind(&mut self) -> Document {
-        let n = self.rng.random_range(1..4);
-        let kinds: Vec<String> = (0..n).map(|_| self.other_kind()).collect();
-        let mut groups = Map::new();
-        let mut lines = Vec::new();
-        for _ in 0..self.rng.random_range(1..6) {
-            let kind = kinds[self.rng.random_range(0..kinds.len())].clone();
-            let text = self.any_name();
-            lines.push(self.restatement(&text, &kind));
-            let group = groups
-                .entry(kind)
-                .or_insert_with(|| Value::Array(Vec::new()));
-            if let Value::Array(texts) = group {
-                texts.push(Value::from(text));
-            }
-        }
-        Document::Turn {
-            user: format!("{}\nGroup the names by kind in JSON.", lines.join(" ")),
-            assistant: json("entities", groups),
-        }
-    }
-
-    fn coined_kind(&mut self) -> String {
-        name(NameKind::Word, Pool::Pretraining, &mut self.rng).to_lowercase()
-    }
-
-    /// A word for a type that is not of the evaluation.
-    fn other_kind(&mut self) -> String {
-        let words = match self.rng.random_range(0..3) {
-            0 => return self.coined_kind(),
-            1 => lexicon()[self.rng.random_range(0..lexicon().len())].clone(),
-            _ => {
-                let domain = &self.training[self.rng.random_range(0..self.training.len())];
-                domain.types[self.rng.random_range(0..domain.types.len())]
-                    .cues
-                    .clone()
-            }
-        };
-        words.choose(&mut self.rng).unwrap_or(&words[0]).clone()
-    }
-
-    fn copying(&mut self) -> Document {
-        let n = self.rng.random_range(2..6);
-        let mut names: Vec<String> = (0..n).map(|_| self.any_name()).collect();
-        let given = names.join("; ");
-        let (task, answer) = match self.rng.random_range(0..3) {
-            0 => ("Repeat the list.", given.clone()),
-            1 => {
-                names.reverse();
-                ("Reverse the list.", names.join("; "))
-            }
-            _ => {
-                let quoted: Vec<String> = names.iter().map(|n| format!("\"{n}\"")).collect();
-                ("Quote each name.", quoted.join(", "))
-            }
-        };
-        Document::Turn {
-            user: format!("{task}\n{given}"),
-            assistant: answer,
-        }
-    }
-
-    /// A list of introduced names and the question what one of them is.
-    fn recall(&mut self) -> Document {
-        let n = self.rng.random_range(2..5);
-        let mut facts: Vec<(String, String)> =
-            (0..n).map(|_| (self.any_name(), self.any_key())).collect();
-        let lines: Vec<String> = facts
-            .iter()
-            .map(|(name, kind)| format!("The {kind} {name}."))
-            .collect();
-        facts.shuffle(&mut self.rng);
-        let (name, kind) = &facts[0];
-        Document::Turn {
-            user: format!("{}\nWhat is {name}?", lines.join(" ")),
-            assistant: format!("{kind} \"{name}\""),
-        }
-    }
 }
 
 impl Iterator for Documents {
@@ -384,17 +162,6 @@ impl Iterator for Documents {
             _ => self.recall(),
         })
     }
-}
-
-fn join(drafts: &[Draft]) -> String {
-    let texts: Vec<&str> = drafts.iter().map(|draft| draft.text.as_str()).collect();
-    texts.join(" ")
-}
-
-fn json(top: &str, groups: Map<String, Value>) -> String {
-    let mut object = Map::new();
-    object.insert(top.into(), Value::Object(groups));
-    format!("{:#}", Value::Object(object))
 }
 
 #[cfg(test)]

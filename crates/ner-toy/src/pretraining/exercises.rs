@@ -4,12 +4,12 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 use serde_json::{Map, Value};
 
-use super::{Document, Documents, json};
-use crate::synthetic::domain::Domain;
-use crate::synthetic::grammar::{Draft, article};
-use crate::synthetic::names::Pool;
-use crate::synthetic::reasoning::surroundings;
-use crate::synthetic::renamed;
+use crate::corpus::domain::{Domain, renamed};
+use crate::corpus::grammar::{Draft, article};
+use crate::corpus::names::Pool;
+use crate::corpus::reasoning::surroundings;
+use crate::pretraining::lists::json;
+use crate::pretraining::{Document, Documents};
 
 /// Shares of exercises, in percent, whose kinds are coined or rare words.
 const SHARES: [u32; 2] = [35, 35];
@@ -106,9 +106,10 @@ impl Documents {
             kinds.push(self.other_kind());
         }
         kinds.sort_unstable();
-        let list = match self.rng.random_bool(0.5) {
-            true => kinds.join(", "),
-            false => Value::from(kinds).to_string(),
+        let list = if self.rng.random_bool(0.5) {
+            kinds.join(", ")
+        } else {
+            Value::from(kinds).to_string()
         };
         let wording = pick(
             match form {
@@ -118,9 +119,10 @@ impl Documents {
             },
             self,
         );
-        match self.rng.random_bool(0.5) {
-            true => format!("{wording}: {list}.\n{text}"),
-            false => format!("{text}\n{wording}: {list}"),
+        if self.rng.random_bool(0.5) {
+            format!("{wording}: {list}.\n{text}")
+        } else {
+            format!("{text}\n{wording}: {list}")
         }
     }
 

@@ -1,23 +1,19 @@
-//! A synthetic corpus for zero-shot named entity recognition at toy size.
+//! The annotated sentences: domains for training and others for evaluation, generated from a seed.
 //!
-//! Twelve training domains and seven evaluation domains in the manner of
-//! CrossNER and MIT Movie/Restaurant, generated from a seed. Names come from
-//! three disjoint pools (the base model's text, training, evaluation), labels
-//! and cue words of the evaluation domains occur in no training domain, and the
-//! evaluation uses sentence shapes that occur nowhere else. So an evaluation is
-//! zero-shot in the paper's sense: types, names and shapes that fine-tuning
-//! never saw. What the base model has read of them is plain text: see
-//! [`pretraining`].
+//! Twelve training domains and seven evaluation domains in the manner of CrossNER and MIT Movie/Restaurant. Names come
+//! from three disjoint pools (the base model's text, training, evaluation), labels and cue words of the evaluation
+//! domains occur in no training domain, and the evaluation uses sentence shapes that occur nowhere else. So an
+//! evaluation is zero-shot in the paper's sense: types, names and shapes that fine-tuning never saw. What the base model
+//! has read of them is plain text: see [`crate::pretraining`].
 
-mod domain;
-mod general;
-mod grammar;
-mod names;
-pub mod pretraining;
-mod reasoning;
+pub(crate) mod domain;
+pub(crate) mod general;
+pub(crate) mod grammar;
+pub(crate) mod names;
+pub(crate) mod reasoning;
 
-pub use domain::{Domain, DomainSplit, EntityType, NameKind, Style, domains};
-pub use names::Pool;
+pub use domain::{Domain, DomainSplit, EntityType, Style, domains};
+pub use names::{NameKind, Pool};
 
 use ner_types::{Entity, Example};
 use rand::seq::{IndexedRandom, SliceRandom};
@@ -25,7 +21,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use grammar::Draft;
+use crate::corpus::domain::renamed;
+use crate::corpus::grammar::Draft;
 
 /// Shares of training sentences, in percent, whose types are coined words or
 /// rare ones; the rest have the types of their domain.
@@ -84,6 +81,16 @@ impl Corpus {
                 .collect(),
         }
     }
+
+    /// The parts by the names that their files are given: `train.jsonl`, `rl.jsonl`, `eval/<domain>.jsonl`.
+    pub fn parts(&self) -> impl Iterator<Item = (String, &[Example])> {
+        let training = [("train.jsonl", &self.train), ("rl.jsonl", &self.rl)];
+        let training = training.map(|(name, examples)| (name.to_owned(), examples.as_slice()));
+        let eval = self.eval.iter();
+        training
+            .into_iter()
+            .chain(eval.map(|(name, examples)| (format!("eval/{name}.jsonl"), examples.as_slice())))
+    }
 }
 
 /// Independent streams of one seed, so that asking for more training sentences
@@ -103,9 +110,10 @@ fn training_examples(
     (0..n)
         .filter_map(|i| {
             let domain = renamed(domains.choose(rng)?, [COINED, RARE], Pool::Training, rng);
-            let draft = match rng.random_ratio(GENERAL, 100) {
-                true => grammar::general_sentence(&domain, Pool::Training, rng),
-                false => grammar::sentence(&domain, &domain.shapes, Pool::Training, rng),
+            let draft = if rng.random_ratio(GENERAL, 100) {
+                grammar::general_sentence(&domain, Pool::Training, rng)
+            } else {
+                grammar::sentence(&domain, &domain.shapes, Pool::Training, rng)
             };
             let (labels, extra) = sample_schema(&domain, domains, &draft, rng);
             Some(annotate(
@@ -117,16 +125,6 @@ fn training_examples(
             ))
         })
         .collect()
-}
-
-/// The domain with coined types, with rare types or with its own; the first two
-/// by their shares in percent.
-fn renamed(domain: &Domain, [coined, rare]: [u32; 2], pool: Pool, rng: &mut ChaCha8Rng) -> Domain {
-    match rng.random_range(0..100) {
-        draw if draw < coined => domain.coin(pool, rng),
-        draw if draw < coined + rare => domain.relabel(rng),
-        _ => domain.clone(),
-    }
 }
 
 fn evaluation_examples(domain: &Domain, n: usize, rng: &mut ChaCha8Rng) -> Vec<Example> {

@@ -6,18 +6,18 @@ use ner_types::{Entity, normalize_label};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::gold::{GoldEntry, concluded, in_schema, is_about, steps};
-use super::prompt::Case;
+use crate::teacher::gold::{GoldEntry, concluded, in_schema, is_about, steps};
+use crate::teacher::prompt::Case;
 
 /// A score from 0 to 10 and what it rests on.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Verdict {
-    pub(crate) score: u8,
-    pub(crate) reason: String,
+pub(super) struct Verdict {
+    pub(super) score: u8,
+    pub(super) reason: String,
 }
 
 /// Judges one case; `noise` is the share of scores on the wrong side of 9.
-pub(crate) fn judge(
+pub(super) fn judge(
     case: &Case<'_>,
     gold: &GoldEntry,
     noise: f64,

@@ -3,8 +3,25 @@
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
+use serde::Deserialize;
 
-use super::domain::NameKind;
+/// How the names of a type are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NameKind {
+    /// First and last name.
+    Person,
+    /// A place, with or without a word such as `Port`.
+    Place,
+    /// An organisation, with or without a word such as `Works`.
+    Org,
+    /// A title made of ordinary words.
+    Title,
+    /// A coined technical name, possibly with a number.
+    Code,
+    /// One coined word.
+    Word,
+}
 
 /// Where a name may be used. The pools are disjoint by construction: a stem or
 /// a title belongs to the pool that its hash selects.
@@ -60,7 +77,7 @@ const NOUNS: &[&str] = &[
 ];
 
 /// A name of one kind from one pool.
-pub(super) fn name(kind: NameKind, pool: Pool, rng: &mut ChaCha8Rng) -> String {
+pub(crate) fn name(kind: NameKind, pool: Pool, rng: &mut ChaCha8Rng) -> String {
     match kind {
         NameKind::Person => format!("{} {}", stem(pool, rng), stem(pool, rng)),
         NameKind::Place => place(pool, rng),
@@ -135,7 +152,7 @@ fn pick<'a>(words: &[&'a str], rng: &mut ChaCha8Rng) -> &'a str {
 }
 
 /// Upper-cases the first letter.
-pub(super) fn capitalize(word: &str) -> String {
+pub(crate) fn capitalize(word: &str) -> String {
     let mut chars = word.chars();
     chars.next().map_or_else(String::new, |first| {
         first.to_uppercase().chain(chars).collect()

@@ -12,7 +12,7 @@ use rand::seq::{IndexedRandom, index};
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
-use super::domain::{Domain, Style, domains};
+use crate::corpus::domain::{Domain, Style, domains};
 
 const LISTS: &str = include_str!("phrases.toml");
 
@@ -47,7 +47,7 @@ fn phrases() -> &'static Phrases {
 
 /// A shape for some types of the domain, in the domain's style. It is none of the shapes
 /// that are held out for the evaluation.
-pub(super) fn shape(domain: &Domain, rng: &mut ChaCha8Rng) -> String {
+pub(crate) fn shape(domain: &Domain, rng: &mut ChaCha8Rng) -> String {
     loop {
         let mut words = Words::new(domain, rng);
         let shape = match domain.style {
@@ -79,7 +79,7 @@ fn skeleton(shape: &str) -> String {
 }
 
 /// Every word of the lists, with repetitions.
-pub(super) fn ordinary_words() -> Vec<String> {
+pub(crate) fn ordinary_words() -> Vec<String> {
     let lists: BTreeMap<String, Vec<String>> =
         toml::from_str(LISTS).expect("the compiled-in phrases.toml is valid, as a test checks");
     let entries = lists.into_values().flatten();
@@ -316,7 +316,7 @@ mod tests {
     use rand::SeedableRng;
 
     use super::*;
-    use crate::synthetic::domain::DomainSplit;
+    use crate::corpus::domain::DomainSplit;
 
     #[test]
     fn verbs_have_two_forms() {

@@ -4,9 +4,9 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::domain::{Domain, EntityType, Style};
-use super::general;
-use super::names::{Pool, capitalize, name};
+use crate::corpus::domain::{Domain, EntityType, Style};
+use crate::corpus::general;
+use crate::corpus::names::{Pool, capitalize, name};
 
 const OPENINGS: &[&str] = &[
     "last year, ",
@@ -37,7 +37,7 @@ const JOINTS: &[&str] = &[", and ", " while ", ", but "];
 
 /// Why a mention has its type, as the sentence shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Evidence {
+pub(crate) enum Evidence {
     /// The name follows a cue word.
     Cue(String),
     /// An apposition calls the name by a cue word: `a famous carrier`.
@@ -50,26 +50,26 @@ pub(super) enum Evidence {
 
 /// A name in a sentence under construction.
 #[derive(Clone, Debug)]
-pub(super) struct Mention {
+pub(crate) struct Mention {
     /// The name as it stands in the sentence.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// Index of its type in [`Domain::types`].
-    pub(super) kind: usize,
+    pub(crate) kind: usize,
     /// Why it has this type.
-    pub(super) evidence: Evidence,
+    pub(crate) evidence: Evidence,
 }
 
 /// A sentence with its mentions in order.
 #[derive(Clone, Debug)]
-pub(super) struct Draft {
+pub(crate) struct Draft {
     /// The sentence.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// The mentions, in order of appearance.
-    pub(super) mentions: Vec<Mention>,
+    pub(crate) mentions: Vec<Mention>,
 }
 
 /// One sentence of a domain, made of one shape or of two short ones.
-pub(super) fn sentence(
+pub(crate) fn sentence(
     domain: &Domain,
     shapes: &[String],
     pool: Pool,
@@ -97,12 +97,13 @@ const QUERIES: u32 = 35;
 
 /// One sentence about types of a domain in general shapes, in either style. Words
 /// that introduce a name are the only sign of its type.
-pub(super) fn general_sentence(domain: &Domain, pool: Pool, rng: &mut ChaCha8Rng) -> Draft {
+pub(crate) fn general_sentence(domain: &Domain, pool: Pool, rng: &mut ChaCha8Rng) -> Draft {
     let mut domain = domain.clone();
     domain.renamed = true;
-    domain.style = match rng.random_ratio(QUERIES, 100) {
-        true => Style::Query,
-        false => Style::Prose,
+    domain.style = if rng.random_ratio(QUERIES, 100) {
+        Style::Query
+    } else {
+        Style::Prose
     };
     let shapes = [general::shape(&domain, rng), general::shape(&domain, rng)];
     sentence(&domain, &shapes, pool, rng)
@@ -133,7 +134,7 @@ fn plural(word: &str) -> String {
 }
 
 /// `a` or `an`.
-pub(super) fn article(word: &str) -> &'static str {
+pub(crate) fn article(word: &str) -> &'static str {
     match word.chars().next() {
         Some('a' | 'e' | 'i' | 'o' | 'u') => "an",
         _ => "a",
@@ -269,7 +270,7 @@ mod tests {
     use rand::SeedableRng;
 
     use super::*;
-    use crate::synthetic::domain::domains;
+    use crate::corpus::domain::domains;
 
     #[test]
     fn mentions_stand_in_the_sentence_in_order() {

@@ -2,11 +2,12 @@
 
 use std::sync::LazyLock;
 
+use rand::Rng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
-use super::names::{Pool, name};
+use crate::corpus::names::{NameKind, Pool, name};
 
 /// Whether a domain is used for training or for evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -26,24 +27,6 @@ pub enum Style {
     Prose,
     /// A lower-case query, in the manner of MIT Movie and Restaurant.
     Query,
-}
-
-/// How the names of a type are made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NameKind {
-    /// First and last name.
-    Person,
-    /// A place, with or without a word such as `Port`.
-    Place,
-    /// An organisation, with or without a word such as `Works`.
-    Org,
-    /// A title made of ordinary words.
-    Title,
-    /// A coined technical name, possibly with a number.
-    Code,
-    /// One coined word.
-    Word,
 }
 
 /// An entity type: its label, the words that introduce it, its kind of names.
@@ -86,13 +69,13 @@ impl Domain {
     ///
     /// What such a type is called can only be read from the sentence and the
     /// schema.
-    pub(super) fn coin(&self, pool: Pool, rng: &mut ChaCha8Rng) -> Self {
+    pub(crate) fn coin(&self, pool: Pool, rng: &mut ChaCha8Rng) -> Self {
         self.rename(|| vec![name(NameKind::Word, pool, rng).to_lowercase()])
     }
 
     /// The same domain with words of the [`lexicon`] in place of each label and
     /// its cues: one of the rare types of which real data has thousands.
-    pub(super) fn relabel(&self, rng: &mut ChaCha8Rng) -> Self {
+    pub(crate) fn relabel(&self, rng: &mut ChaCha8Rng) -> Self {
         let rows = lexicon();
         let mut chosen = index::sample(rng, rows.len(), self.types.len()).into_iter();
         self.rename(|| chosen.next().map_or_else(Vec::new, |i| rows[i].clone()))
@@ -114,8 +97,23 @@ impl Domain {
     }
 }
 
+/// The domain with coined types, with rare types or with its own; the first two
+/// by their shares in percent.
+pub(crate) fn renamed(
+    domain: &Domain,
+    [coined, rare]: [u32; 2],
+    pool: Pool,
+    rng: &mut ChaCha8Rng,
+) -> Domain {
+    match rng.random_range(0..100) {
+        draw if draw < coined => domain.coin(pool, rng),
+        draw if draw < coined + rare => domain.relabel(rng),
+        _ => domain.clone(),
+    }
+}
+
 /// Rare types: rows of a label and its near-synonyms.
-pub(super) fn lexicon() -> &'static [Vec<String>] {
+pub(crate) fn lexicon() -> &'static [Vec<String>] {
     static ROWS: LazyLock<Vec<Vec<String>>> = LazyLock::new(|| {
         include_str!("lexicon.txt")
             .lines()
