@@ -13,6 +13,7 @@ use serde::Serialize;
 /// What is wrong with a row or a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum FaultKind {
     /// The file begins with a byte order mark.
     ByteOrderMark,

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 /// The formats of this crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Format {
     /// InstructUIE and B2NERD: `{"sentence", "entities": [{"name", "type", "pos": [start, end]}]}`, offsets in
     /// characters, the end exclusive; the schema is `labels.json` beside the file.

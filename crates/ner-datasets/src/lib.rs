@@ -14,6 +14,20 @@
 //!   HTTP client. Parquet needs the feature `parquet`.
 //!
 //! A file that the crate writes appears only when complete.
+//!
+//! ```
+//! use ner_datasets::{Format, Policy, ReadOptions, from_reader, write_rows};
+//!
+//! let bio = "Ardela\tB-person\nVoss\tI-person\nleft\tO\n";
+//! let rows = from_reader("a.txt".as_ref(), bio.as_bytes(), Format::Bio, ReadOptions::default())?;
+//! let path = std::env::temp_dir().join("ner-datasets-head.jsonl");
+//! let written = write_rows(&path, Format::Plain, rows, Policy::default())?;
+//! assert_eq!((written.n_rows, written.faults.total()), (1, 0));
+//! let text = std::fs::read_to_string(&path)?;
+//! assert!(text.starts_with(r#"{"text":"Ardela Voss left","labels":["person"],"entities":[{"text":"Ardela Voss""#));
+//! # std::fs::remove_file(&path)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod catalogue;
 mod error;

@@ -38,6 +38,7 @@ struct Source {
 
 /// How a dataset lies on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Layout {
     /// `{train,dev,test}.json` and `labels.json`.
     InstructUie,
