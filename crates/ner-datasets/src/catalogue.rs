@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Format;
+use crate::format::Format;
 
 const TOML: &str = include_str!("catalogue.toml");
 

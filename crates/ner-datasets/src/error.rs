@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Fault, FaultKind};
+use crate::fault::{Fault, FaultKind};
 
 /// An error of this crate: which file and line, what was expected, what was found.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// A file or folder cannot be read or written.
     #[error("{path}: cannot {action}: {source}")]

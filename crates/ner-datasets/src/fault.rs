@@ -3,19 +3,17 @@
 //! Real files are never clean. Each kind of fault is named, counted and shown with its first places; a [`Policy`] says
 //! which kinds stop the reader. A kind that does not stop it has one fixed remedy, [`FaultKind::remedy`].
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::Serialize;
 
-use crate::Error;
-
 /// What is wrong with a row or a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum FaultKind {
     /// The file begins with a byte order mark.
     ByteOrderMark,
@@ -226,52 +224,6 @@ impl FaultReport {
     }
 }
 
-/// Counts faults of one file and turns fatal ones into errors.
-#[derive(Clone, Debug)]
-pub(crate) struct Recorder {
-    pub(crate) path: PathBuf,
-    policy: Policy,
-    pub(crate) report: FaultReport,
-}
-
-impl Recorder {
-    pub(crate) fn new(path: &Path, policy: Policy) -> Self {
-        Recorder {
-            path: path.into(),
-            policy,
-            report: FaultReport::default(),
-        }
-    }
-
-    /// Counts a fault; `found` is asked only for the few that are kept or fatal.
-    pub(crate) fn record<'a>(
-        &mut self,
-        kind: FaultKind,
-        line: usize,
-        expected: impl Into<Cow<'a, str>>,
-        found: impl FnOnce() -> String,
-    ) -> Result<(), Error> {
-        let count = self.report.counts.entry(kind).or_default();
-        *count += 1;
-        let is_fatal = self.policy.is_fatal(kind);
-        if *count > FaultReport::KEPT && !is_fatal {
-            return Ok(());
-        }
-        let fault = Fault {
-            kind,
-            path: self.path.clone(),
-            line,
-            expected: expected.into().into_owned(),
-            found: found(),
-        };
-        if is_fatal {
-            return Err(fault.into());
-        }
-        self.report.first.push(fault);
-        Ok(())
-    }
-}
-
 /// A piece of a row for a message: quoted, at most 80 characters.
 pub(crate) fn excerpt(text: &str) -> String {
     let mut head: String = text.chars().take(80).collect();
@@ -294,21 +246,5 @@ mod tests {
         }
         let message = "tabs".parse::<FaultKind>().expect_err("no such kind");
         assert!(message.contains("tab-in-word"), "{message}");
-    }
-
-    #[test]
-    fn a_policy_stops_at_its_fatal_kinds_and_counts_the_others() {
-        let policy = Policy::default().skip(FaultKind::NotARow);
-        let mut recorder = Recorder::new(Path::new("a.txt"), policy);
-        for line in 1..=25 {
-            let recorded = recorder.record(FaultKind::NotARow, line, "a row", || "x".into());
-            recorded.expect("not fatal");
-        }
-        assert_eq!(recorder.report.count(FaultKind::NotARow), 25);
-        assert_eq!(recorder.report.first.len() as u64, FaultReport::KEPT);
-        let fatal = recorder.record(FaultKind::NotUtf8, 26, "UTF-8", || "other bytes".into());
-        let message = fatal.expect_err("fatal").to_string();
-        assert_eq!(message, "a.txt:26: expected UTF-8, found other bytes");
-        assert!(Policy::strict().is_fatal(FaultKind::ByteOrderMark));
     }
 }

@@ -14,7 +14,8 @@ use reqwest::header::{CONTENT_RANGE, ETAG, IF_RANGE, RANGE};
 use reqwest::{Client, Response, StatusCode};
 use sha2::{Digest, Sha256};
 
-use crate::{CatalogueFile, Error};
+use crate::catalogue::CatalogueFile;
+use crate::error::Error;
 
 /// How a file is downloaded.
 #[derive(Clone, Debug)]

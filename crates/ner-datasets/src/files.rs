@@ -6,7 +6,7 @@ use std::path::Path;
 
 use atomic_files::AtomicFile;
 
-use crate::Error;
+use crate::error::Error;
 
 /// Reads a text file and drops its byte order mark.
 pub(crate) fn read_text(path: &Path) -> Result<String, Error> {

@@ -1,4 +1,4 @@
-//! Readers and writers of NER datasets, and the seeded synthetic corpus.
+//! Readers and writers of NER datasets.
 //!
 //! Every reader gives [`ner_types::Example`]s with sentence, schema and entities *as written*;
 //! [`ner_types::Example::normalized`] turns them into what the paper's loader sees. A fault is an [`Error`] that names
@@ -14,50 +14,62 @@
 //!   HTTP client. Parquet needs the feature `parquet`.
 //!
 //! A file that the crate writes appears only when complete.
+//!
+//! ```
+//! use ner_datasets::{Format, Policy, ReadOptions, from_reader, write_rows};
+//!
+//! let bio = "Ardela\tB-person\nVoss\tI-person\nleft\tO\n";
+//! let rows = from_reader("a.txt".as_ref(), bio.as_bytes(), Format::Bio, ReadOptions::default())?;
+//! let path = std::env::temp_dir().join("ner-datasets-head.jsonl");
+//! let written = write_rows(&path, Format::Plain, rows, Policy::default())?;
+//! assert_eq!((written.n_rows, written.faults.total()), (1, 0));
+//! let text = std::fs::read_to_string(&path)?;
+//! assert!(text.starts_with(r#"{"text":"Ardela Voss left","labels":["person"],"entities":[{"text":"Ardela Voss""#));
+//! # std::fs::remove_file(&path)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
-mod bio;
 mod catalogue;
-mod data_dir;
-mod dataset;
 mod error;
-mod examples;
 mod fault;
 #[cfg(feature = "fetch")]
 mod fetch;
 mod files;
 mod format;
-pub mod instruct_uie;
+mod formats;
+mod hash;
 mod json_rows;
 mod labels;
 mod lines;
-mod notes;
-#[cfg(feature = "parquet")]
-mod parquet_rows;
 mod reader;
+mod recorder;
 mod row;
 mod sample;
+mod splits;
 mod stats;
-pub mod synthetic;
 pub mod tags;
 mod throughput;
 mod words;
 mod writer;
 
-pub use bio::{BioColumns, read_bio};
 pub use catalogue::{Catalogue, CatalogueEntry, CatalogueFile};
-pub use data_dir::{BENCHMARK_SETS, DataDir, Layout, open_data_dir};
-pub use dataset::{Dataset, Split};
 pub use error::Error;
-pub use examples::{read_examples, read_json, read_jsonl, write_json, write_jsonl};
 pub use fault::{Fault, FaultKind, FaultReport, Policy};
 #[cfg(feature = "fetch")]
 pub use fetch::{FetchOptions, Fetched, Progress, fetch, hash_file};
 pub use files::write_atomic;
 pub use format::Format;
-pub use labels::{read_labels, scan_labels};
+pub use formats::bio::BioColumns;
+pub use labels::read_labels;
 pub use reader::{ReadOptions, RowReader, from_reader, open};
 pub use row::{ByteSpan, Row};
 pub use sample::{Draw, IN_DOMAIN_SETS, MIT_SETS, SampleConfig, draw, quotas, set_key};
+pub use splits::bio::read_bio;
+pub use splits::data_dir::{BENCHMARK_SETS, DataDir, Layout, open_data_dir};
+pub use splits::dataset::{Dataset, Split};
+pub use splits::examples::{read_examples, read_json, read_jsonl, write_json, write_jsonl};
+pub use splits::instruct_uie;
+pub use splits::labels::scan_labels;
 pub use stats::{Filtered, Stats};
 pub use throughput::{Throughput, measure_reading};
 pub use writer::{Written, write_rows};

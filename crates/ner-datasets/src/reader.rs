@@ -3,21 +3,20 @@
 //! [`RowReader`] is an iterator over the rows of a file. It holds one block and one row, whatever the file's size;
 //! only [`ReadOptions::check_ids`] needs memory for each row, 16 bytes.
 
-mod json;
-
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use crate::bio::BioSource;
-use crate::fault::Recorder;
-use crate::{BioColumns, Error, FaultKind, FaultReport, Format, Policy, Row};
-
-use json::JsonSource;
-
-#[cfg(feature = "parquet")]
-pub(crate) use json::decode_at;
+use crate::error::Error;
+use crate::fault::{FaultKind, FaultReport, Policy};
+use crate::format::Format;
+use crate::formats::bio::{BioColumns, BioSource};
+use crate::formats::instruct_uie::labels_beside;
+use crate::formats::json::JsonSource;
+use crate::hash::short_hash;
+use crate::recorder::Recorder;
+use crate::row::Row;
 
 /// Bytes read from a JSON file at a time.
 const BUFFER: usize = 1 << 18;
@@ -70,7 +69,7 @@ enum Source {
     Bio(BioSource<Input>),
     Json(JsonSource<BufReader<Input>>),
     #[cfg(feature = "parquet")]
-    Parquet(crate::parquet_rows::ParquetSource),
+    Parquet(crate::formats::parquet::ParquetSource),
 }
 
 /// Where text comes from.
@@ -98,7 +97,7 @@ impl std::fmt::Debug for Input {
 /// If the file or its `labels.json` cannot be opened, or the format needs a feature that is not compiled in.
 pub fn open(path: &Path, format: Format, mut options: ReadOptions) -> Result<RowReader, Error> {
     if format == Format::InstructUie && options.labels.is_none() {
-        options.labels = crate::instruct_uie::labels_beside(path)?;
+        options.labels = labels_beside(path)?;
     }
     open_as(path, format, options)
 }
@@ -159,7 +158,7 @@ pub fn from_reader(
 
 #[cfg(feature = "parquet")]
 fn parquet_source(path: &Path, file: File) -> Result<Source, Error> {
-    crate::parquet_rows::ParquetSource::new(path, file).map(Source::Parquet)
+    crate::formats::parquet::ParquetSource::new(path, file).map(Source::Parquet)
 }
 
 #[cfg(not(feature = "parquet"))]
@@ -274,13 +273,6 @@ impl Iterator for RowReader {
         self.is_done = !matches!(row, Ok(Some(_)));
         row.transpose()
     }
-}
-
-/// The first 16 bytes of a text's BLAKE3 hash.
-pub(crate) fn short_hash(text: &str) -> u128 {
-    let mut short = [0; 16];
-    short.copy_from_slice(&blake3::hash(text.as_bytes()).as_bytes()[..16]);
-    u128::from_le_bytes(short)
 }
 
 fn own_labels(row: &Row) -> Vec<String> {

@@ -10,6 +10,8 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
+use crate::splits::dataset::source_name;
+
 /// The 20 in-domain sets that the paper samples from, as InstructUIE's folders are named.
 pub const IN_DOMAIN_SETS: [&str; 20] = [
     "ACE 2005",
@@ -105,7 +107,7 @@ fn stream(seed: u64, name: &str) -> ChaCha8Rng {
 /// A set's name without case, blanks and punctuation, by which folders are matched: `Broad Tweet Corpus` and
 /// `broad_tweet_corpus_sample_15000` have the same key.
 pub fn set_key(name: &str) -> String {
-    crate::dataset::source_name(name)
+    source_name(name)
         .chars()
         .filter(|character| character.is_alphanumeric())
         .flat_map(char::to_lowercase)

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use ner_types::normalize_text;
 use serde::Serialize;
 
-use crate::Row;
-use crate::reader::short_hash;
+use crate::hash::short_hash;
+use crate::row::Row;
 
 /// Counts over the rows given to [`Stats::add`]. Needs 16 bytes for each distinct sentence, for the duplicates.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::{Error, Format, ReadOptions, open};
+use crate::error::Error;
+use crate::format::Format;
+use crate::reader::{ReadOptions, open};
 
 /// One measurement.
 #[derive(Clone, Debug, PartialEq, Serialize)]

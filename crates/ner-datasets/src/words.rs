@@ -2,7 +2,11 @@
 
 use std::ops::Range;
 
+use crate::error::Error;
+use crate::fault::{FaultKind, excerpt};
+use crate::recorder::Recorder;
 use crate::row::{ByteSpan, Row};
+use crate::tags::Mention;
 
 /// How a sentence of plain text is cut into words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +67,30 @@ pub(crate) fn word_range(words: &[ByteSpan], span: &ByteSpan) -> Option<Range<us
         .binary_search_by_key(&span.end, |word| word.end)
         .ok()?;
     (first <= last).then_some(first..last + 1)
+}
+
+/// The mentions that are whole words. The others are faults.
+pub(crate) fn whole_words<'a>(
+    row: &'a Row,
+    located: &[Option<ByteSpan>],
+    words: &[ByteSpan],
+    recorder: &mut Recorder,
+) -> Result<Vec<Mention<'a>>, Error> {
+    let mut mentions = Vec::new();
+    for (entity, span) in row.example.entities.iter().zip(located) {
+        match span.as_ref().and_then(|span| word_range(words, span)) {
+            Some(words) => mentions.push(Mention {
+                label: &entity.label,
+                words,
+            }),
+            None => {
+                let found = || format!("{} elsewhere or not at all", excerpt(&entity.text));
+                let expected = "a mention of whole words of its sentence";
+                recorder.record(FaultKind::Ungrounded, row.line, expected, found)?;
+            }
+        }
+    }
+    Ok(mentions)
 }
 
 fn gliner_words(sentence: &str) -> Vec<ByteSpan> {

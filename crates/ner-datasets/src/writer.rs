@@ -9,13 +9,14 @@ use std::path::Path;
 
 use atomic_files::AtomicFile;
 
-use crate::fault::{Recorder, excerpt};
+use crate::error::Error;
+use crate::fault::{FaultReport, Policy};
 use crate::files::replace_file;
-use crate::format::encode;
-use crate::row::ByteSpan;
-use crate::tags::{Mention, tags};
-use crate::words::{Splitter, word_range, words_for};
-use crate::{Error, FaultKind, FaultReport, Format, Policy, Row};
+use crate::format::Format;
+use crate::formats::codec::encode;
+use crate::formats::{bio, gliner};
+use crate::recorder::Recorder;
+use crate::row::{ByteSpan, Row};
 
 /// What was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,7 +67,7 @@ fn write_parquet(
     rows: impl Iterator<Item = Result<Row, Error>>,
 ) -> Result<usize, Error> {
     replace_file(path, |file| {
-        crate::parquet_rows::write(path, file.file(), rows)
+        crate::formats::parquet::write(path, file.file(), rows)
     })
 }
 
@@ -123,7 +124,7 @@ impl TextWriter {
         let located = row.located();
         match self.format {
             Format::Bio | Format::MitBio => {
-                let Some(lines) = bio_lines(row, &located, self.format, recorder)? else {
+                let Some(lines) = bio::encode(row, &located, self.format, recorder)? else {
                     return Ok(Ok(()));
                 };
                 self.n_rows += 1;
@@ -131,8 +132,7 @@ impl TextWriter {
             }
             _ => {
                 if self.format == Format::Gliner {
-                    let words = words_for(row, &located, Splitter::Gliner);
-                    ranges(row, &located, &words, recorder)?;
+                    gliner::check(row, &located, recorder)?;
                 }
                 self.n_rows += 1;
                 Ok(self.write_json(row, &located, out))
@@ -163,62 +163,4 @@ impl TextWriter {
             _ => out.write_all(b"\n]\n"),
         }
     }
-}
-
-/// The mentions that are whole words, with the index of their entity. The others are faults.
-fn ranges<'a>(
-    row: &'a Row,
-    located: &[Option<ByteSpan>],
-    words: &[ByteSpan],
-    recorder: &mut Recorder,
-) -> Result<Vec<Mention<'a>>, Error> {
-    let mut mentions = Vec::new();
-    for (entity, span) in row.example.entities.iter().zip(located) {
-        match span.as_ref().and_then(|span| word_range(words, span)) {
-            Some(words) => mentions.push(Mention {
-                label: &entity.label,
-                words,
-            }),
-            None => {
-                let found = || format!("{} elsewhere or not at all", excerpt(&entity.text));
-                let expected = "a mention of whole words of its sentence";
-                recorder.record(FaultKind::Ungrounded, row.line, expected, found)?;
-            }
-        }
-    }
-    Ok(mentions)
-}
-
-/// A sentence in BIO with the blank line behind it; `None` if it has no word.
-fn bio_lines(
-    row: &Row,
-    located: &[Option<ByteSpan>],
-    format: Format,
-    recorder: &mut Recorder,
-) -> Result<Option<String>, Error> {
-    let words = words_for(row, located, Splitter::Blanks);
-    let mentions = ranges(row, located, &words, recorder)?;
-    let (tags, left_out) = tags(words.len(), &mentions);
-    for i in left_out {
-        let found = || format!("{} in words {:?}", mentions[i].label, mentions[i].words);
-        let expected = "mentions that do not overlap";
-        recorder.record(FaultKind::Overlap, row.line, expected, found)?;
-    }
-    let mut lines = String::new();
-    for (word, tag) in words.iter().zip(&tags) {
-        // A word of a JSON format may hold the very characters that separate words here.
-        let word = row.example.sentence[word.clone()].replace(['\t', '\n', '\r'], " ");
-        match (word.trim(), format) {
-            ("", _) => {}
-            (word, Format::MitBio) => lines.extend([tag, "\t", word, "\n"]),
-            (word, _) => lines.extend([word, "\t", tag, "\n"]),
-        }
-    }
-    if lines.is_empty() {
-        let found = || "none".into();
-        recorder.record(FaultKind::BlankWord, row.line, "a word", found)?;
-        return Ok(None);
-    }
-    lines.push('\n');
-    Ok(Some(lines))
 }

@@ -11,7 +11,7 @@ use lm_train::{
     Observer, Outcome, OverLength, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics,
     train_sft_on,
 };
-use ner_datasets::synthetic::pretraining::{Document, Documents, vocabulary};
+use ner_toy::pretraining::{Document, Documents, vocabulary};
 use rner::backend::{Device, Task};
 use rner::run_dir::write_json;
 use rner::session::{Part, Session, human};
@@ -212,7 +212,7 @@ fn train_tokenizer(config: &PretrainConfig) -> Result<ChatTokenizer> {
         .collect();
     // Nearly all words get tokens of their own, as they would from any large corpus: those of the prompt,
     // and those that are not names. Pieces are for names, and for the words that the vocabulary has no room for.
-    texts.extend(std::iter::repeat_n(rner::tiny::PROMPT.to_owned(), 500));
+    texts.extend(std::iter::repeat_n(ner_toy::PROMPT.to_owned(), 500));
     texts.extend(std::iter::repeat_n(vocabulary().join(" "), 400));
     ChatTokenizer::train_bpe_within(&texts, config.vocabulary, Pieces::Words)
         .context("training the tokenizer")

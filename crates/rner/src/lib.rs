@@ -20,7 +20,6 @@ pub mod reproduce;
 pub mod run_dir;
 pub mod session;
 pub mod stages;
-mod teacher;
 pub mod tensorboard;
 pub mod tiny;
 

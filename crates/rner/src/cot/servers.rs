@@ -1,16 +1,15 @@
 //! The clients of teacher and judge, and the simulated server where none is named.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use ner_cot::{ChatClient, Endpoint, JournalOptions, KeySource, Ledger, RunOptions};
+use ner_toy::teacher::{self, MistakeRates, RunningTeacher};
 use ner_types::Example;
 use tokio::runtime::Runtime;
 
 use super::options::{Flow, Money};
 use crate::error::{Error, Result};
 use crate::recipe::Cot;
-use crate::teacher::{self, GoldEntry, MistakeRates, RunningTeacher};
 
 /// Teacher and judge, ready to be asked.
 pub struct Servers {
@@ -88,7 +87,7 @@ pub(crate) fn serve_simulated(
     runtime: &Runtime,
 ) -> Result<RunningTeacher> {
     let rates = MistakeRates::default();
-    teacher::serve(gold(examples), seed, rates, runtime.handle()).map_err(Error::other)
+    teacher::serve(teacher::gold(examples), seed, rates, runtime.handle()).map_err(Error::other)
 }
 
 fn teacher_key(config: &Cot, flow: &Flow) -> KeySource {
@@ -133,21 +132,6 @@ fn origin(url: &str) -> &str {
     let start = url.find("://").map_or(0, |at| at + 3);
     let end = url[start..].find('/').map_or(url.len(), |at| start + at);
     &url[..end]
-}
-
-/// What the simulated teacher knows of each sentence.
-fn gold(source: &[Example]) -> HashMap<String, GoldEntry> {
-    source
-        .iter()
-        .map(|example| {
-            let example = example.normalized();
-            let entry = GoldEntry {
-                entities: example.entities,
-                reasoning: example.cot.unwrap_or_default(),
-            };
-            (example.sentence, entry)
-        })
-        .collect()
 }
 
 #[cfg(test)]

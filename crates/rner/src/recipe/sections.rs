@@ -7,8 +7,6 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::tiny;
-
 /// `[run]`: name, seeds and backend.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -192,7 +190,7 @@ impl Model {
         match (given, self.prompt.as_str()) {
             (Some(given), _) => Ok(given.clone()),
             (None, "paper") => Ok(PromptTemplate::paper()),
-            (None, "tiny") => PromptTemplate::parse(tiny::PROMPT),
+            (None, "tiny") => PromptTemplate::parse(ner_toy::PROMPT),
             (None, path) => PromptTemplate::load(Path::new(path)),
         }
     }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ner_cot::{Funnel, Pipeline, RunOptions};
+use ner_toy::teacher;
 use ner_types::Example;
 use tokio::runtime::Runtime;
 
@@ -10,7 +11,6 @@ use crate::cot::{Annotation, Flow, Money, Servers, pipeline_config, serve_simula
 use crate::error::{Context, Result};
 use crate::recipe::Cot;
 use crate::session::Session;
-use crate::teacher;
 
 /// A CoT generation run.
 pub struct CotJob<'a> {

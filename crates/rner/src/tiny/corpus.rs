@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ner_datasets::synthetic::{Corpus, CorpusConfig};
-use ner_types::Example;
+use ner_toy::{Corpus, CorpusConfig};
 
 use crate::error::{Context, Result};
 
@@ -20,18 +19,6 @@ impl TinyCorpus {
             eval_per_domain,
         }))
     }
-
-    /// The parts of the corpus by the names of their files.
-    fn parts(&self) -> Vec<(String, &[Example])> {
-        let mut parts = vec![
-            ("train.jsonl".to_owned(), self.0.train.as_slice()),
-            ("rl.jsonl".to_owned(), self.0.rl.as_slice()),
-        ];
-        for (name, examples) in &self.0.eval {
-            parts.push((format!("eval/{name}.jsonl"), examples.as_slice()));
-        }
-        parts
-    }
 }
 
 /// Writes the corpus as JSONL files, and says of each how many sentences it has.
@@ -40,7 +27,7 @@ impl TinyCorpus {
 /// A folder that cannot be written.
 pub fn write_corpus(corpus: &TinyCorpus, dir: &Path) -> Result<Vec<(PathBuf, usize)>> {
     let mut files = Vec::new();
-    for (file, examples) in corpus.parts() {
+    for (file, examples) in corpus.0.parts() {
         let path = dir.join(&file);
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent)

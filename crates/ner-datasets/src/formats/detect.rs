@@ -1,0 +1,160 @@
+//! Which format a file has, judged by its name and its first row.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::format::Format;
+use crate::formats::bio::{BioColumns, detect_columns};
+use crate::json_rows::{JsonRows, Piece};
+
+/// No first row is longer than this.
+const MAX_FIRST_ROW: usize = 1 << 26;
+
+impl Format {
+    /// Recognises the format of a file: Parquet by its name, JSON formats by the keys of the first row, BIO by the
+    /// first line of which one column alone can be a tag.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read or its first row is of no known format.
+    pub fn detect(path: &Path) -> Result<Format, Error> {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "parquet")
+        {
+            return Ok(Format::Parquet);
+        }
+        match first_row(path)? {
+            First::Row(row) => {
+                of_row(&row).ok_or_else(|| unknown(path, format!("a row {}", keys(&row))))
+            }
+            // A sentence may begin with a bracket.
+            First::BrokenJson(found) => of_columns(path)?.ok_or_else(|| unknown(path, found)),
+            First::Nothing => Err(unknown(path, "an empty one")),
+            First::NoJson => of_columns(path)?
+                .ok_or_else(|| unknown(path, "neither JSON nor a word with its tag")),
+        }
+    }
+}
+
+/// The JSON format whose keys a row has.
+pub(crate) fn of_row(row: &Value) -> Option<Format> {
+    let has = |key: &str| row.get(key).is_some();
+    let mention_has = |key: &str| row.pointer(&format!("/entities/0/{key}")).is_some();
+    if has("conversations") {
+        Some(Format::UniNer)
+    } else if has("tokenized_text") {
+        Some(Format::Gliner)
+    } else if has("doc_question_pairID") {
+        Some(Format::Slimer)
+    } else if has("sentence") && has("schema") {
+        Some(Format::NerCot)
+    } else if has("text") || mention_has("label") || mention_has("start") {
+        Some(Format::Plain)
+    } else if has("sentence") && has("entities") {
+        Some(Format::InstructUie)
+    } else {
+        None
+    }
+}
+
+fn of_columns(path: &Path) -> Result<Option<Format>, Error> {
+    Ok(detect_columns(path)?.map(BioColumns::format))
+}
+
+enum First {
+    Row(Value),
+    BrokenJson(String),
+    NoJson,
+    /// Nothing but white space.
+    Nothing,
+}
+
+fn first_row(path: &Path) -> Result<First, Error> {
+    let file = File::open(path).map_err(Error::io(path, "read"))?;
+    let rows = JsonRows::new(BufReader::new(file), MAX_FIRST_ROW);
+    let mut rows = rows.map_err(Error::io(path, "read"))?;
+    let is_array = rows.is_array();
+    let piece = rows.next_piece().map_err(Error::io(path, "read"))?;
+    Ok(match piece {
+        Some(Piece::Element(bytes, _)) => match serde_json::from_slice(bytes) {
+            Ok(row) => First::Row(row),
+            Err(error) if is_array || bytes.starts_with(b"{") => {
+                First::BrokenJson(format!("JSON with {error}"))
+            }
+            Err(_) => First::NoJson,
+        },
+        Some(Piece::Broken(line, expected, found)) => {
+            First::BrokenJson(format!("in line {line} {found} instead of {expected}"))
+        }
+        Some(Piece::TooLong(..)) => First::NoJson,
+        None if is_array => First::BrokenJson("an empty array".into()),
+        None => First::Nothing,
+    })
+}
+
+fn keys(row: &Value) -> String {
+    match row.as_object() {
+        Some(object) => {
+            let keys: Vec<&str> = object.keys().map(String::as_str).collect();
+            format!("with the keys {}", keys.join(", "))
+        }
+        None => "that is no object".into(),
+    }
+}
+
+fn unknown(path: &Path, found: impl Into<String>) -> Error {
+    Error::missing(path, "a file of a known format", found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(name: &str, text: &str, expected: Result<Format, &str>) {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        match (Format::detect(&path), expected) {
+            (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{text}"),
+            (Err(error), Err(expected)) => {
+                assert!(error.to_string().contains(expected), "{error}");
+            }
+            (found, _) => panic!("{text}: {found:?}"),
+        }
+    }
+
+    #[test]
+    fn formats_are_recognised_by_their_first_row() {
+        let row = r#"{"sentence": "a", "entities": []}"#;
+        check("a.json", &format!("[{row}]"), Ok(Format::InstructUie));
+        check(
+            "a.json",
+            r#"[{"sentence": "a", "schema": [], "entities": []}]"#,
+            Ok(Format::NerCot),
+        );
+        check("a.jsonl", r#"{"text": "a"}"#, Ok(Format::Plain));
+        check("a.jsonl", r#"{"conversations": []}"#, Ok(Format::UniNer));
+        check("a", r#"[{"tokenized_text": []}]"#, Ok(Format::Gliner));
+        check("a", r#"{"doc_question_pairID": "1"}"#, Ok(Format::Slimer));
+        check("a", "Brel\tB-city\n", Ok(Format::Bio));
+        check("a", "[\tO\nBrel\tB-city\n", Ok(Format::Bio));
+        check("a", "O Brel\n", Ok(Format::MitBio));
+        check("a.parquet", "", Ok(Format::Parquet));
+    }
+
+    #[test]
+    fn what_is_of_no_format_is_described() {
+        check("a", "", Err("an empty one"));
+        check("a", "word", Err("neither JSON"));
+        check("a", "[]", Err("an empty array"));
+        check("a", "[1]", Err("no object"));
+        check("a", "{\"x\": 1, \"y\": 2}", Err("the keys x, y"));
+        check("a", "{\"x\": ", Err("JSON with EOF"));
+    }
+}

@@ -1,0 +1,101 @@
+//! What a JSON format makes of one element: a row, and what was wrong with it.
+
+use serde::Deserialize;
+
+use crate::fault::excerpt;
+use crate::row::{ByteSpan, Offsets, Row};
+
+/// A row as decoded, and the offsets in it that do not give their mention's text.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    pub(super) row: Row,
+    /// One message for each.
+    pub(super) wrong_offsets: Vec<String>,
+}
+
+/// Why bytes are not a row.
+#[derive(Debug)]
+pub(super) struct NotARow {
+    /// Lines between the row's first line and the fault.
+    pub(super) lines_below: usize,
+    /// What stands there.
+    pub(super) found: String,
+}
+
+impl NotARow {
+    pub(super) fn new(found: impl Into<String>) -> Self {
+        NotARow {
+            lines_below: 0,
+            found: found.into(),
+        }
+    }
+}
+
+/// Reads JSON, with the fault as this crate words it.
+///
+/// The encoding is checked for the element as a whole, which is faster than string by string.
+pub(super) fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, NotARow> {
+    let read = match std::str::from_utf8(bytes) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(bytes),
+    };
+    read.map_err(|error| {
+        let message = error.to_string();
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        NotARow {
+            lines_below: error.line().saturating_sub(1),
+            found: message.strip_suffix(&place).unwrap_or(&message).into(),
+        }
+    })
+}
+
+impl Draft {
+    /// Adds a mention with character offsets as a file states them: they are kept if they give its text, trimmed or
+    /// not, and noted as wrong if not.
+    pub(super) fn push_at(
+        &mut self,
+        text: &str,
+        label: impl Into<String>,
+        stated: Option<[i64; 2]>,
+        offsets: &Offsets,
+    ) {
+        let trimmed = text.trim();
+        let span = stated.and_then(|stated| self.span(text, stated, offsets));
+        if let (Some([start, end]), None) = (stated, &span) {
+            let message = format!("[{start}, {end}] for {}", excerpt(text));
+            self.wrong_offsets.push(message);
+        }
+        self.row.push(trimmed, label, span);
+    }
+
+    fn span(&self, text: &str, [start, end]: [i64; 2], offsets: &Offsets) -> Option<ByteSpan> {
+        let start = offsets.byte(usize::try_from(start).ok()?)?;
+        let end = offsets.byte(usize::try_from(end).ok()?)?;
+        let found = self.row.example.sentence.get(start..end)?;
+        if found.trim() != text.trim() {
+            return None;
+        }
+        let start = start + found.len() - found.trim_start().len();
+        Some(start..start + found.trim().len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stated_offsets_are_kept_only_if_they_give_the_text() {
+        let mut draft = Draft::default();
+        draft.row.example.sentence = "é Brel ".into();
+        let offsets = Offsets::new(&draft.row.example.sentence);
+        for stated in [[2, 6], [1, 7], [0, 4], [-1, 2], [2, 99], [6, 2]] {
+            draft.push_at("Brel", "city", Some(stated), &offsets);
+        }
+        draft.push_at("Brel", "city", None, &offsets);
+        assert_eq!(draft.row.spans[..2], [Some(3..7), Some(3..7)]);
+        assert!(draft.row.spans[2..].iter().all(Option::is_none));
+        assert_eq!(draft.wrong_offsets.len(), 4);
+        assert_eq!(draft.wrong_offsets[0], "[0, 4] for \"Brel\"");
+    }
+}

@@ -1,0 +1,115 @@
+//! GLiNER's rows: words, and mentions as first and last word with a label. Mentions may overlap.
+
+use std::io::{self, Write};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::formats::draft::{Draft, NotARow, parse};
+use crate::recorder::Recorder;
+use crate::row::{ByteSpan, Row};
+use crate::words::{Splitter, whole_words, word_range, words_for};
+
+#[derive(Deserialize)]
+struct Stored {
+    tokenized_text: Vec<String>,
+    ner: Vec<(usize, usize, String)>,
+    #[serde(default)]
+    label: Option<Vec<String>>,
+    #[serde(default)]
+    negative: Option<Vec<String>>,
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    tokenized_text: Vec<&'a str>,
+    ner: Vec<(usize, usize, &'a str)>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    label: &'a [String],
+}
+
+pub(super) fn decode(bytes: &[u8]) -> Result<Draft, NotARow> {
+    let stored: Stored = parse(bytes)?;
+    let mut draft = Draft::default();
+    let row = &mut draft.row;
+    (row.example.sentence, row.words) = join(&stored.tokenized_text);
+    for (first, last, label) in stored.ner {
+        let n_words = row.words.len();
+        let span = match (row.words.get(first), row.words.get(last)) {
+            (Some(from), Some(to)) if first <= last => from.start..to.end,
+            _ => {
+                let found = format!("[{first}, {last}] among {n_words} words");
+                return Err(NotARow::new(found));
+            }
+        };
+        let text = row.example.sentence[span.clone()].to_string();
+        row.push(&text, label, Some(span));
+    }
+    row.example.schema = stored.label.unwrap_or_default();
+    row.example
+        .schema
+        .extend(stored.negative.unwrap_or_default());
+    Ok(draft)
+}
+
+/// The words joined by one space, and their places.
+fn join(words: &[String]) -> (String, Vec<ByteSpan>) {
+    let mut sentence = String::new();
+    let mut spans = Vec::with_capacity(words.len());
+    for word in words {
+        if !spans.is_empty() {
+            sentence.push(' ');
+        }
+        let start = sentence.len();
+        sentence.push_str(word);
+        spans.push(start..sentence.len());
+    }
+    (sentence, spans)
+}
+
+/// Records the mentions that the format cannot hold, because they are not whole words. [`encode`] leaves them out.
+pub(crate) fn check(
+    row: &Row,
+    located: &[Option<ByteSpan>],
+    recorder: &mut Recorder,
+) -> Result<(), Error> {
+    let words = words_for(row, located, Splitter::Gliner);
+    whole_words(row, located, &words, recorder).map(drop)
+}
+
+pub(super) fn encode(
+    row: &Row,
+    located: &[Option<ByteSpan>],
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let words = words_for(row, located, Splitter::Gliner);
+    let entities = row.example.entities.iter().zip(located);
+    let ner = entities.filter_map(|(entity, span)| {
+        let range = word_range(&words, span.as_ref()?)?;
+        Some((range.start, range.end - 1, entity.label.as_str()))
+    });
+    let written = Written {
+        ner: ner.collect(),
+        tokenized_text: words
+            .iter()
+            .map(|word| &row.example.sentence[word.clone()])
+            .collect(),
+        label: &row.example.schema,
+    };
+    Ok(serde_json::to_writer(out, &written)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_beyond_the_sentence_are_a_fault() {
+        for ner in ["[1, 0, \"x\"]", "[0, 2, \"x\"]", "[2, 2, \"x\"]"] {
+            let row = format!("{{\"tokenized_text\": [\"a\", \"b\"], \"ner\": [{ner}]}}");
+            let fault = decode(row.as_bytes()).expect_err("faulty");
+            assert!(fault.found.ends_with("among 2 words"), "{}", fault.found);
+        }
+        assert!(decode(b"{\"tokenized_text\": [], \"ner\": [[0, -1, \"x\"]]}").is_err());
+    }
+}

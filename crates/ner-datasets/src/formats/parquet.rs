@@ -1,0 +1,283 @@
+//! Parquet: reading rows of any known format, writing rows with the columns of NER-CoT.
+//!
+//! Files are read one row group at a time, column chunks as they are needed, so memory depends on the size of a row
+//! group. Snappy and uncompressed pages are read; they are what the Hugging Face hub serves.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use parquet::basic::Compression;
+use parquet::column::writer::ColumnWriter;
+use parquet::data_type::{ByteArray, ByteArrayType};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+use parquet::file::reader::SerializedFileReader;
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::record::reader::RowIter;
+use parquet::schema::parser::parse_message_type;
+
+use ner_types::Example;
+
+use crate::error::Error;
+use crate::fault::FaultKind;
+use crate::format::Format;
+use crate::formats::detect::of_row;
+use crate::formats::json::decode_at;
+use crate::recorder::Recorder;
+use crate::row::Row;
+
+/// Rows of a row group.
+const GROUP: usize = 4096;
+
+const SCHEMA: &str = "message ner_cot {
+  optional binary guid (STRING);
+  optional binary dataset (STRING);
+  required binary sentence (STRING);
+  required group schema (LIST) { repeated group list { required binary element (STRING); } }
+  optional binary cot (STRING);
+  required group entities (LIST) { repeated group list { required group element {
+    required binary text (STRING); required binary label (STRING); } } }
+}";
+
+/// The rows of a Parquet file.
+pub(crate) struct ParquetSource {
+    rows: RowIter<'static>,
+    /// Number of the latest row, from 1.
+    number: usize,
+    format: Option<Format>,
+}
+
+impl std::fmt::Debug for ParquetSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ParquetSource")
+            .field("number", &self.number)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ParquetSource {
+    pub(crate) fn new(path: &Path, file: File) -> Result<Self, Error> {
+        let reader = SerializedFileReader::new(file).map_err(failed(path, "read"))?;
+        Ok(ParquetSource {
+            rows: RowIter::from_file_into(Box::new(reader)),
+            number: 0,
+            format: None,
+        })
+    }
+
+    pub(crate) fn next_row(&mut self, recorder: &mut Recorder) -> Result<Option<Row>, Error> {
+        for row in self.rows.by_ref() {
+            self.number += 1;
+            let value = row.map_err(failed(&recorder.path, "read"))?.to_json_value();
+            let Some(format) = self.format.or_else(|| of_row(&value)) else {
+                let expected = Format::Parquet.expected();
+                let found = || "other columns".into();
+                recorder.record(FaultKind::NotARow, self.number, expected, found)?;
+                continue;
+            };
+            self.format = Some(format);
+            let bytes = value.to_string();
+            if let Some(row) = decode_at(format, bytes.as_bytes(), self.number, recorder)? {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Writes rows, Snappy-compressed; gives how many.
+pub(crate) fn write(
+    path: &Path,
+    file: &File,
+    rows: impl Iterator<Item = Result<Row, Error>>,
+) -> Result<usize, Error> {
+    let file = file.try_clone().map_err(Error::io(path, "write"))?;
+    let failed = || failed(path, "write");
+    let schema = parse_message_type(SCHEMA).map_err(failed())?;
+    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY);
+    let properties = Arc::new(properties.build());
+    let mut writer =
+        SerializedFileWriter::new(file, Arc::new(schema), properties).map_err(failed())?;
+    let mut group = Vec::with_capacity(GROUP);
+    let mut n_rows = 0;
+    for row in rows {
+        group.push(row?.example);
+        n_rows += 1;
+        if group.len() == GROUP {
+            write_group(&mut writer, &group).map_err(failed())?;
+            group.clear();
+        }
+    }
+    if !group.is_empty() {
+        write_group(&mut writer, &group).map_err(failed())?;
+    }
+    writer.close().map_err(failed())?;
+    Ok(n_rows)
+}
+
+fn write_group(
+    writer: &mut SerializedFileWriter<File>,
+    group: &[Example],
+) -> Result<(), ParquetError> {
+    let mut columns = writer.next_row_group()?;
+    let text = |text: &String| ByteArray::from(text.as_str());
+    write_column(&mut columns, Column::optional(group, |e| e.guid.as_ref()))?;
+    write_column(
+        &mut columns,
+        Column::optional(group, |e| e.dataset.as_ref()),
+    )?;
+    let sentences = Column {
+        values: group
+            .iter()
+            .map(|example| text(&example.sentence))
+            .collect(),
+        ..Column::default()
+    };
+    write_column(&mut columns, sentences)?;
+    write_column(
+        &mut columns,
+        Column::list(group, |e| e.schema.iter().collect()),
+    )?;
+    write_column(&mut columns, Column::optional(group, |e| e.cot.as_ref()))?;
+    let texts = |e: &'_ Example| -> Vec<String> {
+        e.entities
+            .iter()
+            .map(|entity| entity.text.clone())
+            .collect()
+    };
+    let labels = |e: &'_ Example| -> Vec<String> {
+        e.entities
+            .iter()
+            .map(|entity| entity.label.clone())
+            .collect()
+    };
+    write_column(&mut columns, Column::owned_list(group, texts))?;
+    write_column(&mut columns, Column::owned_list(group, labels))?;
+    columns.close().map(drop)
+}
+
+/// A column in Dremel's form: values, definition levels, repetition levels; the levels empty where a value is required.
+#[derive(Default)]
+struct Column {
+    values: Vec<ByteArray>,
+    defined: Option<Vec<i16>>,
+    repeated: Option<Vec<i16>>,
+}
+
+impl Column {
+    fn optional(group: &[Example], value: impl Fn(&Example) -> Option<&String>) -> Self {
+        let values: Vec<Option<&String>> = group.iter().map(value).collect();
+        Column {
+            defined: Some(
+                values
+                    .iter()
+                    .map(|value| i16::from(value.is_some()))
+                    .collect(),
+            ),
+            values: bytes(values.into_iter().flatten()),
+            repeated: None,
+        }
+    }
+
+    fn list(group: &[Example], values: impl Fn(&Example) -> Vec<&String>) -> Self {
+        Self::owned_list(group, |example| {
+            values(example).into_iter().cloned().collect()
+        })
+    }
+
+    /// An empty list has one level and no value.
+    fn owned_list(group: &[Example], values: impl Fn(&Example) -> Vec<String>) -> Self {
+        let (mut column, mut defined, mut repeated) = (Column::default(), Vec::new(), Vec::new());
+        for example in group {
+            let values = values(example);
+            if values.is_empty() {
+                defined.push(0);
+                repeated.push(0);
+            }
+            for (i, value) in values.iter().enumerate() {
+                defined.push(1);
+                repeated.push(i16::from(i > 0));
+                column.values.push(ByteArray::from(value.as_str()));
+            }
+        }
+        column.defined = Some(defined);
+        column.repeated = Some(repeated);
+        column
+    }
+}
+
+fn bytes<'a>(values: impl Iterator<Item = &'a String>) -> Vec<ByteArray> {
+    values
+        .map(|value| ByteArray::from(value.as_str()))
+        .collect()
+}
+
+fn write_column(
+    columns: &mut SerializedRowGroupWriter<'_, File>,
+    column: Column,
+) -> Result<(), ParquetError> {
+    let next = columns.next_column()?;
+    let mut writer = next.ok_or_else(|| ParquetError::General("too many columns".into()))?;
+    match writer.untyped() {
+        ColumnWriter::ByteArrayColumnWriter(_) => {}
+        _ => return Err(ParquetError::General("a column that is no text".into())),
+    }
+    writer.typed::<ByteArrayType>().write_batch(
+        &column.values,
+        column.defined.as_deref(),
+        column.repeated.as_deref(),
+    )?;
+    writer.close()
+}
+
+fn failed(path: &Path, action: &'static str) -> impl FnOnce(ParquetError) -> Error {
+    move |error| Error::io(path, action)(std::io::Error::other(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use ner_types::Entity;
+
+    use super::*;
+    use crate::fault::Policy;
+    use crate::reader::{ReadOptions, open};
+    use crate::writer::write_rows;
+
+    #[test]
+    fn rows_round_trip_over_several_groups() {
+        let example = |i: usize| Example {
+            guid: (!i.is_multiple_of(3)).then(|| format!("row-{i}")),
+            dataset: i.is_multiple_of(2).then(|| "set".into()),
+            sentence: format!("Brel {i} é"),
+            schema: (0..i % 4).map(|k| format!("type{k}")).collect(),
+            cot: i.is_multiple_of(5).then(|| "because".into()),
+            entities: vec![Entity::new("Brel", "type0"); i % 3],
+        };
+        // A row without schema and entities would be given its own labels on reading.
+        let examples: Vec<Example> = (0..GROUP + 10).map(|i| example(4 * i + 3)).collect();
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("rows.parquet");
+        let rows = examples
+            .iter()
+            .cloned()
+            .map(|example| Ok(Row::new(example)));
+        let written = write_rows(&path, Format::Parquet, rows, Policy::strict());
+        assert_eq!(written.expect("written").n_rows, examples.len());
+        let rows = open(&path, Format::Parquet, ReadOptions::default()).expect("opened");
+        let read: Vec<Example> = rows.map(|row| row.expect("a row").example).collect();
+        assert!(read == examples);
+    }
+
+    #[test]
+    fn what_is_no_parquet_is_an_error() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("rows.parquet");
+        std::fs::write(&path, "PAR1 no").expect("written");
+        let error = open(&path, Format::Parquet, ReadOptions::default()).expect_err("not Parquet");
+        assert!(
+            error.to_string().contains("rows.parquet: cannot read"),
+            "{error}"
+        );
+    }
+}

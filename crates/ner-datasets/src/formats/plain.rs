@@ -1,0 +1,147 @@
+//! Plain rows: a text and its entities, offsets in characters where they are known.
+//!
+//! `sentence` is read as `text`, `name` as an entity's `text`, `type` as its `label`, `schema` as `labels` and `spans`
+//! as `entities`, which covers what annotation tools export.
+
+use std::io::{self, Write};
+
+use serde::{Deserialize, Serialize};
+
+use crate::formats::draft::{Draft, NotARow, parse};
+use crate::row::{ByteSpan, Offsets, Row};
+
+#[derive(Deserialize)]
+struct Stored {
+    #[serde(default, alias = "guid")]
+    id: Option<Id>,
+    #[serde(alias = "sentence")]
+    text: String,
+    #[serde(default, alias = "schema")]
+    labels: Vec<String>,
+    #[serde(default, alias = "spans")]
+    entities: Vec<StoredMention>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Id {
+    Text(String),
+    Number(i64),
+}
+
+#[derive(Deserialize)]
+struct StoredMention {
+    #[serde(default, alias = "name")]
+    text: Option<String>,
+    #[serde(alias = "type")]
+    label: String,
+    #[serde(default)]
+    start: Option<i64>,
+    #[serde(default)]
+    end: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    text: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    labels: &'a [String],
+    entities: Vec<WrittenMention<'a>>,
+}
+
+#[derive(Serialize)]
+struct WrittenMention<'a> {
+    text: &'a str,
+    label: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end: Option<usize>,
+}
+
+pub(super) fn decode(bytes: &[u8]) -> Result<Draft, NotARow> {
+    let stored: Stored = parse(bytes)?;
+    let mut draft = Draft::default();
+    draft.row.example.guid = stored.id.map(|id| match id {
+        Id::Text(text) => text,
+        Id::Number(number) => number.to_string(),
+    });
+    draft.row.example.sentence = stored.text;
+    draft.row.example.schema = stored.labels;
+    let offsets = Offsets::new(&draft.row.example.sentence);
+    for mention in stored.entities {
+        push(&mut draft, mention, &offsets)?;
+    }
+    Ok(draft)
+}
+
+fn push(draft: &mut Draft, mention: StoredMention, offsets: &Offsets) -> Result<(), NotARow> {
+    let stated = mention.start.zip(mention.end).map(|(a, b)| [a, b]);
+    let text = match (mention.text, stated) {
+        (Some(text), _) => text,
+        (None, Some(stated)) => slice(&draft.row.example.sentence, stated, offsets)
+            .ok_or_else(|| NotARow::new(format!("{stated:?} outside the text")))?,
+        (None, None) => return Err(NotARow::new("a mention without text and offsets")),
+    };
+    draft.push_at(&text, mention.label, stated, offsets);
+    Ok(())
+}
+
+fn slice(sentence: &str, [start, end]: [i64; 2], offsets: &Offsets) -> Option<String> {
+    let start = offsets.byte(usize::try_from(start).ok()?)?;
+    let end = offsets.byte(usize::try_from(end).ok()?)?;
+    sentence.get(start..end).map(String::from)
+}
+
+pub(super) fn encode(
+    row: &Row,
+    located: &[Option<ByteSpan>],
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let offsets = Offsets::new(&row.example.sentence);
+    let entities = row.example.entities.iter().zip(located);
+    let entities = entities.map(|(entity, span)| {
+        let characters = span.as_ref().map(|span| offsets.characters(span));
+        WrittenMention {
+            text: &entity.text,
+            label: &entity.label,
+            start: characters.map(|[start, _]| start),
+            end: characters.map(|[_, end]| end),
+        }
+    });
+    let written = Written {
+        id: row.example.guid.as_deref(),
+        text: &row.example.sentence,
+        labels: &row.example.schema,
+        entities: entities.collect(),
+    };
+    Ok(serde_json::to_writer(out, &written)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_names_and_missing_texts_are_read() {
+        let row =
+            r#"{"id": 7, "sentence": "é Brel", "spans": [{"type": "city", "start": 2, "end": 6}]}"#;
+        let row = decode(row.as_bytes()).expect("a row").row;
+        assert_eq!(row.example.guid.as_deref(), Some("7"));
+        assert_eq!(row.example.entities[0].text, "Brel");
+        assert_eq!(row.spans, [Some(3..7)]);
+    }
+
+    #[test]
+    fn a_mention_needs_a_text_or_offsets_within_the_text() {
+        for mention in [
+            "{\"label\": \"x\"}",
+            "{\"label\": \"x\", \"start\": 1, \"end\": 3}",
+        ] {
+            let row = format!("{{\"text\": \"ab\", \"entities\": [{mention}]}}");
+            assert!(decode(row.as_bytes()).is_err(), "{row}");
+        }
+    }
+}

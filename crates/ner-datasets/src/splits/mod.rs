@@ -1,0 +1,8 @@
+//! Whole files, splits and folders in memory, above the reader of single rows.
+
+pub(crate) mod bio;
+pub(crate) mod data_dir;
+pub(crate) mod dataset;
+pub(crate) mod examples;
+pub mod instruct_uie;
+pub(crate) mod labels;
