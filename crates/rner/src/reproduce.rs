@@ -11,10 +11,9 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use ner_cot::Funnel;
 use ner_datasets::read_examples;
-use ner_eval::{EvalResult, Suite};
+use ner_eval::{EvalResult, Prompting, Suite};
 
 use crate::backend::dispatch;
-use crate::cli::Prompting;
 use crate::interrupt;
 use crate::recipe::Recipe;
 use crate::report::{self, ModelResult, ReportData, StageTime};
@@ -321,10 +320,7 @@ impl<'r, 'a> SeedRun<'r, 'a> {
                 model: model.clone(),
                 suite,
                 weights: Answering::of(recipe),
-                template: match prompting {
-                    Prompting::Direct => template,
-                    Prompting::StepByStep => template.step_by_step(),
-                },
+                template: prompting.apply(&template),
                 config: &recipe.eval,
                 seed,
                 out: stage.dir().to_owned(),
@@ -333,7 +329,8 @@ impl<'r, 'a> SeedRun<'r, 'a> {
             Ok(format!("mean F1 {:.2}", result.mean_f1))
         })?;
         let mut result: EvalResult = read_json(&pending.stage.path("results.json"))?;
-        result.predictions = ner_eval::read_predictions(&pending.stage.path("predictions.jsonl"))?;
+        result.predictions =
+            ner_eval::prediction::read_predictions(&pending.stage.path("predictions.jsonl"))?;
         self.run
             .report
             .samples

@@ -233,9 +233,10 @@ fn making(card: &Card) -> String {
 
 fn names(rules: &[Rule]) -> String {
     let names: Vec<_> = rules.iter().map(|rule| format!("`{rule}`")).collect();
-    match names.is_empty() {
-        true => "none".into(),
-        false => names.join(", "),
+    if names.is_empty() {
+        "none".into()
+    } else {
+        names.join(", ")
     }
 }
 

@@ -35,6 +35,7 @@ impl PartialFile {
     }
 
     /// The file itself, for a writer that has a buffer of its own.
+    #[cfg(feature = "parquet")]
     pub(super) fn file(&self) -> Result<File, Error> {
         let out = self.out.as_ref().ok_or_else(closed);
         let file = out.and_then(|out| out.get_ref().try_clone());

@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use chat_client::Structured;
 use clap::{Args, Subcommand};
-use ner_cot::{Format, Rule, Shard, Structured};
+use ner_cot::export::Format;
+use ner_cot::rules::Rule;
+use ner_cot::source::Shard;
 
 use super::money::{PeakArg, PriceArg};
 use crate::cli::{RecipeArgs, TeacherArgs};
@@ -262,7 +265,7 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
     /// How similar near-duplicates are, from 0 to 1.
-    #[arg(long, value_name = "SHARE", default_value_t = ner_cot::NearDuplicates::DEFAULT_THRESHOLD)]
+    #[arg(long, value_name = "SHARE", default_value_t = ner_cot::near::NearDuplicates::DEFAULT_THRESHOLD)]
     pub(crate) near_duplicates: f64,
     /// Evaluation sets: files, or a folder with CrossNER and MIT. May be repeated.
     #[arg(long, value_name = "PATH")]

@@ -1,13 +1,12 @@
 //! `rner cot generate`.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
-use ner_cot::{
-    Bill, Estimate, Funnel, Interval, Journal, Pipeline, Prices, Selection, Stop, StopCause,
-    estimate, export_batch,
-};
+use ner_cot::batch::export_batch;
+use ner_cot::bill::{Bill, Prices};
+use ner_cot::estimate::{Estimate, Interval, estimate};
+use ner_cot::{Funnel, Journal, Observer, Pipeline, Selection, StopCause};
 use tokio::runtime::Runtime;
 
 use super::args::GenerateArgs;
@@ -65,17 +64,11 @@ fn whole(
     // Only a folder that is this job's own gets its description.
     let journal = pipeline.open(&args.out, &options)?;
     job.write(&args.out)?;
-    let (stop, line) = (
-        Stop::new(),
-        Line::new(args.target.unwrap_or(selection.rows())),
-    );
-    let watcher = runtime.spawn(pass_on_interrupts(stop.clone()));
-    let mut show = |p: &ner_cot::Progress| line.show(p, args.target.is_some());
-    let (out, formats) = (&args.out, &args.format);
-    let run = pipeline.generate(selection, journal, out, formats, &options, &stop, &mut show);
-    let generated = runtime.block_on(run);
-    watcher.abort();
-    let generated = generated?;
+    let mut line = Line::new(args.target.unwrap_or(selection.rows()));
+    line.is_target = args.target.is_some();
+    let (out, formats, stop) = (&args.out, &args.format, interrupt::token());
+    let run = pipeline.generate(selection, journal, out, formats, &options, stop, &mut line);
+    let generated = runtime.block_on(run)?;
     drop(line);
     let funnel = &generated.funnel;
     let bill = Bill::of(&Journal::open_to_read(&args.out)?, &args.money.prices())?;
@@ -141,19 +134,16 @@ fn sample(
     let journal = pipeline.open(&args.out, &options)?;
     job.write(&args.out)?;
     let selection = job.sample(rows)?;
-    let (stop, line) = (Stop::new(), Line::new(selection.rows()));
-    let watcher = runtime.spawn(pass_on_interrupts(stop.clone()));
-    let mut show = |p: &ner_cot::Progress| line.show(p, false);
-    let run = pipeline.send(&selection, journal, &options, &stop, &mut show);
-    let sent = runtime.block_on(run);
-    watcher.abort();
-    let (journal, sent) = sent?;
+    let mut line = Line::new(selection.rows());
+    let stop = interrupt::token();
+    let run = pipeline.send(&selection, journal, &options, stop, &mut line);
+    let (journal, sent) = runtime.block_on(run)?;
     drop(line);
     if sent.stopped == Some(StopCause::Asked) {
         return Err(Interrupted.into());
     }
     let prices = args.money.prices();
-    let funnel = ner_cot::replay(pipeline.plan(), &selection, &journal, None, &mut ())?;
+    let funnel = ner_cot::replay::replay(pipeline.plan(), &selection, &journal, None, &mut ())?;
     println!("{}", report::funnel_text(&funnel));
     let whole = job.selection()?;
     let estimate = estimate(pipeline.plan(), &whole, Some(&journal), &prices)?;
@@ -198,6 +188,8 @@ fn write_batch(job: &Job, selection: &Selection<'_>, args: &GenerateArgs, to: &P
 struct Line {
     progress: Progress,
     begun: std::time::Instant,
+    /// Whether the line counts accepted rows up to a target, and not rows that are done.
+    is_target: bool,
 }
 
 impl Line {
@@ -205,10 +197,13 @@ impl Line {
         Self {
             progress: Progress::start("cot", rows, "sentences"),
             begun: std::time::Instant::now(),
+            is_target: false,
         }
     }
+}
 
-    fn show(&self, p: &ner_cot::Progress, is_target: bool) {
+impl Observer for Line {
+    fn on_progress(&mut self, p: &ner_cot::Progress) {
         let seconds = self.begun.elapsed().as_secs_f64().max(1e-3);
         let mut words = format!(
             "{} accepted, {} rejected, {} in flight, {:.0} tokens/s",
@@ -221,7 +216,7 @@ impl Line {
             words.push_str(&format!(", ${:.2}", p.dollars));
         }
         self.progress
-            .tick(if is_target { p.accepted } else { p.done }, &words);
+            .tick(if self.is_target { p.accepted } else { p.done }, &words);
     }
 }
 
@@ -233,18 +228,15 @@ pub(crate) fn run_in_memory(
     runtime: &Runtime,
 ) -> Result<Funnel> {
     let selection = Selection::new(rows, Default::default())?;
-    let (stop, line) = (Stop::new(), Line::new(rows.len()));
-    let watcher = runtime.spawn(pass_on_interrupts(stop.clone()));
-    let mut show = |p: &ner_cot::Progress| line.show(p, false);
+    let mut line = Line::new(rows.len());
     let options = ner_cot::RunOptions::default();
-    let formats = [ner_cot::Format::Jsonl];
+    let formats = [ner_cot::export::Format::Jsonl];
     let journal = pipeline.open(out, &options)?;
+    let stop = interrupt::token();
     let run = pipeline.generate(
-        &selection, journal, out, &formats, &options, &stop, &mut show,
+        &selection, journal, out, &formats, &options, stop, &mut line,
     );
-    let generated = runtime.block_on(run);
-    watcher.abort();
-    let generated = generated?;
+    let generated = runtime.block_on(run)?;
     if generated.stopped.is_some() {
         return Err(Interrupted.into());
     }
@@ -255,14 +247,6 @@ pub(crate) fn run_in_memory(
         funnel.accepted, funnel.rows
     ));
     Ok(funnel)
-}
-
-/// Sets `stop` once the user interrupts.
-pub(crate) async fn pass_on_interrupts(stop: Stop) {
-    while !interrupt::requested() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    stop.stop();
 }
 
 /// Tokens and dollars by model.

@@ -13,7 +13,7 @@ mod view;
 use anyhow::Result;
 
 pub(crate) use args::{CotCommand, FlowArgs, MoneyArgs};
-pub(crate) use generate::{pass_on_interrupts, run_in_memory};
+pub(crate) use generate::run_in_memory;
 pub(crate) use job::pipeline_config;
 pub(crate) use servers::{Servers, gold};
 

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use ner_cot::{ChatClient, Durability, Endpoint, JournalOptions, KeySource, Ledger, RunOptions};
+use chat_client::money::Ledger;
+use chat_client::{ChatClient, Endpoint, KeySource};
+use ner_cot::RunOptions;
+use ner_cot::journal::{Durability, JournalOptions};
 use ner_types::Example;
 use tokio::runtime::Runtime;
 

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use minijinja::{AutoEscape, Environment};
-use ner_cot::{Attempt, Error, Journal, SettledRow, Visitor, replay};
+use ner_cot::replay::{SettledRow, Visitor, replay};
+use ner_cot::report::Attempt;
+use ner_cot::{Error, Journal};
 use ner_types::{Entity, parse};
 use serde_json::{Value, json};
 

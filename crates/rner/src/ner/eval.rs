@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::Result;
-use ner_eval::{EvalOptions, EvalResult, LoadedSuite, ResultTable, RunReport, Suite};
-use ner_types::PromptTemplate;
+use ner_eval::load::LoadedSuite;
+use ner_eval::{EvalOptions, EvalResult, ResultTable, RunReport, Suite};
 
 use super::eval_url::UrlEval;
 use super::{eval_compare, eval_few_shot, eval_predictions, eval_suite};
@@ -14,7 +14,7 @@ use crate::commands::resolve;
 use crate::exit::usage;
 use crate::progress::Progress;
 use crate::recipe::Recipe;
-use crate::stages::{Answering, EvalJob, ModelDir, load_suite, prompt_template};
+use crate::stages::{Answering, EvalJob, ModelDir, Ticks, load_suite, prompt_template};
 
 /// Runs the command.
 pub(crate) fn run(args: &EvalArgs) -> Result<()> {
@@ -49,13 +49,6 @@ fn options(recipe: &Recipe) -> EvalOptions {
     }
 }
 
-fn asked(args: &EvalArgs, template: PromptTemplate) -> PromptTemplate {
-    match args.prompting {
-        Prompting::Direct => template,
-        Prompting::StepByStep => template.step_by_step(),
-    }
-}
-
 fn prompting(args: &EvalArgs) -> ner_eval::Prompting {
     match args.prompting {
         Prompting::Direct => ner_eval::Prompting::Direct,
@@ -79,7 +72,7 @@ fn of_server(args: &EvalArgs, recipe: &Recipe, out: &Path) -> Result<()> {
         options: options(recipe),
         out,
     }
-    .run(&mut |done, _| progress.tick(done, ""))
+    .run(&mut Ticks(&progress))
 }
 
 /// A server is scored on whole suites: nothing that was asked for is passed over in silence.
@@ -160,7 +153,7 @@ fn complete(
         model: ModelDir::find(model)?,
         suite,
         weights: Answering::of(recipe),
-        template: asked(args, template),
+        template: prompting(args).apply(&template),
         config: &recipe.eval,
         seed: recipe.run.seed,
         out: out.to_owned(),

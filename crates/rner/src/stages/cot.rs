@@ -3,13 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use ner_cot::{Funnel, Pipeline, Stop};
+use ner_cot::{Funnel, Pipeline};
 use ner_types::Example;
 use tokio::runtime::Runtime;
 
-use crate::cot::{
-    FlowArgs, MoneyArgs, Servers, gold, pass_on_interrupts, pipeline_config, run_in_memory,
-};
+use crate::cot::{FlowArgs, MoneyArgs, Servers, gold, pipeline_config, run_in_memory};
+use crate::interrupt;
 use crate::recipe::Cot;
 use crate::teacher::{self, MistakeRates};
 
@@ -59,6 +58,6 @@ pub(crate) fn serve_teacher(data: &Path, seed: u64) -> Result<()> {
         teacher::JUDGE_MODEL,
         examples.len()
     );
-    runtime.block_on(pass_on_interrupts(Stop::new()));
+    runtime.block_on(interrupt::token().cancelled());
     Ok(())
 }

@@ -13,7 +13,7 @@ mod watch;
 
 pub(crate) use cot::{CotJob, serve_teacher};
 pub(crate) use data::{Sources, load_suite, read_suite};
-pub(crate) use eval::EvalJob;
+pub(crate) use eval::{EvalJob, LOG, Ticks};
 pub(crate) use grpo::GrpoJob;
 pub(crate) use model_dir::{Answering, MODEL, ModelDir, prompt_template};
 pub(crate) use sft::{SftJob, samples};

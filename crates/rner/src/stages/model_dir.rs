@@ -12,6 +12,7 @@ use ner_types::PromptTemplate;
 use crate::backend::Device;
 use crate::progress::Progress;
 use crate::recipe::{Dtype, Lora, Model, Quantize, Recipe};
+use crate::run_dir::hash_path;
 
 /// Name of the final model inside a training stage's folder.
 pub(crate) const MODEL: &str = "model";
@@ -102,6 +103,19 @@ impl ModelDir {
         let base =
             base.with_context(|| format!("{}: the base of this adapter", self.path.display()));
         Ok(base?.path)
+    }
+
+    /// Hash of the files that decide what this model answers: weights, configuration and tokenizer, of an adapter
+    /// those of its base too.
+    ///
+    /// # Errors
+    /// If one of them cannot be read.
+    pub(crate) fn hash(&self) -> Result<String> {
+        let mut hash = hash_model_files(&self.path)?;
+        if checkpoint::is_adapter(&self.path) {
+            hash.push_str(&hash_model_files(&self.base()?)?);
+        }
+        Ok(blake3::hash(hash.as_bytes()).to_hex().to_string())
     }
 
     /// The tokenizer.
@@ -202,6 +216,27 @@ impl ModelDir {
     }
 }
 
+/// The names and hashes of a folder's own files that a model is read from, a line each.
+fn hash_model_files(dir: &Path) -> Result<String> {
+    let entries =
+        std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
+    let mut lines = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let is_model = path.extension().is_some_and(|extension| {
+            ["safetensors", "json", "jinja"]
+                .iter()
+                .any(|known| extension == *known)
+        });
+        if is_model && path.is_file() {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            lines.push(format!("{name} {}\n", hash_path(&path)?));
+        }
+    }
+    lines.sort();
+    Ok(lines.concat())
+}
+
 /// The prompt template: a flag's file, or what the recipe names.
 pub(crate) fn prompt_template(model: &Model, flag: Option<&Path>) -> Result<PromptTemplate> {
     if let Some(path) = flag {
@@ -211,5 +246,28 @@ pub(crate) fn prompt_template(model: &Model, flag: Option<&Path>) -> Result<Prom
         "paper" => Ok(PromptTemplate::paper()),
         "tiny" => Ok(PromptTemplate::parse(crate::tiny::PROMPT)?),
         path => Ok(PromptTemplate::load(Path::new(path))?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_is_known_by_the_content_of_its_files() -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let model = |name: &str, weights: &str| -> Result<ModelDir> {
+            let dir = dir.path().join(name);
+            std::fs::create_dir_all(&dir)?;
+            std::fs::write(dir.join("config.json"), "{}")?;
+            std::fs::write(dir.join("model.safetensors"), weights)?;
+            Ok(ModelDir::at(dir))
+        };
+        let one = model("one", "1234")?.hash()?;
+        assert_eq!(model("copy", "1234")?.hash()?, one);
+        std::fs::write(dir.path().join("copy/README.md"), "about it")?;
+        assert_eq!(model("copy", "1234")?.hash()?, one);
+        assert_ne!(model("one", "1243")?.hash()?, one);
+        Ok(())
     }
 }
