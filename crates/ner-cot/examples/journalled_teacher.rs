@@ -1,5 +1,5 @@
 //! A teacher and a judge behind a journal: what was answered once is never paid for again.
-//! `cargo run -p ner-cot --example journalled_teacher` asks a stub in this process; real servers differ by their address.
+//! `cargo run -p ner-cot --example journalled_teacher` asks a stub in this process; a real server differs by its address.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -104,7 +104,7 @@ pub struct Signatures {
 }
 
 /// Analyses the answers. Sentences without a prediction are left out; predictions must fit the suite, as
-/// [`crate::score_predictions`] and [`crate::read_predictions_for`] make sure.
+/// [`crate::score::score_predictions`] and [`crate::faults::read_predictions_for`] make sure.
 pub fn analyse(
     suite: &Suite,
     predictions: &[Prediction],

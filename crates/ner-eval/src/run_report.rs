@@ -64,7 +64,7 @@ pub struct RunReport {
 pub struct WrittenFiles {
     /// `predictions.jsonl`, in the order of the suite.
     pub predictions: PathBuf,
-    /// `scores.json`, for [`crate::compare_runs`].
+    /// `scores.json`, for [`crate::compare::compare_runs`].
     pub scores: PathBuf,
     /// `results.json`.
     pub results: PathBuf,

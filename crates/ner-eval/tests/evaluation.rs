@@ -424,7 +424,7 @@ fn on_other_sets_the_papers_rows_are_a_table_of_their_own() {
     let result = renamed(["north", "south"]);
     let table = ResultTable::new(&[("base", &result)]);
     let text = table.to_text();
-    assert!(text.contains("north  south   Mean"), "{text}");
+    assert!(text.contains("North  South   Mean"), "{text}");
     assert!(
         text.contains("Movie  Restaurant    AI  Literature  Music  Politics  Science  Mean"),
         "{text}"
@@ -435,13 +435,13 @@ fn on_other_sets_the_papers_rows_are_a_table_of_their_own() {
 
 #[test]
 fn html_is_escaped_and_balanced() {
-    let mut result = renamed(["<b>", "a&b"]);
+    let mut result = renamed(["<b>", "A&b"]);
     result.complete = false;
     let html = ResultTable::new(&[("x < \"y\"", &result)]).to_html();
     assert!(
         html.contains("x &lt; &quot;y&quot; (incomplete)")
             && html.contains("&lt;b&gt;")
-            && html.contains("a&amp;b")
+            && html.contains("A&amp;b")
     );
     for tag in ["table", "thead", "tbody", "tr", "th", "td", "p"] {
         let opened =

@@ -27,7 +27,7 @@ pub struct CardModel {
     pub revision: Option<String>,
     /// How it sampled, in words or as JSON.
     pub sampling: Option<String>,
-    /// The version of its prompt, see [`crate::Template::version`].
+    /// The version of its prompt, see [`crate::prompts::Template::version`].
     pub prompt_version: String,
     /// The text of its prompt template.
     pub prompt: String,

@@ -123,7 +123,7 @@ impl UrlConfig {
                 total: timeout,
                 ..defaults
             },
-            retry: self.retry.clone(),
+            retry: self.retry,
             ..Endpoint::new(&self.url, &self.model)
         };
         ChatClient::new(endpoint).map_err(|error| match error {
