@@ -2,8 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
+use serde::{Deserialize, Serialize};
+
 /// Exponential backoff with jitter; a server's `Retry-After` takes precedence.
-#[derive(Clone, Debug)]
+///
+/// A configuration file gives its times in milliseconds, as `first_delay_ms` and so on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Retry {
     /// Tries that may fail, the first included.
     pub tries: u32,
@@ -11,10 +16,13 @@ pub struct Retry {
     /// asked to wait is no error.
     pub throttled_tries: u32,
     /// Longest delay after the first failure; doubles with each further one.
+    #[serde(rename = "first_delay_ms", with = "milliseconds")]
     pub first_delay: Duration,
     /// Longest delay.
+    #[serde(rename = "max_delay_ms", with = "milliseconds")]
     pub max_delay: Duration,
     /// Longest `Retry-After` that is obeyed; larger ones are cut to this.
+    #[serde(rename = "max_retry_after_ms", with = "milliseconds")]
     pub max_retry_after: Duration,
 }
 
@@ -46,6 +54,21 @@ impl Retry {
         let factor = 2_u32.saturating_pow(failures.saturating_sub(1));
         let longest = self.first_delay.saturating_mul(factor).min(self.max_delay);
         longest.mul_f64(1.0 - jitter / 2.0)
+    }
+}
+
+/// Times as whole milliseconds.
+mod milliseconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(time: &Duration, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_millis)
     }
 }
 
@@ -97,6 +120,24 @@ mod tests {
                 "{failures}: {delay:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_configuration_gives_milliseconds() {
+        let json = r#"{"tries": 3, "first_delay_ms": 250}"#;
+        let retry: Retry = serde_json::from_str(json).expect("a retry");
+        let expected = Retry {
+            tries: 3,
+            first_delay: Duration::from_millis(250),
+            ..Retry::default()
+        };
+        assert_eq!(retry, expected);
+        let written = serde_json::to_string(&retry).expect("written");
+        assert!(
+            written.contains(r#""max_retry_after_ms":300000"#),
+            "{written}"
+        );
+        assert!(serde_json::from_str::<Retry>(r#"{"first_delay": 1}"#).is_err());
     }
 
     #[test]

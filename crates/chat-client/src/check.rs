@@ -58,9 +58,10 @@ fn listed(body: &str, model: &str) -> Option<ModelCheck> {
     let known: Vec<String> = names.map(|n| n.map(Into::into)).collect::<Option<_>>()?;
     // Gemini lists `models/NAME` and takes both.
     let is_model = |name: &String| name == model || name.strip_prefix("models/") == Some(model);
-    Some(match known.iter().any(is_model) {
-        true => ModelCheck::Known,
-        false => ModelCheck::NotListed { known },
+    Some(if known.iter().any(is_model) {
+        ModelCheck::Known
+    } else {
+        ModelCheck::NotListed { known }
     })
 }
 

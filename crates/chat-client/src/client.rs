@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use reqwest::{StatusCode, Url};
+use tokio_util::sync::CancellationToken;
 
 use crate::address;
 use crate::aimd::Aimd;
@@ -20,7 +21,6 @@ use crate::message::{ChatAnswer, ChatRequest, Usage, wire};
 use crate::money::{Admission, Ledger, Price};
 use crate::rate::{self, Rates};
 use crate::stats::{Counters, Stats};
-use crate::stop::Stop;
 
 /// Sends chat requests to one model on one server.
 pub struct ChatClient {
@@ -148,14 +148,14 @@ impl ChatClient {
     /// Asks the server whether it has the model. That costs nothing.
     ///
     /// # Errors
-    /// If the key is refused, the account is empty, nothing answers, or `stop` is set.
-    pub async fn check(&self, stop: &Stop) -> Result<ModelCheck, Error> {
+    /// If the key is refused, the account is empty, nothing answers, or `stop` is cancelled.
+    pub async fn check(&self, stop: &CancellationToken) -> Result<ModelCheck, Error> {
         let url = address::models(&self.url);
         let mut tries = Tries::default();
         loop {
             let failure: Failure<Error> = tokio::select! {
                 biased;
-                () = stop.stopped() => return Err(Error::Stopped),
+                () = stop.cancelled() => return Err(Error::Stopped),
                 reply = self.http.get(&url) => match reply {
                     Err(broken) => broken.into(),
                     Ok(reply) => match check::read(reply.status, &reply.body, self.model()) {
@@ -177,13 +177,18 @@ impl ChatClient {
     ///
     /// # Errors
     /// See [`Error`]; the messages name the address and what was received.
-    pub async fn call(&self, method: &str, body: &str, stop: &Stop) -> Result<String, Error> {
+    pub async fn call(
+        &self,
+        method: &str,
+        body: &str,
+        stop: &CancellationToken,
+    ) -> Result<String, Error> {
         let url = address::beside(&self.url, method);
         let mut tries = Tries::default();
         loop {
             let mut slot = tokio::select! {
                 biased;
-                () = stop.stopped() => return Err(Error::Stopped),
+                () = stop.cancelled() => return Err(Error::Stopped),
                 slot = self.gate.enter() => slot,
             };
             self.gate.opened().await;
@@ -206,7 +211,7 @@ impl ChatClient {
     }
 
     /// Sends `request` until an answer comes, the tries are used up, the budget
-    /// is reached or `stop` is set.
+    /// is reached or `stop` is cancelled.
     ///
     /// `archive` receives every body of a 200 answer before it is parsed; its
     /// error ends the call. A request in flight is not given up because of `stop`;
@@ -217,14 +222,14 @@ impl ChatClient {
     pub async fn chat<A: Archive>(
         &self,
         request: &ChatRequest,
-        stop: &Stop,
+        stop: &CancellationToken,
         archive: &A,
     ) -> Result<ChatAnswer, A::Error> {
         let mut tries = Tries::default();
         loop {
             let pass = tokio::select! {
                 biased;
-                () = stop.stopped() => return Err(Error::Stopped.into()),
+                () = stop.cancelled() => return Err(Error::Stopped.into()),
                 pass = self.enter(request) => pass?,
             };
             match self.try_once(pass, archive).await {
@@ -241,7 +246,7 @@ impl ChatClient {
         url: &Url,
         tries: &mut Tries,
         again: Again,
-        stop: &Stop,
+        stop: &CancellationToken,
     ) -> Result<(), Error> {
         let retry = &self.endpoint.retry;
         let Some(delay) = tries.next(&again, retry, self.http.reached()) else {
@@ -251,7 +256,7 @@ impl ChatClient {
         tracing::warn!(%url, ?delay, cause = again.cause, "trying again");
         tokio::select! {
             () = tokio::time::sleep(delay) => Ok(()),
-            () = stop.stopped() => Err(Error::Stopped),
+            () = stop.cancelled() => Err(Error::Stopped),
         }
     }
 

@@ -43,9 +43,10 @@ impl<E: From<Error>> Failure<E> {
 
 impl<E> From<Broken> for Failure<E> {
     fn from(broken: Broken) -> Self {
-        let kind = match broken.refused {
-            true => Kind::Refused,
-            false => Kind::Error,
+        let kind = if broken.refused {
+            Kind::Refused
+        } else {
+            Kind::Error
         };
         Self::Again(Again {
             cause: broken.cause,

@@ -4,11 +4,23 @@
 //! it, so that an answer that was paid for is on disk even if it cannot be read.
 //! Waiting between tries never holds one of the client's slots, and the number
 //! of slots follows what the server can take.
+//!
+//! ```no_run
+//! use chat_client::{CancellationToken, ChatClient, ChatRequest, Endpoint, NoArchive};
+//!
+//! # async fn example() -> Result<(), chat_client::Error> {
+//! let client = ChatClient::new(Endpoint::new("http://localhost:8000/v1", "Qwen/Qwen3-8B"))?;
+//! let request = ChatRequest::user(client.model(), "Who is there?");
+//! let answer = client.chat(&request, &CancellationToken::new(), &NoArchive).await?;
+//! println!("{} ({} tokens)", answer.content, answer.usage.total());
+//! # Ok(())
+//! # }
+//! ```
 
 mod address;
 mod aimd;
 mod backoff;
-mod body;
+pub mod body;
 mod check;
 mod client;
 mod endpoint;
@@ -19,13 +31,11 @@ mod gate;
 mod http;
 mod key;
 mod message;
-mod money;
+pub mod money;
 mod rate;
 mod stats;
-mod stop;
 
 pub use backoff::Retry;
-pub use body::{BodyProblem, parse_body};
 pub use check::ModelCheck;
 pub use client::{Archive, ChatClient, NoArchive};
 pub use endpoint::{Endpoint, Timeouts};
@@ -33,6 +43,9 @@ pub use error::{Error, excerpt};
 pub use format::{ResponseFormat, Structured};
 pub use key::KeySource;
 pub use message::{ChatAnswer, ChatRequest, Finish, Message, Role, Sampling, Usage};
-pub use money::{Budget, Ledger, Peak, Price};
 pub use stats::Stats;
-pub use stop::Stop;
+pub use tokio_util::sync::CancellationToken;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

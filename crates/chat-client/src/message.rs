@@ -74,6 +74,19 @@ pub struct ChatRequest {
     pub format: Option<ResponseFormat>,
 }
 
+impl ChatRequest {
+    /// One question, sampled as the server likes.
+    pub fn user(model: impl Into<String>, question: impl Into<String>) -> Self {
+        Self {
+            model: model.into(),
+            messages: vec![Message::user(question)],
+            sampling: Sampling::default(),
+            stream: false,
+            format: None,
+        }
+    }
+}
+
 /// The body that is sent: the request, and whether the answer comes in pieces.
 pub(crate) fn wire(request: &ChatRequest, stream: bool) -> Result<Vec<u8>, Error> {
     let text: usize = request.messages.iter().map(|m| m.content.len()).sum();

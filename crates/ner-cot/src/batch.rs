@@ -9,7 +9,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use chat_client::{excerpt, parse_body};
+use chat_client::body::parse_body;
+use chat_client::excerpt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -292,9 +293,10 @@ impl BatchImport {
             return Ok(());
         };
         let Some(&(part, attempt)) = waiting.0.get(&key) else {
-            match journal.contains(&key) {
-                true => self.known += 1,
-                false => self.foreign += 1,
+            if journal.contains(&key) {
+                self.known += 1
+            } else {
+                self.foreign += 1
             }
             return Ok(());
         };

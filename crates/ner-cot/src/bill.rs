@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use chat_client::{Ledger, Price, Usage, parse_body};
+use chat_client::Usage;
+use chat_client::body::parse_body;
+use chat_client::money::{Ledger, Price};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chat_client::Stop;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
-use crate::pipeline::{Progress, Sent, Shared, StopCause};
+use crate::observer::{Observer, Progress};
+use crate::pipeline::{Sent, Shared, StopCause};
 use crate::source::{OpenRow, SelectedRow, Selection};
 
 /// Rows in a row that a server may fail before the run ends with its error.
@@ -64,17 +65,17 @@ impl<'a> Drive<'a> {
     /// Works until all rows are done or the run has to end.
     pub(crate) async fn run(
         &mut self,
-        stop: &Stop,
+        stop: &CancellationToken,
         measure: &(dyn Fn(&mut Progress) + Sync),
-        progress: &mut (dyn FnMut(&Progress) + Send),
+        observer: &mut (dyn Observer + Send),
     ) -> Result<Sent, Error> {
         let mut deadline = None;
         loop {
-            if stop.is_stopped() {
+            if stop.is_cancelled() {
                 self.stopped.get_or_insert(StopCause::Asked);
-                self.shared.halt.stop();
+                self.shared.halt.cancel();
             }
-            let halted = self.shared.halt.is_stopped();
+            let halted = self.shared.halt.is_cancelled();
             if halted {
                 deadline = deadline.or(Some(Instant::now() + self.shared.plan.config.grace));
             } else {
@@ -83,7 +84,7 @@ impl<'a> Drive<'a> {
             tokio::select! {
                 biased;
                 () = wait(deadline), if halted => break,
-                () = stop.stopped(), if !halted => {}
+                () = stop.cancelled(), if !halted => {}
                 joined = self.tasks.join_next() => match joined {
                     None => break,
                     Some(joined) => self.finish_row(joined),
@@ -91,7 +92,7 @@ impl<'a> Drive<'a> {
             }
             self.progress.in_flight = self.tasks.len();
             measure(&mut self.progress);
-            progress(&self.progress);
+            observer.on_progress(&self.progress);
         }
         self.tasks.shutdown().await;
         self.progress.in_flight = 0;
@@ -146,9 +147,10 @@ impl<'a> Drive<'a> {
             Ok(accepted) => {
                 self.failed_in_a_row = 0;
                 self.progress.done += rows;
-                match accepted {
-                    true => self.progress.accepted += rows,
-                    false => self.progress.rejected += rows,
+                if accepted {
+                    self.progress.accepted += rows
+                } else {
+                    self.progress.rejected += rows
                 }
             }
             Err(Error::Client(chat_client::Error::Stopped)) => {}
@@ -156,7 +158,7 @@ impl<'a> Drive<'a> {
                 // The budget ends a run as a wish of its user does: what is in flight may come home.
                 self.stopped
                     .get_or_insert(StopCause::Budget(error.to_string()));
-                self.shared.halt.stop();
+                self.shared.halt.cancel();
             }
             Err(error) => self.fail(error),
         }
@@ -171,7 +173,7 @@ impl<'a> Drive<'a> {
             tracing::warn!(%error, "a row is left for the next run");
             return;
         }
-        self.shared.halt.stop();
+        self.shared.halt.cancel();
         // What ends the run first is its cause; the rest follows from it.
         self.error.get_or_insert(error);
     }

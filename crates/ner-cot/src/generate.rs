@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use chat_client::{Stop, Usage};
+use chat_client::Usage;
+use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
 use crate::export::{CotRow, Format, RowProvenance, RowWriter};
 use crate::journal::Journal;
+use crate::observer::Observer;
 use crate::output::{DATASET_STEM, write_funnel};
-use crate::pipeline::{Pipeline, Progress, RunOptions, StopCause};
+use crate::pipeline::{Pipeline, RunOptions, StopCause};
 use crate::plan::Plan;
 use crate::replay::{SettledRow, Visitor, replay};
 use crate::report::{Attempt, Funnel};
@@ -45,10 +47,10 @@ impl Pipeline {
         dir: &Path,
         formats: &[Format],
         options: &RunOptions,
-        stop: &Stop,
-        progress: &mut (dyn FnMut(&Progress) + Send),
+        stop: &CancellationToken,
+        observer: &mut (dyn Observer + Send),
     ) -> Result<Generated, Error> {
-        let sent = self.send(selection, journal, options, stop, progress).await;
+        let sent = self.send(selection, journal, options, stop, observer).await;
         let (journal, sent) = sent?;
         let (funnel, files) = export_dataset(
             self.plan(),

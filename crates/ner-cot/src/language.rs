@@ -47,9 +47,12 @@ fn scripts(text: &str) -> impl Iterator<Item = Script> + '_ {
     let shared =
         |script: &Script| matches!(script, Script::Common | Script::Inherited | Script::Unknown);
     // All letters of ASCII are Latin; for the others a table is searched.
-    let script = |c: char| match c.is_ascii() {
-        true => Script::Latin,
-        false => c.script(),
+    let script = |c: char| {
+        if c.is_ascii() {
+            Script::Latin
+        } else {
+            c.script()
+        }
     };
     letters.map(script).filter(move |script| !shared(script))
 }

@@ -3,7 +3,7 @@
 //!
 //! [`Pipeline`] takes sentences with their schemas, asks a teacher behind an
 //! OpenAI-compatible server to annotate them anew with reasoning, drops answers
-//! that break a structural [`Rule`], lets a judge score the rest from 0 to 10, and
+//! that break a structural [rule](rules::Rule), lets a judge score the rest from 0 to 10, and
 //! keeps what reaches the threshold, as in *A Reasoning Paradigm for Named Entity
 //! Recognition* (arXiv 2511.11978). Rejected rows are asked about again up to a
 //! number of attempts. The paper's prompts are not public; ours are template
@@ -15,15 +15,17 @@
 //! The price is that the directory holds every answer ever received, rejected
 //! ones included.
 //!
-//! Around the pipeline stand [`check_row`] for rows that are not worth a request,
-//! [`NearDuplicates`] and [`Leakage`] for those that should not be in the dataset,
-//! [`RowWriter`] for its files and [`dataset_card`] for its description.
+//! Around the pipeline stand [`row_check`] for rows that are not worth a request, [`near`] and [`leakage`] for those
+//! that should not be in the dataset, [`batch`] for services that answer files, [`estimate`] and [`bill`] for what a run
+//! costs, [`export`] for the dataset's files (Parquet needs the feature `parquet`) and [`card`] for its description.
 //!
 //! The crate knows no tensors and no gold annotations: what the source says
 //! about entities is neither sent nor compared.
 //!
 //! ```no_run
-//! use ner_cot::{ChatClient, Endpoint, KeySource, Pipeline, PipelineConfig, Stop, write_dataset};
+//! use chat_client::{ChatClient, Endpoint, KeySource};
+//! use ner_cot::output::write_dataset;
+//! use ner_cot::{CancellationToken, Pipeline, PipelineConfig};
 //! # async fn example(source: Vec<ner_types::Example>) -> Result<(), ner_cot::Error> {
 //! let mut teacher = Endpoint::new("https://api.deepseek.com/v1", "deepseek-v4-pro");
 //! teacher.key = KeySource::Env("DEEPSEEK_API_KEY".into());
@@ -34,71 +36,53 @@
 //!     PipelineConfig::default(),
 //! )?;
 //! let dir = std::path::Path::new("runs/cot");
-//! let outcome = pipeline
-//!     .run(&source, dir, &Stop::new(), &mut |p| eprintln!("{}/{}", p.done, p.rows))
-//!     .await?;
+//! let outcome = pipeline.run(&source, dir, &CancellationToken::new(), &mut ()).await?;
 //! write_dataset(dir, &outcome.accepted, &outcome.funnel)?;
 //! # Ok(())
 //! # }
 //! ```
 
+pub mod batch;
+pub mod bill;
+pub mod card;
+pub mod estimate;
+pub mod export;
+pub mod generate;
+pub mod journal;
+pub mod leakage;
+pub mod near;
+pub mod output;
+pub mod prompts;
+pub mod replay;
+pub mod report;
+pub mod row_check;
+pub mod rules;
+pub mod source;
+
 mod agree;
-mod batch;
-mod bill;
-mod card;
 mod drive;
 mod error;
-mod estimate;
-mod export;
-mod generate;
 mod hashing;
-mod journal;
 mod judge;
 mod language;
 mod leak;
-mod leakage;
 mod manifest;
-mod near;
-mod output;
+mod observer;
 mod pipeline;
 mod plan;
-mod prompts;
 mod repetition;
-mod replay;
-mod report;
 mod row;
-mod row_check;
 mod rule;
 mod shape;
-mod source;
-mod validate;
 mod verbatim;
 mod words;
 
-pub use batch::{BatchExport, BatchImport, BatchLimits, export_batch, import_batch};
-pub use bill::{Bill, Billed, Prices};
-pub use card::{Card, CardModel, CardRemoved, dataset_card};
-pub use chat_client::{
-    Budget, ChatAnswer, ChatClient, ChatRequest, Endpoint, Finish, KeySource, Ledger, Message,
-    Peak, Price, Retry, Role, Sampling, Stop, Structured, Usage,
-};
 pub use error::Error;
-pub use estimate::{Estimate, Interval, estimate};
-pub use export::{CotRow, Format, RowProvenance, RowWriter};
-pub use generate::{Generated, export_dataset};
-pub use journal::{
-    Compacted, Disk, Durability, Journal, JournalOptions, Key, Merged, Part, RealDisk, Record,
-    compact, merge,
-};
-pub use leakage::{Leak, LeakKind, Leakage};
-pub use near::NearDuplicates;
-pub use output::{DATASET_FILE, FUNNEL_FILE, write_dataset};
-pub use pipeline::{Outcome, Pipeline, Progress, RunOptions, Sent, StopCause};
+pub use generate::Generated;
+pub use journal::Journal;
+pub use observer::{Observer, Progress};
+pub use pipeline::{Outcome, Pipeline, RunOptions, Sent, StopCause};
 pub use plan::{PipelineConfig, Plan};
-pub use prompts::{Prompts, Template};
-pub use replay::{SettledRow, Visitor, replay};
-pub use report::{Attempt, Funnel, Provenance, Rejection, Spent, THRESHOLDS};
-pub use row::Question;
-pub use row_check::{SourceLimits, SourceProblem, check_row};
-pub use source::{FileSource, Selection, SelectionOptions, Shard, Source, SourceRows};
-pub use validate::{Annotation, Finding, Limits, Rule, Rules, validate};
+pub use report::Funnel;
+pub use source::{Selection, SelectionOptions, Source};
+pub use tokio_util::sync::CancellationToken;

@@ -3,40 +3,23 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chat_client::{Archive, ChatAnswer, ChatClient, Ledger, ModelCheck, Stop, parse_body};
+use chat_client::body::parse_body;
+use chat_client::money::Ledger;
+use chat_client::{Archive, ChatAnswer, ChatClient, ModelCheck};
 use ner_types::Example;
 use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
 
 use crate::bill::{Bill, Prices};
 use crate::drive::Drive;
 use crate::error::Error;
 use crate::journal::{Journal, JournalOptions, Part, Record};
+use crate::observer::{Observer, Progress};
 use crate::plan::{PipelineConfig, Plan};
 use crate::replay::{SettledRow, Visitor, replay};
 use crate::report::Funnel;
 use crate::row::{Question, RowWork, Step};
 use crate::source::{Selection, SelectionOptions};
-
-/// Where a run stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Progress {
-    /// Rows of the selection.
-    pub rows: usize,
-    /// Rows that are accepted, rejected or given up.
-    pub done: usize,
-    /// Accepted rows.
-    pub accepted: usize,
-    /// Rejected rows.
-    pub rejected: usize,
-    /// Rows in work.
-    pub in_flight: usize,
-    /// HTTP requests that this run has sent, repeated ones included.
-    pub requests: u64,
-    /// Tokens that this run's answers have, reasoning included.
-    pub completion_tokens: u64,
-    /// Dollars spent in this folder, earlier runs included; 0 without a ledger.
-    pub dollars: f64,
-}
 
 /// What a run with all its rows in memory ended with.
 #[derive(Clone, Debug)]
@@ -100,7 +83,7 @@ pub(crate) struct Shared {
     pub(crate) plan: Arc<Plan>,
     pub(crate) journal: Journal,
     /// Set when no further request may be sent.
-    pub(crate) halt: Stop,
+    pub(crate) halt: CancellationToken,
     /// Whether the servers have the models, teacher and judge, once it is known.
     checked: [OnceCell<()>; 2],
     check_models: bool,
@@ -142,8 +125,8 @@ impl Pipeline {
     ///
     /// Only sentence and schema of a row are sent; its entities are not used.
     /// Requests that the journal has answers for are not sent again. When `stop`
-    /// is set or the budget is spent, no further request is sent, those in flight get the grace period,
-    /// and the result says so. `progress` is called after every row. The memory needed does not depend on the
+    /// is cancelled or the budget is spent, no further request is sent, those in flight get the grace period,
+    /// and the result says so. `observer` hears of every row. The memory needed does not depend on the
     /// number of rows, beside the journal's index.
     ///
     /// The dataset is then in the journal; [`replay`] takes it out.
@@ -155,8 +138,8 @@ impl Pipeline {
         selection: &Selection<'_>,
         journal: Journal,
         options: &RunOptions,
-        stop: &Stop,
-        progress: &mut (dyn FnMut(&Progress) + Send),
+        stop: &CancellationToken,
+        observer: &mut (dyn Observer + Send),
     ) -> Result<(Journal, Sent), Error> {
         if let Some((ledger, prices)) = &options.ledger {
             Bill::entered(&journal, prices, Some(ledger))?;
@@ -166,7 +149,7 @@ impl Pipeline {
             judge: self.judge.clone(),
             plan: self.plan.clone(),
             journal,
-            halt: Stop::new(),
+            halt: CancellationToken::new(),
             checked: [OnceCell::new(), OnceCell::new()],
             check_models: options.check_models,
         });
@@ -179,7 +162,7 @@ impl Pipeline {
             let ledger = options.ledger.as_ref();
             progress.dollars = ledger.map_or(0.0, |(ledger, _)| ledger.spent().0);
         };
-        let sent = drive.run(stop, &measure, progress).await;
+        let sent = drive.run(stop, &measure, observer).await;
         drop(drive);
         // A journal that could not be written gets its last chance here.
         shared.journal.finish()?;
@@ -202,13 +185,13 @@ impl Pipeline {
         &self,
         source: &[Example],
         dir: &Path,
-        stop: &Stop,
-        progress: &mut (dyn FnMut(&Progress) + Send),
+        stop: &CancellationToken,
+        observer: &mut (dyn Observer + Send),
     ) -> Result<Outcome, Error> {
         let selection = Selection::new(source, SelectionOptions::default())?;
         let options = RunOptions::default();
         let journal = self.open(dir, &options)?;
-        let sent = self.send(&selection, journal, &options, stop, progress);
+        let sent = self.send(&selection, journal, &options, stop, observer);
         let sent = sent.await;
         let (journal, sent) = sent?;
         let mut accepted = Collect(Vec::new());

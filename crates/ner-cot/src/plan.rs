@@ -10,7 +10,7 @@ use crate::journal::{Journal, JournalOptions, Part};
 use crate::manifest::Manifest;
 use crate::prompts::Prompts;
 use crate::report::Provenance;
-use crate::validate::Rules;
+use crate::rules::Rules;
 
 /// The settings of a pipeline.
 #[derive(Clone, Debug)]

@@ -5,14 +5,15 @@
 
 use std::collections::HashSet;
 
-use chat_client::parse_body;
+use chat_client::body::parse_body;
 use ner_types::Example;
 
 use crate::error::Error;
 use crate::journal::Journal;
 use crate::plan::Plan;
 use crate::report::{Attempt, Funnel};
-use crate::row::{Question, RowResult, RowWork, Step};
+pub use crate::row::Question;
+use crate::row::{RowResult, RowWork, Step};
 use crate::source::{OpenRow, SelectedRow, Selection};
 
 /// A row with its end.

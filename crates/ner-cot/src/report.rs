@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::validate::{Finding, Rule};
+use crate::rules::{Finding, Rule};
 use chat_client::Usage;
 
 /// Thresholds that the report compares, because the paper does not say how

@@ -11,7 +11,7 @@ use crate::journal::{Key, Part};
 use crate::judge;
 use crate::plan::Plan;
 use crate::report::{Attempt, Reason, Spent};
-use crate::validate::{Annotation, validate};
+use crate::rules::{Annotation, validate};
 
 /// How often a judge is asked until its score can be read.
 const JUDGE_TRIES: u32 = 3;

@@ -15,9 +15,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use chat_client::{ChatClient, Endpoint};
+use ner_cot::journal::{Disk, JournalOptions};
+use ner_cot::replay::replay;
 use ner_cot::{
-    ChatClient, Disk, Endpoint, Journal, JournalOptions, Pipeline, PipelineConfig, RunOptions,
-    Selection, SelectionOptions, Stop, replay,
+    CancellationToken, Journal, Pipeline, PipelineConfig, RunOptions, Selection, SelectionOptions,
 };
 use ner_types::Example;
 use server::{Act, FaultServer};
@@ -103,18 +105,18 @@ fn run(url: &str, dir: &Path, dies_at: usize) -> (String, u64) {
         ..RunOptions::default()
     };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let stop = Stop::new();
+    let stop = CancellationToken::new();
     let sent = runtime.block_on(pipeline.send(
         &selection,
         pipeline.open(dir, &options).expect("opens"),
         &options,
         &stop,
-        &mut |_| (),
+        &mut (),
     ));
     let (journal, sent) = sent.expect("runs");
     struct Lines(String);
-    impl ner_cot::Visitor for Lines {
-        fn settled(&mut self, row: ner_cot::SettledRow) -> Result<(), ner_cot::Error> {
+    impl ner_cot::replay::Visitor for Lines {
+        fn settled(&mut self, row: ner_cot::replay::SettledRow) -> Result<(), ner_cot::Error> {
             let line = serde_json::json!(row.accepted).to_string();
             self.0 = format!("{}{line}\n", self.0);
             Ok(())

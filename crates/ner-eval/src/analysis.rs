@@ -2,15 +2,21 @@
 
 use std::collections::HashMap;
 
+use ner_score::analysis::SentenceScore;
+use ner_score::buckets::Seen;
+use ner_score::mean::mean_f1;
 use ner_score::{
-    Counts, ErrorClass, Report, ReportBuilder, ReportOptions, Scorer, Seen, Sentence,
-    SentenceScore, mean_f1, score_sentence, total,
+    Counts, ErrorClass, Report, ReportBuilder, ReportOptions, Scorer, Sentence, score_sentence,
+    total,
 };
 use ner_types::{Completion, Example, parse};
 use serde::{Deserialize, Serialize};
 
+use crate::options::EvalOptions;
+use crate::prediction::Prediction;
+use crate::result::Lengths;
 use crate::score::is_parse_failure;
-use crate::{EvalOptions, EvalSet, Lengths, Prediction, Suite};
+use crate::suite::{EvalSet, Suite};
 
 /// What the answers of one system look like, set by set and over all sets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,7 +104,7 @@ pub struct Signatures {
 }
 
 /// Analyses the answers. Sentences without a prediction are left out; predictions must fit the suite, as
-/// [`crate::score_predictions`] and [`crate::read_predictions_for`] make sure.
+/// [`crate::score::score_predictions`] and [`crate::faults::read_predictions_for`] make sure.
 pub fn analyse(
     suite: &Suite,
     predictions: &[Prediction],

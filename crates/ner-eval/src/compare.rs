@@ -1,16 +1,21 @@
 //! One run against another, set by set: what was gained, how sure that is, and in how many sentences.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ner_score::{
-    Counts, Interval, Scorer, approximate_randomization, paired_bootstrap, score_sentence, total,
-};
+use ner_score::bootstrap::paired_bootstrap;
+use ner_score::randomization::approximate_randomization;
+use ner_score::{Counts, Scorer, score_sentence, total};
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::answers;
-use crate::{Error, EvalOptions, OnFault, Prediction, Suite};
+use crate::error::Error;
+pub use crate::gain::{Comparison, Gain};
+use crate::load::OnFault;
+use crate::options::EvalOptions;
+use crate::page;
+use crate::prediction::Prediction;
+use crate::suite::Suite;
 
 /// Name of the file with a run's counts, beside its results.
 pub const SCORES_FILE: &str = "scores.json";
@@ -37,52 +42,6 @@ pub struct SetScores {
     pub predicted: Vec<usize>,
     /// Gold items of each sentence.
     pub gold: Vec<usize>,
-}
-
-/// What the second run has over the first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Comparison {
-    /// The preset that counted both.
-    pub scorer: Scorer,
-    /// One entry per set that both runs have.
-    pub sets: Vec<Gain>,
-    /// The mean of these sets.
-    pub mean: Gain,
-    /// Sentences that one run alone answered; they are left out.
-    pub unpaired: usize,
-    /// Sets that one run alone has; they are left out.
-    pub unpaired_sets: Vec<String>,
-    /// Resamples of the bootstrap, and shuffles of the randomisation.
-    pub resamples: usize,
-    /// Seed of both.
-    pub seed: u64,
-}
-
-/// The gain on one set, or on the mean of several. F1, gain and interval are in percent.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Gain {
-    /// Name of the set.
-    pub name: String,
-    /// Sentences that both runs answered.
-    pub sentences: usize,
-    /// F1 of the first run on these sentences.
-    pub first: f64,
-    /// F1 of the second run.
-    pub second: f64,
-    /// Second minus first.
-    pub gain: f64,
-    /// 95 % interval of the gain: paired bootstrap over sentences.
-    pub interval: Interval,
-    /// Two-sided p-value of the paired bootstrap.
-    pub p_bootstrap: f64,
-    /// Two-sided p-value of approximate randomisation.
-    pub p_randomization: f64,
-    /// The latter, corrected for looking at several sets (Holm 1979). Of the mean: uncorrected.
-    pub p_holm: f64,
-    /// Sentences with a higher F1 in the second run.
-    pub better: usize,
-    /// Sentences with a lower one.
-    pub worse: usize,
 }
 
 impl RunScores {
@@ -113,9 +72,10 @@ impl RunScores {
     ///
     /// If the file cannot be read or is not one.
     pub fn read(path: &Path) -> Result<RunScores, Error> {
-        let path = match path.is_dir() {
-            true => path.join(SCORES_FILE),
-            false => PathBuf::from(path),
+        let path = if path.is_dir() {
+            path.join(SCORES_FILE)
+        } else {
+            PathBuf::from(path)
         };
         let bytes = fs::read(&path).map_err(|source| Error::Read {
             path: path.clone(),
@@ -337,65 +297,12 @@ fn holm(sets: &mut [Gain]) {
 }
 
 impl Comparison {
-    /// The comparison as an aligned table, ending with notes and a line break.
-    pub fn to_text(&self, first: &str, second: &str) -> String {
-        let rows = || self.sets.iter().chain([&self.mean]);
-        let width = rows()
-            .map(|gain| gain.name.chars().count())
-            .max()
-            .unwrap_or(0);
-        let mut out = format!("gain of {second} (B) over {first} (A), in points of F1\n\n");
-        let _ = writeln!(
-            out,
-            "{:<width$}  {:>6}  {:>6}  {:>6}  {:>16}  {:>7}  {:>7}  {:>7}  {:>13}",
-            "set", "A", "B", "gain", "95 % interval", "p (AR)", "p Holm", "p boot", "better/worse"
-        );
-        for gain in rows() {
-            let interval = format!("{:+.2} to {:+.2}", gain.interval.low, gain.interval.high);
-            let moved = format!("{}/{}", gain.better, gain.worse);
-            let _ = writeln!(
-                out,
-                "{:<width$}  {:>6.2}  {:>6.2}  {:>+6.2}  {interval:>16}  {:>7.4}  {:>7.4}  {:>7.4}  {moved:>13}",
-                gain.name,
-                gain.first,
-                gain.second,
-                gain.gain,
-                gain.p_randomization,
-                gain.p_holm,
-                gain.p_bootstrap
-            );
-        }
-        out.push_str(&self.notes());
-        out
-    }
-
     /// The comparison as a page: one file that needs no network and no script.
     ///
     /// # Errors
     ///
     /// If the template cannot be filled, which is a fault of this crate.
     pub fn to_html(&self, first: &str, second: &str) -> Result<String, Error> {
-        crate::page::render_comparison(self, first, second)
-    }
-
-    /// What the figures are, and what is not in them.
-    fn notes(&self) -> String {
-        let (scorer, n) = (self.scorer, self.resamples);
-        let mut out = format!(
-            "\nScorer {scorer}. Two-sided p-values over sentences: AR = approximate randomisation, boot = paired \
-             bootstrap, {n} rounds each;\nHolm = AR corrected for the number of sets. better/worse: sentences whose \
-             F1 rose or fell.\n"
-        );
-        if self.unpaired > 0 {
-            let _ = writeln!(
-                out,
-                "{} sentences that one run alone answered are left out.",
-                self.unpaired
-            );
-        }
-        for set in &self.unpaired_sets {
-            let _ = writeln!(out, "{set}: one run alone has it; left out.");
-        }
-        out
+        page::render_comparison(self, first, second)
     }
 }

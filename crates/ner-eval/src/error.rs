@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
-use crate::BoxError;
+use crate::completer::BoxError;
+use crate::faults::kind::Faults;
 
 /// An error of this crate. What a model answers is never an error: it is scored.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
-    /// The completer failed; answers of earlier batches were already handed to the progress callback.
+    /// The completer failed; answers of earlier batches were already handed to the observer.
     #[error("the model failed on the prompts of sentences {first} to {last} of {total}: {source}")]
     Completer {
         /// First sentence of the batch, from 1, among those that were to be answered.
@@ -81,7 +83,7 @@ pub enum Error {
     },
     /// Predictions do not fit the suite; all faults that were found, the first of them by name.
     #[error("{0}")]
-    Faults(Box<crate::Faults>),
+    Faults(Box<Faults>),
     /// A suite file is not one.
     #[error("{origin}: expected a suite (TOML), found {found}")]
     SuiteFile {
@@ -119,11 +121,19 @@ pub enum Error {
         /// The file that says how they were made.
         path: PathBuf,
         /// What differs.
-        field: &'static str,
+        field: String,
         /// What this run has.
         expected: String,
         /// What the earlier run had.
         found: String,
+    },
+    /// Predictions on disk do not say which run made them, so going on could mix two.
+    #[error(
+        "{path}: these predictions do not say which run made them; give another folder, or remove the file to begin again"
+    )]
+    UnknownRun {
+        /// The predictions.
+        path: PathBuf,
     },
     /// A file cannot be written.
     #[error("{path}: cannot write: {source}")]

@@ -1,7 +1,7 @@
 //! A file of predictions against a suite: every line that does not fit is named, counted, and fatal or left out.
 
 mod by_type;
-mod kind;
+pub(crate) mod kind;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -13,7 +13,9 @@ use serde::Deserialize;
 
 use self::by_type::Replies;
 pub use self::kind::{Fault, FaultKind, Faults};
-use crate::{Error, LoadedSuite, OnFault, Prediction};
+use crate::error::Error;
+use crate::load::{LoadedSuite, OnFault};
+use crate::prediction::Prediction;
 
 /// Predictions that fit a suite, and what did not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

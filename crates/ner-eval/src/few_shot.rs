@@ -8,7 +8,8 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use crate::{Error, FewShotSpec, SuiteSpec};
+use crate::error::Error;
+use crate::suite_spec::{FewShotSpec, SuiteSpec};
 
 /// A part of a set's training split.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,9 +69,10 @@ fn draw(set: &str, train: &[Example], few: &FewShotSpec) -> Vec<FewShotSample> {
             examples: drawn.into_iter().map(|i| train[i].clone()).collect(),
         }
     };
-    match train.is_empty() {
-        true => Vec::new(),
-        false => few.percent.iter().map(sample).collect(),
+    if train.is_empty() {
+        Vec::new()
+    } else {
+        few.percent.iter().map(sample).collect()
     }
 }
 

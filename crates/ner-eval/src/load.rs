@@ -7,7 +7,9 @@ use ner_datasets::{BioColumns, Split, instruct_uie, read_bio, read_examples};
 use ner_types::{Example, is_dropped_label, normalize_label};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, EvalSet, SetSpec, Suite, SuiteSpec};
+use crate::error::Error;
+use crate::suite::{EvalSet, Suite};
+use crate::suite_spec::{SetSpec, SuiteSpec};
 
 /// What to do about a fault in the data: end, or go on without the faulty part. Either way it is named and counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,63 +4,9 @@ use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
-use crate::{Error, Prediction, Suite, read_predictions};
-
-/// What makes two runs the same, so that the predictions of one may go on with the other.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunIdentity {
-    /// The suite.
-    pub suite: String,
-    /// Set and number of sentences, in order.
-    pub sentences: Vec<(String, usize)>,
-    /// What answers: a model's path or name and its address.
-    pub source: String,
-    /// The text of the prompt template.
-    pub prompt: String,
-}
-
-impl RunIdentity {
-    /// The identity of a run of `source` on `suite` with a prompt.
-    pub fn new(
-        suite: &Suite,
-        source: impl Into<String>,
-        template: &ner_types::PromptTemplate,
-    ) -> RunIdentity {
-        let sets = suite.sets.iter();
-        RunIdentity {
-            suite: suite.name.clone(),
-            sentences: sets
-                .map(|set| (set.name.clone(), set.examples.len()))
-                .collect(),
-            source: source.into(),
-            prompt: template.text().into(),
-        }
-    }
-
-    fn check(&self, other: &RunIdentity, path: &Path) -> Result<(), Error> {
-        let fields = [
-            ("suite", self.suite.clone(), other.suite.clone()),
-            (
-                "number of sentences",
-                format!("{:?}", self.sentences),
-                format!("{:?}", other.sentences),
-            ),
-            ("source", self.source.clone(), other.source.clone()),
-            ("prompt", self.prompt.clone(), other.prompt.clone()),
-        ];
-        match fields.into_iter().find(|(_, a, b)| a != b) {
-            Some((field, expected, found)) => Err(Error::OtherRun {
-                path: path.into(),
-                field,
-                expected,
-                found,
-            }),
-            None => Ok(()),
-        }
-    }
-}
+use crate::error::Error;
+use crate::prediction::{Prediction, read_predictions};
+use crate::run_identity::RunIdentity;
 
 /// A file of predictions that grows.
 #[derive(Debug)]
@@ -70,17 +16,15 @@ pub struct PredictionLog {
 }
 
 impl PredictionLog {
-    /// Opens the log and gives the predictions that are in it. A last line that was cut off in the middle is removed.
+    /// Opens the log of this run, or begins it. A last line that was cut off in the middle is removed.
     ///
-    /// Beside it lies `<name>.run.json` with the identity of the run that began it.
+    /// Beside it lies `<name>.run.json` with the identity of the run that began it. A log of another run, and one that
+    /// does not say whose it is, stays as it is and is refused.
     ///
     /// # Errors
     ///
-    /// If a file cannot be read or written, a line is not a prediction, or the log belongs to another run.
-    pub fn open(
-        path: &Path,
-        identity: &RunIdentity,
-    ) -> Result<(PredictionLog, Vec<Prediction>), Error> {
+    /// If a file cannot be read or written, or the log belongs to another run or to none that is known.
+    pub fn open(path: &Path, identity: &RunIdentity) -> Result<PredictionLog, Error> {
         check_identity(path, identity)?;
         let write = |source| Error::Write {
             path: path.into(),
@@ -93,11 +37,19 @@ impl PredictionLog {
             .open(path)
             .map_err(write)?;
         drop_torn_line(&mut file).map_err(write)?;
-        let log = PredictionLog {
+        Ok(PredictionLog {
             path: path.into(),
             file,
-        };
-        Ok((log, read_predictions(path)?))
+        })
+    }
+
+    /// The predictions that are in it.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, or a line is not a prediction.
+    pub fn read(&self) -> Result<Vec<Prediction>, Error> {
+        read_predictions(&self.path)
     }
 
     /// Adds a batch and waits until it is on disk.
@@ -145,31 +97,35 @@ fn identity_path(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Writes the identity where there is none yet, else compares.
+/// Writes the identity where a log begins, else compares.
 fn check_identity(path: &Path, identity: &RunIdentity) -> Result<(), Error> {
     let place = identity_path(path);
+    let has_log = path.metadata().is_ok_and(|file| file.len() > 0);
     match fs::read(&place) {
-        Ok(bytes) => {
-            let found: RunIdentity =
-                serde_json::from_slice(&bytes).map_err(|error| Error::Format {
-                    path: place.clone(),
-                    line: error.line(),
-                    found: error.to_string(),
-                })?;
-            identity.check(&found, &place)
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            ner_datasets::write_atomic(&place, |out| {
-                serde_json::to_writer_pretty(&mut *out, identity)?;
-                out.write_all(b"\n")
-            })?;
-            Ok(())
-        }
-        Err(source) => Err(Error::Read {
+        Ok(bytes) => read_identity(&place, &bytes).and_then(|found| identity.check(&found, &place)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::Read {
             path: place,
-            source,
+            source: error,
         }),
+        Err(_) if has_log => Err(Error::UnknownRun { path: path.into() }),
+        Err(_) => write_identity(&place, identity),
     }
+}
+
+fn read_identity(place: &Path, bytes: &[u8]) -> Result<RunIdentity, Error> {
+    serde_json::from_slice(bytes).map_err(|error| Error::Format {
+        path: place.into(),
+        line: error.line(),
+        found: error.to_string(),
+    })
+}
+
+fn write_identity(place: &Path, identity: &RunIdentity) -> Result<(), Error> {
+    ner_datasets::write_atomic(place, |out| {
+        serde_json::to_writer_pretty(&mut *out, identity)?;
+        out.write_all(b"\n")
+    })?;
+    Ok(())
 }
 
 /// A program that was killed while it wrote leaves half a line.
@@ -192,6 +148,7 @@ mod tests {
     use ner_types::PromptTemplate;
 
     use super::*;
+    use crate::suite::{EvalSet, Suite};
 
     fn prediction(index: usize) -> Prediction {
         Prediction {
@@ -215,31 +172,99 @@ mod tests {
     fn a_log_is_taken_up_again_without_its_torn_line() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("log.jsonl");
-        let (mut log, earlier) = PredictionLog::open(&path, &identity("m")).expect("new");
-        assert!(earlier.is_empty());
+        let mut log = PredictionLog::open(&path, &identity("m")).expect("new");
+        assert!(log.read().expect("empty").is_empty());
         log.append(&[prediction(0), prediction(1)])
             .expect("written");
         log.file.write_all(b"{\"dataset\": \"no").expect("torn");
-        let (mut log, earlier) = PredictionLog::open(&path, &identity("m")).expect("again");
-        assert_eq!(earlier, [prediction(0), prediction(1)]);
+        let mut log = PredictionLog::open(&path, &identity("m")).expect("again");
+        assert_eq!(log.read().expect("whole"), [prediction(0), prediction(1)]);
         log.append(&[prediction(2)]).expect("written");
         assert_eq!(read_predictions(&path).expect("readable").len(), 3);
         log.remove().expect("removed");
         assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 0);
     }
 
-    #[test]
-    fn the_log_of_another_run_is_refused() {
+    #[track_caller]
+    fn check_refused(first: &RunIdentity, second: &RunIdentity, expected: &str) {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("log.jsonl");
-        PredictionLog::open(&path, &identity("small")).expect("new");
-        let message = PredictionLog::open(&path, &identity("large"))
-            .expect_err("another model")
+        let mut log = PredictionLog::open(&path, first).expect("new");
+        log.append(&[prediction(0)]).expect("written");
+        let message = PredictionLog::open(&path, second)
+            .expect_err("another run")
             .to_string();
         assert!(message.contains("log.run.json"), "{message}");
+        assert!(message.contains(expected), "{message}");
+        assert_eq!(read_predictions(&path).expect("kept"), [prediction(0)]);
+        PredictionLog::open(&path, first).expect("the first goes on");
+    }
+
+    #[test]
+    fn the_log_of_another_run_is_refused() {
+        check_refused(
+            &identity("small"),
+            &identity("large"),
+            "another source: expected \"large\", found \"small\"",
+        );
+    }
+
+    #[test]
+    fn a_model_is_known_by_its_files_and_not_by_its_folder() {
+        let [one, two] = ["1111", "2222"].map(|hash| identity("model").with_files(hash));
+        check_refused(&one, &two, "model (files 2222)");
+        check_refused(&one, &identity("model"), "found \"model (files 1111)\"");
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("log.jsonl");
+        PredictionLog::open(&path, &one).expect("new");
+        let moved = identity("elsewhere/model").with_files("1111");
+        PredictionLog::open(&path, &moved).expect("the same files");
+    }
+
+    #[test]
+    fn limits_and_sentences_are_part_of_a_run() {
+        let run = identity("m").with("max_new_tokens", 64);
+        let longer = identity("m").with("max_new_tokens", 128);
+        check_refused(
+            &run,
+            &longer,
+            "another max_new_tokens: expected \"128\", found \"64\"",
+        );
+        check_refused(&run, &identity("m"), "expected \"none\", found \"64\"");
+        let of = |sentence: &str| {
+            let example = ner_types::Example {
+                sentence: sentence.into(),
+                ..Default::default()
+            };
+            let set = EvalSet {
+                name: "north".into(),
+                examples: vec![example],
+            };
+            let suite = Suite {
+                name: "made up".into(),
+                sets: vec![set],
+            };
+            RunIdentity::new(&suite, "m", &PromptTemplate::paper())
+        };
+        check_refused(
+            &of("Brel sleeps"),
+            &of("Brel wakes"),
+            "text of the sentences",
+        );
+    }
+
+    #[test]
+    fn a_log_without_a_name_is_refused() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("log.jsonl");
+        crate::prediction::write_predictions(&path, &[prediction(0)]).expect("written");
+        let message = PredictionLog::open(&path, &identity("m"))
+            .expect_err("whose is it")
+            .to_string();
         assert!(
-            message.contains("another source: expected \"large\", found \"small\""),
+            message.contains("do not say which run made them"),
             "{message}"
         );
+        assert!(path.exists());
     }
 }

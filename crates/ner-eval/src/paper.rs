@@ -1,5 +1,7 @@
 //! The paper's Table 1 as data, to stand beside results of our own.
 
+pub use crate::competitors::{COMPETITORS, CompetitorRow};
+
 /// Where the rows of [`TABLE_1`] come from.
 pub const PAPER: &str =
     "A Reasoning Paradigm for Named Entity Recognition, arXiv 2511.11978, Table 1";

@@ -6,7 +6,7 @@ use std::path::Path;
 use ner_datasets::write_atomic;
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::error::Error;
 
 /// What a model said to one sentence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,17 @@ pub struct Prediction {
     /// Tokens of the completion, where the model counted them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<usize>,
+}
+
+/// A sentence that could not be answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedRequest {
+    /// Name of the set.
+    pub dataset: String,
+    /// Position of the sentence in the set, from 0.
+    pub index: usize,
+    /// What the last try said.
+    pub reason: String,
 }
 
 /// Reads a file of predictions; blank lines are skipped.

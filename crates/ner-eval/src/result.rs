@@ -1,11 +1,12 @@
 //! What an evaluation found, as written to disk and read by the report.
 
-use ner_score::{Counts, Interval, round_2};
+use ner_score::mean::round_2;
+use ner_score::{Counts, Interval};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::{FailedRequest, Prediction};
+use crate::prediction::{FailedRequest, Prediction};
 
 /// The scores of one system on a suite. All F1, precision, recall and intervals are in percent.
 ///

@@ -5,32 +5,17 @@ use std::path::{Path, PathBuf};
 use ner_score::Scorer;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Analysis, Error, EvalOptions, EvalResult, FailedRequest, Faults, LoadedSuite, Prediction,
-    RunScores, SetSource, TrainedOn, TrainingData, analyse_with_training, page,
-    score_predictions_with, write_predictions,
-};
-
-/// How the model was asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Prompting {
-    /// The prompt as it is; what tuned models expect.
-    #[default]
-    Direct,
-    /// With a sentence in front that asks an untrained model to reason first.
-    StepByStep,
-}
-
-impl Prompting {
-    /// The template to ask with.
-    pub fn apply(self, template: &ner_types::PromptTemplate) -> ner_types::PromptTemplate {
-        match self {
-            Prompting::Direct => template.clone(),
-            Prompting::StepByStep => template.step_by_step(),
-        }
-    }
-}
+use crate::analysis::{Analysis, analyse_with_training};
+use crate::compare::RunScores;
+use crate::error::Error;
+use crate::faults::kind::Faults;
+use crate::load::{LoadedSuite, SetSource};
+use crate::options::{EvalOptions, Prompting};
+use crate::page::{self, PageData};
+use crate::prediction::{FailedRequest, Prediction, write_predictions};
+use crate::result::EvalResult;
+use crate::score::score_predictions_with;
+use crate::training::{TrainedOn, TrainingData};
 
 /// What is to be reported besides the answers.
 #[derive(Clone, Debug, Default)]
@@ -79,7 +64,7 @@ pub struct RunReport {
 pub struct WrittenFiles {
     /// `predictions.jsonl`, in the order of the suite.
     pub predictions: PathBuf,
-    /// `scores.json`, for [`crate::compare_runs`].
+    /// `scores.json`, for [`crate::compare::compare_runs`].
     pub scores: PathBuf,
     /// `results.json`.
     pub results: PathBuf,
@@ -165,7 +150,18 @@ impl RunReport {
     ///
     /// If the template cannot be filled, which is a fault of this crate.
     pub fn to_html(&self, loaded: &LoadedSuite) -> Result<String, Error> {
-        page::render(self, &loaded.suite)
+        let data = PageData {
+            result: &self.result,
+            system: &self.system,
+            prompting: self.prompting,
+            analysis: &self.analysis,
+            sources: &self.sources,
+            absent: &self.absent,
+            notes: &self.notes,
+            faults: self.faults.as_ref(),
+            trained_on: self.trained_on.as_ref(),
+        };
+        page::render(&data, &loaded.suite)
     }
 
     /// The predictions in the order of the suite, whatever the order in which they were made.

@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 
-use ner_score::{
-    Bootstrap, Counts, EntitySet, PairedTest, Scorer, Sentence, bootstrap, mean_f1,
-    paired_bootstrap, paper_mean_f1_percent, total,
-};
+use ner_score::bootstrap::{Bootstrap, PairedTest, bootstrap, paired_bootstrap};
+use ner_score::mean::{mean_f1, paper_mean_f1_percent};
+use ner_score::{Counts, EntitySet, Scorer, Sentence, total};
 use ner_types::{Completion, Entity, Example, Problem, normalize_label, parse};
 
-use crate::{Error, EvalOptions, EvalResult, EvalSet, Lengths, Prediction, SetResult, Suite};
+use crate::error::Error;
+use crate::options::EvalOptions;
+use crate::prediction::Prediction;
+use crate::result::{EvalResult, Lengths, SetResult};
+use crate::suite::{EvalSet, Suite};
 
 /// Scores predictions as the paper's evaluator does: entities from the reference reading of each completion, not
 /// filtered by the schema; sentences without gold entities stay in.
@@ -51,9 +54,10 @@ pub fn score_predictions_with(
         .filter(|set| !set.is_empty())
         .collect();
     let answered_totals: Vec<Counts> = answered.iter().map(|set| total(set)).collect();
-    let interval = match answered.len() == counts.len() {
-        true => intervals.mean,
-        false => bootstrap(&answered, options.seed, options.resamples).mean,
+    let interval = if answered.len() == counts.len() {
+        intervals.mean
+    } else {
+        bootstrap(&answered, options.seed, options.resamples).mean
     };
     let result = EvalResult {
         suite: suite.name.clone(),

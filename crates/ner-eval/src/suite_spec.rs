@@ -6,7 +6,7 @@ use std::path::Path;
 use ner_datasets::{BioColumns, Split};
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::error::Error;
 
 /// The suites that this crate ships, by name.
 const SHIPPED: [(&str, &str); 4] = [

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use ner_datasets::{Format, ReadOptions, open};
-use ner_score::Seen;
+use ner_score::buckets::Seen;
 use ner_types::normalize_label;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, SuiteSpec};
+use crate::error::Error;
+use crate::suite_spec::SuiteSpec;
 
 /// The entities of the training data, and where they come from.
 #[derive(Clone, Debug, Default)]

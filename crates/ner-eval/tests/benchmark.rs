@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use ner_eval::{
-    EvalOptions, EvalResult, LoadedSuite, OnFault, ReportSettings, RunReport, Suite, SuiteSpec,
-    read_predictions, read_predictions_for, score_predictions,
-};
-use ner_score::round_2;
+use ner_eval::faults::read_predictions_for;
+use ner_eval::load::{LoadedSuite, OnFault};
+use ner_eval::prediction::read_predictions;
+use ner_eval::score::score_predictions;
+use ner_eval::{EvalOptions, EvalResult, ReportSettings, RunReport, Suite, SuiteSpec};
+use ner_score::mean::round_2;
 use serde_json::Value;
 
 /// The folder of data and reference values: `RNER_SHARED`, or `../shared` seen from the repository's root.

@@ -1,10 +1,11 @@
 //! The evaluation loop, the scores and the tables, on made-up sentences.
 
-use std::ops::ControlFlow;
-
+use ner_eval::result::Lengths;
+use ner_eval::score::{compare, score_predictions};
 use ner_eval::{
-    Answer, BoxError, Completer, Error, EvalOptions, EvalResult, EvalSet, Lengths, Prediction,
-    Progress, ResultTable, Suite, compare, evaluate, evaluate_from, score_predictions,
+    Answer, BoxError, CancellationToken, Completer, Error, EvalOptions, EvalResult, EvalSet,
+    Observer, Prediction, PredictionLog, Progress, ResultTable, RunIdentity, Suite, evaluate,
+    evaluate_from, evaluate_logged,
 };
 use ner_score::Counts;
 use ner_types::{Entity, Example, PromptTemplate};
@@ -110,18 +111,42 @@ impl Completer for Scripted {
     }
 }
 
+/// Stops the run once so many sentences are done.
+struct StopAfter(usize, CancellationToken);
+
+impl Observer for StopAfter {
+    fn on_batch(&mut self, progress: &Progress<'_>) {
+        if progress.done >= self.0 {
+            self.1.cancel();
+        }
+    }
+}
+
 fn run(completer: &mut dyn Completer, stop_after: usize) -> Result<EvalResult, Error> {
-    let mut progress = |state: Progress<'_>| match state.done >= stop_after {
-        true => ControlFlow::Break(()),
-        false => ControlFlow::Continue(()),
-    };
+    let stop = CancellationToken::new();
     evaluate(
         &suite(),
         &PromptTemplate::paper(),
         completer,
         &OPTIONS,
-        &mut progress,
+        &stop,
+        &mut StopAfter(stop_after, stop.clone()),
     )
+}
+
+/// Writes down what it hears.
+#[derive(Default)]
+struct Heard(Vec<(usize, usize, usize)>);
+
+impl Observer for Heard {
+    fn on_start(&mut self, done: usize, total: usize) {
+        self.0.push((done, total, 0));
+    }
+
+    fn on_batch(&mut self, progress: &Progress<'_>) {
+        self.0
+            .push((progress.done, progress.total, progress.batch.len()));
+    }
 }
 
 #[test]
@@ -195,11 +220,7 @@ fn a_stopped_run_is_scored_and_taken_up_again() {
     assert_eq!(stopped.predictions.len(), 2);
 
     let mut rest = Scripted::new(perfect().split_off(2));
-    let mut seen = Vec::new();
-    let mut progress = |state: Progress<'_>| {
-        seen.push((state.done, state.total, state.batch.len()));
-        ControlFlow::Continue(())
-    };
+    let mut heard = Heard::default();
     let template = PromptTemplate::paper();
     let earlier = stopped.predictions;
     let taken_up = evaluate_from(
@@ -208,14 +229,57 @@ fn a_stopped_run_is_scored_and_taken_up_again() {
         &template,
         &mut rest,
         &OPTIONS,
-        &mut progress,
+        &CancellationToken::new(),
+        &mut heard,
     )
     .expect("evaluated");
-    assert_eq!((rest.prompts.len(), seen), (2, vec![(4, 4, 2)]));
+    assert_eq!(
+        (rest.prompts.len(), heard.0),
+        (2, vec![(2, 4, 0), (4, 4, 2)])
+    );
     assert_eq!(
         taken_up,
         run(&mut Scripted::new(perfect()), 99).expect("evaluated")
     );
+}
+
+/// Answers with a log until `stop_after` sentences are done.
+fn logged(
+    path: &std::path::Path,
+    model: &str,
+    completer: &mut dyn Completer,
+    stop_after: usize,
+) -> Result<EvalResult, Error> {
+    let (suite, template, stop) = (suite(), PromptTemplate::paper(), CancellationToken::new());
+    let identity = RunIdentity::new(&suite, "model", &template).with_files(model);
+    let mut log = PredictionLog::open(path, &identity)?;
+    evaluate_logged(
+        &mut log,
+        &suite,
+        &template,
+        completer,
+        &OPTIONS,
+        &stop,
+        &mut StopAfter(stop_after, stop.clone()),
+    )
+}
+
+#[test]
+fn the_answers_of_one_model_are_never_taken_for_those_of_another() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("predictions.partial.jsonl");
+    let half = logged(&path, "1111", &mut Scripted::new(perfect()), 2).expect("half");
+    assert!(!half.complete);
+
+    // The other model would have answered nothing rightly.
+    let mut other = Scripted::new(vec![answer(""); 4]);
+    let refused = logged(&path, "2222", &mut other, 99).expect_err("another model's answers");
+    assert!(matches!(refused, Error::OtherRun { .. }), "{refused}");
+    assert!(other.prompts.is_empty());
+
+    let mut same = Scripted::new(perfect().split_off(2));
+    let whole = logged(&path, "1111", &mut same, 99).expect("goes on");
+    assert_eq!((whole.complete, same.prompts.len()), (true, 2));
 }
 
 struct Failing;
@@ -360,9 +424,9 @@ fn on_other_sets_the_papers_rows_are_a_table_of_their_own() {
     let result = renamed(["north", "south"]);
     let table = ResultTable::new(&[("base", &result)]);
     let text = table.to_text();
-    assert!(text.contains("north  south   Mean"), "{text}");
+    assert!(text.contains("North  South   Mean"), "{text}");
     assert!(
-        text.contains("Movie  Rest.    AI  Lit.  Music  Politics  Science  Mean"),
+        text.contains("Movie  Restaurant    AI  Literature  Music  Politics  Science  Mean"),
         "{text}"
     );
     assert!(text.contains("are on other test sets"), "{text}");
@@ -371,13 +435,13 @@ fn on_other_sets_the_papers_rows_are_a_table_of_their_own() {
 
 #[test]
 fn html_is_escaped_and_balanced() {
-    let mut result = renamed(["<b>", "a&b"]);
+    let mut result = renamed(["<b>", "A&b"]);
     result.complete = false;
     let html = ResultTable::new(&[("x < \"y\"", &result)]).to_html();
     assert!(
         html.contains("x &lt; &quot;y&quot; (incomplete)")
             && html.contains("&lt;b&gt;")
-            && html.contains("a&amp;b")
+            && html.contains("A&amp;b")
     );
     for tag in ["table", "thead", "tbody", "tr", "th", "td", "p"] {
         let opened =

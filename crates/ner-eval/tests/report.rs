@@ -1,11 +1,11 @@
 //! What an evaluation leaves behind, and one run compared with another, on made-up sentences.
 
-use std::ops::ControlFlow;
-
+use ner_eval::compare::{RunScores, compare_runs};
+use ner_eval::completer::Outcome;
+use ner_eval::load::{LoadedSuite, OnFault};
 use ner_eval::{
-    Answer, BoxError, Completer, EvalOptions, EvalResult, EvalSet, LoadedSuite, OnFault, Outcome,
-    Prediction, Prompting, ReportSettings, RunReport, RunScores, Suite, compare_runs,
-    evaluate_from,
+    Answer, BoxError, CancellationToken, Completer, EvalOptions, EvalResult, EvalSet, Prediction,
+    Prompting, ReportSettings, RunReport, Suite, evaluate_from,
 };
 use ner_score::Scorer;
 use ner_types::{Entity, Example, PromptTemplate};
@@ -177,7 +177,7 @@ fn results_begin_with_f1_by_name_and_are_read_back() {
     let counts = |result: &EvalResult| result.sets.iter().map(|set| set.counts).collect::<Vec<_>>();
     assert_eq!(counts(&read), counts(&report.result));
     assert_eq!(
-        ner_eval::read_predictions(&files.predictions)
+        ner_eval::prediction::read_predictions(&files.predictions)
             .expect("readable")
             .len(),
         80
@@ -317,13 +317,21 @@ impl Completer for Flaky {
 #[test]
 fn failed_requests_are_named_and_asked_again_when_the_run_goes_on() {
     let template = Prompting::Direct.apply(&PromptTemplate::paper());
-    let go_on = &mut |_: ner_eval::Progress<'_>| ControlFlow::Continue(());
+    let stop = CancellationToken::new();
     let mut flaky = Flaky {
         asked: 0,
         healed: false,
     };
-    let first =
-        evaluate_from(vec![], &suite(), &template, &mut flaky, &OPTIONS, go_on).expect("most");
+    let first = evaluate_from(
+        vec![],
+        &suite(),
+        &template,
+        &mut flaky,
+        &OPTIONS,
+        &stop,
+        &mut (),
+    )
+    .expect("most");
     assert!(!first.complete);
     let named: Vec<_> = first
         .failures
@@ -342,7 +350,8 @@ fn failed_requests_are_named_and_asked_again_when_the_run_goes_on() {
         &template,
         &mut healed,
         &OPTIONS,
-        go_on,
+        &stop,
+        &mut (),
     )
     .expect("all");
     assert!(all.complete && all.failures.is_empty());
@@ -396,7 +405,7 @@ fn entities_are_told_apart_by_the_training_data() {
     let tables = &report.analysis.sets[0].report.buckets;
     let seen = tables
         .iter()
-        .find(|table| table.by == ner_score::BucketBy::Seen)
+        .find(|table| table.by == ner_score::buckets::BucketBy::Seen)
         .expect("the table");
     let rows: Vec<_> = seen
         .rows

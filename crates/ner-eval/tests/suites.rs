@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use ner_eval::{
-    CheckedPredictions, Error, LoadedSuite, OnFault, SetLayout, SuiteSpec, read_predictions_for,
-};
+use ner_eval::faults::{CheckedPredictions, read_predictions_for};
+use ner_eval::load::{LoadedSuite, OnFault, SetLayout};
+use ner_eval::{Error, SuiteSpec};
 
 const SUITE: &str = r#"
 name = "harbours"

@@ -6,9 +6,11 @@ use ner_types::{Entity, normalize_label, normalize_text};
 use serde::{Deserialize, Serialize};
 
 use crate::align::{Pair, align};
+use crate::counts::Counts;
 use crate::place::Text;
+use crate::scorer::Scorer;
+use crate::sentence::Sentence;
 use crate::view::{Item, View};
-use crate::{Counts, Scorer, Sentence};
 
 /// What an error is. Every false positive and every false negative belongs to exactly one error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

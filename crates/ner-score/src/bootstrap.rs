@@ -8,8 +8,9 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::counts::Counts;
+use crate::error::Error;
 use crate::mean::mean;
-use crate::{Counts, Error};
 
 /// A closed interval of F1, as fractions in [0, 1] (differences in [-1, 1]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -181,7 +182,7 @@ pub(crate) fn stream(seed: u64, set: usize) -> ChaCha8Rng {
 }
 
 fn micro_f1(set: &[Counts]) -> f64 {
-    crate::total(set).f1()
+    crate::counts::total(set).f1()
 }
 
 fn set_replicates(set: &[Counts], mut rng: ChaCha8Rng, resamples: usize) -> Vec<f64> {

@@ -5,8 +5,10 @@ use std::collections::{BTreeSet, HashMap};
 use ner_types::{Entity, normalize_label, normalize_text};
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::{ScoredItem, SentenceScore};
 use crate::metrics::Cell;
-use crate::{Row, ScoredItem, Sentence, SentenceScore};
+use crate::metrics::Row;
+use crate::sentence::Sentence;
 
 /// What a bucket table sorts items by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

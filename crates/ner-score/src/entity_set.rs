@@ -4,7 +4,7 @@ use std::fmt;
 
 use ner_types::Entity;
 
-use crate::Counts;
+use crate::counts::Counts;
 use crate::normal::Buffer;
 
 /// The distinct (normalised label, normalised text) pairs of a sentence.

@@ -36,5 +36,7 @@ pub enum Error {
 }
 
 fn names() -> String {
-    crate::Scorer::ALL.map(crate::Scorer::name).join(", ")
+    crate::scorer::Scorer::ALL
+        .map(crate::scorer::Scorer::name)
+        .join(", ")
 }

@@ -1,6 +1,6 @@
 //! The mean of the sets' micro-F1, exactly and as the paper rounds it.
 
-use crate::Counts;
+use crate::counts::Counts;
 
 /// Mean of the sets' micro-F1, as a fraction and without any rounding; 0 if there is no set.
 pub fn mean_f1(sets: &[Counts]) -> f64 {

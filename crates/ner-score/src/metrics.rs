@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Counts, ScoredItem};
+use crate::analysis::ScoredItem;
+use crate::counts::Counts;
 
 /// Precision, recall and F1, as fractions in [0, 1]; what has no denominator is 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]

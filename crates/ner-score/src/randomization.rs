@@ -5,7 +5,8 @@ use rand::RngCore;
 use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::{check_paired, mean_difference, stream};
-use crate::{Counts, Error};
+use crate::counts::Counts;
+use crate::error::Error;
 
 /// Outcome of an approximate randomisation test.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

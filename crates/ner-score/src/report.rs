@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::{ErrorClass, ScoredItem, SentenceScore, Tally, score_sentence};
+use crate::bootstrap::{Interval, bootstrap_interval};
 use crate::buckets::Buckets;
+use crate::buckets::{BucketTable, Seen};
+use crate::counts::Counts;
 use crate::metrics::Cell;
-use crate::{
-    BucketTable, Counts, ErrorClass, Interval, Metrics, Row, ScoredItem, Scorer, Seen, Sentence,
-    SentenceScore, Tally, bootstrap_interval, score_sentence,
-};
+use crate::metrics::{Metrics, Row};
+use crate::scorer::Scorer;
+use crate::sentence::Sentence;
 
 /// How a report is made.
 #[derive(Clone, Debug)]

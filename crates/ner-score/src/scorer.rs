@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::error::Error;
 
 /// A published way of counting right and wrong entities. The presets are not interchangeable: the same answers score
 /// differently under each of them.

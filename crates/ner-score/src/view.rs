@@ -7,8 +7,9 @@ use ner_types::{Entity, normalize_label, normalize_text};
 
 use crate::analysis::ErrorClass;
 use crate::place::{Chars, Text, place};
+use crate::scorer::Scorer;
+use crate::sentence::Sentence;
 use crate::uie::{b2ner_items, instruct_uie_items, render, render_one};
-use crate::{Scorer, Sentence};
 
 /// What is compared of an item besides its label.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

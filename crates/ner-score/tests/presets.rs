@@ -1,6 +1,7 @@
 //! Each preset on small cases worked out by hand from the published definitions.
 
-use ner_score::{ErrorClass, Scorer, Sentence, Tally, score_sentence};
+use ner_score::analysis::Tally;
+use ner_score::{ErrorClass, Scorer, Sentence, score_sentence};
 use ner_types::{CharIndex, Entity};
 
 /// Entities written as `text/label`, or `start-end/label` in characters of the sentence.
@@ -29,7 +30,7 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    fn score(&self, scorer: Scorer) -> ner_score::SentenceScore {
+    fn score(&self, scorer: Scorer) -> ner_score::analysis::SentenceScore {
         let schema: Vec<String> = self.schema.iter().map(|s| s.to_string()).collect();
         score_sentence(
             scorer,

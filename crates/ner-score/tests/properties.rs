@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use ner_score::randomization::approximate_randomization;
 use ner_score::{
-    EntitySet, ReportBuilder, ReportOptions, Scorer, Sentence, approximate_randomization, count,
-    score_sentence, total,
+    EntitySet, ReportBuilder, ReportOptions, Scorer, Sentence, count, score_sentence, total,
 };
 use ner_types::Entity;
 use proptest::prelude::*;
@@ -66,7 +66,7 @@ proptest! {
             sentence.parse_failure = failed;
             let score = score_sentence(scorer, &sentence);
             let tally = score.tally;
-            let costs = |cost: fn(&ner_score::EntityError) -> bool| {
+            let costs = |cost: fn(&ner_score::analysis::EntityError) -> bool| {
                 score.errors.iter().filter(|e| cost(e)).count()
             };
             prop_assert_eq!(costs(|e| e.false_positive), tally.predicted() - tally.correct, "{}", scorer);
@@ -105,7 +105,7 @@ proptest! {
             let (gold, predicted) = (turned(&gold), turned(&predicted));
             let b = score_sentence(scorer, &sentence(TEXT, &schema, &gold, &predicted));
             prop_assert_eq!(a.tally, b.tally, "{}", scorer);
-            let classes = |score: &ner_score::SentenceScore| {
+            let classes = |score: &ner_score::analysis::SentenceScore| {
                 let mut classes: Vec<_> = score.errors.iter().map(|e| e.class).collect();
                 classes.sort_unstable();
                 classes
@@ -159,7 +159,7 @@ proptest! {
             prop_assert_eq!((support, predicted), (report.tally.gold(), report.tally.predicted()));
             for row in &report.types {
                 let cells = || report.confusion.iter();
-                let of = |is: &dyn Fn(&&ner_score::ConfusionCell) -> bool| cells().filter(is).map(|c| c.count).sum::<usize>();
+                let of = |is: &dyn Fn(&&ner_score::report::ConfusionCell) -> bool| cells().filter(is).map(|c| c.count).sum::<usize>();
                 prop_assert_eq!(of(&|c| c.gold.as_ref() == Some(&row.name)), row.support, "{} {}", scorer, row.name);
                 prop_assert_eq!(of(&|c| c.predicted.as_ref() == Some(&row.name)), row.predicted, "{} {}", scorer, row.name);
             }

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use ner_cot::{
-    ChatClient, Endpoint, Error, Outcome, Pipeline, PipelineConfig, Sampling, Stop, write_dataset,
-};
+use chat_client::{ChatClient, Endpoint, Sampling};
+use ner_cot::output::write_dataset;
+use ner_cot::{CancellationToken, Error, Outcome, Pipeline, PipelineConfig};
 use ner_toy::teacher::{
     GoldEntry, JUDGE_MODEL, MistakeRates, RunningTeacher, TEACHER_MODEL, reasoning_from_gold, serve,
 };
@@ -90,13 +90,24 @@ fn pipeline(url: &str, teacher: &str, concurrency: usize) -> Pipeline {
     Pipeline::new(client(teacher), client(JUDGE_MODEL), config).expect("valid settings")
 }
 
+/// Stops the run once so many rows are done.
+struct StopAfter<'a>(usize, &'a CancellationToken);
+
+impl ner_cot::Observer for StopAfter<'_> {
+    fn on_progress(&mut self, progress: &ner_cot::Progress) {
+        if progress.done >= self.0 {
+            self.1.cancel();
+        }
+    }
+}
+
 fn run(
     rt: &tokio::runtime::Runtime,
     pipeline: &Pipeline,
     source: &[Example],
     dir: &Path,
 ) -> Result<Outcome, Error> {
-    rt.block_on(pipeline.run(source, dir, &Stop::new(), &mut |_| ()))
+    rt.block_on(pipeline.run(source, dir, &CancellationToken::new(), &mut ()))
 }
 
 #[test]
@@ -178,13 +189,9 @@ fn the_dataset_does_not_depend_on_concurrency_or_interruption() {
     let other = run(&rt, &many, &source, dirs[1].path()).expect("runs");
     assert_eq!(write(&one, dirs[0].path()), write(&other, dirs[1].path()));
 
-    let (stop, dir) = (Stop::new(), dirs[2].path());
+    let (stop, dir) = (CancellationToken::new(), dirs[2].path());
     let interrupted = rt
-        .block_on(many.run(&source, dir, &stop, &mut |p| {
-            if p.done >= 50 {
-                stop.stop()
-            }
-        }))
+        .block_on(many.run(&source, dir, &stop, &mut StopAfter(50, &stop)))
         .expect("stops");
     assert!(interrupted.stopped && interrupted.funnel.unfinished > 0);
     let resumed = run(&rt, &many, &source, dir).expect("goes on");

@@ -322,7 +322,8 @@ impl<'r, 'a> SeedRun<'r, 'a> {
             Ok(format!("mean F1 {:.2}", result.mean_f1))
         })?;
         let mut result: EvalResult = read_json(&pending.stage.path("results.json"))?;
-        result.predictions = ner_eval::read_predictions(&pending.stage.path("predictions.jsonl"))?;
+        result.predictions =
+            ner_eval::prediction::read_predictions(&pending.stage.path("predictions.jsonl"))?;
         self.run
             .report
             .samples

@@ -140,9 +140,10 @@ impl Joined {
             return Err(transient("the stream ends early"));
         }
         if !self.has_choice {
-            return Err(match self.has_event {
-                true => BodyProblem::WrongShape(text.into()),
-                false => transient("200 with an empty stream"),
+            return Err(if self.has_event {
+                BodyProblem::WrongShape(text.into())
+            } else {
+                transient("200 with an empty stream")
             });
         }
         let finish = self.finish.as_deref();

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use chat_client::{BodyProblem, parse_body};
+use chat_client::body::{BodyProblem, parse_body};
 use proptest::prelude::*;
 use serde_json::json;
 

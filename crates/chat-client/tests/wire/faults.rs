@@ -215,7 +215,7 @@ async fn one_failed_answer_does_not_discard_the_others() {
     let mut answered = 0;
     for prompt in 0..6 {
         let request = crate::request(&prompt.to_string());
-        let stop = chat_client::Stop::new();
+        let stop = chat_client::CancellationToken::new();
         match client.chat(&request, &stop, &chat_client::NoArchive).await {
             Ok(found) => {
                 assert_eq!(

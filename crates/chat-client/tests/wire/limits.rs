@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chat_client::{ChatClient, NoArchive, Stop};
+use chat_client::{CancellationToken, ChatClient, NoArchive};
 use tokio::task::JoinSet;
 
 use crate::server::{FaultServer, Step, answer, completion, error, open_head, send};
@@ -17,7 +17,9 @@ async fn ask_all(client: &Arc<ChatClient>, count: usize) -> Vec<String> {
         let client = Arc::clone(client);
         tasks.spawn(async move {
             let request = request(&prompt.to_string());
-            client.chat(&request, &Stop::new(), &NoArchive).await
+            client
+                .chat(&request, &CancellationToken::new(), &NoArchive)
+                .await
         });
     }
     let mut answers = Vec::new();

@@ -1,5 +1,8 @@
 //! The client against a server that fails in every way a server was seen to fail.
 
+#[allow(dead_code, reason = "its main reads the command line")]
+#[path = "../../examples/ask.rs"]
+mod ask;
 mod bodies;
 mod faults;
 mod limits;
@@ -12,7 +15,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use chat_client::{
-    Archive, ChatAnswer, ChatClient, ChatRequest, Endpoint, Error, Message, Sampling, Stop,
+    Archive, CancellationToken, ChatAnswer, ChatClient, ChatRequest, Endpoint, Error, Message,
+    Sampling,
 };
 
 /// Retries within milliseconds.
@@ -63,5 +67,19 @@ async fn ask(client: &ChatClient) -> Result<ChatAnswer, Error> {
 }
 
 async fn ask_kept(client: &ChatClient, kept: &Kept) -> Result<ChatAnswer, Error> {
-    client.chat(&request("hi"), &Stop::new(), kept).await
+    client
+        .chat(&request("hi"), &CancellationToken::new(), kept)
+        .await
+}
+
+#[tokio::test]
+async fn the_example_keeps_the_answer_that_it_reads() {
+    let server = server::FaultServer::start(|_| server::answer("nobody"));
+    let dir = tempfile::tempdir().expect("a folder");
+    let kept = dir.path().join("answer.json");
+    let asked = ask::ask(endpoint(&server.url), "Who is there?", kept.clone()).await;
+    let answer = asked.map_err(|failed| failed.0).expect("an answer");
+    assert_eq!(answer.content, "nobody");
+    let body = std::fs::read_to_string(kept).expect("kept");
+    assert!(body.contains("nobody"), "{body}");
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use chat_client::{Budget, ChatClient, Error, Ledger, NoArchive, Price, Stop, Usage};
+use chat_client::money::{Budget, Ledger, Price};
+use chat_client::{CancellationToken, ChatClient, Error, NoArchive, Usage};
 
 use crate::server::{FaultServer, answer, error, send};
 use crate::{ask, endpoint, request};
@@ -60,7 +61,7 @@ async fn requests_in_flight_count() {
     let ledger = dollars(100.0);
     let client = client(&server.url, &ledger);
     ask(&client).await.expect("the first");
-    let (stop, asked) = (Stop::new(), request("x"));
+    let (stop, asked) = (CancellationToken::new(), request("x"));
     let mut sent = Vec::new();
     for _ in 0..10 {
         sent.push(client.chat(&asked, &stop, &NoArchive));

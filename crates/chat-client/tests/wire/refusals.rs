@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_client::{ChatClient, Error, KeySource, ModelCheck, Stop};
+use chat_client::{CancellationToken, ChatClient, Error, KeySource, ModelCheck};
 use serde_json::json;
 
 use crate::server::{Act, FaultServer, answer, error, send};
@@ -147,7 +147,7 @@ async fn models_are_looked_up_before_money_is_spent() {
             error("503 Service Unavailable", "starting"),
             send(status, "", body),
         ]);
-        let found = client(&server.url).check(&Stop::new()).await;
+        let found = client(&server.url).check(&CancellationToken::new()).await;
         assert_eq!(found.expect("an answer"), expected);
         assert_eq!(server.seen()[1].call, "GET /v1/models");
     }
@@ -157,20 +157,20 @@ async fn models_are_looked_up_before_money_is_spent() {
 async fn a_check_tells_what_would_end_the_run() {
     for status in ["401 Unauthorized", "402 Payment Required"] {
         let server = FaultServer::start(move |_| error(status, "no"));
-        let failed = client(&server.url).check(&Stop::new()).await;
+        let failed = client(&server.url).check(&CancellationToken::new()).await;
         assert!(matches!(failed, Err(Error::Refused { .. })), "{failed:?}");
         assert_eq!(server.seen().len(), 1);
     }
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);
-    let failed = client(&url).check(&Stop::new()).await;
+    let failed = client(&url).check(&CancellationToken::new()).await;
     assert!(
         matches!(failed, Err(Error::Unreachable { tries: 3, .. })),
         "{failed:?}"
     );
-    let stop = Stop::new();
-    stop.stop();
+    let stop = CancellationToken::new();
+    stop.cancel();
     assert!(matches!(
         client(&url).check(&stop).await,
         Err(Error::Stopped)
@@ -183,7 +183,7 @@ async fn a_stop_ends_the_waiting() {
     let mut endpoint = endpoint(&server.url);
     endpoint.retry.max_retry_after = Duration::from_secs(3600);
     let client = ChatClient::new(endpoint).expect("a client");
-    let stop = Stop::new();
+    let stop = CancellationToken::new();
     let (first, second) = (crate::request("a"), crate::request("b"));
     let asked = async {
         let kept = chat_client::NoArchive;
@@ -194,7 +194,7 @@ async fn a_stop_ends_the_waiting() {
     };
     let stopped = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
-        stop.stop();
+        stop.cancel();
     };
     let ((first, second), ()) = tokio::join!(asked, stopped);
     assert!(matches!(first, Err(Error::Stopped)), "{first:?}");

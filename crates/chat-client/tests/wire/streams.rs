@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use chat_client::{BodyProblem, ChatAnswer, ChatClient, Finish, Usage, parse_body};
+use chat_client::body::{BodyProblem, parse_body};
+use chat_client::{ChatAnswer, ChatClient, Finish, Usage};
 use serde_json::{Value, json};
 
 use crate::server::{FaultServer, Step, open_head, send};

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_client::{ChatClient, Endpoint, Stop};
+use chat_client::{ChatClient, Endpoint};
 use lm_generate::{Generated, Observer, Progress, Request};
 use lm_kernels::LmOps;
 use lm_model::Qwen3;
@@ -184,7 +184,7 @@ impl RemoteEngine {
     /// Hands the policy over and gives the name to ask for.
     fn publish<B: LmOps>(&mut self, policy: &Qwen3<B>) -> Result<String, RemoteError> {
         let base = self.client.model().to_owned();
-        let stop = Stop::new();
+        let stop = CancellationToken::new();
         match &self.sync {
             WeightSync::Never => Ok(base),
             WeightSync::Adapter(root) => {
@@ -218,7 +218,7 @@ impl RemoteEngine {
             return;
         };
         let body = serde_json::json!({"lora_name": format!("{base}-step-{previous}")}).to_string();
-        let stop = Stop::new();
+        let stop = CancellationToken::new();
         let unload = self.client.call("unload_lora_adapter", &body, &stop);
         if let Err(error) = self.runtime.block_on(unload) {
             tracing::warn!(%error, "the server keeps an old adapter");
@@ -236,7 +236,7 @@ impl RemoteEngine {
         stopped: &CancellationToken,
         observer: &mut dyn Observer,
     ) -> Result<Vec<Vec<Generated>>, RemoteError> {
-        let stop = Stop::new();
+        let stop = CancellationToken::new();
         let total: usize = requests.iter().map(|request| request.n).sum();
         let mut groups: Vec<Vec<Generated>> = vec![Vec::new(); requests.len()];
         self.runtime.block_on(async {

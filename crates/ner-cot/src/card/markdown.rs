@@ -35,9 +35,10 @@ pub(super) fn yaml_strings(key: &str, values: &[String]) -> String {
         .iter()
         .map(|value| format!("- {}\n", yaml_string(value)));
     let lines: String = lines.collect();
-    match lines.is_empty() {
-        true => lines,
-        false => format!("{key}:\n{lines}"),
+    if lines.is_empty() {
+        lines
+    } else {
+        format!("{key}:\n{lines}")
     }
 }
 

@@ -27,7 +27,7 @@ pub struct CardModel {
     pub revision: Option<String>,
     /// How it sampled, in words or as JSON.
     pub sampling: Option<String>,
-    /// The version of its prompt, see [`crate::Template::version`].
+    /// The version of its prompt, see [`crate::prompts::Template::version`].
     pub prompt_version: String,
     /// The text of its prompt template.
     pub prompt: String,
@@ -233,9 +233,10 @@ fn making(card: &Card) -> String {
 
 fn names(rules: &[Rule]) -> String {
     let names: Vec<_> = rules.iter().map(|rule| format!("`{rule}`")).collect();
-    match names.is_empty() {
-        true => "none".into(),
-        false => names.join(", "),
+    if names.is_empty() {
+        "none".into()
+    } else {
+        names.join(", ")
     }
 }
 

@@ -4,6 +4,7 @@
 //! gets the name only when it is whole and on the disk. `ner_datasets::read_examples`
 //! reads all of them.
 
+#[cfg(feature = "parquet")]
 mod parquet;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use atomic_files::AtomicFile;
 use ner_types::{Entity, Example};
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "parquet")]
 use self::parquet::ParquetFile;
 use crate::error::Error;
 
@@ -64,6 +66,7 @@ impl From<Example> for CotRow {
 /// A file format of the dataset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Format {
     /// One object a line, with the provenance.
     #[default]
@@ -72,19 +75,26 @@ pub enum Format {
     /// provenance and without the places of entities.
     Json,
     /// Parquet, Snappy-compressed, with the provenance as columns of their own
-    /// and without the places of entities.
+    /// and without the places of entities. Needs the feature `parquet`.
+    #[cfg(feature = "parquet")]
     Parquet,
 }
 
 impl Format {
-    /// All formats.
-    pub const ALL: [Self; 3] = [Self::Jsonl, Self::Json, Self::Parquet];
+    /// All formats of this build.
+    pub const ALL: &[Self] = &[
+        Self::Jsonl,
+        Self::Json,
+        #[cfg(feature = "parquet")]
+        Self::Parquet,
+    ];
 
     /// The format's name, which is the extension of its files too.
     pub fn extension(self) -> &'static str {
         match self {
             Self::Jsonl => "jsonl",
             Self::Json => "json",
+            #[cfg(feature = "parquet")]
             Self::Parquet => "parquet",
         }
     }
@@ -100,10 +110,10 @@ impl FromStr for Format {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self, Error> {
-        let format = Self::ALL
-            .into_iter()
-            .find(|format| format.extension() == name);
-        format.ok_or_else(|| Error::unknown("format", &Self::ALL.map(Self::extension), name))
+        let mut formats = Self::ALL.iter().copied();
+        let format = formats.find(|format| format.extension() == name);
+        let names = || Self::ALL.iter().map(|format| format.extension());
+        format.ok_or_else(|| Error::unknown("format", &names().collect::<Vec<_>>(), name))
     }
 }
 
@@ -124,6 +134,7 @@ pub struct RowWriter {
 enum Out {
     Jsonl(AtomicFile),
     Json(AtomicFile),
+    #[cfg(feature = "parquet")]
     Parquet(Box<ParquetFile>),
 }
 
@@ -131,6 +142,7 @@ impl Out {
     fn file(&self) -> &AtomicFile {
         match self {
             Self::Jsonl(file) | Self::Json(file) => file,
+            #[cfg(feature = "parquet")]
             Self::Parquet(file) => file.file(),
         }
     }
@@ -146,6 +158,7 @@ impl RowWriter {
         let out = match format {
             Format::Jsonl => Out::Jsonl(file),
             Format::Json => Out::Json(file),
+            #[cfg(feature = "parquet")]
             Format::Parquet => Out::Parquet(Box::new(ParquetFile::new(file)?)),
         };
         Ok(Self {
@@ -177,6 +190,7 @@ impl RowWriter {
                 let written = write_element(file, before, row);
                 written.map_err(|source| cannot_write(file, source))
             }
+            #[cfg(feature = "parquet")]
             Out::Parquet(file) => file.write(row),
         }
     }
@@ -207,6 +221,7 @@ impl RowWriter {
                 written.map_err(|source| cannot_write(&file, source))?;
                 Ok(file.commit()?)
             }
+            #[cfg(feature = "parquet")]
             Out::Parquet(file) => file.finish(),
         }
     }

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use ner_cot::{
-    BatchLimits, Error, Journal, PipelineConfig, Plan, Selection, SelectionOptions, export_batch,
-    import_batch, replay,
-};
+use ner_cot::batch::{BatchLimits, export_batch, import_batch};
+use ner_cot::replay::replay;
+use ner_cot::{Error, Journal, PipelineConfig, Plan, Selection, SelectionOptions};
 use serde_json::{Value, json};
 
 use crate::server::completion;
@@ -20,10 +19,7 @@ fn answer(requests: &Path, results: &Path) {
         let request: Value = serde_json::from_str(line).expect("a request");
         assert_eq!(request["url"], "/v1/chat/completions");
         let judge = request["body"]["model"] == "judge";
-        let body = match judge {
-            true => completion("", "{\"score\": 9}"),
-            false => completion("\"Brel\" is a city that sleeps.", "{\"entities\": {\"city\": [\"Brel\"]}}"),
-        };
+        let body = if judge { completion("", "{\"score\": 9}") } else { completion("\"Brel\" is a city that sleeps.", "{\"entities\": {\"city\": [\"Brel\"]}}") };
         let body: Value = serde_json::from_str(&body).expect("JSON");
         let id = &request["custom_id"];
         let line = match (i, judge && i < errors) {

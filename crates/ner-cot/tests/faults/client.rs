@@ -1,6 +1,7 @@
 //! What the client says when trying again would not help.
 
-use ner_cot::{ChatClient, Endpoint, Error};
+use chat_client::{ChatClient, Endpoint};
+use ner_cot::{CancellationToken, Error};
 
 use crate::server::{Act, FaultServer};
 use crate::{good, pipeline, run, source, temp};
@@ -103,14 +104,14 @@ async fn the_key_is_sent_and_shown_nowhere() {
         Act::error("401 Unauthorized", &format!("wrong key {echo}"))
     });
     let mut endpoint = Endpoint::new(&server.url, "teacher");
-    endpoint.key = ner_cot::KeySource::Env(var.into());
+    endpoint.key = chat_client::KeySource::Env(var.into());
     let teacher = ChatClient::new(endpoint).expect("a client");
     assert!(!format!("{teacher:?}").contains(&key));
     let judge = ChatClient::new(Endpoint::new(&server.url, "judge")).expect("a client");
     let pipeline = ner_cot::Pipeline::new(teacher, judge, Default::default()).expect("valid");
-    let stop = ner_cot::Stop::new();
+    let stop = CancellationToken::new();
     let result = pipeline
-        .run(&source(1), temp().path(), &stop, &mut |_| ())
+        .run(&source(1), temp().path(), &stop, &mut ())
         .await;
     let error = result.expect_err("unauthorized");
     assert!(error.to_string().contains("wrong key (key)"), "{error}");

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use ner_cot::{ChatClient, Error, Journal, Pipeline, PipelineConfig, Stop, write_dataset};
+use chat_client::ChatClient;
+use ner_cot::output::write_dataset;
+use ner_cot::{CancellationToken, Error, Journal, Pipeline, PipelineConfig};
 
 use crate::server::{Act, FaultServer, completion};
 use crate::{endpoint, good, run, source, temp};
@@ -35,12 +37,12 @@ async fn a_changed_threshold_or_rule_costs_no_request() {
     let config = PipelineConfig {
         attempts: 1,
         threshold: 9.5,
-        rules: ner_cot::Rules::default().without(ner_cot::Rule::Duplicate),
+        rules: ner_cot::rules::Rules::default().without(ner_cot::rules::Rule::Duplicate),
         ..PipelineConfig::default()
     };
     let pipeline = Pipeline::new(client("teacher"), client("judge"), config).expect("valid");
     let outcome = pipeline
-        .run(&source(5), dir.path(), &Stop::new(), &mut |_| ())
+        .run(&source(5), dir.path(), &CancellationToken::new(), &mut ())
         .await;
     let outcome = outcome.expect("runs");
     assert_eq!((outcome.requests, outcome.funnel.rejected), (0, 5));
@@ -119,7 +121,7 @@ async fn faults_neither_lose_nor_repeat_an_answer() {
     let pipeline = Pipeline::new(client("teacher"), client("judge"), config).expect("valid");
     let rows = source(300);
     let outcome = pipeline
-        .run(&rows, dir.path(), &Stop::new(), &mut |_| ())
+        .run(&rows, dir.path(), &CancellationToken::new(), &mut ())
         .await
         .expect("runs");
     assert_eq!(outcome.accepted.len(), rows.len());

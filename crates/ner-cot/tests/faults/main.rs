@@ -3,13 +3,16 @@
 mod batch;
 mod client;
 mod journal;
+#[path = "../../examples/journalled_teacher.rs"]
+mod journalled_teacher;
 mod server;
 mod target;
 
 use std::path::Path;
 use std::time::Duration;
 
-use ner_cot::{ChatClient, Endpoint, Error, Outcome, Pipeline, PipelineConfig, Stop};
+use chat_client::{ChatClient, Endpoint};
+use ner_cot::{CancellationToken, Error, Observer, Outcome, Pipeline, PipelineConfig, Progress};
 use ner_types::Example;
 
 use server::{Act, FaultServer, Seen};
@@ -55,7 +58,7 @@ pub(crate) fn pipeline(url: &str) -> Pipeline {
 
 pub(crate) async fn run(url: &str, source: &[Example], dir: &Path) -> Result<Outcome, Error> {
     pipeline(url)
-        .run(source, dir, &Stop::new(), &mut |_| ())
+        .run(source, dir, &CancellationToken::new(), &mut ())
         .await
 }
 
@@ -245,13 +248,27 @@ async fn rows_without_sentence_or_schema_cost_nothing() {
     assert_eq!(server.seen().len(), 2);
 }
 
+/// Stops the run once so many rows are done.
+struct StopAfter<'a>(usize, &'a CancellationToken);
+
+impl Observer for StopAfter<'_> {
+    fn on_progress(&mut self, progress: &Progress) {
+        if progress.done == self.0 {
+            self.1.cancel();
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_stop_keeps_what_was_answered_and_gives_up_what_stalls() {
-    let server = FaultServer::start(|seen| match seen.prompt().contains("day 0.") {
-        true => good(seen),
-        false => Act::Stall,
+    let server = FaultServer::start(|seen| {
+        if seen.prompt().contains("day 0.") {
+            good(seen)
+        } else {
+            Act::Stall
+        }
     });
-    let (dir, stop) = (temp(), Stop::new());
+    let (dir, stop) = (temp(), CancellationToken::new());
     let config = PipelineConfig {
         grace: Duration::from_millis(10),
         ..PipelineConfig::default()
@@ -259,12 +276,8 @@ async fn a_stop_keeps_what_was_answered_and_gives_up_what_stalls() {
     let client = |model| ChatClient::new(endpoint(&server.url, model)).expect("a client");
     let pipeline = Pipeline::new(client("teacher"), client("judge"), config).expect("valid");
     let rows = source(200);
-    let mut callback = |p: &ner_cot::Progress| {
-        if p.done == 1 {
-            stop.stop();
-        }
-    };
-    let run = pipeline.run(&rows, dir.path(), &stop, &mut callback);
+    let mut first = StopAfter(1, &stop);
+    let run = pipeline.run(&rows, dir.path(), &stop, &mut first);
     let outcome = tokio::time::timeout(Duration::from_secs(60), run).await;
     let outcome = outcome
         .expect("stalled requests do not hold it")
@@ -279,4 +292,9 @@ async fn a_stop_keeps_what_was_answered_and_gives_up_what_stalls() {
         .await
         .expect("reruns");
     assert_eq!((outcome.funnel.accepted, outcome.requests), (1, 0));
+}
+
+#[test]
+fn the_example_pays_for_no_answer_twice() {
+    journalled_teacher::main().expect("runs");
 }

@@ -2,9 +2,13 @@
 
 use std::collections::HashSet;
 
+use chat_client::ChatClient;
+use ner_cot::journal::merge;
+use ner_cot::replay::replay;
+use ner_cot::rules::{Rule, Rules};
+use ner_cot::source::Shard;
 use ner_cot::{
-    ChatClient, Error, Pipeline, PipelineConfig, Rule, Rules, RunOptions, Selection,
-    SelectionOptions, Shard, Stop, merge, replay,
+    CancellationToken, Error, Pipeline, PipelineConfig, RunOptions, Selection, SelectionOptions,
 };
 
 use crate::server::{Act, FaultServer, Seen};
@@ -35,8 +39,8 @@ async fn a_target_is_met_exactly_with_the_first_rows() {
             &selection,
             pipeline.open(dir.path(), &options).expect("opens"),
             &options,
-            &Stop::new(),
-            &mut |_| (),
+            &CancellationToken::new(),
+            &mut (),
         )
         .await;
     let (journal, sent) = sent.expect("runs");
@@ -70,8 +74,8 @@ async fn shards_are_apart_and_merge_into_the_whole() {
                 &selection,
                 pipeline.open(dir.path(), &options).expect("opens"),
                 &options,
-                &Stop::new(),
-                &mut |_| (),
+                &CancellationToken::new(),
+                &mut (),
             )
             .await;
         sent += part.expect("runs").1.progress.requests;
@@ -102,7 +106,7 @@ async fn other_questions_in_an_old_folder_are_refused_before_they_cost() {
     };
     let stricter = Pipeline::new(client("teacher"), client("judge"), config).expect("valid");
     let outcome = stricter
-        .run(&rows, dir.path(), &Stop::new(), &mut |_| ())
+        .run(&rows, dir.path(), &CancellationToken::new(), &mut ())
         .await
         .expect("other rules are no other questions");
     assert_eq!((outcome.requests, outcome.funnel.accepted), (0, 0));
@@ -114,7 +118,7 @@ async fn other_questions_in_an_old_folder_are_refused_before_they_cost() {
     );
     let other = other.expect("valid");
     let refused = other
-        .run(&rows, dir.path(), &Stop::new(), &mut |_| ())
+        .run(&rows, dir.path(), &CancellationToken::new(), &mut ())
         .await
         .expect_err("another teacher");
     assert!(
@@ -133,8 +137,8 @@ async fn other_questions_in_an_old_folder_are_refused_before_they_cost() {
             &selection,
             other.open(dir.path(), &options).expect("allowed"),
             &options,
-            &Stop::new(),
-            &mut |_| (),
+            &CancellationToken::new(),
+            &mut (),
         )
         .await;
     assert_eq!(sent.expect("allowed").1.progress.accepted, 2);

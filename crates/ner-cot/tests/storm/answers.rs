@@ -1,6 +1,6 @@
 //! What teacher and judge say, drawn from the hash of the request: right or wrong, and in the dialects of servers.
 
-use ner_cot::Rule;
+use ner_cot::rules::Rule;
 use serde_json::{Value, json};
 
 const GOOD: &str = r#"{"entities": {"city": ["Brel"]}}"#;
@@ -9,9 +9,10 @@ const WHY: &str = "\"Brel\" is a city, as Zoë and the others sleep there.";
 
 /// The body of the answer to a request with this hash.
 pub(crate) fn completion(is_judge: bool, hash: u64) -> String {
-    let (reasoning, content, finish) = match is_judge {
-        true => (String::new(), verdict(hash), "stop"),
-        false => taught(hash),
+    let (reasoning, content, finish) = if is_judge {
+        (String::new(), verdict(hash), "stop")
+    } else {
+        taught(hash)
     };
     body(&message(&reasoning, &content, hash), finish)
 }
@@ -79,9 +80,10 @@ fn message(reasoning: &str, content: &str, hash: u64) -> Value {
         return json!({"role": "assistant", "content": content});
     }
     // A tag inside the reasoning is read otherwise where tags end it.
-    let drift = match reasoning.contains("<think>") {
-        true => 0,
-        false => hash / 256 % 4,
+    let drift = if reasoning.contains("<think>") {
+        0
+    } else {
+        hash / 256 % 4
     };
     match drift {
         0 => json!({"role": "assistant", "reasoning_content": reasoning, "content": content}),

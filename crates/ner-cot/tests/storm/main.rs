@@ -13,9 +13,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use chat_client::{ChatClient, Endpoint};
+use ner_cot::replay::{SettledRow, Visitor, replay};
+use ner_cot::rules::Rule;
 use ner_cot::{
-    ChatClient, Endpoint, Funnel, Journal, Pipeline, PipelineConfig, Rule, RunOptions, Selection,
-    SelectionOptions, SettledRow, Stop, Visitor, replay,
+    CancellationToken, Funnel, Journal, Pipeline, PipelineConfig, RunOptions, Selection,
+    SelectionOptions,
 };
 use ner_types::Example;
 
@@ -81,10 +84,10 @@ async fn run(server: &Server, rows: &[Example], dir: &Path) -> (Dataset, Funnel,
     let selection = Selection::new(rows, SelectionOptions::default()).expect("usable rows");
     for _ in 0..=MOST_RERUNS {
         let pipeline = pipeline(&server.url);
-        let (options, stop) = (RunOptions::default(), Stop::new());
-        let mut progress = |_: &ner_cot::Progress| ();
+        let (options, stop) = (RunOptions::default(), CancellationToken::new());
         let journal = pipeline.open(dir, &options).expect("opens");
-        let sent = pipeline.send(&selection, journal, &options, &stop, &mut progress);
+        let mut silent = ();
+        let sent = pipeline.send(&selection, journal, &options, &stop, &mut silent);
         let (journal, _) = sent.await.expect("no fault of the wire ends a run");
         let mut dataset = Dataset::default();
         let plan = pipeline.plan();

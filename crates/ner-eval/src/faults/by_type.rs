@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use ner_types::{Entity, is_dropped_label, parse_type_reply, render_answer};
 
 use super::{FaultKind, Line};
-use crate::Prediction;
+use crate::prediction::Prediction;
 
 /// The replies met so far, by set and index of their sentence.
 #[derive(Debug, Default)]

@@ -23,6 +23,7 @@ pub struct Fault {
 /// What can be wrong with a prediction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "fault", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum FaultKind {
     /// A line is not an object with dataset, index and completion.
     NotAPrediction {

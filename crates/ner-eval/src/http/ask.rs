@@ -1,9 +1,10 @@
 //! One request, and what its end means for the evaluation.
 
-use chat_client::{ChatAnswer, ChatClient, Error, Finish, NoArchive, Stop};
+use chat_client::{ChatAnswer, ChatClient, Error, Finish, NoArchive};
+use tokio_util::sync::CancellationToken;
 
 use super::{UrlConfig, UrlError};
-use crate::{Answer, Outcome};
+use crate::completer::{Answer, Outcome};
 
 /// What the tasks of all requests share.
 pub(super) struct Asker {
@@ -20,7 +21,7 @@ pub(super) enum End {
 
 impl Asker {
     /// Sends a prompt until it is answered, given up, or the run is stopped.
-    pub(super) async fn ask(&self, prompt: &str, stop: &Stop) -> End {
+    pub(super) async fn ask(&self, prompt: &str, stop: &CancellationToken) -> End {
         let request = self.config.request(prompt);
         match self.client.chat(&request, stop, &NoArchive).await {
             Ok(answer) => End::Outcome(Outcome::Answered(joined(answer))),
@@ -83,7 +84,7 @@ fn joined(answer: ChatAnswer) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use chat_client::parse_body;
+    use chat_client::body::parse_body;
     use serde_json::{Value, json};
 
     use super::*;

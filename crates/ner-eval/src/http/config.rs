@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use chat_client::{ChatClient, ChatRequest, Endpoint, KeySource, Message, Sampling, Timeouts};
+use chat_client::{
+    ChatClient, ChatRequest, Endpoint, KeySource, Message, Retry, Sampling, Timeouts,
+};
 use serde::{Deserialize, Serialize};
-
-use super::Retry;
 
 /// Where a model is served and how it is asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,6 +50,7 @@ impl Default for UrlConfig {
 
 /// Why a server cannot be asked, or no longer. A message never contains the key.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum UrlError {
     /// The address, the key or a number cannot be used.
     #[error(transparent)]
@@ -122,7 +123,7 @@ impl UrlConfig {
                 total: timeout,
                 ..defaults
             },
-            retry: self.retry.into(),
+            retry: self.retry,
             ..Endpoint::new(&self.url, &self.model)
         };
         ChatClient::new(endpoint).map_err(|error| match error {

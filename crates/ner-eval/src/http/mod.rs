@@ -2,27 +2,24 @@
 
 mod ask;
 mod config;
-mod retry;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use chat_client::Stop;
+use ner_types::PromptTemplate;
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
-use crate::{Answer, BoxError, Completer, Outcome};
+use crate::completer::{Answer, BoxError, Completer, Outcome};
+use crate::run_identity::RunIdentity;
+use crate::suite::Suite;
 use ask::{Asker, End};
 pub use config::{UrlConfig, UrlError};
-pub use retry::Retry;
-
-/// How often a waiting evaluation looks whether it should stop.
-const STOP_POLL: Duration = Duration::from_millis(100);
 
 /// A [`Completer`] that asks a server, in the OpenAI chat-completions protocol.
 ///
-/// A request that fails is tried again as [`Retry`] says, and then given up alone: its sentence is named among the
+/// A request that fails is tried again as [`chat_client::Retry`] says, and then given up alone: its sentence is named among the
 /// failures of the result. Only what concerns every request (a wrong key, an unknown model, a server that no longer
 /// answers) ends the evaluation; answers that came before it are kept.
 pub struct UrlCompleter {
@@ -31,7 +28,7 @@ pub struct UrlCompleter {
     concurrency: usize,
     give_up_after: usize,
     failures_in_a_row: usize,
-    stop: Arc<dyn Fn() -> bool + Send + Sync>,
+    stop: CancellationToken,
 }
 
 impl fmt::Debug for UrlCompleter {
@@ -65,15 +62,23 @@ impl UrlCompleter {
             concurrency: config.concurrency,
             give_up_after: config.give_up_after.max(1),
             failures_in_a_row: 0,
-            stop: Arc::new(|| false),
+            stop: CancellationToken::new(),
         })
     }
 
-    /// Looks at `stop` while it waits: once it is true, nothing more is sent and the answers so far are given back.
+    /// Once `stop` is cancelled, nothing more is sent and the answers so far are given back.
     #[must_use]
-    pub fn stop_when(mut self, stop: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        self.stop = Arc::new(stop);
+    pub fn with_stop(mut self, stop: CancellationToken) -> Self {
+        self.stop = stop;
         self
+    }
+
+    /// The identity of a run over this server, for its log.
+    pub fn identity(&self, suite: &Suite, template: &PromptTemplate) -> RunIdentity {
+        let config = &self.asker.config;
+        RunIdentity::new(suite, self.source(), template)
+            .with("max_tokens", config.max_tokens)
+            .with("temperature", config.temperature)
     }
 
     /// The address that requests go to.
@@ -128,7 +133,7 @@ impl Completer for UrlCompleter {
         if Handle::try_current().is_ok() {
             return Err(UrlError::InsideRuntime.into());
         }
-        let asked = ask_all(&self.asker, prompts, &*self.stop);
+        let asked = ask_all(&self.asker, prompts, &self.stop);
         let outcomes = self.runtime.block_on(asked)?;
         // A batch with answers is handed on first; the count goes on with the next one.
         let has_answer = outcomes.iter().any(|o| matches!(o, Outcome::Answered(_)));
@@ -143,13 +148,11 @@ impl Completer for UrlCompleter {
 async fn ask_all(
     asker: &Arc<Asker>,
     prompts: &[String],
-    stop: &(dyn Fn() -> bool + Send + Sync),
+    stop: &CancellationToken,
 ) -> Result<Vec<Outcome>, UrlError> {
     let mut outcomes = vec![Outcome::NotAsked; prompts.len()];
-    let halt = Stop::new();
-    if stop() {
-        halt.stop();
-    }
+    // A refusal of every request stops this batch and nothing else.
+    let halt = stop.child_token();
     let mut tasks = JoinSet::new();
     for (i, prompt) in prompts.iter().enumerate() {
         let (asker, prompt, halt) = (Arc::clone(asker), prompt.clone(), halt.clone());
@@ -162,18 +165,15 @@ async fn ask_all(
                 None => break,
                 Some(Ok((i, End::Outcome(outcome)))) => outcomes[i] = outcome,
                 Some(Ok((_, End::Fatal(error)))) => {
-                    halt.stop();
+                    halt.cancel();
                     fatal.get_or_insert(error);
                 }
                 Some(Err(error)) => return Err(UrlError::Task(error.to_string())),
             },
-            () = tokio::time::sleep(STOP_POLL) => {
-                if stop() {
-                    // What is being written at this moment is given up; the run asks again when it goes on.
-                    halt.stop();
-                    tasks.abort_all();
-                    break;
-                }
+            () = stop.cancelled() => {
+                // What is being written at this moment is given up; the run asks again when it goes on.
+                tasks.abort_all();
+                break;
             }
         }
     }

@@ -3,7 +3,9 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use chat_client::Retry;
 use serde_json::{Value, json};
 
 use super::*;
@@ -79,9 +81,9 @@ fn config(url: &str) -> UrlConfig {
     let retry = Retry {
         throttled_tries: 8,
         tries: 3,
-        first_delay_ms: 1,
-        max_delay_ms: 2,
-        max_retry_after_ms: 2,
+        first_delay: Duration::from_millis(1),
+        max_delay: Duration::from_millis(2),
+        max_retry_after: Duration::from_millis(2),
     };
     UrlConfig {
         url: url.into(),
@@ -210,7 +212,9 @@ fn an_address_without_a_server_is_told_at_once() {
 fn a_stop_sends_nothing_more() {
     let (url, seen) = serve(|prompt, _| reply(prompt));
     let completer = UrlCompleter::new(&config(&url)).expect("usable");
-    let mut completer = completer.stop_when(|| true);
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let mut completer = completer.with_stop(stop);
     let outcomes = completer.attempt(&prompts(3)).expect("stopped");
     assert_eq!(outcomes, vec![Outcome::NotAsked; 3]);
     assert!(seen.lock().expect("whole").is_empty());

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{Comparison, Gain};
+use crate::gain::{Comparison, Gain};
 
 /// Everything on the page.
 pub(super) fn view(gains: &Comparison, first: &str, second: &str) -> Value {

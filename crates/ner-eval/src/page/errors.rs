@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use ner_score::{EntityError, ErrorClass, Scorer, score_sentence};
+use ner_score::analysis::EntityError;
+use ner_score::{ErrorClass, Scorer, score_sentence};
 use ner_types::Entity;
 use serde_json::{Value, json};
 
 use crate::analysis::{Answered, answers};
-use crate::{EvalSet, Prediction};
+use crate::prediction::Prediction;
+use crate::suite::EvalSet;
 
 /// Sentences with errors that the page shows of a set, spread evenly over it.
 const SHOWN: usize = 25;

@@ -6,14 +6,35 @@ mod view;
 
 use minijinja::{AutoEscape, Environment};
 
-use crate::{Comparison, Error, RunReport, Suite};
+use crate::analysis::Analysis;
+use crate::error::Error;
+use crate::faults::kind::Faults;
+use crate::gain::Comparison;
+use crate::load::SetSource;
+use crate::options::Prompting;
+use crate::result::EvalResult;
+use crate::suite::Suite;
+use crate::training::TrainedOn;
 
 const TEMPLATE: &str = include_str!("results.html.j2");
 const COMPARISON: &str = include_str!("compare.html.j2");
 
+/// What the page of one evaluation shows; the fields are those of `RunReport`.
+pub(crate) struct PageData<'a> {
+    pub(crate) result: &'a EvalResult,
+    pub(crate) system: &'a str,
+    pub(crate) prompting: Option<Prompting>,
+    pub(crate) analysis: &'a Analysis,
+    pub(crate) sources: &'a [SetSource],
+    pub(crate) absent: &'a [String],
+    pub(crate) notes: &'a [String],
+    pub(crate) faults: Option<&'a Faults>,
+    pub(crate) trained_on: Option<&'a TrainedOn>,
+}
+
 /// Fills the page. All text of the data is escaped.
-pub(crate) fn render(report: &RunReport, suite: &Suite) -> Result<String, Error> {
-    fill(TEMPLATE, view::view(report, suite))
+pub(crate) fn render(data: &PageData<'_>, suite: &Suite) -> Result<String, Error> {
+    fill(TEMPLATE, view::view(data, suite))
 }
 
 /// Fills the page of a comparison.

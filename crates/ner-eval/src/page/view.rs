@@ -1,17 +1,23 @@
 //! What the page shows, as cells that the template only lays out.
 
 use ner_datasets::BENCHMARK_SETS;
-use ner_score::{BucketBy, ErrorClass, Row};
+use ner_score::ErrorClass;
+use ner_score::buckets::BucketBy;
+use ner_score::metrics::Row;
 use serde_json::{Value, json};
 
-use super::errors;
+use super::{PageData, errors};
+use crate::analysis::{SetAnalysis, Signatures};
+use crate::competitors::COMPETITORS;
+use crate::paper::{PAPER, TABLE_1};
+use crate::result::Lengths;
+use crate::suite::Suite;
 use crate::table::short_name;
-use crate::{COMPETITORS, Lengths, PAPER, RunReport, SetAnalysis, Signatures, Suite, TABLE_1};
 
 const ABSENT: &str = "–";
 
 /// Everything on the page.
-pub(super) fn view(report: &RunReport, suite: &Suite) -> Value {
+pub(super) fn view(report: &PageData<'_>, suite: &Suite) -> Value {
     let sets: Vec<&str> = report
         .result
         .sets
@@ -29,7 +35,7 @@ pub(super) fn view(report: &RunReport, suite: &Suite) -> Value {
         "resamples": report.result.resamples,
         "unanswered": report.result.sets.iter().map(|set| set.unanswered).sum::<usize>(),
         "failures": report.result.failures,
-        "faults": report.faults.as_ref().filter(|faults| faults.total() > 0).map(ToString::to_string),
+        "faults": report.faults.filter(|faults| faults.total() > 0).map(ToString::to_string),
         "absent": report.absent,
         "notes": report.notes,
         "sources": report.sources,
@@ -55,7 +61,7 @@ fn words(class: ErrorClass) -> String {
     class.name().replace('_', " ")
 }
 
-fn headline(report: &RunReport) -> Value {
+fn headline(report: &PageData<'_>) -> Value {
     let result = &report.result;
     json!({
         "mean": two(result.mean_f1_paper),
@@ -71,9 +77,9 @@ fn headline(report: &RunReport) -> Value {
 }
 
 /// A line from 0 to 100 for each set: our interval and point, and the paper's rows as ticks.
-fn tracks(report: &RunReport) -> Vec<Value> {
+fn tracks(report: &PageData<'_>) -> Vec<Value> {
     let own = ["ReasoningNER 1.7B", "ReasoningNER 8B"];
-    let track = |set: &crate::SetResult| {
+    let track = |set: &crate::result::SetResult| {
         let ticks = TABLE_1
             .iter()
             .filter(|row| !row.b2ner_test_sets)
@@ -93,8 +99,8 @@ fn tracks(report: &RunReport) -> Vec<Value> {
     answered.map(track).collect()
 }
 
-fn ours(report: &RunReport) -> Value {
-    let cell = |set: &crate::SetResult| json!({"f1": two(set.f1), "interval": interval(set.interval.low, set.interval.high)});
+fn ours(report: &PageData<'_>) -> Value {
+    let cell = |set: &crate::result::SetResult| json!({"f1": two(set.f1), "interval": interval(set.interval.low, set.interval.high)});
     let result = &report.result;
     json!({
         "cells": result.sets.iter().map(cell).collect::<Vec<_>>(),
@@ -131,7 +137,7 @@ fn competitors(sets: &[&str]) -> Vec<Value> {
     rows.collect()
 }
 
-fn scorers(report: &RunReport) -> Vec<Value> {
+fn scorers(report: &PageData<'_>) -> Vec<Value> {
     let rows = report.analysis.scorers.iter().map(|row| {
         json!({
             "name": row.scorer.name(),
@@ -143,9 +149,9 @@ fn scorers(report: &RunReport) -> Vec<Value> {
     rows.collect()
 }
 
-fn signatures(report: &RunReport) -> Vec<Value> {
+fn signatures(report: &PageData<'_>) -> Vec<Value> {
     let sets = report.analysis.sets.iter();
-    let sets = sets.map(|set| signature(short_name(&set.name), &set.signatures, false));
+    let sets = sets.map(|set| signature(&short_name(&set.name), &set.signatures, false));
     let all = signature("all sets", &report.analysis.signatures, true);
     sets.chain([all]).collect()
 }
@@ -168,7 +174,7 @@ fn signature(name: &str, s: &Signatures, is_total: bool) -> Value {
     })
 }
 
-fn error_rows(report: &RunReport) -> Vec<Value> {
+fn error_rows(report: &PageData<'_>) -> Vec<Value> {
     let cell = |set: &SetAnalysis, class: ErrorClass| {
         let row = set.report.errors.iter().find(|row| row.class == class);
         row.map_or(0, |row| row.errors)
@@ -185,7 +191,7 @@ fn error_rows(report: &RunReport) -> Vec<Value> {
     rows.into()
 }
 
-fn sets_view(report: &RunReport, suite: &Suite) -> Vec<Value> {
+fn sets_view(report: &PageData<'_>, suite: &Suite) -> Vec<Value> {
     let analysed = suite
         .sets
         .iter()
@@ -243,7 +249,7 @@ fn counted(row: &Row) -> Value {
 }
 
 /// Gold entities and recall by novelty, set by set; empty where no training data were given.
-fn seen(report: &RunReport) -> Vec<Value> {
+fn seen(report: &PageData<'_>) -> Vec<Value> {
     let tables = report.analysis.sets.iter().filter_map(|set| {
         let table = set
             .report

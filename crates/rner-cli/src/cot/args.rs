@@ -3,8 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chat_client::Structured;
 use clap::{Args, Subcommand};
-use ner_cot::{Durability, Format, Rule, Shard, Structured};
+use ner_cot::export::Format;
+use ner_cot::journal::Durability;
+use ner_cot::rules::Rule;
+use ner_cot::source::Shard;
 use rner::cot::{Decisions, Flow};
 use rner_cli::args::{RecipeArgs, TeacherArgs};
 
@@ -297,7 +301,7 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
     /// How similar near-duplicates are, from 0 to 1.
-    #[arg(long, value_name = "SHARE", default_value_t = ner_cot::NearDuplicates::DEFAULT_THRESHOLD)]
+    #[arg(long, value_name = "SHARE", default_value_t = ner_cot::near::NearDuplicates::DEFAULT_THRESHOLD)]
     pub(crate) near_duplicates: f64,
     /// Evaluation sets: files, or a folder with CrossNER and MIT. May be repeated.
     #[arg(long, value_name = "PATH")]

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use ner_cot::{NearDuplicates, Source};
+use ner_cot::Source;
+use ner_cot::near::NearDuplicates;
 use rner::cot::{leakage, source};
 use serde_json::json;
 

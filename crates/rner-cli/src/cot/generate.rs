@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use ner_cot::{
-    Bill, Journal, Pipeline, RunOptions, Selection, Source, StopCause, estimate, export_batch,
-};
+use ner_cot::batch::export_batch;
+use ner_cot::bill::Bill;
+use ner_cot::estimate::estimate;
+use ner_cot::replay::replay;
+use ner_cot::{Journal, Pipeline, RunOptions, Selection, Source, StopCause};
 use rner::cot::{
     Annotation, Job, Servers, all_are_done, bill_text, estimate_text, journal_options, source,
     write_card,
@@ -163,7 +165,7 @@ fn sample(
         return Err(Error::Interrupted.into());
     }
     let prices = args.money.prices();
-    let funnel = ner_cot::replay(pipeline.plan(), &selection, &journal, None, &mut ())?;
+    let funnel = replay(pipeline.plan(), &selection, &journal, None, &mut ())?;
     println!("{}", report::funnel_text(&funnel));
     let whole = job.selection()?;
     let estimate = estimate(pipeline.plan(), &whole, Some(&journal), &prices)?;

@@ -3,7 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use ner_cot::{Bill, Journal, RealDisk, THRESHOLDS, export_dataset, import_batch, replay};
+use ner_cot::Journal;
+use ner_cot::batch::import_batch;
+use ner_cot::bill::Bill;
+use ner_cot::generate::export_dataset;
+use ner_cot::journal::RealDisk;
+use ner_cot::replay::replay;
+use ner_cot::report::THRESHOLDS;
 use rner::cot::{Job, bill_text, page, write_card};
 use rner::report;
 use rner::run_dir::write_atomic;
@@ -118,7 +124,7 @@ pub(super) fn merge(dirs: &[PathBuf], out: &Path) -> Result<()> {
             )));
         }
     }
-    let merged = ner_cot::merge(dirs, out)?;
+    let merged = ner_cot::journal::merge(dirs, out)?;
     // The first part's settings are those of the whole; its answers are claimed with them.
     let manifest = dirs[0].join("manifest.json");
     if manifest.exists() {
@@ -136,7 +142,7 @@ pub(super) fn merge(dirs: &[PathBuf], out: &Path) -> Result<()> {
 
 /// `rner cot compact`.
 pub(super) fn compact(dir: &Path) -> Result<()> {
-    let done = ner_cot::compact(dir, &RealDisk)?;
+    let done = ner_cot::journal::compact(dir, &RealDisk)?;
     println!(
         "{} answers, {} bytes before, {} after",
         done.answers, done.bytes_before, done.bytes_after

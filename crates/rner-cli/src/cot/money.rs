@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use ner_cot::{Budget, Peak, Price, Prices};
+use chat_client::money::{Budget, Peak, Price};
+use ner_cot::bill::Prices;
 use rner::cot::Money;
 
 use super::args::MoneyArgs;

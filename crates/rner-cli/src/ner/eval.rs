@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use anyhow::Result;
-use ner_eval::{EvalOptions, EvalResult, LoadedSuite, ResultTable, RunReport, Suite};
+use ner_eval::load::LoadedSuite;
+use ner_eval::{EvalOptions, EvalResult, ResultTable, RunReport, Suite};
 use rner::recipe::Recipe;
-use rner::stages::{EvalJob, ModelDir, load_suite};
+use rner::stages::{EvalJob, ModelDir, Ticks, load_suite};
 use rner_cli::exit::usage;
 use rner_cli::progress::Terminal;
 
@@ -64,7 +65,7 @@ fn of_server(args: &EvalArgs, recipe: &Recipe, out: &Path) -> Result<()> {
         options: options(recipe),
         out,
     }
-    .run(&mut |done, _| progress.tick(done, ""))
+    .run(&mut Ticks(progress.as_ref()))
 }
 
 /// A server is scored on whole suites: nothing that was asked for is passed over in silence.

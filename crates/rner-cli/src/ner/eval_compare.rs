@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use ner_eval::{EvalOptions, RunScores, SCORES_FILE, compare_runs, read_predictions_for};
+use ner_eval::EvalOptions;
+use ner_eval::compare::{RunScores, SCORES_FILE, compare_runs};
+use ner_eval::faults::read_predictions_for;
 use rner_cli::exit::usage;
 
 use super::eval_suite::SuiteArgs;

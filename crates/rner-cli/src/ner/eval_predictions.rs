@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use anyhow::Result;
-use ner_eval::{EvalOptions, RunReport, read_predictions_for};
+use ner_eval::faults::read_predictions_for;
+use ner_eval::{EvalOptions, RunReport};
 
 use super::eval_suite::{SuiteArgs, TrainArgs, finish};
 

@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use ner_eval::{
-    EvalOptions, LoadedSuite, OnFault, Prompting, ReportSettings, ResultTable, RunReport,
-    SuiteSpec, TrainingData,
-};
+use ner_eval::load::{LoadedSuite, OnFault};
+use ner_eval::training::TrainingData;
+use ner_eval::{EvalOptions, Prompting, ReportSettings, ResultTable, RunReport, SuiteSpec};
 use ner_score::Scorer;
 use rner_cli::exit::usage;
 

@@ -1,22 +1,21 @@
 //! `rner eval --url URL`: a model behind an OpenAI-compatible server.
 
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use ner_eval::http::UrlError;
+use ner_eval::load::LoadedSuite;
 use ner_eval::{
-    EvalOptions, EvalResult, LoadedSuite, PredictionLog, Progress, Prompting, RunIdentity,
-    RunReport, UrlCompleter, UrlConfig, UrlError, evaluate_from,
+    EvalOptions, EvalResult, Observer, PredictionLog, Prompting, RunReport, UrlCompleter,
+    UrlConfig, evaluate_logged,
 };
 use ner_types::PromptTemplate;
+use rner::stages::LOG;
 use rner_cli::exit::usage;
 use rner_cli::interrupt;
 
 use super::eval_suite::{SuiteArgs, TrainArgs, finish};
-
-/// Name of the file in which answers are kept while the evaluation runs.
-const LOG: &str = "predictions.partial.jsonl";
 
 /// Flags of the server.
 #[derive(Clone, Debug, Args)]
@@ -59,7 +58,7 @@ impl UrlArgs {
             UrlError::Client(_) => error.into(),
             error => usage(error.to_string()),
         })?;
-        Ok(completer.stop_when(interrupt::requested))
+        Ok(completer.with_stop(interrupt::token().clone()))
     }
 }
 
@@ -86,43 +85,34 @@ pub(crate) struct UrlEval<'a> {
 }
 
 impl UrlEval<'_> {
-    /// Asks, scores and writes. `tick` hears how many sentences of how many are answered.
+    /// Asks, scores and writes.
     ///
     /// Sentences that could not be answered are named; the same command then asks them again.
-    pub(crate) fn run(self, tick: &mut dyn FnMut(usize, usize)) -> Result<()> {
+    pub(crate) fn run(self, observer: &mut dyn Observer) -> Result<()> {
         let mut completer = self.url.completer(self.max_new_tokens)?;
         std::fs::create_dir_all(self.out)
             .with_context(|| format!("cannot create {}", self.out.display()))?;
         let template = self.prompting.apply(self.template);
-        let source = completer.source();
-        let identity = RunIdentity::new(&self.loaded.suite, source.clone(), &template);
-        let (mut log, earlier) = PredictionLog::open(&self.out.join(LOG), &identity)?;
+        let suite = &self.loaded.suite;
+        let identity = completer.identity(suite, &template);
+        let mut log = PredictionLog::open(&self.out.join(LOG), &identity)?;
         let options = EvalOptions {
             batch_size: completer.batch_size(),
             ..self.options
         };
-        let mut ask = Ask {
-            log: &mut log,
-            tick,
-            failed: None,
-        };
-        let suite = &self.loaded.suite;
-        let asked = evaluate_from(
-            earlier,
+        let result = evaluate_logged(
+            &mut log,
             suite,
             &template,
             &mut completer,
             &options,
-            &mut |state| ask.on_batch(state),
-        );
-        if let Some(error) = ask.failed {
-            return Err(error.into());
-        }
-        let result = asked?;
+            interrupt::token(),
+            observer,
+        )?;
         if interrupt::requested() && !result.complete {
             return Err(rner::Error::Interrupted.into());
         }
-        self.report(source, result, log)
+        self.report(completer.source(), result, log)
     }
 
     fn report(&self, source: String, result: EvalResult, log: PredictionLog) -> Result<()> {
@@ -144,23 +134,5 @@ impl UrlEval<'_> {
             report.result.failures.len()
         );
         Ok(log.remove()?)
-    }
-}
-
-/// Keeps what comes in.
-struct Ask<'a> {
-    log: &'a mut PredictionLog,
-    tick: &'a mut dyn FnMut(usize, usize),
-    failed: Option<ner_eval::Error>,
-}
-
-impl Ask<'_> {
-    fn on_batch(&mut self, state: Progress<'_>) -> ControlFlow<()> {
-        (self.tick)(state.done, state.total);
-        self.failed = self.log.append(state.batch).err();
-        match self.failed.is_some() || interrupt::requested() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
     }
 }

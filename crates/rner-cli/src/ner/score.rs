@@ -9,11 +9,11 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use ner_datasets::read_examples;
-use ner_score::{
-    Bootstrap, Counts, PairedTest, RandomizationTest, Report, ReportBuilder, ReportOptions, Scorer,
-    Seen, approximate_randomization, bootstrap, mean_f1, paired_bootstrap, paper_mean_f1_percent,
-    total,
-};
+use ner_score::bootstrap::{Bootstrap, PairedTest, bootstrap, paired_bootstrap};
+use ner_score::buckets::Seen;
+use ner_score::mean::{mean_f1, paper_mean_f1_percent};
+use ner_score::randomization::{RandomizationTest, approximate_randomization};
+use ner_score::{Counts, Report, ReportBuilder, ReportOptions, Scorer, total};
 use rner_cli::exit::usage;
 use serde::Serialize;
 

@@ -83,7 +83,7 @@ fn a_server_is_asked_and_its_answers_are_scored() -> TestResult {
     args.extend(["--prompting", "step-by-step"]);
     let printed = succeeds(&args)?;
     assert!(
-        printed.contains("north") && printed.contains("results.html"),
+        printed.contains("North") && printed.contains("results.html"),
         "{printed}"
     );
     let results = results(&out)?;
@@ -140,6 +140,51 @@ fn a_failed_request_is_named_and_asked_again() -> TestResult {
         asked + 1,
         "only the sentence without an answer is asked again"
     );
+    Ok(())
+}
+
+#[test]
+fn the_answers_of_another_run_are_neither_used_nor_deleted() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    benchmark(dir.path())?;
+    // A set without a JSONL file, so that a server and a model are asked about the same suite.
+    let suite = dir.path().join("south.toml");
+    write(
+        &suite,
+        "name = \"one\"\ntitle = \"One harbour\"\n[[set]]\nname = \"south\"\n",
+    )?;
+    fs::remove_file(dir.path().join("data/north.jsonl"))?;
+    let (data, out) = (dir.path().join("data"), dir.path().join("out"));
+    let partial = out.join("predictions.partial.jsonl");
+    let server = Server::start(|body| match body.contains("Brel 3") {
+        true => (400, String::new()),
+        false => (200, answer("Brel")),
+    })?;
+    let run = |source: &[&str], words: &[&str]| {
+        let mut args = vec!["eval", "--out", text(&out)];
+        args.extend(source);
+        args.extend(of(text(&suite), text(&data)));
+        fails(&args, 1, words)
+    };
+    let url = ["--url", &server.url, "--url-model", "m"];
+    run(&url, &["1 sentences have no answer"])?;
+
+    // Right answers that the toy model could not have given.
+    let model = ["--model", "fixtures/tiny-base"];
+    run(
+        &model,
+        &[
+            "predictions.partial.run.json",
+            "another source",
+            "tiny-base (files",
+        ],
+    )?;
+    assert_eq!(fs::read_to_string(&partial)?.lines().count(), 9);
+
+    // As a program left them that did not write whose answers they are.
+    fs::remove_file(out.join("predictions.partial.run.json"))?;
+    run(&model, &["do not say which run made them"])?;
+    assert_eq!(fs::read_to_string(&partial)?.lines().count(), 9);
     Ok(())
 }
 

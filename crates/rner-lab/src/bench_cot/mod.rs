@@ -14,10 +14,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use chat_client::{ChatClient, Endpoint};
 use clap::{Args, ValueEnum};
+use ner_cot::journal::{Disk, Durability, JournalOptions};
 use ner_cot::{
-    ChatClient, Disk, Durability, Endpoint, JournalOptions, Pipeline, PipelineConfig, RunOptions,
-    Selection, SelectionOptions, Stop,
+    CancellationToken, Pipeline, PipelineConfig, RunOptions, Selection, SelectionOptions,
 };
 use rner_cli::exit::usage;
 use serde::Serialize;
@@ -191,10 +192,10 @@ fn once(args: &BenchCotArgs, url: &str, runtime: &Runtime) -> Result<Run> {
     let rows = Rows(args.requests / 2);
     let selection = Selection::new(rows, SelectionOptions::default())?;
     let begun = Instant::now();
-    let stop = Stop::new();
-    let mut progress = |_: &ner_cot::Progress| ();
+    let stop = CancellationToken::new();
     let journal = pipeline.open(dir.path(), &options)?;
-    let sent = pipeline.send(&selection, journal, &options, &stop, &mut progress);
+    let mut silent = ();
+    let sent = pipeline.send(&selection, journal, &options, &stop, &mut silent);
     let (journal, sent) = runtime.block_on(sent)?;
     let seconds = begun.elapsed().as_secs_f64();
     drop(journal);

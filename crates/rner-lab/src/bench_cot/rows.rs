@@ -1,6 +1,7 @@
 //! The sentences of `rner-lab bench cot`: made when they are asked for, so that they take no memory.
 
-use ner_cot::{Source, SourceRows};
+use ner_cot::Source;
+use ner_cot::source::SourceRows;
 use ner_types::Example;
 
 /// So many different rows.

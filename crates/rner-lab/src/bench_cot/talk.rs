@@ -1,7 +1,8 @@
 //! What the server of `rner-lab bench cot` answers, and how long questions and answers are.
 
 use anyhow::Result;
-use ner_cot::{ChatRequest, Message, Prompts, Sampling};
+use chat_client::{ChatRequest, Message, Sampling};
+use ner_cot::prompts::Prompts;
 use serde_json::json;
 
 use super::rows::row;

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use ner_eval::{EvalOptions, Suite, read_predictions, score_predictions};
-use ner_score::round_2;
+use ner_eval::prediction::read_predictions;
+use ner_eval::score::score_predictions;
+use ner_eval::{EvalOptions, Suite};
+use ner_score::mean::round_2;
 use serde::Deserialize;
 
 use super::board::Board;

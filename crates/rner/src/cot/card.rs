@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ner_cot::{
-    Bill, Billed, Card, CardModel, CardRemoved, Funnel, Part, Plan, Template, dataset_card,
-};
+use ner_cot::bill::{Bill, Billed};
+use ner_cot::card::{Card, CardModel, CardRemoved, dataset_card};
+use ner_cot::journal::Part;
+use ner_cot::prompts::Template;
+use ner_cot::{Funnel, Plan};
 
 use super::job::Job;
 use crate::error::Result;

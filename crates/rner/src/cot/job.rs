@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ner_cot::{
-    FileSource, Leakage, NearDuplicates, PipelineConfig, Plan, Prompts, Rule, Rules, Sampling,
-    Selection, SelectionOptions, Shard, Structured,
-};
+use chat_client::{Sampling, Structured};
+use ner_cot::leakage::Leakage;
+use ner_cot::near::NearDuplicates;
+use ner_cot::prompts::Prompts;
+use ner_cot::rules::{Rule, Rules};
+use ner_cot::source::{FileSource, Shard};
+use ner_cot::{PipelineConfig, Plan, Selection, SelectionOptions};
 use ner_datasets::{Format, Split};
 use serde::{Deserialize, Serialize};
 

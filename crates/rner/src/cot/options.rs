@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ner_cot::{Budget, Durability, Prices};
+use chat_client::money::Budget;
+use ner_cot::bill::Prices;
+use ner_cot::journal::Durability;
 
 /// How fast requests are sent, and how patiently.
 #[derive(Clone, Debug)]

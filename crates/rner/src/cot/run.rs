@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::time::Instant;
 
-use ner_cot::{Format, Funnel, Generated, Journal, Pipeline, RunOptions, Selection, Sent, Stop};
+use ner_cot::export::Format;
+use ner_cot::{
+    Funnel, Generated, Journal, Observer, Pipeline, Progress, RunOptions, Selection, Sent,
+};
 use ner_types::Example;
 use tokio::runtime::Runtime;
-use tokio::task::JoinHandle;
 
 use crate::error::{Error, Result};
 use crate::session::{Part, Session};
@@ -36,8 +38,8 @@ impl Annotation<'_> {
         formats: &[Format],
     ) -> Result<Generated> {
         let rows = self.options.target.unwrap_or(selection.rows());
-        let line = Line::new(rows, self.session);
-        self.generate_with(&line, selection, journal, out, formats)
+        let mut line = self.line(rows);
+        self.generate_with(&mut line, selection, journal, out, formats)
     }
 
     /// Asks about rows without writing a dataset.
@@ -45,14 +47,13 @@ impl Annotation<'_> {
     /// # Errors
     /// A server that cannot be asked, a journal that cannot be written.
     pub fn send(&self, selection: &Selection<'_>, journal: Journal) -> Result<(Journal, Sent)> {
-        let line = Line::new(selection.rows(), self.session);
-        let (stop, watcher) = self.pass_on();
-        let mut show = |p: &ner_cot::Progress| line.show(p, false);
-        let (pipeline, options) = (self.pipeline, self.options);
-        let run = pipeline.send(selection, journal, options, &stop, &mut show);
-        let sent = self.runtime.block_on(run);
-        watcher.abort();
-        Ok(sent?)
+        let mut line = Line {
+            is_target: false,
+            ..self.line(selection.rows())
+        };
+        let (pipeline, options, stop) = (self.pipeline, self.options, self.session.stop());
+        let run = pipeline.send(selection, journal, options, stop, &mut line);
+        Ok(self.runtime.block_on(run)?)
     }
 
     /// Annotates rows that are in memory, all of them, and writes the dataset to `out`.
@@ -62,9 +63,9 @@ impl Annotation<'_> {
     pub fn generate_in_memory(&self, rows: &[Example], out: &Path) -> Result<Funnel> {
         let selection = Selection::new(rows, Default::default())?;
         let journal = self.pipeline.open(out, self.options)?;
-        let line = Line::new(rows.len(), self.session);
+        let mut line = self.line(rows.len());
         let formats = [Format::Jsonl];
-        let generated = self.generate_with(&line, &selection, journal, out, &formats)?;
+        let generated = self.generate_with(&mut line, &selection, journal, out, &formats)?;
         if generated.stopped.is_some() {
             return Err(Error::Interrupted);
         }
@@ -79,30 +80,23 @@ impl Annotation<'_> {
 
     fn generate_with(
         &self,
-        line: &Line,
+        line: &mut Line,
         selection: &Selection<'_>,
         journal: Journal,
         out: &Path,
         formats: &[Format],
     ) -> Result<Generated> {
-        let (stop, watcher) = self.pass_on();
-        let (pipeline, options) = (self.pipeline, self.options);
-        let mut show = |p: &ner_cot::Progress| line.show(p, options.target.is_some());
-        let run = pipeline.generate(selection, journal, out, formats, options, &stop, &mut show);
-        let generated = self.runtime.block_on(run);
-        watcher.abort();
-        Ok(generated?)
+        let (pipeline, options, stop) = (self.pipeline, self.options, self.session.stop());
+        let run = pipeline.generate(selection, journal, out, formats, options, stop, line);
+        Ok(self.runtime.block_on(run)?)
     }
 
-    /// A stop of the pipeline that follows the session's token, and the task that passes it on.
-    fn pass_on(&self) -> (Stop, JoinHandle<()>) {
-        let stop = Stop::new();
-        let (token, passed) = (self.session.stop().clone(), stop.clone());
-        let watcher = self.runtime.spawn(async move {
-            token.cancelled().await;
-            passed.stop();
-        });
-        (stop, watcher)
+    fn line(&self, rows: usize) -> Line {
+        Line {
+            part: self.session.start("cot", rows, "sentences"),
+            begun: Instant::now(),
+            is_target: self.options.target.is_some(),
+        }
     }
 }
 
@@ -110,17 +104,12 @@ impl Annotation<'_> {
 struct Line {
     part: Box<dyn Part>,
     begun: Instant,
+    /// Whether it counts accepted rows, towards a target.
+    is_target: bool,
 }
 
-impl Line {
-    fn new(rows: usize, session: &Session) -> Self {
-        Self {
-            part: session.start("cot", rows, "sentences"),
-            begun: Instant::now(),
-        }
-    }
-
-    fn show(&self, p: &ner_cot::Progress, is_target: bool) {
+impl Observer for Line {
+    fn on_progress(&mut self, p: &Progress) {
         let seconds = self.begun.elapsed().as_secs_f64().max(1e-3);
         let mut words = format!(
             "{} accepted, {} rejected, {} in flight, {:.0} tokens/s",
@@ -132,8 +121,8 @@ impl Line {
         if p.dollars > 0.0 {
             words.push_str(&format!(", ${:.2}", p.dollars));
         }
-        self.part
-            .tick(if is_target { p.accepted } else { p.done }, &words);
+        let done = if self.is_target { p.accepted } else { p.done };
+        self.part.tick(done, &words);
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use ner_cot::{ChatClient, Endpoint, JournalOptions, KeySource, Ledger, RunOptions};
+use chat_client::money::Ledger;
+use chat_client::{ChatClient, Endpoint, KeySource};
+use ner_cot::RunOptions;
+use ner_cot::journal::JournalOptions;
 use ner_toy::teacher::{self, MistakeRates, RunningTeacher};
 use ner_types::Example;
 use tokio::runtime::Runtime;

@@ -1,6 +1,7 @@
 //! Bills and estimates as text.
 
-use ner_cot::{Bill, Estimate, Interval, Prices};
+use ner_cot::bill::{Bill, Prices};
+use ner_cot::estimate::{Estimate, Interval};
 
 /// Tokens and dollars by model.
 pub fn bill_text(bill: &Bill, prices: &Prices) -> String {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use minijinja::{AutoEscape, Environment};
-use ner_cot::{Attempt, Error, Journal, SettledRow, Visitor, replay};
+use ner_cot::replay::{SettledRow, Visitor, replay};
+use ner_cot::report::Attempt;
+use ner_cot::{Error, Journal};
 use ner_types::{Entity, parse};
 use serde_json::{Value, json};
 

@@ -77,7 +77,7 @@ fn view(data: &ReportData) -> Value {
         "results": tables::results(&data.results),
         "details": tables::details(&data.results),
         "paper": tables::paper(),
-        "paper_source": ner_eval::PAPER,
+        "paper_source": ner_eval::paper::PAPER,
         "samples": highlight::samples(&data.samples),
         "recipe": data.recipe,
     })

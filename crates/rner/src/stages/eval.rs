@@ -1,14 +1,13 @@
 //! Evaluation: a model answers the benchmark, greedily.
 
-use std::io::Write;
-use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use lm_generate::{Finish, Generated, Generator, Request, Sampling};
 use lm_kernels::{LmOps, TrainBackend};
 use lm_model::{ChatTokenizer, Qwen3};
 use ner_eval::{
-    Answer, BoxError, Completer, EvalOptions, EvalResult, Prediction, Suite, evaluate_from,
+    Answer, BoxError, Completer, EvalOptions, EvalResult, Observer, PredictionLog, RunIdentity,
+    Suite, evaluate_logged,
 };
 use ner_types::PromptTemplate;
 use tokio_util::sync::CancellationToken;
@@ -18,11 +17,14 @@ use crate::backend::{Device, Inner, Task, dispatch};
 use crate::error::{Context, Error, Result};
 use crate::recipe::Recipe;
 use crate::run_dir::write_json;
-use crate::session::Session;
+use crate::session::{Part, Session};
 
 /// Full batches between two additions to the file of predictions: enough that
 /// the batch seldom runs empty, few enough that little is lost by a crash.
 const BATCHES_PER_SAVE: usize = 4;
+
+/// Name of the file in which answers are kept while the evaluation runs.
+pub const LOG: &str = "predictions.partial.jsonl";
 
 /// An evaluation run.
 pub struct EvalJob<'a> {
@@ -86,6 +88,8 @@ impl Task for EvalJob<'_> {
         std::fs::create_dir_all(&self.out)
             .with_context(|| format!("cannot create {}", self.out.display()))?;
         let template = self.recipe.model.template(self.template.as_ref())?;
+        // Before the model is loaded, so that answers of another one are refused at once.
+        let mut log = PredictionLog::open(&self.out.join(LOG), &self.identity(&template)?)?;
         let tokenizer = self.model.tokenizer()?;
         let model = self
             .model
@@ -97,57 +101,54 @@ impl Task for EvalJob<'_> {
             self.recipe.eval.max_new_tokens,
             self.session.stop().clone(),
         );
-        let partial = self.out.join("predictions.partial.jsonl");
-        let result = self.answer(&template, &mut completer, &partial)?;
+        let result = self.answer(&template, &mut completer, &mut log)?;
         if !result.complete {
             return Err(Error::Interrupted);
         }
-        ner_eval::write_predictions(&self.out.join("predictions.jsonl"), &result.predictions)?;
+        ner_eval::prediction::write_predictions(
+            &self.out.join("predictions.jsonl"),
+            &result.predictions,
+        )?;
         write_json(&self.out.join("results.json"), &result)?;
-        std::fs::remove_file(&partial).ok();
+        log.remove()?;
         Ok(result)
     }
 }
 
 impl EvalJob<'_> {
+    /// What the answers depend on, so that those of another model or prompt are not taken for this run's.
+    fn identity(&self, template: &PromptTemplate) -> Result<RunIdentity> {
+        let source = self.model.path.display().to_string();
+        Ok(RunIdentity::new(self.suite, source, template)
+            .with_files(self.model.hash()?)
+            .with("max_new_tokens", self.recipe.eval.max_new_tokens)
+            .with("dtype", format!("{:?}", self.weights.dtype))
+            .with("quantize", format!("{:?}", self.weights.quantize)))
+    }
+
     fn answer(
         &self,
         template: &PromptTemplate,
         completer: &mut dyn Completer,
-        partial: &Path,
+        log: &mut PredictionLog,
     ) -> Result<EvalResult> {
-        let done = earlier_predictions(partial)?;
-        let mut file = open_for_appending(partial)?;
         let progress = self
             .session
             .start(&self.label, self.suite.sentences(), "sentences");
-        progress.tick(done.len(), "");
         let options = EvalOptions {
             batch_size: BATCHES_PER_SAVE * self.recipe.eval.batch,
             resamples: self.recipe.eval.bootstrap_resamples,
             seed: self.seed,
         };
-        let mut failed = None;
-        let result = evaluate_from(
-            done,
+        let result = evaluate_logged(
+            log,
             self.suite,
             template,
             completer,
             &options,
-            &mut |state| {
-                progress.tick(state.done, "");
-                if let Err(error) = append(&mut file, state.batch) {
-                    failed = Some(error);
-                }
-                if failed.is_some() || self.session.is_stopped() {
-                    return ControlFlow::Break(());
-                }
-                ControlFlow::Continue(())
-            },
+            self.session.stop(),
+            &mut Ticks(progress.as_ref()),
         );
-        if let Some(error) = failed {
-            return Err(error).with_context(|| format!("cannot write {}", partial.display()));
-        }
         if result.is_err() {
             self.session.check()?;
         }
@@ -157,37 +158,17 @@ impl EvalJob<'_> {
     }
 }
 
-/// Predictions that an interrupted evaluation left; a torn last line is dropped.
-fn earlier_predictions(path: &Path) -> Result<Vec<Prediction>> {
-    let Ok(text) = std::fs::read_to_string(path) else {
-        return Ok(Vec::new());
-    };
-    let whole = text.rfind('\n').map_or(0, |at| at + 1);
-    if whole < text.len() {
-        std::fs::write(path, &text[..whole])
-            .with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    if whole == 0 {
-        return Ok(Vec::new());
-    }
-    Ok(ner_eval::read_predictions(path)?)
-}
+/// The progress line of an evaluation.
+pub struct Ticks<'a>(pub &'a dyn Part);
 
-fn open_for_appending(path: &Path) -> Result<std::fs::File> {
-    std::fs::File::options()
-        .create(true)
-        .append(true)
-        .open(path)
-        .with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn append(file: &mut std::fs::File, batch: &[Prediction]) -> std::io::Result<()> {
-    let mut text = String::new();
-    for prediction in batch {
-        text.push_str(&serde_json::to_string(prediction).map_err(std::io::Error::other)?);
-        text.push('\n');
+impl Observer for Ticks<'_> {
+    fn on_start(&mut self, done: usize, _total: usize) {
+        self.0.tick(done, "");
     }
-    file.write_all(text.as_bytes())
+
+    fn on_batch(&mut self, progress: &ner_eval::Progress<'_>) {
+        self.0.tick(progress.done, "");
+    }
 }
 
 /// A model in this process as a [`Completer`]: greedy, in batches.

@@ -13,7 +13,7 @@ mod watch;
 
 pub use cot::{CotJob, Simulated, serve_teacher};
 pub use data::{Sources, load_suite, read_suite};
-pub use eval::{EvalJob, LmCompleter};
+pub use eval::{EvalJob, LOG, LmCompleter, Ticks};
 pub use grpo::{CompletionTable, GrpoJob, NerReward, Rollout};
 pub use model_dir::{Answering, MODEL, ModelDir};
 pub use sft::{SftJob, samples};

@@ -10,6 +10,7 @@ use lm_model::{ChatTokenizer, LoraConfig, Precision, Qwen3, TARGET_MODULES};
 use crate::backend::Device;
 use crate::error::{Context, Error, Result};
 use crate::recipe::{Dtype, Lora, Quantize, Recipe};
+use crate::run_dir::hash_path;
 use crate::session::Session;
 
 /// Name of the final model inside a training stage's folder.
@@ -99,6 +100,19 @@ impl ModelDir {
             id: Some(id.to_string()),
             ..Self::at(dir)
         })
+    }
+
+    /// Hash of the files that decide what this model answers: weights, configuration and tokenizer, of an adapter
+    /// those of its base too.
+    ///
+    /// # Errors
+    /// If one of them cannot be read.
+    pub fn hash(&self) -> Result<String> {
+        let mut hash = hash_model_files(&self.path)?;
+        if checkpoint::is_adapter(&self.path) {
+            hash.push_str(&hash_model_files(&self.base)?);
+        }
+        Ok(blake3::hash(hash.as_bytes()).to_hex().to_string())
     }
 
     /// The tokenizer.
@@ -207,6 +221,27 @@ impl ModelDir {
     }
 }
 
+/// The names and hashes of a folder's own files that a model is read from, a line each.
+fn hash_model_files(dir: &Path) -> Result<String> {
+    let unreadable = || format!("cannot read {}", dir.display());
+    let entries = std::fs::read_dir(dir).with_context(unreadable)?;
+    let mut lines = Vec::new();
+    for entry in entries {
+        let path = entry.with_context(unreadable)?.path();
+        let is_model = path.extension().is_some_and(|extension| {
+            ["safetensors", "json", "jinja"]
+                .iter()
+                .any(|known| extension == *known)
+        });
+        if is_model && path.is_file() {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            lines.push(format!("{name} {}\n", hash_path(&path)?));
+        }
+    }
+    lines.sort();
+    Ok(lines.concat())
+}
+
 /// The folder with the whole weights of an adapter.
 fn base_of(adapter: &Path, session: &Session) -> Result<PathBuf> {
     let name = checkpoint::adapter_base(adapter)?;
@@ -217,4 +252,27 @@ fn base_of(adapter: &Path, session: &Session) -> Result<PathBuf> {
     let base = ModelDir::find(&name, session);
     let base = base.with_context(|| format!("{}: the base of this adapter", adapter.display()));
     Ok(base?.path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_is_known_by_the_content_of_its_files() -> Result<(), Box<dyn std::error::Error>> {
+        let dir = tempfile::tempdir()?;
+        let model = |name: &str, weights: &str| -> std::io::Result<ModelDir> {
+            let dir = dir.path().join(name);
+            std::fs::create_dir_all(&dir)?;
+            std::fs::write(dir.join("config.json"), "{}")?;
+            std::fs::write(dir.join("model.safetensors"), weights)?;
+            Ok(ModelDir::at(dir))
+        };
+        let one = model("one", "1234")?.hash()?;
+        assert_eq!(model("copy", "1234")?.hash()?, one);
+        std::fs::write(dir.path().join("copy/README.md"), "about it")?;
+        assert_eq!(model("copy", "1234")?.hash()?, one);
+        assert_ne!(model("one", "1243")?.hash()?, one);
+        Ok(())
+    }
 }

@@ -1,6 +1,9 @@
 //! The tables of `rner score`, as text.
 
-use ner_score::{BucketBy, ConfusionCell, Report, Row};
+use ner_score::Report;
+use ner_score::buckets::BucketBy;
+use ner_score::metrics::Row;
+use ner_score::report::ConfusionCell;
 
 use super::{By, Comparison, DatasetRow, Output};
 

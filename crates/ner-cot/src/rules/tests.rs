@@ -38,7 +38,7 @@ fn check(reasoning: &str, content: &str, expected: &[Rule]) {
 fn check_message(message: &serde_json::Value, finish: &str, rule: Option<Rule>) {
     let choice = json!({"message": message, "finish_reason": finish});
     let body = json!({"choices": [choice]}).to_string();
-    let answer = chat_client::parse_body(&body).expect("a chat completion");
+    let answer = chat_client::body::parse_body(&body).expect("a chat completion");
     assert_eq!(rules_broken(&answer).first().copied(), rule, "{message}");
 }
 

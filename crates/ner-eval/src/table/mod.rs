@@ -1,10 +1,17 @@
 //! Results beside each other, as plain text or as an HTML fragment, with the paper's rows beneath.
 
+mod names;
+mod seeds;
+
 use std::fmt::Write as _;
 
 use ner_datasets::BENCHMARK_SETS;
 
-use crate::{EvalResult, PAPER, PaperRow, TABLE_1};
+pub use self::names::short_name;
+use self::names::{is_benchmark, set_names};
+pub use self::seeds::{SeedResult, SeedRow, SeedTable};
+use crate::paper::{PAPER, PaperRow, TABLE_1};
+use crate::result::EvalResult;
 
 /// Named results, one row each; the columns are the sets, the mean and its interval.
 ///
@@ -19,8 +26,8 @@ pub struct ResultTable {
 /// Rows under one heading that share their columns with the blocks before, unless `header` says otherwise.
 #[derive(Clone, Debug)]
 struct Block {
-    title: String,
-    header: Option<Vec<String>>,
+    title: Option<String>,
+    header: Option<Row>,
     rows: Vec<Row>,
     is_paper: bool,
 }
@@ -34,16 +41,27 @@ struct Row {
 
 const ABSENT: &str = "–";
 
+impl Block {
+    /// The header, if there is one, and the rows.
+    fn lines(&self) -> impl Iterator<Item = &Row> {
+        self.header.iter().chain(&self.rows)
+    }
+}
+
 impl ResultTable {
     /// Lays out the results with all rows of the paper's table beneath them.
     ///
     /// Columns are the sets of all results, in the order in which they occur; a result without a set has a dash there.
     pub fn new(results: &[(&str, &EvalResult)]) -> ResultTable {
-        let sets = set_names(results);
-        let is_benchmark = sets.iter().all(|set| BENCHMARK_SETS.contains(set));
+        let mut sets = set_names(results.iter().map(|(_, result)| *result));
+        // Without any result the paper's own columns are the ones to show.
+        if sets.is_empty() {
+            sets = BENCHMARK_SETS.to_vec();
+        }
+        let is_benchmark = is_benchmark(&sets);
         let paper_sets: &[&str] = if is_benchmark { &sets } else { &BENCHMARK_SETS };
         let ours = Block {
-            title: "Measured by this program".into(),
+            title: Some("Measured by this program".into()),
             header: Some(header(&sets, true)),
             rows: results
                 .iter()
@@ -52,7 +70,7 @@ impl ResultTable {
             is_paper: false,
         };
         let paper = Block {
-            title: format!("Reported by the paper ({PAPER})"),
+            title: Some(format!("Reported by the paper ({PAPER})")),
             header: (!is_benchmark).then(|| header(paper_sets, false)),
             rows: TABLE_1
                 .iter()
@@ -68,26 +86,24 @@ impl ResultTable {
 
     /// The table as aligned plain text, ending with a line break.
     pub fn to_text(&self) -> String {
-        let rows = self.blocks.iter().flat_map(|block| &block.rows);
+        let rows = self.blocks.iter().flat_map(Block::lines);
         let names = rows.map(|row| row.name.chars().count()).max().unwrap_or(0);
         let mut out = String::new();
         let mut widths = Vec::new();
         for (i, block) in self.blocks.iter().enumerate() {
             if let Some(header) = &block.header {
-                widths = column_widths(self.blocks[i..].iter(), header);
+                widths = column_widths(&self.blocks[i..], header.cells.len());
                 out.push_str(if i == 0 { "" } else { "\n" });
-                push_line(&mut out, "", header, names, &widths);
+                push_line(&mut out, header, names, &widths);
             }
-            out.push_str(&block.title);
-            out.push('\n');
-            block
-                .rows
-                .iter()
-                .for_each(|row| push_line(&mut out, &row.name, &row.cells, names, &widths));
+            if let Some(title) = &block.title {
+                let _ = writeln!(out, "{title}");
+            }
+            let rows = block.rows.iter();
+            rows.for_each(|row| push_line(&mut out, row, names, &widths));
         }
-        self.notes
-            .iter()
-            .for_each(|note| out.push_str(&format!("{note}\n")));
+        let notes = self.notes.iter();
+        notes.for_each(|note| out.push_str(&format!("{note}\n")));
         out
     }
 
@@ -100,7 +116,7 @@ impl ResultTable {
             if let Some(header) = &block.header {
                 out.push_str(if i == 0 { "" } else { "</table>\n" });
                 push_html_header(&mut out, header);
-                columns = header.len();
+                columns = header.cells.len();
             }
             push_html_block(&mut out, block, columns);
         }
@@ -118,39 +134,14 @@ impl ResultTable {
     }
 }
 
-fn set_names<'a>(results: &[(&'a str, &'a EvalResult)]) -> Vec<&'a str> {
-    let mut names: Vec<&str> = Vec::new();
-    for set in results.iter().flat_map(|(_, result)| &result.sets) {
-        if !names.contains(&set.name.as_str()) {
-            names.push(&set.name);
-        }
-    }
-    // Without any result the paper's own columns are the ones to show.
-    if names.is_empty() {
-        BENCHMARK_SETS.to_vec()
-    } else {
-        names
-    }
-}
-
-fn header(sets: &[&str], with_interval: bool) -> Vec<String> {
-    let sets = sets.iter().map(|set| short_name(set).to_string());
+fn header(sets: &[&str], with_interval: bool) -> Row {
+    let sets = sets.iter().map(|set| short_name(set));
     let last = ["Mean", "95 % interval"]
         .into_iter()
         .take(if with_interval { 2 } else { 1 });
-    sets.chain(last.map(String::from)).collect()
-}
-
-/// The benchmark sets under the names of the paper's columns.
-pub(crate) fn short_name(set: &str) -> &str {
-    match set {
-        "mit-movie" => "Movie",
-        "mit-restaurant" => "Rest.",
-        "CrossNER_literature" => "Lit.",
-        "CrossNER_music" => "Music",
-        "CrossNER_politics" => "Politics",
-        "CrossNER_science" => "Science",
-        other => other.strip_prefix("CrossNER_").unwrap_or(other),
+    Row {
+        name: String::new(),
+        cells: sets.chain(last.map(String::from)).collect(),
     }
 }
 
@@ -169,23 +160,24 @@ fn result_row(name: &str, result: &EvalResult, sets: &[&str]) -> Row {
 }
 
 fn paper_row(row: &PaperRow, sets: &[&str]) -> Row {
-    let cell = |value: Option<f64>| value.map_or(ABSENT.into(), |value| format!("{value:.1}"));
     let name = if row.b2ner_test_sets {
         format!("{} ♣", row.model)
     } else {
         row.model.into()
     };
-    let is_all = sets.len() == BENCHMARK_SETS.len();
-    // The paper's mean is over seven sets; beside fewer of them it would mislead.
-    let mean = cell(row.average.filter(|_| is_all));
     Row {
         name,
-        cells: sets
-            .iter()
-            .map(|set| cell(row.f1_on(set)))
-            .chain([mean])
-            .collect(),
+        cells: paper_cells(row, sets),
     }
+}
+
+/// A row of the paper on these sets, and its mean.
+fn paper_cells(row: &PaperRow, sets: &[&str]) -> Vec<String> {
+    let cell = |value: Option<f64>| value.map_or(ABSENT.into(), |value| format!("{value:.1}"));
+    // The paper's mean is over seven sets; beside fewer of them it would mislead.
+    let mean = row.average.filter(|_| sets.len() == BENCHMARK_SETS.len());
+    let f1 = sets.iter().map(|set| cell(row.f1_on(set)));
+    f1.chain([cell(mean)]).collect()
 }
 
 fn notes(results: &[(&str, &EvalResult)], sets: &[&str]) -> Vec<String> {
@@ -199,7 +191,7 @@ fn notes(results: &[(&str, &EvalResult)], sets: &[&str]) -> Vec<String> {
         notes
             .push("Incomplete: some sentences have no answer; the scores cover the others.".into());
     }
-    if !sets.iter().all(|set| BENCHMARK_SETS.contains(set)) {
+    if !is_benchmark(sets) {
         notes.push(
             "The paper's figures are on other test sets and are no measure for the ones above."
                 .into(),
@@ -208,26 +200,23 @@ fn notes(results: &[(&str, &EvalResult)], sets: &[&str]) -> Vec<String> {
     notes
 }
 
-/// Widths of the columns from this header to the next one.
-fn column_widths<'a>(blocks: impl Iterator<Item = &'a Block>, header: &[String]) -> Vec<usize> {
+/// Widths of the columns of the first block and of those that share its header.
+fn column_widths(blocks: &[Block], columns: usize) -> Vec<usize> {
     let blocks = blocks
+        .iter()
         .enumerate()
         .take_while(|(i, block)| *i == 0 || block.header.is_none());
-    let rows: Vec<&Row> = blocks.flat_map(|(_, block)| &block.rows).collect();
-    let width = |(column, title): (usize, &String)| {
-        let cells = rows.iter().filter_map(|row| row.cells.get(column));
-        cells
-            .map(|cell| cell.chars().count())
-            .chain([title.chars().count()])
-            .max()
-            .unwrap_or(0)
+    let lines: Vec<&Row> = blocks.flat_map(|(_, block)| block.lines()).collect();
+    let width = |column: usize| {
+        let cells = lines.iter().filter_map(|row| row.cells.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
-    header.iter().enumerate().map(width).collect()
+    (0..columns).map(width).collect()
 }
 
-fn push_line(out: &mut String, name: &str, cells: &[String], names: usize, widths: &[usize]) {
-    let mut line = format!("{name:<names$}");
-    for (cell, width) in cells.iter().zip(widths) {
+fn push_line(out: &mut String, row: &Row, names: usize, widths: &[usize]) {
+    let mut line = format!("{:<names$}", row.name);
+    for (cell, width) in row.cells.iter().zip(widths) {
         // Writing to a String cannot fail.
         let _ = write!(line, "  {cell:>width$}");
     }
@@ -235,13 +224,15 @@ fn push_line(out: &mut String, name: &str, cells: &[String], names: usize, width
     out.push('\n');
 }
 
-fn push_html_header(out: &mut String, header: &[String]) {
+fn push_html_header(out: &mut String, header: &Row) {
     let cells: String = header
+        .cells
         .iter()
         .map(|title| format!("<th scope=\"col\">{}</th>", escape(title)))
         .collect();
     out.push_str(&format!(
-        "<table class=\"results\">\n<thead><tr><td></td>{cells}</tr></thead>\n"
+        "<table class=\"results\">\n<thead><tr><td>{}</td>{cells}</tr></thead>\n",
+        escape(&header.name)
     ));
 }
 
@@ -253,10 +244,12 @@ fn push_html_block(out: &mut String, block: &Block, columns: usize) {
         ""
     };
     out.push_str(&format!("<tbody{class}>\n"));
-    let (title, span) = (escape(&block.title), columns + 1);
-    out.push_str(&format!(
-        "<tr><th scope=\"rowgroup\" colspan=\"{span}\">{title}</th></tr>\n"
-    ));
+    if let Some(title) = &block.title {
+        let (title, span) = (escape(title), columns + 1);
+        out.push_str(&format!(
+            "<tr><th scope=\"rowgroup\" colspan=\"{span}\">{title}</th></tr>\n"
+        ));
+    }
     for row in &block.rows {
         let cell = |column| escape(row.cells.get(column).map_or("", String::as_str));
         let cells: String = (0..columns)

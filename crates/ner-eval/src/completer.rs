@@ -1,0 +1,46 @@
+//! What answers prompts, and what an answer is.
+
+/// Any error of a completer.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Whatever answers prompts: a model in this process, a server, a file.
+pub trait Completer {
+    /// Answers every prompt, in their order.
+    ///
+    /// # Errors
+    ///
+    /// If the prompts cannot be answered; the evaluation then stops.
+    fn complete(&mut self, prompts: &[String]) -> Result<Vec<Answer>, BoxError>;
+
+    /// Answers every prompt that it can, in their order, where prompts fail one by one as they do with a server.
+    ///
+    /// # Errors
+    ///
+    /// If going on makes no sense; the evaluation then stops.
+    fn attempt(&mut self, prompts: &[String]) -> Result<Vec<Outcome>, BoxError> {
+        let answers = self.complete(prompts)?;
+        Ok(answers.into_iter().map(Outcome::Answered).collect())
+    }
+}
+
+/// What became of one prompt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was answered.
+    Answered(Answer),
+    /// It was not, although it was tried again; with the reason.
+    Failed(String),
+    /// It was not sent, because the completer was asked to stop.
+    NotAsked,
+}
+
+/// An answer to one prompt.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The completion, reasoning included, without the token that ends it.
+    pub text: String,
+    /// Whether it ended because it reached its length limit.
+    pub truncated: bool,
+    /// Its length in tokens.
+    pub tokens: usize,
+}
