@@ -27,14 +27,6 @@ pub(crate) fn succeeds(args: &[&str]) -> Result<String, Box<dyn std::error::Erro
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Writes a file and the folders above it.
-pub(crate) fn write(path: &Path, text: impl AsRef<[u8]>) -> TestResult {
-    if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir)?;
-    }
-    Ok(std::fs::write(path, text)?)
-}
-
 /// What went to stderr.
 pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()

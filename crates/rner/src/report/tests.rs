@@ -261,7 +261,7 @@ fn a_run_without_anything_still_has_a_page() -> Result<()> {
 }
 
 #[test]
-fn the_data_survives_the_disk() -> Result<()> {
+fn the_data_survives_the_disk() -> Result<(), Box<dyn std::error::Error>> {
     let dir = tempfile::tempdir()?;
     let data = data();
     write(dir.path(), &data)?;

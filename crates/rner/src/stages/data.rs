@@ -245,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_benchmark_survives_the_disk() -> Result<()> {
+    fn a_benchmark_survives_the_disk() -> Result<(), Box<dyn std::error::Error>> {
         let dir = tempfile::tempdir()?;
         let recipe = crate::recipe::Recipe::resolve("smoke", &[])?;
         let sources = Sources::load(&recipe.data, 1)?;
