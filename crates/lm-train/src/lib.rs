@@ -50,6 +50,7 @@ mod clock;
 mod config;
 mod error;
 mod evaluation;
+mod exchange;
 mod flops;
 mod gradients;
 mod leaves;
