@@ -95,15 +95,11 @@ pub enum Error {
         source: std::io::Error,
     },
 
-    /// The workers of a data-parallel run could not exchange numbers, as a rule because another of them failed.
-    #[error("worker {rank} cannot {doing}: {reason}")]
-    Collective {
+    /// A worker of a data-parallel run waited for another that has failed. That one's error is what the run returns.
+    #[error("worker {rank} waits for another one, which has failed")]
+    LeftAlone {
         /// The worker, from 0.
         rank: usize,
-        /// What it was about to do.
-        doing: &'static str,
-        /// What Burn's collective operations say.
-        reason: String,
     },
 
     /// Loading or saving the model failed.

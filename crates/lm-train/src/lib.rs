@@ -49,6 +49,7 @@ mod clock;
 mod config;
 mod error;
 mod evaluation;
+mod exchange;
 mod flops;
 mod gradients;
 mod leaves;

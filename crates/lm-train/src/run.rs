@@ -35,7 +35,7 @@ pub(crate) struct Run<'a, B: AutodiffBackend> {
     checkpoints: Checkpoints<'a>,
     /// Ends the run when it is cancelled.
     stop: &'a CancellationToken,
-    team: Team,
+    team: Team<'a, B::InnerBackend>,
     sequences: Vec<Sequence<'a>>,
     /// What is evaluated on.
     held_out: Vec<Sequence<'a>>,
@@ -59,10 +59,10 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         config: &'a SftConfig,
         files: &'a RunFiles,
         stop: &'a CancellationToken,
-        team: Team,
+        team: Team<'a, B::InnerBackend>,
     ) -> Result<(Self, Qwen3<B>), Error> {
         config.validate()?;
-        check_evaluation(config, files, data.eval, team)?;
+        check_evaluation(config, files, data.eval, team.rank == 0)?;
         let recompute = Recompute::for_model(config.recompute_layers, &model)?;
         let vocab_size = model.config().vocab_size;
         let fit = |samples| prepare(samples, vocab_size, config.max_length, config.over_length);
@@ -105,7 +105,7 @@ impl<'a, B: TrainBackend> Run<'a, B> {
     ) -> Result<Outcome<B>, Error> {
         loop {
             if self.evaluation_is_due() && !self.evaluate(&model, observer)? {
-                self.team.stop::<B::InnerBackend>(&model.device())?;
+                self.team.stop(&model.device())?;
                 return self.finish(model, true, observer);
             }
             // After the evaluation, so that the checkpoint knows of it.
@@ -116,7 +116,7 @@ impl<'a, B: TrainBackend> Run<'a, B> {
                 return self.finish(model, false, observer);
             }
             if self.is_out_of_patience() {
-                self.team.stop::<B::InnerBackend>(&model.device())?;
+                self.team.stop(&model.device())?;
                 return self.finish(model, false, observer);
             }
             let applied;
@@ -127,17 +127,16 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         }
     }
 
-    /// As [`Run::finish_training`], between joining the other workers and leaving them.
+    /// As [`Run::finish_training`], among other workers, who are set free if this one fails.
     pub(crate) fn in_team(
         self,
         model: Qwen3<B>,
         observer: &mut dyn Observer,
     ) -> Result<Outcome<B>, Error> {
-        let team = self.team;
-        team.join::<B::InnerBackend>(&model.device())?;
-        let outcome = self.finish_training(model, observer);
-        team.leave::<B::InnerBackend>(outcome.is_err());
-        outcome
+        let attendance = self.team.attend();
+        let outcome = self.finish_training(model, observer)?;
+        attendance.leave();
+        Ok(outcome)
     }
 
     fn checkpoint_is_due(&self) -> bool {

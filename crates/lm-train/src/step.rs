@@ -53,7 +53,7 @@ impl StepBatches<'_> {
 pub(crate) fn accumulate<B: TrainBackend>(
     model: &Qwen3<B>,
     batches: &StepBatches<'_>,
-    team: Team,
+    team: Team<'_, B::InnerBackend>,
     stop: &CancellationToken,
     observer: &mut dyn Observer,
 ) -> Option<Accumulated<B>> {

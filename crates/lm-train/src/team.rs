@@ -1,68 +1,61 @@
 //! Data parallelism: the workers of a run, one per device, and what they exchange.
 //!
 //! Every worker holds the whole model and the whole optimizer. Each micro-batch is divided among them, their gradients
-//! are summed with Burn's collective operations, and all apply the same update. The numbers that they
-//! exchange also carry the wish to stop, so that all of them leave at the same step.
-
-use std::sync::{Mutex, MutexGuard, PoisonError};
+//! are summed, and all apply the same update. The numbers that they exchange also carry the wish to stop, so that all of
+//! them leave at the same step.
 
 use burn::module::{AutodiffModule, ModuleVisitor, Param};
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use burn::tensor::{DType, Tensor, TensorPrimitive};
-use burn_collective::{
-    CollectiveConfig, PeerId, ReduceOperation, all_reduce, finish_collective, register,
-    reset_collective,
-};
+use burn::tensor::{DType, Tensor};
 
 use crate::accumulated::Accumulated;
 use crate::error::Error;
+use crate::exchange::{Attendance, Exchange};
 use crate::gradients::{ParamGradients, read_scalars};
 use crate::sample::Sequence;
 
 /// A worker's place among all. A run on one device is a team of one, which exchanges nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Team {
+#[derive(Debug)]
+pub(crate) struct Team<'a, B: Backend> {
     pub(crate) rank: usize,
     pub(crate) size: usize,
+    /// Where they meet; a team of one has nobody to meet.
+    exchange: Option<&'a Exchange<B>>,
 }
 
-/// Burn keeps one session of collective operations per backend and process, so runs take turns.
-static SESSION: Mutex<()> = Mutex::new(());
-
-/// Starts a session for `B` once no other run has one.
-pub(crate) fn session<B: Backend>() -> MutexGuard<'static, ()> {
-    let guard = SESSION.lock().unwrap_or_else(PoisonError::into_inner);
-    reset_collective::<B>();
-    guard
+impl<B: Backend> Clone for Team<'_, B> {
+    fn clone(&self) -> Self {
+        *self
+    }
 }
 
-impl Team {
+impl<B: Backend> Copy for Team<'_, B> {}
+
+impl<'a, B: Backend> Team<'a, B> {
     /// The team of a run on one device.
-    pub(crate) const ALONE: Self = Self { rank: 0, size: 1 };
+    pub(crate) const ALONE: Self = Self {
+        rank: 0,
+        size: 1,
+        exchange: None,
+    };
 
-    fn peer(self) -> PeerId {
-        PeerId::from(self.rank)
-    }
-
-    /// Joins the session.
-    pub(crate) fn join<B: Backend>(self, device: &B::Device) -> Result<(), Error> {
-        let config = CollectiveConfig::default().with_num_devices(self.size);
-        let joined = register::<B>(self.peer(), device.clone(), config);
-        joined.map_err(|error| self.error("join the others", error))
-    }
-
-    /// Leaves the session. After a failure the others are set free, who would wait for this worker in vain.
-    pub(crate) fn leave<B: Backend>(self, failed: bool) {
-        if failed {
-            reset_collective::<B>();
-        } else if let Err(error) = finish_collective::<B>(self.peer()) {
-            tracing::warn!(rank = self.rank, ?error, "cannot leave the other workers");
+    /// Worker `rank` of `size` that meet at `exchange`.
+    pub(crate) fn new(rank: usize, size: usize, exchange: &'a Exchange<B>) -> Self {
+        Self {
+            rank,
+            size,
+            exchange: Some(exchange),
         }
+    }
+
+    /// Makes an error or a panic of this worker known to the others.
+    pub(crate) fn attend(self) -> Attendance<'a, B> {
+        Attendance(self.exchange)
     }
 
     /// This worker's sequences of a micro-batch. Longest first, each goes to the worker with the fewest tokens,
     /// so that all have about the same work; a worker keeps the order of the batch.
-    pub(crate) fn share<'a>(self, batch: &[Sequence<'a>]) -> Vec<Sequence<'a>> {
+    pub(crate) fn share<'s>(self, batch: &[Sequence<'s>]) -> Vec<Sequence<'s>> {
         if self.size == 1 {
             return batch.to_vec();
         }
@@ -82,25 +75,25 @@ impl Team {
     }
 
     /// Sums a step over the workers; `None` if one of them (this one: `step` is `None`) wants to stop.
-    pub(crate) fn merge<B, M>(
+    pub(crate) fn merge<A, M>(
         self,
-        step: Option<Accumulated<B>>,
+        step: Option<Accumulated<A>>,
         model: &M,
         device: &B::Device,
-    ) -> Result<Option<Accumulated<B>>, Error>
+    ) -> Result<Option<Accumulated<A>>, Error>
     where
-        B: AutodiffBackend,
-        M: AutodiffModule<B>,
+        A: AutodiffBackend<InnerBackend = B>,
+        M: AutodiffModule<A>,
     {
         if self.size == 1 {
             return Ok(step);
         }
-        let flag = Tensor::<B::InnerBackend, 1>::from_floats([f32::from(step.is_none())], device);
+        let flag = Tensor::<B, 1>::from_floats([f32::from(step.is_none())], device);
         let stops: f64 = read_scalars(self.sum(flag)?).iter().sum();
         let Some(step) = step.filter(|_| stops == 0.0) else {
             return Ok(None);
         };
-        let total = |parts: Vec<Tensor<B::InnerBackend, 1>>| {
+        let total = |parts: Vec<Tensor<B, 1>>| {
             let zero = Tensor::zeros([1], device);
             self.sum(parts.into_iter().fold(zero, |sum, part| sum + part))
         };
@@ -114,7 +107,7 @@ impl Team {
     }
 
     /// Tells the others that this worker stops; they find out when they [`merge`](Self::merge) their next step.
-    pub(crate) fn stop<B: Backend>(self, device: &B::Device) -> Result<(), Error> {
+    pub(crate) fn stop(self, device: &B::Device) -> Result<(), Error> {
         if self.size > 1 {
             self.sum(Tensor::<B, 1>::ones([1], device))?;
         }
@@ -122,14 +115,14 @@ impl Team {
     }
 
     /// The sum over the workers of the gradient of every trained parameter, zero where a worker has none.
-    fn sum_gradients<B, M>(
+    fn sum_gradients<A, M>(
         self,
         model: &M,
-        gradients: ParamGradients<B::InnerBackend>,
-    ) -> Result<ParamGradients<B::InnerBackend>, Error>
+        gradients: ParamGradients<B>,
+    ) -> Result<ParamGradients<B>, Error>
     where
-        B: AutodiffBackend,
-        M: AutodiffModule<B>,
+        A: AutodiffBackend<InnerBackend = B>,
+        M: AutodiffModule<A>,
     {
         let mut summing = Summing {
             team: self,
@@ -140,18 +133,13 @@ impl Team {
         summing.sums
     }
 
-    fn sum<B: Backend>(self, tensor: Tensor<B, 1>) -> Result<Tensor<B, 1>, Error> {
-        let tensor = tensor.into_primitive().tensor();
-        let sum = all_reduce::<B>(self.peer(), tensor, ReduceOperation::Sum)
-            .map_err(|error| self.error("sum with the others", error))?;
-        Ok(Tensor::from_primitive(TensorPrimitive::Float(sum)))
-    }
-
-    fn error(self, doing: &'static str, error: impl std::fmt::Debug) -> Error {
-        Error::Collective {
-            rank: self.rank,
-            doing,
-            reason: format!("{error:?}"),
+    fn sum(self, tensor: Tensor<B, 1>) -> Result<Tensor<B, 1>, Error> {
+        match self.exchange {
+            None => Ok(tensor),
+            Some(exchange) => {
+                let sum = exchange.sum(self.rank, tensor);
+                sum.ok_or(Error::LeftAlone { rank: self.rank })
+            }
         }
     }
 }
@@ -167,14 +155,18 @@ fn lightest(tokens: &mut [usize]) -> (usize, &mut usize) {
     (best, &mut tokens[best])
 }
 
-struct Summing<B: AutodiffBackend> {
-    team: Team,
-    gradients: ParamGradients<B::InnerBackend>,
-    sums: Result<ParamGradients<B::InnerBackend>, Error>,
+struct Summing<'a, B: Backend> {
+    team: Team<'a, B>,
+    gradients: ParamGradients<B>,
+    sums: Result<ParamGradients<B>, Error>,
 }
 
-impl<B: AutodiffBackend> ModuleVisitor<B> for Summing<B> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+impl<A, B> ModuleVisitor<A> for Summing<'_, B>
+where
+    A: AutodiffBackend<InnerBackend = B>,
+    B: Backend,
+{
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<A, D>>) {
         let value = param.val();
         let Ok(sums) = &mut self.sums else { return };
         if !value.is_require_grad() {
@@ -182,7 +174,7 @@ impl<B: AutodiffBackend> ModuleVisitor<B> for Summing<B> {
         }
         let own = self.gradients.take(param.id).unwrap_or_else(|| {
             let elements = value.shape().num_elements();
-            Tensor::zeros([elements], &value.device())
+            Tensor::zeros([elements], &value.inner().device())
         });
         // Workers may hold gradients of different types: one without a share has zeros.
         match self.team.sum(own.cast(DType::F32)) {
@@ -206,7 +198,8 @@ mod tests {
                 loss_from: 1,
             })
             .collect();
-        let share = |rank, size| Team { rank, size }.share(&batch);
+        let exchange = Exchange::<burn::backend::Flex>::new(1);
+        let share = |rank, size| Team::new(rank, size, &exchange).share(&batch);
         let tokens = |share: &[Sequence<'_>]| -> usize { share.iter().map(|s| s.ids.len()).sum() };
         assert_eq!(share(0, 1), batch);
         let shares = [share(0, 2), share(1, 2)];

@@ -9,10 +9,11 @@ use tokio_util::sync::CancellationToken;
 use crate::config::SftConfig;
 use crate::error::Error;
 use crate::evaluation::SftData;
+use crate::exchange::Exchange;
 use crate::metrics::Observer;
 use crate::outcome::{Outcome, RunFiles};
 use crate::run::Run;
-use crate::team::{Team, session};
+use crate::team::Team;
 
 /// Fine-tunes `model` on samples, evaluating on others if [`SftConfig::eval_every`] says so.
 ///
@@ -44,8 +45,7 @@ pub fn train_sft<'a, B: TrainBackend>(
 /// [`train_sft`] on several devices at once: every micro-batch is divided among them, so that batch sizes and
 /// the trajectory stay those of one device, up to rounding. The same device may be given several times.
 ///
-/// The first device evaluates, reports and writes; its model is the one that is returned. Of several such
-/// runs in one process, one trains at a time.
+/// The first device evaluates, reports and writes; its model is the one that is returned.
 ///
 /// # Errors
 /// Those of [`train_sft`], and [`Error::Config`] without a device. Dropout draws from one random stream per
@@ -80,8 +80,8 @@ fn train_together<B: TrainBackend>(
     stop: &CancellationToken,
     observer: &mut dyn Observer,
 ) -> Result<Outcome<B>, Error> {
-    let _session = session::<B::InnerBackend>();
     let size = devices.len();
+    let exchange = Exchange::new(size);
     // Only the first worker writes; all read what they resume from.
     let silent = RunFiles {
         resume: files.resume.clone(),
@@ -90,7 +90,14 @@ fn train_together<B: TrainBackend>(
     // What can be wrong with the input is found before any worker waits for another.
     let start = |rank: usize, model: Qwen3<B>, files| {
         let model = model.fork(&devices[rank]);
-        Run::start(model, data, config, files, stop, Team { rank, size })
+        Run::start(
+            model,
+            data,
+            config,
+            files,
+            stop,
+            Team::new(rank, size, &exchange),
+        )
     };
     let others: Vec<_> = (1..size)
         .map(|rank| start(rank, model.clone(), &silent))
@@ -109,7 +116,7 @@ fn train_together<B: TrainBackend>(
     })
 }
 
-/// The outcome of the first worker, or the error that ended the run: an error of exchanging numbers is only a
+/// The outcome of the first worker, or the error that ended the run: that of a worker which was left alone is only a
 /// consequence of another.
 fn settle<B: AutodiffBackend>(
     first: Result<Outcome<B>, Error>,
@@ -122,7 +129,7 @@ fn settle<B: AutodiffBackend>(
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }
-    let consequence = |error: &Error| matches!(error, Error::Collective { .. });
+    let consequence = |error: &Error| matches!(error, Error::LeftAlone { .. });
     match (first, errors.iter().position(|error| !consequence(error))) {
         (Ok(outcome), _) if errors.is_empty() => Ok(outcome),
         (Err(error), _) if !consequence(&error) => Err(error),

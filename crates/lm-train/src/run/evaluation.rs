@@ -12,7 +12,6 @@ use crate::metrics::{EvalMetrics, Observer};
 use crate::outcome::RunFiles;
 use crate::sample::Sample;
 use crate::state::BestEvaluation;
-use crate::team::Team;
 
 impl<B: TrainBackend> Run<'_, B> {
     /// Whether the first worker should evaluate now: every n steps and at the end, once each. A run that
@@ -91,7 +90,7 @@ pub(super) fn check_evaluation(
     config: &SftConfig,
     files: &RunFiles,
     eval: &[Sample],
-    team: Team,
+    is_first: bool,
 ) -> Result<(), Error> {
     let missing = |field, expected| Error::Config {
         field,
@@ -101,7 +100,7 @@ pub(super) fn check_evaluation(
     if config.eval_every.is_some() && eval.is_empty() {
         return Err(missing("eval_every", "samples to evaluate on"));
     }
-    if config.load_best_model_at_end && files.checkpoints.is_none() && team.rank == 0 {
+    if config.load_best_model_at_end && files.checkpoints.is_none() && is_first {
         return Err(missing(
             "load_best_model_at_end",
             "a directory for checkpoints",
