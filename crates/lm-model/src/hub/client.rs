@@ -93,7 +93,8 @@ impl Client {
                 bytes: entry.size,
             }));
             match next_page(&headers) {
-                Some(page) => next = page,
+                // Only the place in the list is taken: the token goes nowhere else, and a mirror may name the original.
+                Some(page) => next.set_query(page.query()),
                 None => return Ok(files),
             }
         }

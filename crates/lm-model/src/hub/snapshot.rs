@@ -66,25 +66,19 @@ impl<'a, F: Fn(u64, u64) + Sync> Snapshot<'a, F> {
         files.retain(|file| is_wanted(&file.path) && !dir.join(&file.path).exists());
         let all = files.iter().map(|file| file.bytes).sum();
         *lock(&self.progress) = Progress { done: 0, all };
-        let workers = WORKERS.min(files.len());
+        let workers = 0..WORKERS.min(files.len());
         let queue = Mutex::new(files.into_iter());
-        let failures: Vec<Failure> = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..workers)
-                .map(|_| scope.spawn(|| self.work(&queue)))
-                .collect();
-            let done = workers.into_iter().map(|worker| worker.join());
-            done.filter_map(|done| {
-                done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                    .err()
-            })
-            .collect()
+        let results: Vec<Result<(), Failure>> = std::thread::scope(|scope| {
+            let workers: Vec<_> = workers.map(|_| scope.spawn(|| self.work(&queue))).collect();
+            let results = workers.into_iter().map(|worker| worker.join());
+            results
+                .map(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
         });
         // Workers that only heard of a failure have no reason to tell.
-        let mut reasons = failures.into_iter();
-        match reasons.find(|failure| !matches!(failure, Failure::Stopped)) {
-            Some(reason) => Err(reason),
-            None => Ok(()),
-        }
+        let mut results = results.into_iter();
+        let reason = results.find(|result| !matches!(result, Ok(()) | Err(Failure::Stopped)));
+        reason.unwrap_or(Ok(()))
     }
 
     fn work(&self, queue: &Mutex<std::vec::IntoIter<RepoFile>>) -> Result<(), Failure> {

@@ -73,8 +73,12 @@ impl Server {
         }
         let mut words = request.split(' ');
         let (method, path) = (words.next()?, words.next()?);
-        let path = path.split('?').next()?;
-        let (mut status, mut headers, mut body) = self.content(path);
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let (mut status, mut headers, mut body) = if path.contains("/tree/") {
+            self.list(path, query)
+        } else {
+            self.content(path)
+        };
         let start = asked
             .iter()
             .find_map(|line| line.strip_prefix("range: bytes="));
@@ -105,6 +109,24 @@ impl Server {
         connection.write_all(&body[..length]).ok()
     }
 
+    /// The files in pages of three. The address of the next page names another host, as those of mirrors may.
+    fn list(&self, path: &str, query: &str) -> (&'static str, String, Vec<u8>) {
+        assert_eq!(path, format!("/api/models/some/model/tree/{COMMIT}"));
+        let start = query
+            .strip_prefix("cursor=")
+            .map_or(0, |at| at.parse().unwrap());
+        let page = self.files.iter().skip(start).take(3).map(
+            |(name, data)| json!({"type": "file", "oid": "0", "size": data.len(), "path": name}),
+        );
+        let page = serde_json::Value::from(page.collect::<Vec<serde_json::Value>>());
+        let mut headers = "content-type: application/json\r\n".to_owned();
+        if start + 3 < self.files.len() {
+            let next = format!("http://another.invalid/{path}?cursor={}", start + 3);
+            headers += &format!("link: <{next}>; rel=\"next\"\r\n");
+        }
+        ("200 OK", headers, page.to_string().into())
+    }
+
     fn content(&self, path: &str) -> (&'static str, String, Vec<u8>) {
         let api = "/api/models/some/model";
         if path == format!("{api}/revision/main") {
@@ -113,17 +135,6 @@ impl Server {
                 "200 OK",
                 "content-type: application/json\r\n".into(),
                 info.to_string().into(),
-            );
-        }
-        if path == format!("{api}/tree/{COMMIT}") {
-            let list = self.files.iter().map(|(name, data)| {
-                json!({"type": "file", "oid": "0", "size": data.len(), "path": name})
-            });
-            let list = serde_json::Value::from(list.collect::<Vec<serde_json::Value>>());
-            return (
-                "200 OK",
-                "content-type: application/json\r\n".into(),
-                list.to_string().into(),
             );
         }
         if path.contains("/gated/") {
