@@ -57,7 +57,7 @@ pub(super) const TABLE: &[Row] = &[
     row("lm-train", 2, &["atomic-files", "lm-model", "lm-kernels"]),
     row("lm-grpo", 3, &["lm-train", "lm-generate", "lm-model", "lm-kernels", "chat-client"]),
     row("lm-serve", 3, &["lm-generate", "lm-model", "lm-kernels"]),
-    row("ner-toy", 3, &["ner-types", "ner-cot"]),
+    row("ner-toy", 3, &["ner-types", "ner-cot", "chat-client"]),
     row("rner", 4, ALL_ABOVE),
     row("rner-cli", 5, ALL_ABOVE),
     row("rner-lab", 6, ALL_ABOVE),

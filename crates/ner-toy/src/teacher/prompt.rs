@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn prompts_of_the_pipeline_are_understood() {
-        let prompts = ner_cot::Prompts::default();
+        let prompts = ner_cot::prompts::Prompts::default();
         let schema = ["city".to_string(), "a \"b\"".to_string()];
         let sentence = "Sentence:\n Brel  sleeps\nAnswer:\nno";
         let prompt = prompts.render_teacher(&schema, "Brel sleeps.");
