@@ -299,7 +299,9 @@ fn check_labels(row: &mut Row, labels: &[String], recorder: &mut Recorder) -> Re
         }
     }
     if n_unknown > 0 {
-        row.retain(|entity| is_known(&entity.label));
+        row.example
+            .entities
+            .retain(|entity| is_known(&entity.label));
     }
     Ok(())
 }

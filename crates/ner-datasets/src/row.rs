@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ner_types::{Entity, Example, Span};
+use ner_types::{CharIndex, Entity, Example, Span};
 
 /// A stretch of a sentence in bytes; always on the borders of characters.
 pub type ByteSpan = Range<usize>;
@@ -12,40 +12,27 @@ pub type ByteSpan = Range<usize>;
 pub struct Row {
     /// Line at which the row begins, from 1; in Parquet the number of the row, from 1.
     pub line: usize,
-    /// The example, labels and texts as written.
+    /// The example, labels and texts as written. An entity has a span where the format states its place.
     pub example: Example,
-    /// Place of each entity of the example, in the same order and number; `None` where the format does not state it.
-    pub spans: Vec<Option<ByteSpan>>,
     /// The words of the sentence, if the source is tokenised, else empty.
     pub words: Vec<ByteSpan>,
 }
 
 impl Row {
-    /// A row of an example, with the places that its entities state and that give their texts.
+    /// A row of an example.
     pub fn new(example: Example) -> Self {
-        let stated = |entity: &Entity| {
-            let span = entity.span.as_ref()?;
-            let bytes = span.byte_start..span.byte_end;
-            (example.sentence.get(bytes.clone()) == Some(&entity.text)).then_some(bytes)
-        };
         Row {
             line: 0,
-            spans: example.entities.iter().map(stated).collect(),
             words: Vec::new(),
             example,
         }
     }
 
-    /// The example with the known places as the spans of its entities.
-    pub fn into_spanned(mut self) -> Example {
-        let offsets = Offsets::new(&self.example.sentence);
-        for (entity, place) in self.example.entities.iter_mut().zip(self.spans) {
-            entity.span = place.map(|bytes| Span {
-                byte_start: bytes.start,
-                byte_end: bytes.end,
-                char_start: offsets.character(bytes.start),
-                char_end: offsets.character(bytes.end),
-            });
+    /// The example as a set of texts and labels, which is what the paper's method and its scorers work on: without
+    /// the places, so that the same annotation is equal whichever format it came from.
+    pub fn into_unplaced(mut self) -> Example {
+        for entity in &mut self.example.entities {
+            entity.span = None;
         }
         self.example
     }
@@ -74,8 +61,8 @@ impl Row {
     /// else. Occurrences between the borders of words come before others.
     pub fn located(&self) -> Vec<Option<ByteSpan>> {
         let entities = &self.example.entities;
-        let mut places = self.spans.clone();
-        places.resize(entities.len(), None);
+        let mut places: Vec<Option<ByteSpan>> =
+            entities.iter().map(|entity| self.stated(entity)).collect();
         let mut open: Vec<usize> = (0..places.len()).filter(|&i| places[i].is_none()).collect();
         open.sort_by_key(|&i| std::cmp::Reverse(entities[i].text.len()));
         for i in open {
@@ -89,26 +76,16 @@ impl Row {
         places
     }
 
-    pub(crate) fn push(&mut self, text: &str, label: impl Into<String>, span: Option<ByteSpan>) {
-        self.example.entities.push(Entity::new(text, label));
-        self.spans.push(span);
+    /// The place that an entity states, if its text stands there.
+    fn stated(&self, entity: &Entity) -> Option<ByteSpan> {
+        let span = entity.span?;
+        let is_there = span.text(&self.example.sentence) == Some(&entity.text);
+        is_there.then(|| span.bytes())
     }
 
-    /// Makes room for so many entities.
-    pub(crate) fn reserve(&mut self, n_entities: usize) {
-        self.example.entities.reserve_exact(n_entities);
-        self.spans.reserve_exact(n_entities);
-    }
-
-    /// Drops the entities for which `keep` is false, and their places.
-    pub(crate) fn retain(&mut self, keep: impl Fn(&Entity) -> bool) {
-        let kept: Vec<bool> = self.example.entities.iter().map(keep).collect();
-        let mut flags = kept.iter();
-        self.example
-            .entities
-            .retain(|_| flags.next().copied().unwrap_or(true));
-        let mut flags = kept.iter();
-        self.spans.retain(|_| flags.next().copied().unwrap_or(true));
+    pub(crate) fn push(&mut self, text: &str, label: impl Into<String>, span: Option<Span>) {
+        let entity = Entity::new(text, label);
+        self.example.entities.push(Entity { span, ..entity });
     }
 }
 
@@ -147,46 +124,10 @@ fn is_between_words(sentence: &str, span: &ByteSpan) -> bool {
     !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(char::is_alphanumeric)
 }
 
-/// Translates between bytes and characters of one sentence, both ways in constant time when it is ASCII.
-#[derive(Debug)]
-pub(crate) struct Offsets {
-    /// Start of each character in bytes, and the length of the text; `None` for ASCII.
-    starts: Option<Vec<usize>>,
-    length: usize,
-}
-
-impl Offsets {
-    pub(crate) fn new(text: &str) -> Self {
-        let starts = (!text.is_ascii()).then(|| {
-            let starts = text.char_indices().map(|(at, _)| at);
-            starts.chain([text.len()]).collect()
-        });
-        Offsets {
-            starts,
-            length: text.len(),
-        }
-    }
-
-    /// The byte offset of a character offset, which may be the end of the text.
-    pub(crate) fn byte(&self, character: usize) -> Option<usize> {
-        match &self.starts {
-            Some(starts) => starts.get(character).copied(),
-            None => (character <= self.length).then_some(character),
-        }
-    }
-
-    /// The character offset of a byte offset on the border of a character.
-    pub(crate) fn character(&self, byte: usize) -> usize {
-        match &self.starts {
-            Some(starts) => starts.partition_point(|&start| start < byte),
-            None => byte,
-        }
-    }
-
-    /// A span in bytes as a pair of character offsets.
-    pub(crate) fn characters(&self, span: &ByteSpan) -> [usize; 2] {
-        [self.character(span.start), self.character(span.end)]
-    }
+/// A place in bytes as a pair of character offsets.
+pub(crate) fn characters(index: &CharIndex, place: &ByteSpan) -> Option<[usize; 2]> {
+    let span = index.span_of_bytes(place.clone())?;
+    Some([span.char_start, span.char_end])
 }
 
 #[cfg(test)]
@@ -195,15 +136,11 @@ mod tests {
 
     #[test]
     fn offsets_are_translated() {
-        let text = "é小x";
-        let offsets = Offsets::new(text);
-        assert_eq!(
-            (0..5).map(|i| offsets.byte(i)).collect::<Vec<_>>(),
-            [Some(0), Some(2), Some(5), Some(6), None]
-        );
-        assert_eq!(offsets.characters(&(2..6)), [1, 3]);
-        assert_eq!(Offsets::new("ab").byte(2), Some(2));
-        assert_eq!(Offsets::new("ab").byte(3), None);
+        let index = CharIndex::new("é小x");
+        assert_eq!(characters(&index, &(2..6)), Some([1, 3]));
+        assert_eq!(characters(&index, &(1..6)), None, "inside of the é");
+        assert_eq!(characters(&CharIndex::new("ab"), &(2..2)), Some([2, 2]));
+        assert_eq!(characters(&CharIndex::new("ab"), &(2..3)), None);
     }
 
     #[test]
@@ -216,16 +153,24 @@ mod tests {
         });
         let expected = [Some(6..9), Some(11..14), Some(0..5), None];
         assert_eq!(row.located(), expected);
-        let row = Row {
-            spans: row.located(),
-            ..row
-        };
-        let example = row.clone().into_spanned();
-        assert_eq!(
-            example.entities[1].span.as_ref().map(|span| span.char_end),
-            Some(14)
-        );
-        assert_eq!(Row::new(example).spans, row.spans);
         assert_eq!(row.words(), [0..5, 6..10, 11..15]);
+    }
+
+    #[test]
+    fn stated_places_are_believed_if_their_text_stands_there() {
+        let sentence = "art is art";
+        let index = CharIndex::new(sentence);
+        let at = |place| {
+            let span = index.span_of_bytes(place).expect("in the sentence");
+            Entity::new("art", "x").at(span)
+        };
+        let row = Row::new(Example {
+            sentence: sentence.into(),
+            entities: vec![at(7..10), at(4..6)],
+            ..Example::default()
+        });
+        assert_eq!(row.located(), [Some(7..10), Some(0..3)]);
+        let entities = row.into_unplaced().entities;
+        assert_eq!(entities, [(); 2].map(|()| Entity::new("art", "x")));
     }
 }

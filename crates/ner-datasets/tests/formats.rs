@@ -6,7 +6,7 @@ use std::path::Path;
 use ner_datasets::{
     FaultKind, Format, Policy, ReadOptions, Row, Split, open, read_bio, scan_labels, write_rows,
 };
-use ner_types::{Entity, Example};
+use ner_types::{Entity, Example, Span};
 
 const BIO: &str = "Ardela\tB-person\nVoss\tI-person\nsaw\tO\nVoss\tB-person\nin\tO\nPort\tB-city\nHalvek\tI-city\n.\tO\n\nSo\tO\n\nÉmile\tB-person\nOda\tB-person\n小樽\tB-city\n\n";
 
@@ -41,15 +41,21 @@ fn write(path: &Path, format: Format, rows: &[Row]) {
     assert!(written.n_rows > 0);
 }
 
-/// Example and places without line, identifier and words, which not every format has.
+/// Texts and labels, without line, identifier, places and words, which not every format has.
 fn content(row: &Row) -> (String, Vec<String>, Vec<Entity>) {
     let Example {
         sentence,
         schema,
         entities,
         ..
-    } = row.example.clone();
+    } = row.clone().into_unplaced();
     (sentence, schema, entities)
+}
+
+/// The places that the format stated.
+fn places(row: &Row) -> Vec<Option<Span>> {
+    let entities = row.example.entities.iter();
+    entities.map(|entity| entity.span).collect()
 }
 
 #[track_caller]
@@ -74,7 +80,7 @@ fn check(format: Format, file: &str) {
         format,
         Format::InstructUie | Format::Plain | Format::Gliner | Format::Bio
     ) {
-        let spans = |rows: &[Row]| rows.iter().map(|row| row.spans.clone()).collect::<Vec<_>>();
+        let spans = |rows: &[Row]| rows.iter().map(places).collect::<Vec<_>>();
         assert_eq!(spans(&read_back), spans(&rows), "{format}");
     }
     for (row, old) in read_back.iter_mut().zip(&rows) {
@@ -120,7 +126,7 @@ fn the_reader_of_whole_files_and_the_stream_agree() {
     };
     let streamed: Vec<Example> = read(&path, Format::Bio, options)
         .into_iter()
-        .map(|row| row.example)
+        .map(Row::into_unplaced)
         .collect();
     assert_eq!(whole, streamed);
 }
@@ -149,7 +155,7 @@ fn an_instructuie_folder_takes_its_schema_from_its_list() {
     assert!(
         streamed
             .iter()
-            .map(|row| texts(&row.example))
+            .map(|row| texts(&row.clone().into_unplaced()))
             .eq(dataset.examples.iter().map(texts))
     );
 }
@@ -175,7 +181,7 @@ fn places_are_found_again_when_a_format_does_not_state_them() {
         Format::NerCot,
         ReadOptions::default(),
     );
-    assert_eq!(rows[0].spans, [None, None, None]);
+    assert_eq!(places(&rows[0]), [None, None, None]);
     write(&dir.path().join(back), Format::Bio, &rows);
     let there = |name| fs::read_to_string(dir.path().join(name)).expect("there");
     assert_eq!(there(back), there(source));
@@ -212,5 +218,6 @@ fn plain_text_becomes_words_and_nested_mentions_are_counted() {
     let written = write_rows(&path, Format::Gliner, rows(), Policy::lenient()).expect("written");
     assert_eq!(written.faults.total(), 1, "GLiNER allows overlaps");
     let nested = &read(&path, Format::Gliner, ReadOptions::default())[0];
-    assert_eq!(nested.example.entities, example.entities[..2]);
+    let nested = nested.clone().into_unplaced();
+    assert_eq!(nested.entities, example.entities[..2]);
 }

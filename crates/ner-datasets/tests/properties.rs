@@ -33,10 +33,11 @@ fn read(bytes: &[u8], format: Format, max_row_bytes: usize) -> Vec<Row> {
 
 fn assert_places(row: &Row) {
     let sentence = &row.example.sentence;
-    assert_eq!(row.spans.len(), row.example.entities.len());
-    for (entity, span) in row.example.entities.iter().zip(&row.spans) {
-        if let Some(span) = span {
-            assert_eq!(sentence.get(span.clone()), Some(entity.text.as_str()));
+    for entity in &row.example.entities {
+        if let Some(span) = entity.span {
+            assert_eq!(span.text(sentence), Some(entity.text.as_str()));
+            assert_eq!(sentence[..span.byte_start].chars().count(), span.char_start);
+            assert_eq!(entity.text.chars().count(), span.chars().len());
         }
     }
     for (entity, span) in row.example.entities.iter().zip(row.located()) {
@@ -132,7 +133,7 @@ proptest! {
         for row in read(text.as_bytes(), format, 1 << 20) {
             assert_places(&row);
             prop_assert!(!row.words.is_empty());
-            prop_assert!(row.spans.iter().all(Option::is_some));
+            prop_assert!(row.example.entities.iter().all(|entity| entity.span.is_some()));
         }
     }
 

@@ -1,9 +1,10 @@
 //! What a JSON format makes of one element: a row, and what was wrong with it.
 
+use ner_types::{CharIndex, Span};
 use serde::Deserialize;
 
 use crate::fault::excerpt;
-use crate::row::{ByteSpan, Offsets, Row};
+use crate::row::Row;
 
 /// A row as decoded, and the offsets in it that do not give their mention's text.
 #[derive(Debug, Default)]
@@ -57,10 +58,10 @@ impl Draft {
         text: &str,
         label: impl Into<String>,
         stated: Option<[i64; 2]>,
-        offsets: &Offsets,
+        index: &CharIndex,
     ) {
         let trimmed = text.trim();
-        let span = stated.and_then(|stated| self.span(text, stated, offsets));
+        let span = stated.and_then(|stated| self.span(text, stated, index));
         if let (Some([start, end]), None) = (stated, &span) {
             let message = format!("[{start}, {end}] for {}", excerpt(text));
             self.wrong_offsets.push(message);
@@ -68,15 +69,15 @@ impl Draft {
         self.row.push(trimmed, label, span);
     }
 
-    fn span(&self, text: &str, [start, end]: [i64; 2], offsets: &Offsets) -> Option<ByteSpan> {
-        let start = offsets.byte(usize::try_from(start).ok()?)?;
-        let end = offsets.byte(usize::try_from(end).ok()?)?;
-        let found = self.row.example.sentence.get(start..end)?;
+    fn span(&self, text: &str, [start, end]: [i64; 2], index: &CharIndex) -> Option<Span> {
+        let chars = usize::try_from(start).ok()?..usize::try_from(end).ok()?;
+        let span = index.span_of_chars(chars)?;
+        let found = span.text(&self.row.example.sentence)?;
         if found.trim() != text.trim() {
             return None;
         }
-        let start = start + found.len() - found.trim_start().len();
-        Some(start..start + found.trim().len())
+        let start = span.byte_start + found.len() - found.trim_start().len();
+        index.span_of_bytes(start..start + found.trim().len())
     }
 }
 
@@ -88,13 +89,15 @@ mod tests {
     fn stated_offsets_are_kept_only_if_they_give_the_text() {
         let mut draft = Draft::default();
         draft.row.example.sentence = "é Brel ".into();
-        let offsets = Offsets::new(&draft.row.example.sentence);
+        let index = CharIndex::new(&draft.row.example.sentence);
         for stated in [[2, 6], [1, 7], [0, 4], [-1, 2], [2, 99], [6, 2]] {
-            draft.push_at("Brel", "city", Some(stated), &offsets);
+            draft.push_at("Brel", "city", Some(stated), &index);
         }
-        draft.push_at("Brel", "city", None, &offsets);
-        assert_eq!(draft.row.spans[..2], [Some(3..7), Some(3..7)]);
-        assert!(draft.row.spans[2..].iter().all(Option::is_none));
+        draft.push_at("Brel", "city", None, &index);
+        let entities = &draft.row.example.entities;
+        let spans: Vec<_> = entities.iter().map(|e| e.span.map(|s| s.bytes())).collect();
+        assert_eq!(spans[..2], [Some(3..7), Some(3..7)]);
+        assert!(spans[2..].iter().all(Option::is_none));
         assert_eq!(draft.wrong_offsets.len(), 4);
         assert_eq!(draft.wrong_offsets[0], "[0, 4] for \"Brel\"");
     }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use ner_types::CharIndex;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -33,6 +34,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Draft, NotARow> {
     let mut draft = Draft::default();
     let row = &mut draft.row;
     (row.example.sentence, row.words) = join(&stored.tokenized_text);
+    let index = CharIndex::new(&row.example.sentence);
     for (first, last, label) in stored.ner {
         let n_words = row.words.len();
         let span = match (row.words.get(first), row.words.get(last)) {
@@ -43,7 +45,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Draft, NotARow> {
             }
         };
         let text = row.example.sentence[span.clone()].to_string();
-        row.push(&text, label, Some(span));
+        row.push(&text, label, index.span_of_bytes(span));
     }
     row.example.schema = stored.label.unwrap_or_default();
     row.example

@@ -1,11 +1,30 @@
-//! NER-CoT's rows, which are [`ner_types::Example`] itself.
+//! NER-CoT's rows, which are [`ner_types::Example`] as it was published: entities are texts and labels.
+//!
+//! Where an entity has a span beside them, it is read, but not written, as other readers of the format expect none.
 
 use std::io::{self, Write};
 
 use ner_types::Example;
+use serde::Serialize;
 
 use crate::formats::draft::{Draft, NotARow, parse};
 use crate::row::Row;
+
+#[derive(Serialize)]
+struct Written<'a> {
+    guid: Option<&'a str>,
+    dataset: Option<&'a str>,
+    sentence: &'a str,
+    schema: &'a [String],
+    cot: Option<&'a str>,
+    entities: Vec<WrittenMention<'a>>,
+}
+
+#[derive(Serialize)]
+struct WrittenMention<'a> {
+    text: &'a str,
+    label: &'a str,
+}
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Draft, NotARow> {
     let example: Example = parse(bytes)?;
@@ -16,5 +35,47 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Draft, NotARow> {
 }
 
 pub(super) fn encode(row: &Row, out: &mut dyn Write) -> io::Result<()> {
-    Ok(serde_json::to_writer(out, &row.example)?)
+    let example = &row.example;
+    let entities = example.entities.iter().map(|entity| WrittenMention {
+        text: &entity.text,
+        label: &entity.label,
+    });
+    let written = Written {
+        guid: example.guid.as_deref(),
+        dataset: example.dataset.as_deref(),
+        sentence: &example.sentence,
+        schema: &example.schema,
+        cot: example.cot.as_deref(),
+        entities: entities.collect(),
+    };
+    Ok(serde_json::to_writer(out, &written)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use ner_types::{CharIndex, Entity};
+
+    use super::*;
+
+    #[test]
+    fn a_row_is_written_as_the_example_without_its_places() {
+        let span = CharIndex::new("in Brel").span_of_chars(3..7);
+        let mut row = Row::new(Example {
+            guid: Some("a-0".into()),
+            sentence: "in Brel".into(),
+            schema: vec!["city".into()],
+            cot: Some("\"Brel\" is a city.".into()),
+            entities: vec![Entity {
+                span,
+                ..Entity::new("Brel", "city")
+            }],
+            ..Example::default()
+        });
+        let mut written = Vec::new();
+        encode(&row, &mut written).expect("written");
+        row = Row::new(row.into_unplaced());
+        let expected = serde_json::to_vec(&row.example).expect("serialisable");
+        assert_eq!(written, expected);
+        assert_eq!(decode(&written).expect("a row").row, row);
+    }
 }

@@ -5,10 +5,11 @@
 
 use std::io::{self, Write};
 
+use ner_types::CharIndex;
 use serde::{Deserialize, Serialize};
 
 use crate::formats::draft::{Draft, NotARow, parse};
-use crate::row::{ByteSpan, Offsets, Row};
+use crate::row::{ByteSpan, Row, characters};
 
 #[derive(Deserialize)]
 struct Stored {
@@ -70,29 +71,28 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Draft, NotARow> {
     });
     draft.row.example.sentence = stored.text;
     draft.row.example.schema = stored.labels;
-    let offsets = Offsets::new(&draft.row.example.sentence);
+    let index = CharIndex::new(&draft.row.example.sentence);
     for mention in stored.entities {
-        push(&mut draft, mention, &offsets)?;
+        push(&mut draft, mention, &index)?;
     }
     Ok(draft)
 }
 
-fn push(draft: &mut Draft, mention: StoredMention, offsets: &Offsets) -> Result<(), NotARow> {
+fn push(draft: &mut Draft, mention: StoredMention, index: &CharIndex) -> Result<(), NotARow> {
     let stated = mention.start.zip(mention.end).map(|(a, b)| [a, b]);
     let text = match (mention.text, stated) {
         (Some(text), _) => text,
-        (None, Some(stated)) => slice(&draft.row.example.sentence, stated, offsets)
+        (None, Some(stated)) => slice(&draft.row.example.sentence, stated, index)
             .ok_or_else(|| NotARow::new(format!("{stated:?} outside the text")))?,
         (None, None) => return Err(NotARow::new("a mention without text and offsets")),
     };
-    draft.push_at(&text, mention.label, stated, offsets);
+    draft.push_at(&text, mention.label, stated, index);
     Ok(())
 }
 
-fn slice(sentence: &str, [start, end]: [i64; 2], offsets: &Offsets) -> Option<String> {
-    let start = offsets.byte(usize::try_from(start).ok()?)?;
-    let end = offsets.byte(usize::try_from(end).ok()?)?;
-    sentence.get(start..end).map(String::from)
+fn slice(sentence: &str, [start, end]: [i64; 2], index: &CharIndex) -> Option<String> {
+    let chars = usize::try_from(start).ok()?..usize::try_from(end).ok()?;
+    index.span_of_chars(chars)?.text(sentence).map(String::from)
 }
 
 pub(super) fn encode(
@@ -100,15 +100,15 @@ pub(super) fn encode(
     located: &[Option<ByteSpan>],
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let offsets = Offsets::new(&row.example.sentence);
+    let index = CharIndex::new(&row.example.sentence);
     let entities = row.example.entities.iter().zip(located);
     let entities = entities.map(|(entity, span)| {
-        let characters = span.as_ref().map(|span| offsets.characters(span));
+        let stated = span.as_ref().and_then(|span| characters(&index, span));
         WrittenMention {
             text: &entity.text,
             label: &entity.label,
-            start: characters.map(|[start, _]| start),
-            end: characters.map(|[_, end]| end),
+            start: stated.map(|[start, _]| start),
+            end: stated.map(|[_, end]| end),
         }
     });
     let written = Written {
@@ -131,7 +131,7 @@ mod tests {
         let row = decode(row.as_bytes()).expect("a row").row;
         assert_eq!(row.example.guid.as_deref(), Some("7"));
         assert_eq!(row.example.entities[0].text, "Brel");
-        assert_eq!(row.spans, [Some(3..7)]);
+        assert_eq!(row.example.entities[0].span.map(|s| s.bytes()), Some(3..7));
     }
 
     #[test]

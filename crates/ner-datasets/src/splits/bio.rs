@@ -24,7 +24,7 @@ pub fn read_bio(path: &Path, dataset: &str, columns: BioColumns) -> Result<Vec<E
     let complete = |row: Row| Example {
         dataset: Some(dataset.into()),
         schema: labels.clone(),
-        ..row.example
+        ..row.into_unplaced()
     };
     Ok(rows.into_iter().map(complete).collect())
 }

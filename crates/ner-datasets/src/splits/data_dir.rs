@@ -168,7 +168,7 @@ impl Source {
             guid: Some(guid(self.name, wanted, i)),
             dataset: Some(self.name.into()),
             schema: labels.clone(),
-            ..row.example
+            ..row.into_unplaced()
         };
         let rows = rows.flat_map(|(_, rows)| rows).enumerate();
         let examples = rows.map(complete).collect();

@@ -38,7 +38,7 @@ pub fn read_split(dir: &Path, split: Split) -> Result<Dataset, Error> {
         let schema = labels.clone();
         row.map(|row| Example {
             schema,
-            ..row.example
+            ..row.into_unplaced()
         })
     };
     let examples: Result<Vec<Example>, Error> = rows.map(complete).collect();

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use ner_types::{Entity, Example};
+use ner_types::{CharIndex, Example};
 
 use crate::error::Error;
 use crate::fault::{FaultKind, excerpt};
@@ -265,25 +265,23 @@ impl Sentence {
     }
 
     fn into_row(self) -> Row {
-        let (spans, entities) = self
-            .mentions
-            .into_iter()
-            .map(|(span, label)| {
-                let entity = Entity::new(&self.text[span.clone()], label);
-                (Some(span), entity)
-            })
-            .unzip();
-        Row {
+        let mut row = Row {
             line: self.line,
-            spans,
             words: self.words,
             example: Example {
                 guid: self.guid,
-                sentence: self.text,
-                entities,
                 ..Example::default()
             },
+        };
+        if !self.mentions.is_empty() {
+            let index = CharIndex::new(&self.text);
+            for (place, label) in self.mentions {
+                let text = &self.text[place.clone()];
+                row.push(text, label, index.span_of_bytes(place));
+            }
         }
+        row.example.sentence = self.text;
+        row
     }
 }
 
@@ -295,8 +293,9 @@ fn comment_of(line: &str) -> Option<&str> {
     (is_id || Tag::read(last).is_none()).then_some(comment)
 }
 
-/// The word of a line `word⇥O`, as most lines of most files are: such a line needs no further look. Only words that begin
-/// and end with a visible ASCII character and have no tab; and not with a hyphen, which may begin a document's mark.
+/// The word of a line `word⇥O`, as most lines of most files are: such a line needs no further look. Only words that
+/// begin and end with a visible ASCII character and have no tab; and not with a hyphen, which may begin a document's
+/// mark.
 fn plain_word(line: &str, columns: BioColumns) -> Option<&str> {
     let word = match columns {
         BioColumns::TagLast => line.strip_suffix("\tO")?,

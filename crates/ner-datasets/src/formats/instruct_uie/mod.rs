@@ -6,13 +6,14 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
 
+use ner_types::CharIndex;
 use serde::{Deserialize, Serialize};
 
 use self::pos::Pos;
 use crate::error::Error;
 use crate::formats::draft::{Draft, NotARow, parse};
 use crate::labels::read_labels;
-use crate::row::{ByteSpan, Offsets, Row};
+use crate::row::{ByteSpan, Row, characters};
 
 /// Name of the file beside the rows with the labels of the dataset.
 pub(crate) const LABELS: &str = "labels.json";
@@ -52,11 +53,15 @@ struct WrittenMention<'a> {
 pub(super) fn decode(bytes: &[u8]) -> Result<Draft, NotARow> {
     let stored: Stored<'_> = parse(bytes)?;
     let mut draft = Draft::default();
-    draft.row.reserve(stored.entities.len());
+    draft
+        .row
+        .example
+        .entities
+        .reserve_exact(stored.entities.len());
     draft.row.example.sentence = stored.sentence;
-    let offsets = Offsets::new(&draft.row.example.sentence);
+    let index = CharIndex::new(&draft.row.example.sentence);
     for mention in stored.entities {
-        draft.push_at(&mention.name, mention.label, mention.pos.0, &offsets);
+        draft.push_at(&mention.name, mention.label, mention.pos.0, &index);
     }
     Ok(draft)
 }
@@ -66,7 +71,7 @@ pub(super) fn encode(
     located: &[Option<ByteSpan>],
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let offsets = Offsets::new(&row.example.sentence);
+    let index = CharIndex::new(&row.example.sentence);
     let entities = row.example.entities.iter().zip(located);
     let written = Written {
         sentence: &row.example.sentence,
@@ -74,7 +79,7 @@ pub(super) fn encode(
             .map(|(entity, span)| WrittenMention {
                 name: &entity.text,
                 label: &entity.label,
-                pos: span.as_ref().map(|span| offsets.characters(span)),
+                pos: span.as_ref().and_then(|span| characters(&index, span)),
             })
             .collect(),
     };
