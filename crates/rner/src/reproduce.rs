@@ -5,8 +5,9 @@
 //! program are those of its done marker, and goes on from where it was
 //! interrupted otherwise.
 
+mod step;
+
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use ner_cot::Funnel;
 use ner_datasets::read_examples;
@@ -15,24 +16,9 @@ use ner_eval::{EvalResult, Prompting, Suite};
 use crate::error::{Context, Result};
 use crate::recipe::Recipe;
 use crate::report::{self, ModelResult, ReportData, StageTime};
-use crate::run_dir::{Done, Inputs, RunDir, Stage, hash_path};
+use crate::run_dir::{Inputs, RunDir, hash_path};
 use crate::session::Session;
 use crate::stages::{CotJob, EvalJob, GrpoJob, MODEL, ModelDir, SftJob, Sources, read_suite};
-
-/// Number of a stage's folder, by name.
-const STAGES: [&str; 11] = [
-    "data",
-    "cot",
-    "sft-plain",
-    "sft-cot",
-    "grpo",
-    "eval-base",
-    "eval-base-step",
-    "eval-sft-plain",
-    "eval-sft-cot",
-    "eval-grpo",
-    "report",
-];
 
 /// A whole run: every seed, then the report.
 struct Run<'a> {
@@ -129,14 +115,6 @@ struct SeedRun<'r, 'a> {
     base: ModelDir,
 }
 
-/// A stage that is about to be looked at.
-struct Pending<'n> {
-    name: &'n str,
-    stage: Stage,
-    inputs: Inputs,
-    sections: String,
-}
-
 impl<'r, 'a> SeedRun<'r, 'a> {
     fn new(run: &'r mut Run<'a>, seed: u64) -> Result<Self> {
         let base = ModelDir::find(&run.recipe.model.base, run.session)?;
@@ -168,39 +146,16 @@ impl<'r, 'a> SeedRun<'r, 'a> {
         let reinforced = self.grpo(&data, &tuned)?;
 
         let suite = read_suite(&data.join("eval"))?;
-        let base = self.base.clone();
-        self.eval("eval-base", "base", &base, &suite, Prompting::Direct)?;
-        let step_by_step = Prompting::StepByStep;
-        self.eval(
-            "eval-base-step",
-            "base, step by step",
-            &base,
-            &suite,
-            step_by_step,
-        )?;
+        let (direct, step_by_step) = (Prompting::Direct, Prompting::StepByStep);
+        let base = &self.base.clone();
+        self.eval("eval-base", "base", base, &suite, direct)?;
+        let row = "base, step by step";
+        self.eval("eval-base-step", row, base, &suite, step_by_step)?;
         if let Some(plain) = &plain {
-            self.eval(
-                "eval-sft-plain",
-                "SFT without CoT",
-                plain,
-                &suite,
-                Prompting::Direct,
-            )?;
+            self.eval("eval-sft-plain", "SFT without CoT", plain, &suite, direct)?;
         }
-        self.eval(
-            "eval-sft-cot",
-            "SFT with CoT",
-            &tuned,
-            &suite,
-            Prompting::Direct,
-        )?;
-        self.eval(
-            "eval-grpo",
-            "+ GRPO",
-            &reinforced,
-            &suite,
-            Prompting::Direct,
-        )
+        self.eval("eval-sft-cot", "SFT with CoT", &tuned, &suite, direct)?;
+        self.eval("eval-grpo", "+ GRPO", &reinforced, &suite, direct)
     }
 
     fn data(&mut self) -> Result<PathBuf> {
@@ -336,69 +291,6 @@ impl<'r, 'a> SeedRun<'r, 'a> {
             result,
         });
         Ok(())
-    }
-
-    fn pending<'n>(&self, name: &'n str, inputs: Inputs, sections: &[&str]) -> Pending<'n> {
-        let number = STAGES
-            .iter()
-            .position(|stage| *stage == name)
-            .map_or(0, |i| i + 1);
-        let hash = self.run.recipe.section_hash(sections);
-        Pending {
-            name,
-            stage: Stage::at(&self.root, number, name),
-            inputs,
-            sections: format!(
-                "{hash}-seed-{}-{}",
-                self.seed,
-                self.run.recipe.run.backend.name()
-            ),
-        }
-    }
-
-    /// Does a stage unless it is done, and notes how long it took.
-    fn stage(
-        &mut self,
-        pending: &Pending<'_>,
-        outputs: &[&str],
-        work: impl FnOnce(&Stage) -> Result<String>,
-    ) -> Result<()> {
-        let session = self.run.session;
-        session.check()?;
-        let stage = &pending.stage;
-        if let Some(done) = stage.is_done(&pending.inputs, &pending.sections) {
-            session.line(&format!("{}: done before, unchanged", pending.name));
-            self.note(pending.name, &done, true);
-            return Ok(());
-        }
-        stage.begin()?;
-        stage.keep_only_same_work(&pending.inputs, &pending.sections)?;
-        let begun = Instant::now();
-        let summary = work(stage).with_context(|| format!("stage {}", pending.name))?;
-        let seconds = begun.elapsed().as_secs_f64();
-        let done = stage.finish(
-            &pending.inputs,
-            &pending.sections,
-            outputs,
-            seconds,
-            &summary,
-        )?;
-        session.line(&format!("{}: {summary} ({seconds:.1} s)", pending.name));
-        self.note(pending.name, &done, false);
-        Ok(())
-    }
-
-    fn note(&mut self, name: &str, done: &Done, skipped: bool) {
-        let name = match self.run.recipe.run.seeds {
-            1 => name.to_owned(),
-            _ => format!("{name}, seed {}", self.seed),
-        };
-        self.run.report.stages.push(StageTime {
-            name,
-            seconds: done.seconds,
-            skipped,
-            summary: done.summary.clone(),
-        });
     }
 }
 

@@ -11,6 +11,7 @@ mod grpo;
 mod overrides;
 mod profiles;
 mod sections;
+mod weights;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,9 +19,10 @@ pub use error::RecipeError;
 pub use grpo::{Correction, Grpo};
 pub use profiles::PROFILES;
 pub use sections::{
-    Backend, Cot, Data, DataSource, Dtype, Eval, Hardware, Layout, Lora, Method, Model, OverLength,
-    Plan, Quantize, Run, Schedule, Sft,
+    Backend, Cot, Data, DataSource, Eval, Hardware, Layout, Lora, Method, Model, OverLength, Plan,
+    Run, Schedule, Sft,
 };
+pub use weights::{Dtype, Quantize};
 
 /// Everything that a run depends on, resolved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
