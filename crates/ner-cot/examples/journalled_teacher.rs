@@ -1,5 +1,5 @@
 //! A teacher and a judge behind a journal: what was answered once is never paid for again.
-//! `cargo run -p ner-cot --example journalled_teacher` asks a stub in this process; a real server differs by its address.
+//! `cargo run -p ner-cot --example journalled_teacher` asks a stub in this process, as it would a server.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -115,7 +115,7 @@ pub enum Error {
     /// Predictions on disk belong to another run, so going on would mix two.
     #[error(
         "{path}: these predictions were made with another {field}: expected {expected:?}, found {found:?}; \
-         give another folder, or remove this one to begin again"
+         give another folder, or remove both files to begin again"
     )]
     OtherRun {
         /// The file that says how they were made.

@@ -243,6 +243,17 @@ fn a_stopped_run_is_scored_and_taken_up_again() {
     );
 }
 
+#[test]
+fn a_run_that_is_stopped_before_it_begins_asks_nothing() {
+    let (mut model, stop) = (Scripted::new(perfect()), CancellationToken::new());
+    stop.cancel();
+    let template = PromptTemplate::paper();
+    let result = evaluate(&suite(), &template, &mut model, &OPTIONS, &stop, &mut ());
+    let result = result.expect("scored");
+    assert!(!result.complete && result.predictions.is_empty());
+    assert!(model.prompts.is_empty());
+}
+
 /// Answers with a log until `stop_after` sentences are done.
 fn logged(
     path: &std::path::Path,
