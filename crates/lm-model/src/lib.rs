@@ -21,13 +21,15 @@
 //! let config = Qwen3Config { vocab_size: 32, hidden_size: 16, num_hidden_layers: 1, ..Default::default() };
 //! let model: Qwen3<Flex> = config.init(&Default::default(), 0);
 //! // Two sequences, end to end.
-//! let logits = model.logits(&model.pack(&[&[1, 2, 3], &[4, 5]]));
+//! let sequences: [&[u32]; 2] = [&[1, 2, 3], &[4, 5]];
+//! let logits = model.logits(&model.pack(&sequences));
 //! assert_eq!(logits.dims(), [5, 32]);
 //!
 //! let dir = tempfile::tempdir()?;
 //! checkpoint::save_trained(&model, dir.path())?;
 //! let again: Qwen3<Flex> = checkpoint::load(dir.path(), &Default::default())?;
-//! assert_eq!(again.config(), model.config());
+//! let same = again.logits(&again.pack(&sequences));
+//! assert_eq!(same.into_data(), logits.into_data());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
