@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use crate::workspace::{Workspace, shown};
-use crate::{tidy, vulkan};
+use crate::{consumers, tidy, vulkan};
 
 /// One step of the check, in the order in which they run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -27,9 +27,16 @@ pub(crate) enum Step {
     Doc,
     /// Type-check of the CUDA build; needs no GPU and no CUDA toolkit.
     Cuda,
+    /// The packages as a registry would get them.
+    Package,
+    /// Workspaces of somebody else that import our crates. Runs only when it is named.
+    Consumers,
     /// Tests of the CubeCL kernels on a Vulkan device; says so where there is none. Runs only when it is named.
     Vulkan,
 }
+
+/// Steps whose first build takes minutes, because it is one of its own.
+const WHEN_NAMED: [Step; 2] = [Step::Consumers, Step::Vulkan];
 
 /// A cargo command with the one environment variable that a step may set.
 struct Invocation {
@@ -46,20 +53,24 @@ impl Step {
             Self::Test => "test",
             Self::Doc => "doc",
             Self::Cuda => "cuda",
+            Self::Package => "package",
+            Self::Consumers => "consumers",
             Self::Vulkan => "vulkan",
         }
     }
 
-    /// The cargo command of the step; `None` for tidy, which runs in this process.
+    /// The cargo command of the step; `None` for those that run in this process.
     #[rustfmt::skip]
     fn invocation(self) -> Option<Invocation> {
         let args: &'static [&'static str] = match self {
-            Self::Tidy => return None,
+            Self::Tidy | Self::Consumers => return None,
             Self::Fmt => &["fmt", "--all", "--check"],
             Self::Clippy => &["clippy", "--locked", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"],
             Self::Test => &["test", "--locked", "--release", "--workspace"],
             Self::Doc => &["doc", "--locked", "--release", "--workspace", "--no-deps"],
             Self::Cuda => &["check", "--locked", "--release", "-p", "rner-cli", "-p", "rner-lab", "--no-default-features", "--features", "cuda"],
+            // Building all of it again from the packages would take as long as everything else.
+            Self::Package => &["package", "--locked", "--quiet", "--workspace", "--no-verify", "--allow-dirty"],
             Self::Vulkan => vulkan::TEST,
         };
         let env = (self == Self::Doc).then_some(("RUSTDOCFLAGS", "-D warnings"));
@@ -69,7 +80,7 @@ impl Step {
     /// What to type to see the step fail again.
     fn command_line(self) -> String {
         match self.invocation() {
-            None => "cargo xtask tidy".to_owned(),
+            None => format!("cargo xtask check --only {}", self.name()),
             Some(Invocation { env: None, args }) => shown(args),
             Some(Invocation {
                 env: Some((name, value)),
@@ -81,7 +92,10 @@ impl Step {
     /// Runs the step; its output goes straight to the terminal.
     fn passes(self, workspace: &Workspace) -> Result<bool> {
         let Some(invocation) = self.invocation() else {
-            return tidy::passes(workspace);
+            return match self {
+                Self::Consumers => consumers::pass(workspace),
+                _ => tidy::passes(workspace),
+            };
         };
         if self == Self::Vulkan && !vulkan::is_there() {
             return Ok(true);
@@ -95,13 +109,12 @@ impl Step {
     }
 }
 
-/// All steps, or those of `only`, without those of `skip`. The Vulkan step, whose first build takes minutes, is among
-/// them only when it is named.
+/// All steps but [`WHEN_NAMED`], or those of `only`, without those of `skip`.
 pub(crate) fn select(only: &[Step], skip: &[Step]) -> Vec<Step> {
     Step::value_variants()
         .iter()
         .copied()
-        .filter(|step| only.contains(step) || (only.is_empty() && *step != Step::Vulkan))
+        .filter(|step| only.contains(step) || (only.is_empty() && !WHEN_NAMED.contains(step)))
         .filter(|step| !skip.contains(step))
         .collect()
 }
@@ -148,7 +161,7 @@ mod tests {
         );
         assert_eq!(
             select(&[], &[Step::Cuda, Step::Clippy]),
-            [Step::Fmt, Step::Tidy, Step::Test, Step::Doc]
+            [Step::Fmt, Step::Tidy, Step::Test, Step::Doc, Step::Package]
         );
         assert_eq!(select(&[Step::Vulkan], &[]), [Step::Vulkan]);
     }
@@ -169,6 +182,8 @@ mod tests {
             };
             if *step != Step::Fmt {
                 assert!(invocation.args.contains(&"--locked"), "{step:?}");
+            }
+            if ![Step::Fmt, Step::Package].contains(step) {
                 assert!(invocation.args.contains(&"--release"), "{step:?}");
             }
         }

@@ -7,6 +7,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong usage.
 
 mod check;
+mod consumers;
 mod learning;
 mod program;
 mod tidy;
