@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests of lm-kernels, the only crate with `unsafe`, under tools that see wrong accesses to memory:
+# Runs the tests of lm-kernels, which has nearly all `unsafe` of the workspace, under tools that see wrong accesses to memory:
 #
 #     scripts/sanitize.sh [address] [memcheck]
 #
