@@ -83,7 +83,7 @@ fn a_server_is_asked_and_its_answers_are_scored() -> TestResult {
     args.extend(["--prompting", "step-by-step"]);
     let printed = succeeds(&args)?;
     assert!(
-        printed.contains("North") && printed.contains("results.html"),
+        printed.contains("north") && printed.contains("results.html"),
         "{printed}"
     );
     let results = results(&out)?;
