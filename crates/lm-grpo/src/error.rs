@@ -140,6 +140,24 @@ pub enum Error {
     Train(#[from] lm_train::Error),
 }
 
+impl Error {
+    /// The complaint about a configuration, as this crate's.
+    pub(crate) fn of_config(error: lm_train::Error) -> Self {
+        match error {
+            lm_train::Error::Config {
+                field,
+                expected,
+                found,
+            } => Self::Config {
+                field,
+                expected,
+                found,
+            },
+            other => Self::Train(other),
+        }
+    }
+}
+
 /// A completion among those that were scored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {

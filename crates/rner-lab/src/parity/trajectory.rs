@@ -4,7 +4,8 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use lm_kernels::TrainBackend;
 use lm_model::{Qwen3, checkpoint};
 use lm_train::{
-    BatchLayout, Observer, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics, train_sft_on,
+    BatchLayout, Observer, OptimConfig, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics,
+    train_sft_on,
 };
 use rner::backend::Device;
 use rner_cli::interrupt;
@@ -257,13 +258,16 @@ impl Expected {
         Ok(SftConfig {
             max_steps: Some(steps),
             shuffle: false,
-            lr: schedule.peak_lr,
-            schedule: schedule.decay()?,
-            warmup_ratio: (warmup / steps as f64).min(1.0),
-            weight_decay: optimizer.weight_decay,
-            betas: optimizer.betas,
-            eps: optimizer.eps,
-            max_grad_norm: optimizer.max_grad_norm,
+            optim: OptimConfig {
+                lr: schedule.peak_lr,
+                schedule: schedule.decay()?,
+                warmup_ratio: (warmup / steps as f64).min(1.0),
+                weight_decay: optimizer.weight_decay,
+                betas: optimizer.betas,
+                eps: optimizer.eps,
+                max_grad_norm: (optimizer.max_grad_norm != 0.0).then_some(optimizer.max_grad_norm),
+                ..OptimConfig::default()
+            },
             max_length: usize::MAX,
             ..SftConfig::default()
         })
