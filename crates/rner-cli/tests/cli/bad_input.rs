@@ -16,12 +16,12 @@ fn wrong_usage_says_what_is_known() -> TestResult {
     fails(
         &["reproduce", "--set", "sft.lrr=1"],
         2,
-        &["sft.lrr", "sft.lr"],
+        &["sft.lrr", "sft.train.optim.lr"],
     )?;
     fails(
-        &["reproduce", "--set", "sft.lr=fast"],
+        &["reproduce", "--set", "sft.train.optim.lr=fast"],
         2,
-        &["sft.lr", "fast"],
+        &["sft.train.optim.lr", "fast"],
     )?;
     fails(
         &["reproduce", "--smoke", "--profile", "tiny"],
