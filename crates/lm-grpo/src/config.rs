@@ -1,14 +1,13 @@
 //! The configuration of a GRPO run, checked before anything expensive starts.
 
-use lm_train::OptimConfig;
 use lm_train::range::{AT_LEAST_ONE, NOT_NEGATIVE, POSITIVE, RATIO, check};
+use lm_train::{Error, OptimConfig};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::choices::{
     EngineCorrection, EngineWeight, ImportanceSamplingLevel, KlEstimator, LossType, ScaleRewards,
 };
-use crate::error::Error;
 use crate::objective::Objective;
 
 /// Configuration of [`train_grpo`](crate::train_grpo).
@@ -167,10 +166,6 @@ impl GrpoConfig {
     /// # Errors
     /// [`Error::Config`] naming the first field whose value no run can use.
     pub fn validate(&self) -> Result<(), Error> {
-        self.check_all().map_err(Error::of_config)
-    }
-
-    fn check_all(&self) -> Result<(), lm_train::Error> {
         self.check_counts()?;
         self.optim.validate()?;
         let numbers = [
@@ -197,7 +192,7 @@ impl GrpoConfig {
     }
 
     /// What depends on evaluations needs some.
-    fn check_evaluation(&self) -> Result<(), lm_train::Error> {
+    fn check_evaluation(&self) -> Result<(), Error> {
         let (evaluates, patience) = (self.eval_every.is_some(), self.early_stopping_patience);
         let (expected, found) = ("eval_every to be set", "no eval_every");
         let ok = evaluates || patience.is_none();
@@ -205,7 +200,7 @@ impl GrpoConfig {
         check("load_best", expected, found, evaluates || !self.load_best)
     }
 
-    fn check_counts(&self) -> Result<(), lm_train::Error> {
+    fn check_counts(&self) -> Result<(), Error> {
         let expected = "a number of at least 2 (a group of one has no advantage)";
         check(
             "group_size",

@@ -50,7 +50,7 @@ pub struct Outcome<B: AutodiffBackend> {
 /// happens.
 ///
 /// # Errors
-/// [`Error::Config`], [`Error::NoPrompts`], [`Error::NoHeldOut`], [`Error::NowhereToKeep`] and
+/// [`lm_train::Error::Config`], [`Error::NoPrompts`], [`Error::NoHeldOut`], [`Error::NowhereToKeep`] and
 /// [`Error::MissingReference`] before the first step, and [`Error::Train`] if layers of a model with dropout should be
 /// computed again; [`Error::Rollout`], [`Error::RolloutShape`], [`Error::NoEngineLogProbs`], [`Error::RewardCount`],
 /// [`Error::RewardNotFinite`] and [`Error::RewardPanicked`] when engine or reward fail; [`Error::NonFinite`] if the
@@ -77,7 +77,7 @@ pub fn train_grpo<'a, B: TrainBackend>(
 /// smaller.
 ///
 /// # Errors
-/// Those of [`train_grpo`], and [`Error::Config`] without a device.
+/// Those of [`train_grpo`], and [`lm_train::Error::Config`] without a device.
 pub fn train_grpo_on<'a, B: TrainBackend>(
     devices: &[B::Device],
     policy: Qwen3<B>,
@@ -88,11 +88,11 @@ pub fn train_grpo_on<'a, B: TrainBackend>(
     observer: &mut dyn Observer,
 ) -> Result<Outcome<B>, Error> {
     let [_, others @ ..] = devices else {
-        return Err(Error::Config {
+        return Err(Error::Train(lm_train::Error::Config {
             field: "devices",
             expected: "at least one",
             found: "none".into(),
-        });
+        }));
     };
     config.validate()?;
     if environment.prompts.is_empty() {

@@ -408,7 +408,7 @@ mod tests {
             ("polynomial", None),
         ] {
             let config = expected("(s)%1", text, 0).config().ok();
-            assert_eq!(config.map(|config| config.schedule), kind, "{text}");
+            assert_eq!(config.map(|config| config.optim.schedule), kind, "{text}");
         }
     }
 
@@ -416,7 +416,8 @@ mod tests {
     fn the_warm_up_has_the_steps_that_are_named() {
         for warmup_steps in 0..=7 {
             let expected = expected("(s)%1", "constant", warmup_steps);
-            let schedule = expected.config().expect("a configuration").schedule(7);
+            let config = expected.config().expect("a configuration");
+            let schedule = config.optim.schedule(7);
             let rising = (0..7).filter(|&step| schedule.lr(step) < 1.0).count();
             assert_eq!(rising, warmup_steps.saturating_sub(1), "{warmup_steps}");
         }

@@ -82,16 +82,14 @@ impl Draft {
                 reason,
             });
         }
-        if self.has(key) {
+        if keys::has(&mut self.table, key) {
             return Ok(key.to_owned());
         }
-        match keys::renamed(key) {
-            Some(name) if self.has(&name) => {
-                self.note(format!("{key} is called {name} now"));
-                Ok(name)
-            }
-            _ => Err(self.unknown(origin, key)),
-        }
+        let Some(name) = keys::renamed(&mut self.table, key) else {
+            return Err(self.unknown(origin, key));
+        };
+        self.note(format!("{key} is called {name} now"));
+        Ok(name)
     }
 
     /// The old key of a layout that recipes do not choose any more.
@@ -107,10 +105,6 @@ impl Draft {
         if !self.notes.contains(&text) {
             self.notes.push(text);
         }
-    }
-
-    fn has(&mut self, key: &str) -> bool {
-        keys::value_mut(&mut self.table, key).is_some_and(|value| !value.is_table())
     }
 
     fn unknown(&self, origin: &str, key: &str) -> RecipeError {

@@ -98,35 +98,19 @@ impl RecipeError {
         }
     }
 
-    /// What the fine-tuning says about its configuration, which is the table `train` of a section.
-    pub(super) fn of_training(section: &str, error: lm_train::Error) -> Self {
+    /// What a trainer says about its configuration, which is the table `train` of a section.
+    pub(super) fn of_trainer(section: &str, error: lm_train::Error) -> Self {
         match error {
             lm_train::Error::Config {
                 field,
                 expected,
                 found,
-            } => Self::of_field(section, field, expected, found),
-            other => Self::invalid(section, &other),
-        }
-    }
-
-    /// What the reinforcement learning says about its configuration.
-    pub(super) fn of_reinforcement(section: &str, error: lm_grpo::Error) -> Self {
-        match error {
-            lm_grpo::Error::Config {
-                field,
-                expected,
+            } => Self::Range {
+                key: format!("{section}.train.{field}"),
+                expected: expected.to_owned(),
                 found,
-            } => Self::of_field(section, field, expected, found),
+            },
             other => Self::invalid(section, &other),
-        }
-    }
-
-    fn of_field(section: &str, field: &str, expected: &str, found: String) -> Self {
-        Self::Range {
-            key: format!("{section}.train.{field}"),
-            expected: expected.to_owned(),
-            found,
         }
     }
 }

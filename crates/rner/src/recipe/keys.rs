@@ -57,68 +57,26 @@ pub(super) fn leaves(table: &Table) -> Vec<(String, Value)> {
     found
 }
 
-/// Keys of `[sft]` and `[grpo]` that are in their `train.optim` now.
-const OPTIM: [&str; 8] = [
-    "lr",
-    "schedule",
-    "warmup_ratio",
-    "min_lr_ratio",
-    "freeze_embeddings",
-    "weight_decay",
-    "eps",
-    "max_grad_norm",
-];
-
-/// Keys of `[sft]` or `[grpo]` that are in their `train` now.
-const TRAIN: [&str; 35] = [
-    "epochs",
-    "max_steps",
-    "batch_size",
-    "grad_accumulation",
-    "max_length",
-    "over_length",
-    "log_every",
-    "save_every",
-    "save_total_limit",
-    "recompute_layers",
-    "eval_every",
-    "early_stopping_patience",
-    "early_stopping_threshold",
-    "load_best",
-    "group_size",
-    "prompts_per_step",
-    "iterations",
-    "epsilon",
-    "epsilon_high",
-    "delta",
-    "importance_sampling_level",
-    "beta",
-    "kl_estimator",
-    "entropy_coef",
-    "loss_type",
-    "scale_rewards",
-    "engine_correction",
-    "engine_correction_cap",
-    "dynamic_sampling",
-    "one_step_off_policy",
-    "temperature",
-    "max_completion_length",
-    "mask_truncated",
-    "mask_uniform",
-    "micro_batch_tokens",
-];
-
-/// What a key of a recipe of version 0.1 is called since. To be removed after one release.
-pub(super) fn renamed(key: &str) -> Option<String> {
+/// What a key of a recipe of version 0.1 is called since, if it is a key of this table: the keys of the trainers were
+/// directly in `[sft]` and `[grpo]`. To be removed after one release.
+pub(super) fn renamed(table: &mut Table, key: &str) -> Option<String> {
     let (section, name) = key.split_once('.')?;
-    let place = match (section, name) {
-        ("sft" | "grpo", "beta1") => "train.optim.betas.0".to_owned(),
-        ("sft" | "grpo", "beta2") => "train.optim.betas.1".to_owned(),
-        ("sft" | "grpo", name) if OPTIM.contains(&name) => format!("train.optim.{name}"),
-        ("sft" | "grpo", name) if TRAIN.contains(&name) => format!("train.{name}"),
-        ("grpo", "steps") => "train.max_steps".to_owned(),
-        ("grpo", name) => format!("reward.{}", name.strip_prefix("reward_")?),
-        _ => return None,
+    let name = match name {
+        "beta1" => "betas.0",
+        "beta2" => "betas.1",
+        "steps" => "max_steps",
+        same => same,
     };
-    Some(format!("{section}.{place}"))
+    let reward = name.strip_prefix("reward_").unwrap_or_default();
+    let places = [
+        format!("{section}.train.{name}"),
+        format!("{section}.train.optim.{name}"),
+        format!("{section}.reward.{reward}"),
+    ];
+    places.into_iter().find(|place| has(table, place))
+}
+
+/// Whether this is a key of the table, not a section.
+pub(super) fn has(table: &mut Table, key: &str) -> bool {
+    value_mut(table, key).is_some_and(|value| !value.is_table())
 }

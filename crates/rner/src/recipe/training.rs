@@ -79,7 +79,7 @@ impl Sft {
         let ok = (0.0..=1.0).contains(&share);
         range("sft.eval_share", share, ok, "between 0 and 1")?;
         let checked = self.train.validate();
-        checked.map_err(|error| RecipeError::of_training("sft", error))
+        checked.map_err(|error| RecipeError::of_trainer("sft", error))
     }
 }
 
@@ -90,7 +90,7 @@ impl Grpo {
         let batch = self.rollout_batch;
         range("grpo.rollout_batch", batch, batch >= 1, "at least 1")?;
         let checked = self.train.validate();
-        checked.map_err(|error| RecipeError::of_reinforcement("grpo", error))?;
+        checked.map_err(|error| RecipeError::of_trainer("grpo", error))?;
         let (share, evaluates) = (self.eval_share, self.train.eval_every.is_some());
         let ok = (0.0..1.0).contains(&share) && (share > 0.0 || !evaluates);
         let expected = "a share below 1, and above 0 with grpo.train.eval_every";
