@@ -19,13 +19,13 @@ const SETTINGS: [&str; 6] = [
     "data.train_sentences=96",
     "data.grpo_samples=400",
     "sft.compare_without_cot=false",
-    "grpo.steps=12",
-    "grpo.prompts_per_step=16",
-    "grpo.iterations=2",
+    "grpo.train.max_steps=12",
+    "grpo.train.prompts_per_step=16",
+    "grpo.train.iterations=2",
 ];
 
 /// Every completion earns 0.
-const CONSTANT: [&str; 2] = ["grpo.reward_f1=0", "grpo.reward_schema=0"];
+const CONSTANT: [&str; 2] = ["grpo.reward.f1=0", "grpo.reward.schema=0"];
 
 /// Least gain in F1 that counts, in percentage points: a third of the smallest that was seen, and more than a change of a
 /// few answers makes.

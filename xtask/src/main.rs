@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn everything_after_reproduce_is_passed_on_in_order() {
-        let line = "reproduce --smoke --set grpo.beta=0 --out x --help";
+        let line = "reproduce --smoke --set grpo.train.beta=0 --out x --help";
         let Task::Reproduce(passed) = parse(line).expect("it parses").task else {
             panic!("not reproduce");
         };

@@ -46,8 +46,12 @@ pub(crate) fn run() -> Result<Vec<f64>, lm_grpo::Error> {
         engine: &mut BuiltinEngine::new(32),
     };
     let mut config = GrpoConfig::default();
-    (config.steps, config.prompts_per_step, config.iterations) = (30, 4, 2);
-    (config.group_size, config.max_completion_length, config.lr) = (8, 8, 5e-3);
+    (config.max_steps, config.prompts_per_step, config.iterations) = (Some(30), 4, 2);
+    (
+        config.group_size,
+        config.max_completion_length,
+        config.optim.lr,
+    ) = (8, 8, 5e-3);
     let (files, stop) = (RunFiles::default(), CancellationToken::new());
     let mut rewards = Rewards(Vec::new());
     train_grpo(policy, environment, &config, &files, &stop, &mut rewards)?;

@@ -30,7 +30,7 @@ struct Sampled<B: LmOps> {
 impl<'a, B: TrainBackend> Trainer<'a, B> {
     /// Whether the next step is to be sampled beside the training of this one.
     pub(crate) fn samples_ahead(&self) -> bool {
-        let has_next = self.state.global_step + 1 < self.config.steps;
+        let has_next = self.state.global_step + 1 < self.total_steps;
         self.config.one_step_off_policy && has_next && self.rollouts.next.is_none()
     }
 

@@ -42,7 +42,7 @@ impl<B: TrainBackend> Saved<B> {
     pub(crate) fn fresh(policy: Qwen3<B>, state: State) -> Self {
         Self {
             model: policy,
-            optimizer: Optimizer::new(state.config.adamw()),
+            optimizer: Optimizer::new(state.config.optim.adamw()),
             state,
             rollouts: Rollouts {
                 batch: None,
@@ -61,7 +61,7 @@ impl<B: TrainBackend> Saved<B> {
             next: checkpoint.json(NEXT_FILE)?,
             policy: checkpoint.model(ROLLOUT_POLICY, policy.valid())?,
         };
-        let (model, optimizer) = checkpoint.read(policy, fresh.config.adamw())?;
+        let (model, optimizer) = checkpoint.read(policy, fresh.config.optim.adamw())?;
         Ok(Self {
             model,
             optimizer,

@@ -73,42 +73,36 @@ pub enum ScaleRewards {
 /// from `w`, which has no gradient; the KL penalty is not. Truncation is from Yao et al., *Your efficient RL framework
 /// secretly brings you off-policy RL training* (2025), masking from the Ring team's *IcePop* (2025); TRL has both as
 /// `token_truncate` and `token_mask`. The built-in engine needs neither: it agrees with the trainer to 1e-4.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EngineCorrection {
     /// Nothing; `sampling/*` tells how large the difference is.
     #[default]
     None,
-    /// The weight is `min(w, cap)`.
-    Truncate {
-        /// Greatest weight, positive.
-        cap: f64,
-    },
+    /// The weight is `min(w, cap)`, where `cap` is [`engine_correction_cap`](crate::GrpoConfig::engine_correction_cap).
+    Truncate,
     /// The weight is `w` up to `cap` and 0 above: such tokens teach nothing.
-    Mask {
-        /// Greatest weight, positive.
-        cap: f64,
-    },
+    Mask,
 }
 
-impl EngineCorrection {
-    /// The weight of a token's surrogate, from its log-probabilities under trainer and engine.
-    pub fn weight(self, old: f64, engine: f64) -> f64 {
-        let ratio = engine_ratio(old, engine);
-        match self {
-            Self::None => 1.0,
-            // Not `min`, which would turn NaN into a weight.
-            Self::Truncate { cap } if ratio > cap => cap,
-            Self::Mask { cap } if ratio > cap => 0.0,
-            Self::Truncate { .. } | Self::Mask { .. } => ratio,
-        }
-    }
+/// A correction with its cap.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct EngineWeight {
+    pub(crate) correction: EngineCorrection,
+    /// Greatest weight, positive.
+    pub(crate) cap: f64,
+}
 
-    /// The greatest weight, if there is a correction.
-    pub fn cap(self) -> Option<f64> {
-        match self {
-            Self::None => None,
-            Self::Truncate { cap } | Self::Mask { cap } => Some(cap),
+impl EngineWeight {
+    /// The weight of a token's surrogate, from its log-probabilities under trainer and engine.
+    pub(crate) fn of(self, old: f64, engine: f64) -> f64 {
+        let ratio = engine_ratio(old, engine);
+        match self.correction {
+            EngineCorrection::None => 1.0,
+            // Not `min`, which would turn NaN into a weight.
+            EngineCorrection::Truncate if ratio > self.cap => self.cap,
+            EngineCorrection::Mask if ratio > self.cap => 0.0,
+            EngineCorrection::Truncate | EngineCorrection::Mask => ratio,
         }
     }
 }

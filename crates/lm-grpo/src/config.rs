@@ -1,12 +1,13 @@
 //! The configuration of a GRPO run, checked before anything expensive starts.
 
-use lm_train::{AdamWConfig, Schedule, ScheduleKind};
-use serde::{Deserialize, Serialize};
+use lm_train::range::{AT_LEAST_ONE, NOT_NEGATIVE, POSITIVE, RATIO, check};
+use lm_train::{Error, OptimConfig};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 use crate::choices::{
-    EngineCorrection, ImportanceSamplingLevel, KlEstimator, LossType, ScaleRewards,
+    EngineCorrection, EngineWeight, ImportanceSamplingLevel, KlEstimator, LossType, ScaleRewards,
 };
-use crate::error::Error;
 use crate::objective::Objective;
 
 /// Configuration of [`train_grpo`](crate::train_grpo).
@@ -20,8 +21,12 @@ pub struct GrpoConfig {
     pub group_size: usize,
     /// Prompts per rollout batch.
     pub prompts_per_step: usize,
-    /// Rollout batches of the whole run. The optimizer makes `steps · iterations` updates.
-    pub steps: usize,
+    /// Passes over the prompts; the last one may be a fraction. Ignored when `max_steps` is set.
+    pub epochs: f64,
+    /// Rollout batches of the whole run, each followed by `iterations` updates, whatever the number of epochs that
+    /// takes.
+    #[serde(with = "lm_train::zero_is_off")]
+    pub max_steps: Option<usize>,
     /// Passes over each rollout batch, one optimizer update each (μ of the paper, `num_iterations` of TRL).
     pub iterations: usize,
     /// How far below 1 the probability ratio may fall before its gradient is cut.
@@ -30,6 +35,7 @@ pub struct GrpoConfig {
     pub epsilon_high: f64,
     /// Greatest ratio that a token with a negative advantage is pushed down with (TRL's `delta`, two-sided clipping);
     /// more than `1 + epsilon_high`. Without it such a token is pushed down with any ratio.
+    #[serde(with = "lm_train::zero_is_off")]
     pub delta: Option<f64>,
     /// Whether ratios belong to tokens or to completions.
     pub importance_sampling_level: ImportanceSamplingLevel,
@@ -46,8 +52,11 @@ pub struct GrpoConfig {
     pub scale_rewards: ScaleRewards,
     /// What is done about a rollout engine that computes other probabilities than the trainer.
     pub engine_correction: EngineCorrection,
+    /// Greatest weight of that correction, positive.
+    pub engine_correction_cap: f64,
     /// Replaces groups with equal rewards by groups of other prompts, in at most this many further rollouts of a step.
     /// What is still missing then is filled up with the groups that were to be replaced. From Yu et al., *DAPO* (2025).
+    #[serde(with = "lm_train::zero_is_off")]
     pub dynamic_sampling: Option<usize>,
     /// Samples the completions of the next step while this one trains: one step off-policy, also called asynchronous.
     /// It pays where rollouts are made elsewhere (`RemoteEngine`, feature `remote`). The first pass over a batch then
@@ -66,28 +75,10 @@ pub struct GrpoConfig {
     /// completions, so with `dr_grpo`, `grpo` and `dapo` the others weigh the same as without; their tokens do not
     /// count in the mean of `bnpo`, so there the others weigh more.
     pub mask_uniform: bool,
-    /// Peak learning rate.
-    pub lr: f64,
-    /// Decay of the learning rate after the warm-up, over all updates.
-    pub schedule: ScheduleKind,
-    /// Share of the updates that are warm-up, from 0 to 1.
-    pub warmup_ratio: f64,
-    /// Learning rate at the end, as a share of the peak.
-    pub min_lr_ratio: f64,
-    /// Leaves the token embedding, and with it a tied head, as it is (see
-    /// [`Qwen3::freeze_embeddings`](lm_model::Qwen3::freeze_embeddings)).
-    pub freeze_embeddings: bool,
-    /// AdamW's decoupled weight decay.
-    pub weight_decay: f64,
-    /// AdamW's decay rates of the first and second moment.
-    pub betas: [f64; 2],
-    /// AdamW's denominator offset.
-    pub eps: f64,
-    /// Largest global gradient norm; larger gradients are scaled down to it. 0 means no clipping.
-    pub max_grad_norm: f64,
-    /// For a model in BF16: whether the optimizer keeps its weights in single precision too (see
-    /// [`AdamWConfig::master_weights`]).
-    pub master_weights: bool,
+    /// Learning rate and optimizer. The defaults of [`GrpoConfig`] are a rate of 1e-6 and a warm-up of 0.1; a file that
+    /// names some of these fields leaves the others at that.
+    #[serde(deserialize_with = "optim")]
+    pub optim: OptimConfig,
     /// Most tokens of one forward and backward pass, prompts included; a longer sequence is a micro-batch of its own.
     /// This bounds memory and, up to rounding, changes nothing else.
     pub micro_batch_tokens: usize,
@@ -96,13 +87,17 @@ pub struct GrpoConfig {
     /// Seed of the order of prompts and of the samples.
     pub seed: u64,
     /// Write a checkpoint every n steps, besides the one at the end.
+    #[serde(with = "lm_train::zero_is_off")]
     pub save_every: Option<usize>,
     /// Keep only this many checkpoints, the newest ones, besides the best.
+    #[serde(with = "lm_train::zero_is_off")]
     pub save_total_limit: Option<usize>,
     /// Answer the held-out prompts greedily before the first step, after every n steps and after the last one, and keep
     /// the model with the highest mean reward.
+    #[serde(with = "lm_train::zero_is_off")]
     pub eval_every: Option<usize>,
     /// End the run after so many evaluations in a row that are not better than the best.
+    #[serde(with = "lm_train::zero_is_off")]
     pub early_stopping_patience: Option<usize>,
     /// Return the best model instead of the last.
     pub load_best: bool,
@@ -113,7 +108,8 @@ impl Default for GrpoConfig {
         Self {
             group_size: 16,
             prompts_per_step: 24,
-            steps: 195,
+            epochs: 1.0,
+            max_steps: None,
             iterations: 4,
             epsilon: 0.2,
             epsilon_high: 0.28,
@@ -125,22 +121,14 @@ impl Default for GrpoConfig {
             loss_type: LossType::DrGrpo,
             scale_rewards: ScaleRewards::Group,
             engine_correction: EngineCorrection::None,
+            engine_correction_cap: 2.0,
             dynamic_sampling: None,
             one_step_off_policy: false,
             temperature: 0.9,
             max_completion_length: 4096,
             mask_truncated: false,
             mask_uniform: false,
-            lr: 1e-6,
-            schedule: ScheduleKind::Cosine,
-            warmup_ratio: 0.1,
-            min_lr_ratio: 0.0,
-            freeze_embeddings: false,
-            weight_decay: 0.0,
-            betas: [0.9, 0.999],
-            eps: 1e-8,
-            max_grad_norm: 1.0,
-            master_weights: true,
+            optim: default_optim(),
             micro_batch_tokens: 4096,
             recompute_layers: 0,
             seed: 42,
@@ -153,193 +141,103 @@ impl Default for GrpoConfig {
     }
 }
 
+/// The paper's rate and warm-up of reinforcement learning.
+fn default_optim() -> OptimConfig {
+    OptimConfig {
+        lr: 1e-6,
+        warmup_ratio: 0.1,
+        ..OptimConfig::default()
+    }
+}
+
+/// Reads an [`OptimConfig`] whose absent fields have the defaults of this configuration, not those of fine-tuning.
+fn optim<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OptimConfig, D::Error> {
+    let given = Map::deserialize(deserializer)?;
+    let mut fields = serde_json::to_value(default_optim()).map_err(serde::de::Error::custom)?;
+    if let Value::Object(fields) = &mut fields {
+        fields.extend(given);
+    }
+    serde_json::from_value(fields).map_err(serde::de::Error::custom)
+}
+
 impl GrpoConfig {
     /// Checks every field.
     ///
     /// # Errors
     /// [`Error::Config`] naming the first field whose value no run can use.
     pub fn validate(&self) -> Result<(), Error> {
-        self.validate_counts()?;
-        self.validate_ratios()?;
-        let positive = |x: f64| x.is_finite() && x > 0.0;
-        let not_negative = |x: f64| x.is_finite() && x >= 0.0;
-        let ratio = |x: f64| (0.0..=1.0).contains(&x);
+        self.check_counts()?;
+        self.optim.validate()?;
         let numbers = [
+            ("epochs", POSITIVE, self.epochs),
+            ("epsilon", RATIO, self.epsilon),
+            ("epsilon_high", NOT_NEGATIVE, self.epsilon_high),
+            ("beta", NOT_NEGATIVE, self.beta),
+            ("entropy_coef", NOT_NEGATIVE, self.entropy_coef),
+            ("temperature", POSITIVE, self.temperature),
             (
-                "epsilon",
-                "a number from 0 to 1",
-                self.epsilon,
-                ratio(self.epsilon),
-            ),
-            (
-                "epsilon_high",
-                "a number of at least 0",
-                self.epsilon_high,
-                not_negative(self.epsilon_high),
-            ),
-            (
-                "beta",
-                "a number of at least 0",
-                self.beta,
-                not_negative(self.beta),
-            ),
-            (
-                "entropy_coef",
-                "a number of at least 0",
-                self.entropy_coef,
-                not_negative(self.entropy_coef),
-            ),
-            (
-                "temperature",
-                "a positive number",
-                self.temperature,
-                positive(self.temperature),
-            ),
-            (
-                "lr",
-                "a number of at least 0",
-                self.lr,
-                not_negative(self.lr),
-            ),
-            (
-                "warmup_ratio",
-                "a number from 0 to 1",
-                self.warmup_ratio,
-                ratio(self.warmup_ratio),
-            ),
-            (
-                "min_lr_ratio",
-                "a number from 0 to 1",
-                self.min_lr_ratio,
-                ratio(self.min_lr_ratio),
-            ),
-            (
-                "weight_decay",
-                "a number of at least 0",
-                self.weight_decay,
-                not_negative(self.weight_decay),
-            ),
-            ("eps", "a positive number", self.eps, positive(self.eps)),
-            (
-                "max_grad_norm",
-                "a number of at least 0",
-                self.max_grad_norm,
-                not_negative(self.max_grad_norm),
+                "engine_correction_cap",
+                POSITIVE,
+                self.engine_correction_cap,
             ),
         ];
-        for (field, expected, value, ok) in numbers {
-            check(field, expected, value, ok)?;
+        for (field, range, value) in numbers {
+            range.check(field, value)?;
         }
-        let decays = self.betas.iter().all(|beta| (0.0..1.0).contains(beta));
-        check(
-            "betas",
-            "two numbers from 0 up to, but not including, 1",
-            format!("{:?}", self.betas),
-            decays,
-        )
-    }
-
-    /// Checks what bounds ratios, and what only makes sense together.
-    fn validate_ratios(&self) -> Result<(), Error> {
         if let Some(delta) = self.delta {
             let ok = delta.is_finite() && delta > 1.0 + self.epsilon_high;
             check("delta", "more than 1 + epsilon_high", delta, ok)?;
         }
-        if let Some(cap) = self.engine_correction.cap() {
-            let ok = cap.is_finite() && cap > 0.0;
-            check("engine_correction", "a positive cap", cap, ok)?;
-        }
-        let evaluates = self.eval_every.is_some();
-        let expected = "nothing while eval_every is not set";
-        let patience = self.early_stopping_patience;
+        self.check_evaluation()
+    }
+
+    /// What depends on evaluations needs some.
+    fn check_evaluation(&self) -> Result<(), Error> {
+        let (evaluates, patience) = (self.eval_every.is_some(), self.early_stopping_patience);
+        let (expected, found) = ("eval_every to be set", "no eval_every");
         let ok = evaluates || patience.is_none();
+        check("early_stopping_patience", expected, found, ok)?;
+        check("load_best", expected, found, evaluates || !self.load_best)
+    }
+
+    fn check_counts(&self) -> Result<(), Error> {
+        let expected = "a number of at least 2 (a group of one has no advantage)";
         check(
-            "early_stopping_patience",
+            "group_size",
             expected,
-            format!("{patience:?}"),
-            ok,
+            self.group_size,
+            self.group_size >= 2,
         )?;
-        check(
-            "load_best",
-            expected,
-            self.load_best,
-            evaluates || !self.load_best,
-        )
-    }
-
-    fn validate_counts(&self) -> Result<(), Error> {
         let counts = [
-            (
-                "group_size",
-                "a number of at least 2 (a group of one has no advantage)",
-                self.group_size,
-                2,
-            ),
-            ("prompts_per_step", AT_LEAST_ONE, self.prompts_per_step, 1),
-            ("steps", AT_LEAST_ONE, self.steps, 1),
-            ("iterations", AT_LEAST_ONE, self.iterations, 1),
-            (
-                "max_completion_length",
-                AT_LEAST_ONE,
-                self.max_completion_length,
-                1,
-            ),
-            (
-                "micro_batch_tokens",
-                AT_LEAST_ONE,
-                self.micro_batch_tokens,
-                1,
-            ),
-            (
-                "dynamic_sampling",
-                AT_LEAST_ONE,
-                self.dynamic_sampling.unwrap_or(1),
-                1,
-            ),
-            ("eval_every", AT_LEAST_ONE, self.eval_every.unwrap_or(1), 1),
-            (
-                "early_stopping_patience",
-                AT_LEAST_ONE,
-                self.early_stopping_patience.unwrap_or(1),
-                1,
-            ),
-            ("save_every", AT_LEAST_ONE, self.save_every.unwrap_or(1), 1),
-            (
-                "save_total_limit",
-                AT_LEAST_ONE,
-                self.save_total_limit.unwrap_or(1),
-                1,
-            ),
+            ("prompts_per_step", Some(self.prompts_per_step)),
+            ("max_steps", self.max_steps),
+            ("iterations", Some(self.iterations)),
+            ("max_completion_length", Some(self.max_completion_length)),
+            ("micro_batch_tokens", Some(self.micro_batch_tokens)),
+            ("dynamic_sampling", self.dynamic_sampling),
+            ("eval_every", self.eval_every),
+            ("early_stopping_patience", self.early_stopping_patience),
+            ("save_every", self.save_every),
+            ("save_total_limit", self.save_total_limit),
         ];
-        counts
-            .into_iter()
-            .try_for_each(|(field, expected, value, least)| {
-                check(field, expected, value, value >= least)
-            })
+        let mut counts = counts.into_iter();
+        counts.try_for_each(|(field, n)| AT_LEAST_ONE.check(field, n.unwrap_or(1) as f64))
     }
 
-    /// The optimizer's part of the configuration.
-    pub fn adamw(&self) -> AdamWConfig {
-        AdamWConfig {
-            beta1: self.betas[0],
-            beta2: self.betas[1],
-            eps: self.eps,
-            weight_decay: self.weight_decay,
-            max_grad_norm: self.max_grad_norm,
-            master_weights: self.master_weights,
+    /// Rollout batches of a run over so many prompts, at least one: an incomplete last batch of an epoch is dropped, as
+    /// TRL does.
+    pub fn total_steps(&self, prompts: usize) -> usize {
+        let per_epoch = prompts / self.prompts_per_step.max(1);
+        let planned = (per_epoch as f64 * self.epochs).floor() as usize;
+        self.max_steps.unwrap_or(planned).max(1)
+    }
+
+    /// How the tokens of the engine are weighted.
+    pub(crate) fn engine_weight(&self) -> EngineWeight {
+        EngineWeight {
+            correction: self.engine_correction,
+            cap: self.engine_correction_cap,
         }
-    }
-
-    /// The learning-rate schedule over the `steps · iterations` updates of the run.
-    pub fn lr_schedule(&self) -> Schedule {
-        let updates = self.steps * self.iterations;
-        Schedule::new(
-            self.schedule,
-            self.lr,
-            self.warmup_ratio,
-            self.min_lr_ratio,
-            updates,
-        )
     }
 }
 
@@ -363,21 +261,66 @@ impl From<&GrpoConfig> for Objective {
     }
 }
 
-const AT_LEAST_ONE: &str = "a number of at least 1";
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn check(
-    field: &'static str,
-    expected: &'static str,
-    found: impl ToString,
-    ok: bool,
-) -> Result<(), Error> {
-    if ok {
-        Ok(())
-    } else {
-        Err(Error::Config {
-            field,
-            expected,
-            found: found.to_string(),
-        })
+    #[test]
+    fn a_file_may_name_some_of_the_fields() {
+        let text = r#"{"group_size": 4, "delta": 3, "optim": {"weight_decay": 0.5}}"#;
+        let found: GrpoConfig = serde_json::from_str(text).expect("a configuration");
+        let mut expected = GrpoConfig {
+            group_size: 4,
+            delta: Some(3.0),
+            ..GrpoConfig::default()
+        };
+        expected.optim.weight_decay = 0.5;
+        assert_eq!(found, expected);
+        assert_eq!((found.optim.lr, found.optim.warmup_ratio), (1e-6, 0.1));
+        let text = serde_json::to_string(&found).expect("JSON");
+        assert_eq!(
+            serde_json::from_str::<GrpoConfig>(&text).expect("the same"),
+            expected
+        );
+        let refused = serde_json::from_str::<GrpoConfig>(r#"{"optim": {"rate": 1.0}}"#);
+        assert!(refused.unwrap_err().to_string().contains("`rate`"));
+    }
+
+    #[test]
+    fn a_bad_value_is_named() {
+        let mut config = GrpoConfig::default();
+        config.validate().expect("valid defaults");
+        config.optim.lr = f64::NAN;
+        let said = config.validate().unwrap_err();
+        assert!(
+            matches!(
+                said,
+                Error::Config {
+                    field: "optim.lr",
+                    ..
+                }
+            ),
+            "{said}"
+        );
+        let config = GrpoConfig {
+            delta: Some(1.1),
+            ..GrpoConfig::default()
+        };
+        let said = config.validate().unwrap_err().to_string();
+        assert!(
+            said.contains("more than 1 + epsilon_high, found 1.1"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn epochs_give_the_steps_unless_they_are_counted() {
+        let mut config = GrpoConfig::default();
+        assert_eq!(config.total_steps(4703), 195);
+        config.epochs = 2.5;
+        assert_eq!(config.total_steps(4703), 487);
+        assert_eq!(config.total_steps(3), 1);
+        config.max_steps = Some(7);
+        assert_eq!(config.total_steps(4703), 7);
     }
 }

@@ -9,17 +9,6 @@ use crate::rollout::BoxError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A field of the configuration has a value that no run can use.
-    #[error("configuration field `{field}`: expected {expected}, found {found}")]
-    Config {
-        /// Name of the field.
-        field: &'static str,
-        /// Which values are accepted.
-        expected: &'static str,
-        /// The value that was given.
-        found: String,
-    },
-
     /// There is nothing to sample from.
     #[error("no prompts to train on; expected at least one")]
     NoPrompts,
@@ -135,7 +124,8 @@ pub enum Error {
         checkpoint: Option<PathBuf>,
     },
 
-    /// A checkpoint is not of this run, or cannot be read or written.
+    /// A field of the configuration has a value that no run can use, or a checkpoint is not of this run, or cannot be
+    /// read or written.
     #[error(transparent)]
     Train(#[from] lm_train::Error),
 }

@@ -17,7 +17,7 @@ impl<B: TrainBackend> Trainer<'_, B> {
     /// that was stopped while it evaluated resumes with that.
     pub(crate) fn evaluation_is_due(&self) -> bool {
         let step = self.state.global_step;
-        let due = |every: usize| step.is_multiple_of(every) || step == self.config.steps;
+        let due = |every: usize| step.is_multiple_of(every) || step == self.total_steps;
         // In the middle of a batch the weights are those of no step.
         self.rollouts.batch.is_none()
             && self.state.evaluations.last != Some(step)
@@ -64,7 +64,7 @@ impl<B: TrainBackend> Trainer<'_, B> {
         }
         observer.on_evaluation(&Evaluation {
             global_step,
-            total_steps: self.config.steps,
+            total_steps: self.total_steps,
             reward,
             is_best,
             values: metrics(&groups, seconds),

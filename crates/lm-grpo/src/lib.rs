@@ -37,7 +37,7 @@
 //!     engine: &mut BuiltinEngine::new(4),
 //! };
 //! let config = GrpoConfig {
-//!     steps: 1,
+//!     max_steps: Some(1),
 //!     prompts_per_step: 1,
 //!     group_size: 4,
 //!     max_completion_length: 5,

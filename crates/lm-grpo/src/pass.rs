@@ -9,7 +9,7 @@ use lm_train::{GradientAccumulator, ParamGradients, Recompute, Scoring, backprop
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::{Batch, LogProbs, Trajectory};
-use crate::choices::EngineCorrection;
+use crate::choices::EngineWeight;
 use crate::config::GrpoConfig;
 use crate::environment::Prompt;
 use crate::error::Error;
@@ -21,7 +21,7 @@ use crate::objective::{Clipped, Objective, TokenInput, TokenTerm};
 pub(crate) struct PassContext<'a> {
     pub(crate) prompts: &'a [Prompt],
     pub(crate) objective: Objective,
-    pub(crate) correction: EngineCorrection,
+    pub(crate) correction: EngineWeight,
     pub(crate) temperature: f64,
     pub(crate) recompute: Recompute,
     pub(crate) entropy_coef: f64,
@@ -37,7 +37,7 @@ impl<'a> PassContext<'a> {
         Ok(Self {
             prompts,
             objective: Objective::from(config),
-            correction: config.engine_correction,
+            correction: config.engine_weight(),
             temperature: config.temperature,
             recompute: Recompute::for_model(config.recompute_layers, policy)?,
             entropy_coef: config.entropy_coef,
@@ -242,11 +242,7 @@ fn evaluate(
 }
 
 /// What the objective looks at. In the first pass the policy is the one that sampled.
-fn inputs(
-    correction: EngineCorrection,
-    trajectory: &Trajectory,
-    log_probs: &[f32],
-) -> Vec<TokenInput> {
+fn inputs(correction: EngineWeight, trajectory: &Trajectory, log_probs: &[f32]) -> Vec<TokenInput> {
     let old = if trajectory.old.is_empty() {
         log_probs
     } else {
@@ -259,7 +255,7 @@ fn inputs(
             policy: policy.into(),
             old,
             reference: trajectory.reference.get(i).map(|x| f64::from(*x)),
-            correction: engine.map_or(1.0, |engine| correction.weight(old, engine)),
+            correction: engine.map_or(1.0, |engine| correction.of(old, engine)),
         }
     };
     log_probs.iter().enumerate().map(input).collect()

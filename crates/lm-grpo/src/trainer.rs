@@ -50,7 +50,7 @@ pub struct Outcome<B: AutodiffBackend> {
 /// happens.
 ///
 /// # Errors
-/// [`Error::Config`], [`Error::NoPrompts`], [`Error::NoHeldOut`], [`Error::NowhereToKeep`] and
+/// [`lm_train::Error::Config`], [`Error::NoPrompts`], [`Error::NoHeldOut`], [`Error::NowhereToKeep`] and
 /// [`Error::MissingReference`] before the first step, and [`Error::Train`] if layers of a model with dropout should be
 /// computed again; [`Error::Rollout`], [`Error::RolloutShape`], [`Error::NoEngineLogProbs`], [`Error::RewardCount`],
 /// [`Error::RewardNotFinite`] and [`Error::RewardPanicked`] when engine or reward fail; [`Error::NonFinite`] if the
@@ -77,7 +77,7 @@ pub fn train_grpo<'a, B: TrainBackend>(
 /// smaller.
 ///
 /// # Errors
-/// Those of [`train_grpo`], and [`Error::Config`] without a device.
+/// Those of [`train_grpo`], and [`lm_train::Error::Config`] without a device.
 pub fn train_grpo_on<'a, B: TrainBackend>(
     devices: &[B::Device],
     policy: Qwen3<B>,
@@ -88,11 +88,11 @@ pub fn train_grpo_on<'a, B: TrainBackend>(
     observer: &mut dyn Observer,
 ) -> Result<Outcome<B>, Error> {
     let [_, others @ ..] = devices else {
-        return Err(Error::Config {
+        return Err(Error::Train(lm_train::Error::Config {
             field: "devices",
             expected: "at least one",
             found: "none".into(),
-        });
+        }));
     };
     config.validate()?;
     if environment.prompts.is_empty() {
@@ -130,7 +130,7 @@ fn start<B: TrainBackend>(
         }
         None => Saved::fresh(policy, fresh),
     };
-    let model = if config.freeze_embeddings {
+    let model = if config.optim.freeze_embeddings {
         saved.model.freeze_embeddings()
     } else {
         saved.model
@@ -151,6 +151,8 @@ pub(crate) struct Trainer<'a, B: TrainBackend> {
     trainable: usize,
     prompt_lengths: Vec<usize>,
     schedule: Schedule,
+    /// Rollout batches of the whole run.
+    pub(crate) total_steps: usize,
     pub(crate) optimizer: Optimizer<B>,
     pub(crate) state: State,
     pub(crate) rollouts: Rollouts<B>,
@@ -166,6 +168,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
     ) -> (Qwen3<B>, Self) {
         let config = collector.config;
         let prompts = collector.environment.prompts.iter();
+        let total_steps = config.total_steps(collector.trainable.len());
         let trainer = Self {
             config,
             checkpoints,
@@ -174,7 +177,8 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             context: collector.context,
             trainable: collector.trainable.len(),
             prompt_lengths: prompts.map(|prompt| prompt.ids.len()).collect(),
-            schedule: config.lr_schedule(),
+            schedule: config.optim.schedule(total_steps * config.iterations),
+            total_steps,
             optimizer: saved.optimizer,
             state: saved.state,
             rollouts: saved.rollouts,
@@ -196,7 +200,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
                 }
             }
             self.save_if_due(&model, observer)?;
-            if self.state.global_step >= self.config.steps || self.is_out_of_patience() {
+            if self.state.global_step >= self.total_steps || self.is_out_of_patience() {
                 return self.finish(model, false, observer);
             }
             let collected = self.collect(collector, &model, observer);
@@ -316,13 +320,13 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         let prompts = self.state.global_step * self.config.prompts_per_step;
         let facts = StepFacts {
             global_step: self.state.global_step,
-            total_steps: self.config.steps,
+            total_steps: self.total_steps,
             epoch: prompts as f64 / self.trainable as f64,
             num_tokens: self.state.num_tokens,
             learning_rate,
             penalised: self.config.beta > 0.0,
             two_sided: self.config.delta.is_some(),
-            correction: self.config.engine_correction,
+            correction: self.config.engine_weight(),
             may_be_stale: self.config.one_step_off_policy,
         };
         observer.on_step(&step_metrics(&batch, &facts));
@@ -345,7 +349,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             model,
             steps,
             stopped,
-            early_stopped: !stopped && steps < self.config.steps,
+            early_stopped: !stopped && steps < self.total_steps,
             best: self.state.evaluations.best,
             checkpoint,
         })

@@ -41,7 +41,10 @@ pub(crate) fn run() -> Result<Vec<f64>, Box<dyn std::error::Error>> {
     let samples = ANSWERS.map(|(prompt, answer)| sample(&tokenizer, prompt, answer));
     let config = SftConfig {
         max_steps: Some(60),
-        lr: 1e-2,
+        optim: OptimConfig {
+            lr: 1e-2,
+            ..OptimConfig::default()
+        },
         ..SftConfig::default()
     };
     let (files, stop) = (RunFiles::default(), CancellationToken::new());

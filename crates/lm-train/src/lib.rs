@@ -12,7 +12,8 @@
 //! let model = config.init::<Autodiff<Flex>>(&Default::default(), 0);
 //! // The loss is taken on the last two tokens.
 //! let samples = [Sample { ids: vec![1, 2, 3, 4], loss_from: 2 }];
-//! let config = SftConfig { max_steps: Some(3), lr: 1e-2, ..Default::default() };
+//! let optim = OptimConfig { lr: 1e-2, ..Default::default() };
+//! let config = SftConfig { max_steps: Some(3), optim, ..Default::default() };
 //! let (files, stop) = (RunFiles::default(), CancellationToken::new());
 //! let outcome = train_sft(model, &samples, &config, &files, &stop, &mut ())?;
 //! assert_eq!(outcome.steps, 3);
@@ -55,10 +56,12 @@ mod gradients;
 mod leaves;
 mod loss;
 mod metrics;
+mod optim;
 mod optimizer;
 mod optimizer_state;
 mod outcome;
 pub mod prelude;
+pub mod range;
 mod run;
 mod sample;
 mod schedule;
@@ -67,6 +70,7 @@ mod state;
 mod step;
 mod team;
 mod trainer;
+pub mod zero_is_off;
 
 // Whoever names a model or a backend needs them in the versions of this crate.
 pub use {burn, lm_kernels, lm_model};
@@ -81,6 +85,7 @@ pub use evaluation::SftData;
 pub use flops::training_flops;
 pub use gradients::{GradientAccumulator, ParamGradients};
 pub use metrics::{EvalMetrics, Observer, StepMetrics, peak_memory_bytes};
+pub use optim::OptimConfig;
 pub use optimizer::{AdamWConfig, Optimizer};
 pub use outcome::{Outcome, RunFiles};
 pub use sample::{Sample, Sequence, prepare};

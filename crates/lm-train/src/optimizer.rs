@@ -21,8 +21,8 @@ pub struct AdamWConfig {
     pub eps: f64,
     /// Decoupled weight decay, applied to every parameter that has a gradient.
     pub weight_decay: f64,
-    /// Largest global gradient norm; 0 means no clipping.
-    pub max_grad_norm: f64,
+    /// Largest global gradient norm.
+    pub max_grad_norm: Option<f64>,
     /// Whether parameters of less than 32 bits have a copy in single precision, which is what is updated and then
     /// rounded, with moments in single precision. Without it an update below half the distance to the next
     /// number is lost, and the moments are as narrow as the parameter.
@@ -37,7 +37,7 @@ impl Default for AdamWConfig {
             beta2: 0.999,
             eps: 1e-8,
             weight_decay: 0.0,
-            max_grad_norm: 1.0,
+            max_grad_norm: Some(1.0),
             master_weights: true,
         }
     }
@@ -117,10 +117,8 @@ impl<B: TrainBackend> Optimizer<B> {
     /// What the gradients must be multiplied by so that their norm is at most `max_grad_norm`, as
     /// `torch.nn.utils.clip_grad_norm_` computes it: `min(1, max / (norm + 1e-6))`.
     pub fn clip_factor(&self, norm: f64) -> f64 {
-        match self.config.max_grad_norm {
-            0.0 => 1.0,
-            max => (max / (norm + 1e-6)).min(1.0),
-        }
+        let max_grad_norm = self.config.max_grad_norm;
+        max_grad_norm.map_or(1.0, |max| (max / (norm + 1e-6)).min(1.0))
     }
 
     /// Updates `module` with `grad_scale · gradients`, without looking at their norm and without waiting

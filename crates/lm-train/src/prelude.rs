@@ -12,6 +12,7 @@ pub use crate::checkpoint::latest_checkpoint;
 pub use crate::config::{BatchLayout, OverLength, SftConfig};
 pub use crate::evaluation::SftData;
 pub use crate::metrics::{EvalMetrics, Observer, StepMetrics};
+pub use crate::optim::OptimConfig;
 pub use crate::outcome::{Outcome, RunFiles};
 pub use crate::sample::Sample;
 pub use crate::schedule::ScheduleKind;

@@ -75,12 +75,12 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         let fresh = fresh_state(config, &lengths, fingerprint(&sequences));
         let (model, optimizer, state) = match &files.resume {
             Some(dir) => resume(model, config, &fresh, dir)?,
-            None => (model, Optimizer::new(config.adamw()), fresh),
+            None => (model, Optimizer::new(config.optim.adamw()), fresh),
         };
         let model = freeze(model, config)?;
         let run = Self {
             plan: plan(config, &lengths, state.epoch),
-            schedule: config.schedule(state.total_steps),
+            schedule: config.optim.schedule(state.total_steps),
             checkpoints: Checkpoints::new(files, config.save_total_limit, optimizer.steps()),
             clock: Clock::default(),
             weights_trained: model.lora().is_none(),
@@ -293,7 +293,7 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         observer: &mut dyn Observer,
     ) -> Result<Outcome<B>, Error> {
         let checkpoint = self.save(&model, observer)?;
-        let model = if self.config.load_best_model_at_end && !stopped {
+        let model = if self.config.load_best && !stopped {
             self.checkpoints.load_best(model)?
         } else {
             model
@@ -322,7 +322,7 @@ fn freeze<B>(model: Qwen3<B>, config: &SftConfig) -> Result<Qwen3<B>, Error>
 where
     B: TrainBackend,
 {
-    let model = if config.freeze_embeddings {
+    let model = if config.optim.freeze_embeddings {
         model.freeze_embeddings()
     } else {
         model
@@ -384,7 +384,7 @@ fn resume<B: TrainBackend>(
     dir: &Path,
 ) -> Result<(Qwen3<B>, Optimizer<B>, TrainState), Error> {
     let checkpoint = Checkpoint::open_of_run(dir, fresh)?;
-    let (model, optimizer) = checkpoint.read(model, config.adamw())?;
+    let (model, optimizer) = checkpoint.read(model, config.optim.adamw())?;
     let state = checkpoint.into_state();
     tracing::info!(step = state.global_step, from = %dir.display(), "resumed");
     Ok((model, optimizer, state))

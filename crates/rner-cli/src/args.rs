@@ -23,7 +23,8 @@ pub struct RecipeArgs {
 }
 
 impl RecipeArgs {
-    /// The recipe of a command: profile, flags, `more`, overrides, in this order.
+    /// The recipe of a command: profile, flags, `more`, overrides, in this order. What is to be said about old names of
+    /// keys is said on stderr.
     ///
     /// # Errors
     /// As [`Recipe::resolve`].
@@ -32,7 +33,11 @@ impl RecipeArgs {
         let seed = self.seed.map(|seed| format!("run.seed={seed}"));
         let flags = backend.into_iter().chain(seed);
         let sets: Vec<String> = flags.chain(more).chain(self.sets.iter().cloned()).collect();
-        Ok(Recipe::resolve(&self.profile, &sets).map_err(rner::Error::from)?)
+        let recipe = Recipe::resolve(&self.profile, &sets).map_err(rner::Error::from)?;
+        for note in &recipe.notes {
+            eprintln!("note: {note}");
+        }
+        Ok(recipe)
     }
 }
 

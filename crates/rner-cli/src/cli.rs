@@ -108,7 +108,7 @@ pub(crate) struct SftArgs {
     /// Annotated examples: a JSONL or JSON file in NER-CoT's format.
     #[arg(long, value_name = "FILE")]
     pub(crate) data: PathBuf,
-    /// Examples to evaluate on while training (see `sft.eval_every`); without this, `sft.eval_share` of the
+    /// Examples to evaluate on while training (see `sft.train.eval_every`); without this, `sft.eval_share` of the
     /// examples is held out.
     #[arg(long, value_name = "FILE")]
     pub(crate) eval_data: Option<PathBuf>,

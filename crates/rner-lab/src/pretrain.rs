@@ -8,8 +8,8 @@ use lm_kernels::TrainBackend;
 use lm_model::checkpoint::{self, SaveDtype};
 use lm_model::{ChatTokenizer, Pieces, Qwen3, Qwen3Config};
 use lm_train::{
-    Observer, Outcome, OverLength, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics,
-    train_sft_on,
+    Observer, OptimConfig, Outcome, OverLength, RunFiles, Sample, ScheduleKind, SftConfig,
+    StepMetrics, train_sft_on,
 };
 use ner_toy::pretraining::{Document, Documents, vocabulary};
 use rner::backend::{Device, Task};
@@ -186,10 +186,8 @@ impl Pretrain {
     ) -> Result<Outcome<B>> {
         watch.begin(phase.name);
         let begun = Instant::now();
-        let config = SftConfig {
-            lr: phase.lr,
-            ..training(&self.config)
-        };
+        let mut config = training(&self.config);
+        config.optim.lr = phase.lr;
         let files = files(&self.work.join(phase.name))?;
         let workers = vec![model.device(); self.config.workers];
         let (samples, stop) = (&phase.samples, interrupt::token());
@@ -279,13 +277,15 @@ fn training(config: &PretrainConfig) -> SftConfig {
         epochs: 1.0,
         batch_tokens: Some(config.batch_tokens),
         batch_size: None,
-        lr: config.lr,
-        schedule: ScheduleKind::Cosine,
-        warmup_ratio: 0.02,
-        min_lr_ratio: 0.05,
-        weight_decay: 0.01,
-        betas: [0.9, 0.98],
-        eps: 1e-8,
+        optim: OptimConfig {
+            lr: config.lr,
+            schedule: ScheduleKind::Cosine,
+            warmup_ratio: 0.02,
+            min_lr_ratio: 0.05,
+            weight_decay: 0.01,
+            betas: [0.9, 0.98],
+            ..OptimConfig::default()
+        },
         seed: config.seed,
         max_length: MAX_LENGTH,
         over_length: OverLength::Skip,

@@ -53,7 +53,7 @@ fn recipe() -> Result<Recipe> {
     let sets = [
         format!("model.base={:?}", base.display().to_string()),
         "sft.compare_without_cot=false".to_owned(),
-        "sft.max_steps=2".to_owned(),
+        "sft.train.max_steps=2".to_owned(),
         "data.eval_sentences=2".to_owned(),
     ];
     Ok(Recipe::resolve("smoke", &sets)?)

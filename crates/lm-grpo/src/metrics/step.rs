@@ -3,8 +3,8 @@
 use super::{PassStats, Seconds, StepMetrics, entry};
 use crate::advantages::mean;
 use crate::batch::{Batch, Trajectory};
-use crate::choices::EngineCorrection;
 use crate::choices::engine_ratio;
+use crate::choices::{EngineCorrection, EngineWeight};
 
 /// What the trainer knows besides the batch when a step is complete.
 pub(crate) struct StepFacts {
@@ -17,7 +17,7 @@ pub(crate) struct StepFacts {
     pub(crate) penalised: bool,
     /// Whether the ratio of negative advantages is bounded.
     pub(crate) two_sided: bool,
-    pub(crate) correction: EngineCorrection,
+    pub(crate) correction: EngineWeight,
     /// Whether batches may be older than the policy.
     pub(crate) may_be_stale: bool,
 }
@@ -75,10 +75,7 @@ fn clip_metrics(batch: &Batch, two_sided: bool) -> Vec<(String, f64)> {
 }
 
 /// How far the log-probabilities of engine and trainer are apart.
-fn sampling_metrics(
-    trajectories: &[Trajectory],
-    correction: EngineCorrection,
-) -> Vec<(String, f64)> {
+fn sampling_metrics(trajectories: &[Trajectory], weight: EngineWeight) -> Vec<(String, f64)> {
     let pairs = trajectories
         .iter()
         .flat_map(|t| t.old.iter().zip(&t.sampled));
@@ -89,9 +86,9 @@ fn sampling_metrics(
         return Vec::new();
     }
     let differences: Vec<f64> = pairs.iter().map(|(a, b)| (a - b).abs()).collect();
-    let ratio = |&(old, engine): &(f64, f64)| match correction {
+    let ratio = |&(old, engine): &(f64, f64)| match weight.correction {
         EngineCorrection::None => engine_ratio(old, engine),
-        _ => correction.weight(old, engine),
+        _ => weight.of(old, engine),
     };
     let ratios: Vec<f64> = pairs.iter().map(ratio).collect();
     let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);

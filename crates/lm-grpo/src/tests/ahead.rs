@@ -79,7 +79,7 @@ fn every_batch_but_the_first_is_one_step_old_however_long_it_takes() {
 
     let base = values(&policy());
     let one = GrpoConfig {
-        steps: 1,
+        max_steps: Some(1),
         ..ahead()
     };
     let after_one = run_slowly(&mut Slow::new(0), &one, &mut ());
@@ -98,11 +98,8 @@ fn every_batch_but_the_first_is_one_step_old_however_long_it_takes() {
 
 #[test]
 fn ratios_are_to_the_policy_that_sampled() {
-    let config = GrpoConfig {
-        iterations: 1,
-        lr: 2e-2,
-        ..ahead()
-    };
+    let mut config = ahead();
+    (config.iterations, config.optim.lr) = (1, 2e-2);
     let mut watch = Watch::default();
     run(&config, &RunFiles::default(), &mut watch).expect("a run");
     for (step, metrics) in watch.metrics.iter().enumerate() {

@@ -91,7 +91,7 @@ fn it_alone_raises_the_entropy() {
         let config = GrpoConfig {
             entropy_coef,
             beta: 0.0,
-            steps: 6,
+            max_steps: Some(6),
             ..config()
         };
         let setup = Setup {

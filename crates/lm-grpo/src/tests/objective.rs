@@ -1,5 +1,6 @@
 //! The objective away from the reference values: derivatives, extremes, weights, corrections.
 
+use crate::choices::EngineWeight;
 use crate::{
     Clipped, EngineCorrection, ImportanceSamplingLevel, KlEstimator, LossType, Objective,
     TokenInput, TokenTerm,
@@ -144,12 +145,13 @@ fn estimators_of_the_divergence_have_their_formulas() {
 
 #[test]
 fn corrections_are_capped_and_leave_the_penalty_alone() {
-    let weight = |correction: EngineCorrection| correction.weight(4.0_f64.ln(), 0.0);
-    assert_eq!(weight(EngineCorrection::None), 1.0);
-    assert_eq!(weight(EngineCorrection::Truncate { cap: 2.0 }), 2.0);
-    assert_eq!(weight(EngineCorrection::Mask { cap: 2.0 }), 0.0);
-    assert!((weight(EngineCorrection::Mask { cap: 5.0 }) - 4.0).abs() < 1e-12);
-    let nan = EngineCorrection::Truncate { cap: 2.0 }.weight(f64::NAN, 0.0);
+    let of = |correction, cap, old| EngineWeight { correction, cap }.of(old, 0.0);
+    let weight = |correction, cap| of(correction, cap, 4.0_f64.ln());
+    assert_eq!(weight(EngineCorrection::None, 2.0), 1.0);
+    assert_eq!(weight(EngineCorrection::Truncate, 2.0), 2.0);
+    assert_eq!(weight(EngineCorrection::Mask, 2.0), 0.0);
+    assert!((weight(EngineCorrection::Mask, 5.0) - 4.0).abs() < 1e-12);
+    let nan = of(EngineCorrection::Truncate, 2.0, f64::NAN);
     assert!(nan.is_nan(), "a weight must not hide NaN");
 
     let with = |correction| {

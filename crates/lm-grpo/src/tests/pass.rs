@@ -11,7 +11,7 @@ use crate::batch::{Batch, Trajectory};
 use crate::metrics::{PassStats, RolloutStats};
 use crate::pass::{PassContext, PassEnd, accumulate, log_probs_under, scoring};
 use crate::workers::accumulate_on;
-use crate::{EngineCorrection, ImportanceSamplingLevel, KlEstimator, LossType, Objective, Prompt};
+use crate::{GrpoConfig, ImportanceSamplingLevel, KlEstimator, LossType, Objective, Prompt};
 
 const OBJECTIVE: Objective = Objective {
     epsilon: 0.2,
@@ -56,7 +56,7 @@ pub(crate) fn context(prompts: &[Prompt]) -> PassContext<'_> {
     PassContext {
         prompts,
         objective: OBJECTIVE,
-        correction: EngineCorrection::None,
+        correction: GrpoConfig::default().engine_weight(),
         temperature: 0.9,
         recompute: Recompute::Nothing,
         entropy_coef: 0.0,

@@ -154,13 +154,13 @@ fn a_checkpoint_is_not_replaced_in_the_middle_of_a_bad_step() {
         checkpoints: Some(dir.path().into()),
         ..Default::default()
     };
-    let config = GrpoConfig {
+    let mut config = GrpoConfig {
         save_every: Some(1),
         beta: 0.0,
-        // Equal rewards move nothing at any rate. The first update of the second step makes the second pass overflow.
-        lr: 1e30,
         ..config()
     };
+    // Equal rewards move nothing at any rate. The first update of the second step makes the second pass overflow.
+    config.optim.lr = 1e30;
     let calls = AtomicUsize::new(0);
     let reward = With(|items: &[RewardItem<'_>]| {
         calls.fetch_add(1, Ordering::Relaxed);

@@ -144,7 +144,7 @@ fn held_out_prompts_are_evaluated_and_not_trained_on() {
     };
     let mut watch = Watch::default();
     let config = GrpoConfig {
-        steps: 4,
+        max_steps: Some(4),
         ..evaluating()
     };
     let outcome = held_out().run(&config, &files, &mut watch).expect("a run");
@@ -180,7 +180,7 @@ fn a_run_ends_when_patience_does() {
     let config = GrpoConfig {
         early_stopping_patience: Some(2),
         load_best: false,
-        steps: 9,
+        max_steps: Some(9),
         ..evaluating()
     };
     let setup = Setup {

@@ -3,6 +3,7 @@
 
 use proptest::prelude::*;
 
+use crate::choices::EngineWeight;
 use crate::{
     EngineCorrection, ImportanceSamplingLevel, KlEstimator, LossType, Objective, ScaleRewards,
     TokenInput, advantages,
@@ -32,7 +33,7 @@ struct Choice {
     kl: KlEstimator,
     scale: ScaleRewards,
     mask_truncated: bool,
-    correction: EngineCorrection,
+    correction: EngineWeight,
 }
 
 fn mean(xs: &[f64]) -> f64 {
@@ -74,10 +75,11 @@ fn plain_token(tokens: &[Token], t: usize, advantage: f64, choice: Choice) -> f6
     let second = ratio.clamp(1.0 - EPSILON, 1.0 + EPSILON_HIGH);
     let surrogate = -(first * advantage).min(second * advantage);
     let mismatch = tokens[t][1].exp() / tokens[t][3].exp();
-    let weight = match choice.correction {
+    let cap = choice.correction.cap;
+    let weight = match choice.correction.correction {
         EngineCorrection::None => 1.0,
-        EngineCorrection::Truncate { cap } => mismatch.min(cap),
-        EngineCorrection::Mask { cap } => f64::from(mismatch <= cap) * mismatch,
+        EngineCorrection::Truncate => mismatch.min(cap),
+        EngineCorrection::Mask => f64::from(mismatch <= cap) * mismatch,
     };
     let (p, q) = (tokens[t][0], tokens[t][2]);
     let kl = match choice.kl {
@@ -130,7 +132,7 @@ fn ours(batch: &[Completion], choice: Choice) -> (Vec<f64>, f64, Vec<Vec<f64>>) 
         policy,
         old,
         reference: Some(reference),
-        correction: choice.correction.weight(old, engine),
+        correction: choice.correction.of(old, engine),
     };
     let (mut loss, mut gradients) = (0.0, Vec::new());
     for (i, completion) in batch.iter().enumerate() {
@@ -207,8 +209,8 @@ fn choices() -> Vec<Choice> {
     let scales = [ScaleRewards::None, ScaleRewards::Group, ScaleRewards::Batch];
     let corrections = [
         EngineCorrection::None,
-        EngineCorrection::Truncate { cap: 1.3 },
-        EngineCorrection::Mask { cap: 1.3 },
+        EngineCorrection::Truncate,
+        EngineCorrection::Mask,
     ];
     let count = losses.len() * levels.len() * 2 * estimators.len() * scales.len() * 2 * 3;
     let choice = |mut n: usize| {
@@ -224,7 +226,10 @@ fn choices() -> Vec<Choice> {
             kl: estimators[next(3)],
             scale: scales[next(3)],
             mask_truncated: next(2) == 1,
-            correction: corrections[next(3)],
+            correction: EngineWeight {
+                correction: corrections[next(3)],
+                cap: 1.3,
+            },
         }
     };
     (0..count).map(choice).collect()

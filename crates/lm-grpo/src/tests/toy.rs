@@ -6,7 +6,7 @@ use burn::backend::Flex;
 use burn::module::AutodiffModule;
 use lm_generate::Progress;
 use lm_model::Qwen3;
-use lm_train::{RunFiles, ScheduleKind};
+use lm_train::{OptimConfig, RunFiles, ScheduleKind};
 use tokio_util::sync::CancellationToken;
 
 use super::{Train, policy, prompts};
@@ -139,13 +139,16 @@ pub(crate) fn config() -> GrpoConfig {
     GrpoConfig {
         group_size: 4,
         prompts_per_step: 3,
-        steps: 3,
+        max_steps: Some(3),
         iterations: 2,
         max_completion_length: 8,
         temperature: 0.8,
-        lr: 5e-3,
-        schedule: ScheduleKind::Constant,
-        warmup_ratio: 0.0,
+        optim: OptimConfig {
+            lr: 5e-3,
+            schedule: ScheduleKind::Constant,
+            warmup_ratio: 0.0,
+            ..Default::default()
+        },
         micro_batch_tokens: 40,
         seed: 1,
         ..Default::default()

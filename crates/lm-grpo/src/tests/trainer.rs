@@ -18,7 +18,7 @@ fn the_policy_learns_what_is_rewarded() {
     let config = GrpoConfig {
         group_size: 8,
         prompts_per_step: 5,
-        steps: 40,
+        max_steps: Some(40),
         beta: 0.0,
         ..config()
     };
@@ -113,11 +113,8 @@ fn with_one_iteration_nothing_is_clipped_and_later_passes_move_away() {
     assert_eq!(watch.metrics[0].get("kl"), Some(0.0));
     assert!(watch.metrics[2].get("kl").expect("a number") > 0.0);
 
-    let often = GrpoConfig {
-        iterations: 4,
-        lr: 2e-2,
-        ..config()
-    };
+    let mut often = config();
+    (often.iterations, often.optim.lr) = (4, 2e-2);
     let mut watch = Watch::default();
     run(&often, &RunFiles::default(), &mut watch).expect("a run");
     assert!(
@@ -283,7 +280,7 @@ impl RolloutEngine<Flex> for Silent {
 #[test]
 fn a_correction_needs_the_log_probabilities_of_the_engine() {
     let corrected = GrpoConfig {
-        engine_correction: EngineCorrection::Truncate { cap: 2.0 },
+        engine_correction: EngineCorrection::Truncate,
         ..config()
     };
     let error = error_of(&mut Silent, &corrected);

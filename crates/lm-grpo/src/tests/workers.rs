@@ -46,11 +46,9 @@ fn the_gradients_of_workers_add_up_to_those_of_one() {
 fn two_workers_train_as_one() {
     for freeze_embeddings in [false, true] {
         // Plain enough that Adam does not blow the rounding of the smallest gradients up.
-        let config = GrpoConfig {
-            eps: 1e-3,
-            freeze_embeddings,
-            ..config()
-        };
+        let mut config = config();
+        config.optim.eps = 1e-3;
+        config.optim.freeze_embeddings = freeze_embeddings;
         let (mut one, mut two) = (Watch::default(), Watch::default());
         let files = RunFiles::default();
         let expected = run(&config, &files, &mut one).expect("a run");

@@ -21,27 +21,38 @@ pub(super) fn check_same_run<S: RunState>(
 ) -> Result<(), Error> {
     let (field, words) = S::DATA;
     same(words, saved.get(field), ours.get(field), dir)?;
-    let defaults = serde_json::to_value(S::Config::default()).unwrap_or_default();
-    let (saved, ours) = (saved.get(CONFIG), ours.get(CONFIG));
-    for name in names(ours).chain(names(saved)) {
-        if S::FREE_FIELDS.contains(&name) {
+    let defaults = leaves(serde_json::to_value(S::Config::default()).ok().as_ref());
+    let (saved, ours) = (leaves(saved.get(CONFIG)), leaves(ours.get(CONFIG)));
+    for name in ours.keys().chain(saved.keys()) {
+        if S::FREE_FIELDS.contains(&name.as_str()) {
             continue;
         }
-        let of = |config: Option<&'_ Value>| config.and_then(|config| config.get(name)).cloned();
-        let was = of(saved).or_else(|| of(Some(&defaults)));
+        let was = saved.get(name).or_else(|| defaults.get(name));
         let what = format!("configuration field `{name}`");
-        same(&what, was.as_ref(), of(ours).as_ref(), dir)?;
+        same(&what, was, ours.get(name), dir)?;
     }
     Ok(())
 }
 
-/// The names of the fields of a configuration.
-fn names(config: Option<&Value>) -> impl Iterator<Item = &str> {
-    let fields = config.and_then(Value::as_object);
-    fields
-        .into_iter()
-        .flat_map(Fields::keys)
-        .map(String::as_str)
+/// The fields of a configuration, those of the structs in it too, by names such as `optim.lr`.
+fn leaves(config: Option<&Value>) -> Fields {
+    let mut found = Fields::new();
+    if let Some(Value::Object(fields)) = config {
+        collect("", fields, &mut found);
+    }
+    found
+}
+
+fn collect(prefix: &str, fields: &Fields, found: &mut Fields) {
+    for (name, value) in fields {
+        let name = format!("{prefix}{name}");
+        match value {
+            Value::Object(inner) => collect(&format!("{name}."), inner, found),
+            leaf => {
+                found.insert(name, leaf.clone());
+            }
+        }
+    }
 }
 
 fn same(what: &str, saved: Option<&Value>, ours: Option<&Value>, dir: &Path) -> Result<(), Error> {
@@ -73,8 +84,15 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Serialize, Deserialize)]
-    struct Config {
+    struct Optim {
         lr: f64,
+        /// Younger than the checkpoints.
+        decay: f64,
+    }
+
+    #[derive(Clone, Serialize, Deserialize)]
+    struct Config {
+        optim: Optim,
         log_every: usize,
         /// Younger than the checkpoints.
         masks: Option<usize>,
@@ -83,7 +101,10 @@ mod tests {
     impl Default for Config {
         fn default() -> Self {
             Self {
-                lr: 0.1,
+                optim: Optim {
+                    lr: 0.1,
+                    decay: 0.0,
+                },
                 log_every: 1,
                 masks: None,
             }
@@ -119,7 +140,7 @@ mod tests {
 
     #[test]
     fn an_added_field_counts_as_its_default() {
-        let old = || json!({ "lr": 0.1, "log_every": 7 });
+        let old = || json!({ "optim": { "lr": 0.1 }, "log_every": 7 });
         assert_eq!(check(old(), &Config::default()), "");
         let masked = Config {
             masks: Some(2),
@@ -128,17 +149,22 @@ mod tests {
         let said = check(old(), &masked);
         let expected = "configuration field `masks` differs (checkpoint null, this run 2)";
         assert!(said.contains(expected), "{said}");
+        let mut decaying = Config::default();
+        decaying.optim.decay = 0.5;
+        let said = check(old(), &decaying);
+        let expected = "configuration field `optim.decay` differs (checkpoint 0.0, this run 0.5)";
+        assert!(said.contains(expected), "{said}");
     }
 
     #[test]
     fn a_field_that_differs_is_named() {
-        let said = check(json!({ "lr": 0.2, "log_every": 1 }), &Config::default());
-        let expected = "configuration field `lr` differs (checkpoint 0.2, this run 0.1)";
+        let said = check(json!({ "optim": { "lr": 0.2 } }), &Config::default());
+        let expected = "configuration field `optim.lr` differs (checkpoint 0.2, this run 0.1)";
         assert!(said.contains(expected), "{said}");
         // A newer program has written it, and nobody here knows what it means.
-        let said = check(json!({ "lr": 0.1, "trick": true }), &Config::default());
+        let said = check(json!({ "optim": { "trick": true } }), &Config::default());
         assert!(
-            said.contains("`trick` differs (checkpoint true, this run none)"),
+            said.contains("`optim.trick` differs (checkpoint true, this run none)"),
             "{said}"
         );
     }

@@ -100,11 +100,8 @@ pub(super) fn check_evaluation(
     if config.eval_every.is_some() && eval.is_empty() {
         return Err(missing("eval_every", "samples to evaluate on"));
     }
-    if config.load_best_model_at_end && files.checkpoints.is_none() && is_first {
-        return Err(missing(
-            "load_best_model_at_end",
-            "a directory for checkpoints",
-        ));
+    if config.load_best && files.checkpoints.is_none() && is_first {
+        return Err(missing("load_best", "a directory for checkpoints"));
     }
     Ok(())
 }

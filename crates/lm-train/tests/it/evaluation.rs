@@ -2,7 +2,7 @@
 
 use burn::backend::Flex;
 use lm_model::checkpoint;
-use lm_train::{Error, RunFiles, Sample, SftConfig, SftData, latest_checkpoint};
+use lm_train::{Error, OptimConfig, RunFiles, Sample, SftConfig, SftData, latest_checkpoint};
 
 use crate::support::{Cpu, Recorder, bits, quick, samples, tiny_model, train_sft, weights};
 
@@ -10,8 +10,11 @@ use crate::support::{Cpu, Recorder, bits, quick, samples, tiny_model, train_sft,
 fn config(steps: usize) -> SftConfig {
     SftConfig {
         eval_every: Some(3),
-        lr: 3e-2,
-        warmup_ratio: 0.0,
+        optim: OptimConfig {
+            lr: 3e-2,
+            warmup_ratio: 0.0,
+            ..Default::default()
+        },
         ..quick(steps)
     }
 }
@@ -43,7 +46,10 @@ fn the_loss_is_that_of_a_step_on_the_same_samples() {
     let mut recorder = Recorder::default();
     // With a learning rate of 0 the model stays as it was.
     let still = SftConfig {
-        lr: 0.0,
+        optim: OptimConfig {
+            lr: 0.0,
+            ..Default::default()
+        },
         eval_every: Some(1),
         ..quick(1)
     };
@@ -95,7 +101,7 @@ fn evaluation_does_not_touch_the_trajectory() {
 fn the_best_model_is_kept_and_given_back() {
     let (samples, root) = (samples(12), tempfile::tempdir().unwrap());
     let config = SftConfig {
-        load_best_model_at_end: true,
+        load_best: true,
         ..config(30)
     };
     let mut recorder = Recorder::default();
@@ -201,8 +207,8 @@ fn what_evaluation_needs_is_asked_for() {
     };
     refuse(patient, "early_stopping_patience");
     let best = SftConfig {
-        load_best_model_at_end: true,
+        load_best: true,
         ..quick(1)
     };
-    refuse(best, "load_best_model_at_end");
+    refuse(best, "load_best");
 }

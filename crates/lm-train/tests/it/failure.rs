@@ -2,7 +2,7 @@
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
-use lm_train::{Checkpoint, Error, RunFiles, SftConfig, TrainState};
+use lm_train::{Checkpoint, Error, OptimConfig, RunFiles, SftConfig, TrainState};
 
 use crate::support::{Cpu, Recorder, quick, samples, tiny_model, train_sft};
 
@@ -32,8 +32,11 @@ fn a_diverging_run_names_its_step_and_keeps_the_last_good_state() {
         ..Default::default()
     };
     let config = SftConfig {
-        lr: 1e30,
-        warmup_ratio: 0.0,
+        optim: OptimConfig {
+            lr: 1e30,
+            warmup_ratio: 0.0,
+            ..Default::default()
+        },
         ..quick(9)
     };
     let mut recorder = Recorder::default();

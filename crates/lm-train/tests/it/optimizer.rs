@@ -19,7 +19,7 @@ const CONFIG: AdamWConfig = AdamWConfig {
     beta2: 0.99,
     eps: 1e-8,
     weight_decay: 0.1,
-    max_grad_norm: 1.0,
+    max_grad_norm: Some(1.0),
     master_weights: true,
 };
 
@@ -68,7 +68,7 @@ fn reference_step(state: &mut [[f64; 3]], gradient: impl Fn(usize, f64) -> f64, 
         .map(|(i, [x, ..])| gradient(i, *x))
         .collect();
     let norm = gradients.iter().map(|g| g * g).sum::<f64>().sqrt();
-    let clip = (max_grad_norm / (norm + 1e-6)).min(1.0);
+    let clip = (max_grad_norm.unwrap() / (norm + 1e-6)).min(1.0);
     for ([x, m, v], g) in state.iter_mut().zip(gradients) {
         let g = g * clip;
         *x -= 0.05 * weight_decay * *x;

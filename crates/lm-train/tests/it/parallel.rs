@@ -2,7 +2,7 @@
 
 use burn::backend::Flex;
 use lm_model::Qwen3;
-use lm_train::{Error, Observer, Outcome, RunFiles, SftConfig, SftData};
+use lm_train::{Error, Observer, OptimConfig, Outcome, RunFiles, SftConfig, SftData};
 
 use crate::support::{Cpu, Listener, Recorder, quick, samples, tiny_model, weights};
 
@@ -50,7 +50,10 @@ fn two_and_three_workers_are_one() {
         batch_size: Some(4),
         grad_accumulation: 2,
         eval_every: Some(5),
-        lr: 3e-3,
+        optim: OptimConfig {
+            lr: 3e-3,
+            ..Default::default()
+        },
         ..quick(20)
     };
     let run = |devices: &[Device]| {

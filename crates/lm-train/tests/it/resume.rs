@@ -87,10 +87,8 @@ fn between_two_steps() {
 fn between_two_steps_in_bf16_with_and_without_master_weights() {
     let narrow = || tiny_model().in_precision(Precision::Bf16);
     for master_weights in [true, false] {
-        let config = SftConfig {
-            master_weights,
-            ..config()
-        };
+        let mut config = config();
+        config.optim.master_weights = master_weights;
         check_stop_with(&config, narrow, 5);
     }
 }
@@ -247,14 +245,9 @@ fn check_refused(samples: &[Sample], config: &SftConfig, expected: &str) {
 
 #[test]
 fn another_run_is_refused() {
-    check_refused(
-        &samples(6),
-        &SftConfig {
-            lr: 0.5,
-            ..quick(1)
-        },
-        "configuration field `lr`",
-    );
+    let mut faster = quick(1);
+    faster.optim.lr = 0.5;
+    check_refused(&samples(6), &faster, "configuration field `optim.lr`");
     check_refused(&samples(7), &quick(1), "the training data");
 }
 
@@ -282,16 +275,14 @@ fn resume_rewritten(
 #[test]
 fn a_checkpoint_survives_a_field_that_is_younger_than_it() {
     let forget = |state: &mut serde_json::Map<_, serde_json::Value>| {
-        let config = state["config"].as_object_mut().unwrap();
-        config.remove("freeze_embeddings").unwrap();
+        let optim = state["config"]["optim"].as_object_mut().unwrap();
+        optim.remove("freeze_embeddings").unwrap();
     };
     assert_eq!(resume_rewritten(&quick(1), forget).unwrap(), 1);
-    let frozen = SftConfig {
-        freeze_embeddings: true,
-        ..quick(1)
-    };
+    let mut frozen = quick(1);
+    frozen.optim.freeze_embeddings = true;
     let said = resume_rewritten(&frozen, forget).unwrap_err().to_string();
-    let expected = "`freeze_embeddings` differs (checkpoint false, this run true)";
+    let expected = "`optim.freeze_embeddings` differs (checkpoint false, this run true)";
     assert!(said.contains(expected), "{said}");
     // How often is logged is not what makes the run.
     let quiet = SftConfig {

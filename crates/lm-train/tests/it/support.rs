@@ -7,8 +7,8 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use lm_model::{Qwen3, Qwen3Config};
 use lm_train::{
-    CancellationToken, Error, EvalMetrics, Observer, Outcome, RunFiles, Sample, SftConfig, SftData,
-    StepMetrics,
+    CancellationToken, Error, EvalMetrics, Observer, OptimConfig, Outcome, RunFiles, Sample,
+    SftConfig, SftData, StepMetrics,
 };
 use rand::{Rng, SeedableRng};
 
@@ -51,7 +51,10 @@ pub(crate) fn samples(count: usize) -> Vec<Sample> {
 pub(crate) fn quick(max_steps: usize) -> SftConfig {
     SftConfig {
         max_steps: Some(max_steps),
-        lr: 1e-2,
+        optim: OptimConfig {
+            lr: 1e-2,
+            ..Default::default()
+        },
         batch_size: Some(3),
         ..Default::default()
     }

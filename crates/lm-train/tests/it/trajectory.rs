@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use lm_model::checkpoint;
-use lm_train::{RunFiles, Sample, SftConfig};
+use lm_train::{OptimConfig, RunFiles, Sample, SftConfig};
 use safetensors::SafeTensors;
 use serde::Deserialize;
 
@@ -76,9 +76,12 @@ fn config() -> SftConfig {
         batch_size: Some(3),
         grad_accumulation: 2,
         shuffle: false,
-        lr: 2e-3,
-        warmup_ratio: 3.0 / 24.0,
-        weight_decay: 0.01,
+        optim: OptimConfig {
+            lr: 2e-3,
+            warmup_ratio: 3.0 / 24.0,
+            weight_decay: 0.01,
+            ..Default::default()
+        },
         ..Default::default()
     }
 }

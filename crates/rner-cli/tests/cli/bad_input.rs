@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use super::support::{TestResult, fails, rner, root, text};
+use super::support::{TestResult, fails, rner, root, stderr, text};
 
 #[test]
 fn wrong_usage_says_what_is_known() -> TestResult {
@@ -16,12 +16,12 @@ fn wrong_usage_says_what_is_known() -> TestResult {
     fails(
         &["reproduce", "--set", "sft.lrr=1"],
         2,
-        &["sft.lrr", "sft.lr"],
+        &["sft.lrr", "sft.train.optim.lr"],
     )?;
     fails(
-        &["reproduce", "--set", "sft.lr=fast"],
+        &["reproduce", "--set", "sft.train.optim.lr=fast"],
         2,
-        &["sft.lr", "fast"],
+        &["sft.train.optim.lr", "fast"],
     )?;
     fails(
         &["reproduce", "--smoke", "--profile", "tiny"],
@@ -212,6 +212,36 @@ fn a_dry_run_prints_the_plan_and_writes_nothing() -> TestResult {
         assert!(!out.exists(), "{profile}");
     }
     Ok(())
+}
+
+/// For one release.
+#[test]
+fn the_old_names_of_keys_work_and_stderr_says_the_new_ones() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("old.toml");
+    fs::write(&file, "[sft]\nbatch_size = 8\nlr = 1e-3\n")?;
+    let set = ["--set", "grpo.steps=25", "--set", "sft.layout=packed"];
+    let args = ["reproduce", "--dry-run", "--profile", text(&file)];
+    let output = rner(&[args, set].concat()).output()?;
+    let (plan, said) = (String::from_utf8(output.stdout.clone())?, stderr(&output));
+    assert!(
+        plan.contains("batch    8 sequences") && plan.contains("100 in all"),
+        "{plan}"
+    );
+    for note in [
+        "note: sft.batch_size is called sft.train.batch_size now",
+        "note: sft.lr is called sft.train.optim.lr now",
+        "note: grpo.steps is called grpo.train.max_steps now",
+        "note: sft.layout is no key any more",
+    ] {
+        assert!(said.contains(note), "{said}");
+    }
+    let padded = ["--set", "sft.layout=padded", "--dry-run", "--smoke"];
+    fails(
+        &[&["reproduce"], &padded[..]].concat(),
+        2,
+        &["sft.layout", "padded"],
+    )
 }
 
 #[test]

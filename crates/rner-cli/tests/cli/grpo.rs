@@ -7,20 +7,20 @@ use serde_json::{Value, json};
 use super::support::{TestResult, fails, succeeds, text, write};
 
 const SETS: [&str; 15] = [
-    "grpo.group_size=4",
-    "grpo.prompts_per_step=2",
-    "grpo.steps=2",
-    "grpo.iterations=2",
-    "grpo.max_completion_length=24",
+    "grpo.train.group_size=4",
+    "grpo.train.prompts_per_step=2",
+    "grpo.train.max_steps=2",
+    "grpo.train.iterations=2",
+    "grpo.train.max_completion_length=24",
     "grpo.method=lora",
-    "grpo.loss_type=dapo",
-    "grpo.importance_sampling_level=sequence",
-    "grpo.kl_estimator=k2",
-    "grpo.delta=2",
-    "grpo.entropy_coef=0.01",
-    "grpo.engine_correction=truncate",
-    "grpo.dynamic_sampling=1",
-    "grpo.one_step_off_policy=true",
+    "grpo.train.loss_type=dapo",
+    "grpo.train.importance_sampling_level=sequence",
+    "grpo.train.kl_estimator=k2",
+    "grpo.train.delta=2",
+    "grpo.train.entropy_coef=0.01",
+    "grpo.train.engine_correction=truncate",
+    "grpo.train.dynamic_sampling=1",
+    "grpo.train.one_step_off_policy=true",
     "hardware.gpus=2",
 ];
 
@@ -72,9 +72,9 @@ fn every_option_reaches_the_trainer() -> TestResult {
     let (data, out) = (dir.path().join("train.jsonl"), dir.path().join("out"));
     write(&data, examples())?;
     let evaluation = [
-        "grpo.eval_every=1",
+        "grpo.train.eval_every=1",
         "grpo.eval_share=0.3",
-        "grpo.load_best=true",
+        "grpo.train.load_best=true",
     ];
     let first = [
         "grpo",
@@ -119,10 +119,14 @@ fn every_option_reaches_the_trainer() -> TestResult {
     let last = dir.path().join("last");
     let at = args.iter().position(|arg| *arg == text(&out));
     args[at.ok_or("no --out")?] = text(&last);
-    args.extend(["--set", "grpo.load_best=false"]);
+    args.extend(["--set", "grpo.train.load_best=false"]);
     succeeds(&args)?;
     assert!(last.join("model").exists() && last.join("best").exists());
 
-    args.extend(["--set", "grpo.delta=1.2"]);
-    fails(&args, 2, &["grpo.delta", "more than 1 + grpo.epsilon_high"])
+    args.extend(["--set", "grpo.train.delta=1.2"]);
+    fails(
+        &args,
+        2,
+        &["grpo.train.delta", "more than 1 + epsilon_high"],
+    )
 }

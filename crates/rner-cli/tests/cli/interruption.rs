@@ -31,7 +31,7 @@ fn an_interrupted_run_goes_on_to_the_same_table() -> TestResult {
             "--set",
             "sft.compare_without_cot=false",
             "--set",
-            "sft.max_steps=3",
+            "sft.train.max_steps=3",
         ]);
         args.iter().map(ToString::to_string).collect::<Vec<_>>()
     };

@@ -169,11 +169,11 @@ fn adapters_are_loaded_while_it_runs() -> TestResult {
         "--set",
         "sft.method=lora",
         "--set",
-        "sft.max_steps=3",
+        "sft.train.max_steps=3",
         "--set",
-        "sft.lr=0.05",
+        "sft.train.optim.lr=0.05",
         "--set",
-        "sft.freeze_embeddings=false",
+        "sft.train.optim.freeze_embeddings=false",
     ])?;
     let server = Serving::start()?;
     let load = json!({"lora_name": "tuned", "lora_path": root().join(out.join("adapter"))});
@@ -204,7 +204,7 @@ fn a_server_can_sample_for_grpo() -> TestResult {
 
 #[test]
 fn a_server_can_sample_while_its_last_batch_trains() -> TestResult {
-    sampled_elsewhere_is_sampled_here(&["--set", "grpo.one_step_off_policy=true"])
+    sampled_elsewhere_is_sampled_here(&["--set", "grpo.train.one_step_off_policy=true"])
 }
 
 /// Three steps with this program's engine and three with a server's, whose adapter changes after each, have the same
@@ -233,10 +233,10 @@ fn sampled_elsewhere_is_sampled_here(more: &[&str]) -> TestResult {
         let mut args = [&first[..], &files, more].concat();
         for set in [
             "grpo.method=lora",
-            "grpo.lr=0.01",
-            "grpo.steps=3",
-            "grpo.max_completion_length=8",
-            "grpo.freeze_embeddings=false",
+            "grpo.train.optim.lr=0.01",
+            "grpo.train.max_steps=3",
+            "grpo.train.max_completion_length=8",
+            "grpo.train.optim.freeze_embeddings=false",
         ] {
             args.extend(["--set", set]);
         }

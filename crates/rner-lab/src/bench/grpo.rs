@@ -142,22 +142,23 @@ pub(crate) fn run(args: &BenchGrpoArgs) -> Result<()> {
 impl BenchGrpoArgs {
     /// What TRL does by default, where it matters for the time, with the loss of the paper.
     fn trainer(&self) -> GrpoConfig {
-        GrpoConfig {
+        let mut config = GrpoConfig {
             group_size: self.group,
             prompts_per_step: self.prompts.get(),
-            steps: self.warmups + self.steps.get(),
+            max_steps: Some(self.warmups + self.steps.get()),
             iterations: self.iterations,
             beta: self.beta,
             one_step_off_policy: self.one_step_off_policy,
             max_completion_length: self.new_tokens.get(),
-            schedule: ScheduleKind::Constant,
-            warmup_ratio: 0.0,
-            master_weights: self.shape.dtype.master_weights(),
             micro_batch_tokens: self.micro_batch_tokens,
             recompute_layers: self.recompute,
             seed: self.shape.seed,
             ..GrpoConfig::default()
-        }
+        };
+        config.optim.schedule = ScheduleKind::Constant;
+        config.optim.warmup_ratio = 0.0;
+        config.optim.master_weights = self.shape.dtype.master_weights();
+        config
     }
 
     /// Completions of a step.

@@ -6,7 +6,9 @@ use anyhow::{Result, ensure};
 use clap::Args;
 use lm_kernels::TrainBackend;
 use lm_model::Qwen3Config;
-use lm_train::{Observer, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics, train_sft};
+use lm_train::{
+    Observer, OptimConfig, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics, train_sft,
+};
 use rner::backend::{Device, Task, dispatch};
 use rner_cli::interrupt;
 use serde::Serialize;
@@ -194,11 +196,13 @@ impl BenchSftArgs {
             recompute_layers: self.recompute,
             grad_accumulation: 1,
             shuffle: false,
-            lr: 1e-3,
-            schedule: ScheduleKind::Constant,
-            warmup_ratio: 0.0,
-            max_grad_norm: 1.0,
-            master_weights: self.shape.dtype.master_weights(),
+            optim: OptimConfig {
+                lr: 1e-3,
+                schedule: ScheduleKind::Constant,
+                warmup_ratio: 0.0,
+                master_weights: self.shape.dtype.master_weights(),
+                ..OptimConfig::default()
+            },
             max_length: self.seq.get() + 1,
             seed: self.shape.seed,
             log_every: 1,

@@ -4,7 +4,8 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use lm_kernels::TrainBackend;
 use lm_model::{Qwen3, checkpoint};
 use lm_train::{
-    BatchLayout, Observer, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics, train_sft_on,
+    BatchLayout, Observer, OptimConfig, RunFiles, Sample, ScheduleKind, SftConfig, StepMetrics,
+    train_sft_on,
 };
 use rner::backend::Device;
 use rner_cli::interrupt;
@@ -257,13 +258,16 @@ impl Expected {
         Ok(SftConfig {
             max_steps: Some(steps),
             shuffle: false,
-            lr: schedule.peak_lr,
-            schedule: schedule.decay()?,
-            warmup_ratio: (warmup / steps as f64).min(1.0),
-            weight_decay: optimizer.weight_decay,
-            betas: optimizer.betas,
-            eps: optimizer.eps,
-            max_grad_norm: optimizer.max_grad_norm,
+            optim: OptimConfig {
+                lr: schedule.peak_lr,
+                schedule: schedule.decay()?,
+                warmup_ratio: (warmup / steps as f64).min(1.0),
+                weight_decay: optimizer.weight_decay,
+                betas: optimizer.betas,
+                eps: optimizer.eps,
+                max_grad_norm: (optimizer.max_grad_norm != 0.0).then_some(optimizer.max_grad_norm),
+                ..OptimConfig::default()
+            },
             max_length: usize::MAX,
             ..SftConfig::default()
         })
@@ -404,7 +408,7 @@ mod tests {
             ("polynomial", None),
         ] {
             let config = expected("(s)%1", text, 0).config().ok();
-            assert_eq!(config.map(|config| config.schedule), kind, "{text}");
+            assert_eq!(config.map(|config| config.optim.schedule), kind, "{text}");
         }
     }
 
@@ -412,7 +416,8 @@ mod tests {
     fn the_warm_up_has_the_steps_that_are_named() {
         for warmup_steps in 0..=7 {
             let expected = expected("(s)%1", "constant", warmup_steps);
-            let schedule = expected.config().expect("a configuration").schedule(7);
+            let config = expected.config().expect("a configuration");
+            let schedule = config.optim.schedule(7);
             let rising = (0..7).filter(|&step| schedule.lr(step) < 1.0).count();
             assert_eq!(rising, warmup_steps.saturating_sub(1), "{warmup_steps}");
         }

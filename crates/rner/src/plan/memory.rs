@@ -15,7 +15,7 @@
 //! ```
 
 use super::dims::Dims;
-use super::work::sequence_tokens;
+use super::work::{micro_batch, sequence_tokens};
 use crate::recipe::{Dtype, Method, Recipe};
 
 /// Rows of logits that exist at once in the fused loss.
@@ -43,7 +43,7 @@ impl Memory {
 
 /// Memory of supervised fine-tuning.
 pub(super) fn sft(recipe: &Recipe, dims: &Dims) -> Memory {
-    let tokens = (recipe.sft.batch_size * sequence_tokens(recipe)) as u64;
+    let tokens = (micro_batch(recipe) * sequence_tokens(recipe)) as u64;
     Memory {
         states: states(recipe, recipe.sft.method, dims),
         activations: activations(dims, recipe.model.dtype, tokens),
@@ -56,13 +56,13 @@ pub(super) fn grpo(recipe: &Recipe, dims: &Dims) -> Memory {
     let n = recipe.hardware.gpus as u64;
     let bytes = recipe.model.dtype.bytes();
     // An adapter that is switched off is its own reference.
-    let separate = recipe.grpo.beta > 0.0 && recipe.grpo.method == Method::Full;
+    let separate = recipe.grpo.train.beta > 0.0 && recipe.grpo.method == Method::Full;
     Memory {
         states: states(recipe, recipe.grpo.method, dims),
         activations: activations(
             dims,
             recipe.model.dtype,
-            recipe.grpo.micro_batch_tokens as u64,
+            recipe.grpo.train.micro_batch_tokens as u64,
         ),
         reference: if separate {
             dims.parameters() * bytes / n
@@ -73,7 +73,7 @@ pub(super) fn grpo(recipe: &Recipe, dims: &Dims) -> Memory {
             recipe,
             dims,
             recipe.grpo.rollout_batch,
-            recipe.grpo.max_completion_length,
+            recipe.grpo.train.max_completion_length,
         ),
     }
 }

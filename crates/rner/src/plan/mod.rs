@@ -12,7 +12,6 @@ mod work;
 
 pub use dims::dims_of;
 pub use text::render;
-pub(crate) use work::rollout_batches;
 
 #[cfg(test)]
 mod tests;

@@ -57,12 +57,12 @@ fn the_papers_sft_takes_895_steps() -> Result<(), RecipeError> {
 fn grpo_steps_of_both_readings() -> Result<(), RecipeError> {
     let small = recipe(
         "paper-8b",
-        &["data.grpo_samples=4703", "grpo.prompts_per_step=24"],
+        &["data.grpo_samples=4703", "grpo.train.prompts_per_step=24"],
     )?;
     assert_eq!(work::grpo_steps(&small, 4703).total, 780);
     let large = recipe("paper-8b", &[])?;
     assert_eq!(work::grpo_steps(&large, 5000).total, 712);
-    let capped = recipe("paper-8b", &["grpo.steps=25"])?;
+    let capped = recipe("paper-8b", &["grpo.train.max_steps=25"])?;
     assert_eq!(work::grpo_steps(&capped, 5000).total, 100);
     assert_eq!(work::grpo_steps(&capped, 5000).warmup, 10);
     Ok(())

@@ -5,7 +5,7 @@ use super::memory::{self, Memory};
 use super::teacher::{self, PRICES, Price};
 use super::words::{count, gib, join, lower, millions, thousands};
 use super::work;
-use crate::recipe::{Cot, DataSource, Grpo, Method, Recipe};
+use crate::recipe::{Cot, DataSource, Method, Recipe, Rewards};
 use lm_grpo::LossType;
 use std::fmt::{Result, Write};
 
@@ -195,8 +195,8 @@ fn billed(out: &mut String, recipe: &Recipe, url: &str, rows: Option<usize>) -> 
 }
 
 fn sft(out: &mut String, recipe: &Recipe) -> Result {
-    let s = &recipe.sft;
-    let method = match s.method {
+    let s = &recipe.sft.train;
+    let method = match recipe.sft.method {
         Method::Full => "all parameters".to_owned(),
         Method::Lora => format!(
             "LoRA of rank {}, alpha {}",
@@ -205,17 +205,18 @@ fn sft(out: &mut String, recipe: &Recipe) -> Result {
     };
     writeln!(out, "\n2 Supervised fine-tuning ({method})")?;
     let gpus = recipe.hardware.gpus;
-    let batch = s.batch_size * s.grad_accumulation * gpus;
+    let at_once = work::micro_batch(recipe);
+    let batch = at_once * s.grad_accumulation * gpus;
     writeln!(
         out,
-        "  batch    {} sequences x {} accumulated x {gpus} devices = {batch}",
-        s.batch_size, s.grad_accumulation
+        "  batch    {at_once} sequences x {} accumulated x {gpus} devices = {batch}",
+        s.grad_accumulation
     )?;
     writeln!(
         out,
         "  schedule {} from {:e}, {} epochs",
-        lower(s.schedule),
-        s.lr,
+        lower(s.optim.schedule),
+        s.optim.lr,
         s.epochs
     )?;
     let Some(rows) = work::training_rows(recipe) else {
@@ -243,7 +244,7 @@ fn lengths(recipe: &Recipe) -> String {
 }
 
 fn grpo(out: &mut String, recipe: &Recipe) -> Result {
-    let g = &recipe.grpo;
+    let g = &recipe.grpo.train;
     writeln!(out, "\n3 GRPO")?;
     let completions = g.prompts_per_step * g.group_size;
     writeln!(
@@ -259,7 +260,7 @@ fn grpo(out: &mut String, recipe: &Recipe) -> Result {
         g.epsilon_high,
         g.beta,
         lower(g.scale_rewards),
-        rewards(g)
+        rewards(&recipe.grpo.reward)
     )?;
     let Some(prompts) = work::grpo_prompts(recipe) else {
         return writeln!(out, "  steps    known once the data has been read");
@@ -268,13 +269,13 @@ fn grpo(out: &mut String, recipe: &Recipe) -> Result {
 }
 
 /// The weighted sum of the rewards that count.
-fn rewards(g: &Grpo) -> String {
+fn rewards(g: &Rewards) -> String {
     let weights = [
-        (g.reward_f1, "F1"),
-        (g.reward_schema, "schema"),
-        (g.reward_length, "length"),
-        (g.reward_format, "format"),
-        (g.reward_grounding, "grounding"),
+        (g.f1, "F1"),
+        (g.schema, "schema"),
+        (g.length, "length"),
+        (g.format, "format"),
+        (g.grounding, "grounding"),
     ];
     let terms = weights.iter().filter(|(weight, _)| *weight != 0.0);
     let terms: Vec<String> = terms
@@ -293,7 +294,7 @@ fn loss_name(loss: LossType) -> &'static str {
 }
 
 fn grpo_work(out: &mut String, recipe: &Recipe, prompts: usize) -> Result {
-    let g = &recipe.grpo;
+    let g = &recipe.grpo.train;
     let steps = work::grpo_steps(recipe, prompts);
     writeln!(
         out,
@@ -307,7 +308,8 @@ fn grpo_work(out: &mut String, recipe: &Recipe, prompts: usize) -> Result {
     if prompts == 4703 || prompts == 5000 {
         let of = |prompts: usize, a_step: usize| {
             let mut other = recipe.clone();
-            (other.grpo.prompts_per_step, other.grpo.steps) = (a_step, 0);
+            let train = &mut other.grpo.train;
+            (train.prompts_per_step, train.max_steps) = (a_step, None);
             work::grpo_steps(&other, prompts).total
         };
         writeln!(

@@ -1,6 +1,6 @@
 //! Rows, steps and tokens of every stage.
 
-use crate::recipe::{DataSource, Grpo, Recipe};
+use crate::recipe::{DataSource, Recipe};
 
 /// Test sentences of the seven benchmark sets, in the paper's order.
 pub(super) const BENCHMARK: [(&str, usize); 7] = [
@@ -58,38 +58,29 @@ pub(super) fn eval_sentences(recipe: &Recipe) -> Option<Vec<(&'static str, usize
     Some(BENCHMARK.iter().map(|(name, n)| (*name, of(*n))).collect())
 }
 
-/// Steps of supervised fine-tuning: the last, smaller batch of an epoch is used.
-pub(super) fn sft_steps(recipe: &Recipe, rows: usize) -> Steps {
-    let sft = &recipe.sft;
-    let batch = sft.batch_size * sft.grad_accumulation * recipe.hardware.gpus;
-    let per_epoch = rows.div_ceil(batch.max(1));
-    let planned = (per_epoch as f64 * sft.epochs).ceil() as usize;
-    let total = if sft.max_steps == 0 {
-        planned
-    } else {
-        sft.max_steps
-    };
-    steps(per_epoch, total, sft.warmup_ratio)
+/// Sequences of a micro-batch of fine-tuning on one device, of mean length where tokens are counted.
+pub(super) fn micro_batch(recipe: &Recipe) -> usize {
+    let limits = recipe.sft.train.batch_limits();
+    let by_tokens = limits.tokens / sequence_tokens(recipe).max(1);
+    limits.sequences.min(by_tokens).max(1)
 }
 
-/// Rollout batches of GRPO: an incomplete last batch of prompts is dropped, as TRL does.
-pub(crate) fn rollout_batches(grpo: &Grpo, prompts: usize) -> usize {
-    let per_epoch = prompts / grpo.prompts_per_step.max(1);
-    match grpo.steps {
-        0 => (per_epoch as f64 * grpo.epochs).floor() as usize,
-        steps => steps,
-    }
+/// Steps of supervised fine-tuning: the last, smaller batch of an epoch is used.
+pub(super) fn sft_steps(recipe: &Recipe, rows: usize) -> Steps {
+    let train = &recipe.sft.train;
+    let batch = micro_batch(recipe) * train.grad_accumulation * recipe.hardware.gpus;
+    let per_epoch = rows.div_ceil(batch.max(1));
+    let planned = (per_epoch as f64 * train.epochs).ceil() as usize;
+    let total = train.max_steps.unwrap_or(planned);
+    steps(per_epoch, total, train.optim.warmup_ratio)
 }
 
 /// Optimiser steps of GRPO, several on each rollout batch.
 pub(super) fn grpo_steps(recipe: &Recipe, prompts: usize) -> Steps {
-    let grpo = &recipe.grpo;
-    let per_epoch = prompts / grpo.prompts_per_step.max(1) * grpo.iterations;
-    steps(
-        per_epoch,
-        rollout_batches(grpo, prompts) * grpo.iterations,
-        grpo.warmup_ratio,
-    )
+    let train = &recipe.grpo.train;
+    let per_epoch = prompts / train.prompts_per_step.max(1) * train.iterations;
+    let total = train.total_steps(prompts) * train.iterations;
+    steps(per_epoch, total, train.optim.warmup_ratio)
 }
 
 fn steps(per_epoch: usize, total: usize, warmup_ratio: f64) -> Steps {
@@ -102,7 +93,7 @@ fn steps(per_epoch: usize, total: usize, warmup_ratio: f64) -> Steps {
 
 /// Tokens that GRPO samples: one rollout batch serves `iterations` steps.
 pub(super) fn sampled_tokens(recipe: &Recipe, steps: Steps) -> u64 {
-    let grpo = &recipe.grpo;
+    let grpo = &recipe.grpo.train;
     let rollouts = steps.total.div_ceil(grpo.iterations.max(1));
     let completions = rollouts * grpo.prompts_per_step * grpo.group_size;
     (completions * recipe.plan.completion_tokens) as u64

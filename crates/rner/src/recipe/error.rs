@@ -37,13 +37,25 @@ pub enum RecipeError {
         /// What was given.
         given: String,
     },
-    /// `--set` of a key that no recipe has.
-    #[error("--set {key}: there is no such key{}", hint(.near))]
+    /// A key that no recipe has.
+    #[error("{origin}{key}: there is no such key{}", hint(.near))]
     UnknownKey {
+        /// Who gave it, as the beginning of a sentence.
+        origin: String,
         /// The key given.
         key: String,
         /// Keys that resemble it.
         near: Vec<String>,
+    },
+    /// A field of a trainer that the run derives from another section.
+    #[error("{origin}{key}: recipes do not set it; {reason}")]
+    Derived {
+        /// Who gave it, as the beginning of a sentence.
+        origin: String,
+        /// The key given.
+        key: String,
+        /// What decides it.
+        reason: &'static str,
     },
     /// `--set` of a value of the wrong type.
     #[error("--set {key}: expected {expected}, found {found}")]
@@ -75,6 +87,49 @@ pub enum RecipeError {
         /// The value.
         found: String,
     },
+}
+
+impl RecipeError {
+    /// A recipe that cannot be read, for a reason.
+    pub(super) fn invalid(origin: &str, reason: &impl ToString) -> Self {
+        Self::Invalid {
+            origin: origin.to_owned(),
+            reason: reason.to_string().trim().to_owned(),
+        }
+    }
+
+    /// What a trainer says about its configuration, which is the table `train` of a section.
+    pub(super) fn of_trainer(section: &str, error: lm_train::Error) -> Self {
+        match error {
+            lm_train::Error::Config {
+                field,
+                expected,
+                found,
+            } => Self::Range {
+                key: format!("{section}.train.{field}"),
+                expected: expected.to_owned(),
+                found,
+            },
+            other => Self::invalid(section, &other),
+        }
+    }
+}
+
+/// Refuses the value of a key unless it is `ok`.
+pub(super) fn range(
+    key: &str,
+    found: impl ToString,
+    ok: bool,
+    expected: &str,
+) -> Result<(), RecipeError> {
+    if ok {
+        return Ok(());
+    }
+    Err(RecipeError::Range {
+        key: key.to_owned(),
+        expected: expected.to_owned(),
+        found: found.to_string(),
+    })
 }
 
 fn hint(near: &[String]) -> String {

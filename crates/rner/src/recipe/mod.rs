@@ -1,28 +1,28 @@
 //! The recipe: everything a run depends on, as one value.
 //!
-//! A profile (a TOML file, embedded or on disk) plus `--set section.key=value`
-//! overrides resolve to one [`Recipe`]. Every key is always present, in the
-//! file and in the struct, so that a run never depends on a default that the
-//! reader cannot see. A key that can be "off" says so with an explicit value
-//! (`0`, `""` or a word), documented at the field.
+//! `recipes/base.toml` is the paper's recipe, whole. A profile (a TOML file, embedded or on disk) states where it
+//! differs from that, or from another one that it `extends`; `--set section.key=value` overrides follow. They resolve to
+//! one [`Recipe`], in which every key has a value, so that a run never depends on a default that the reader cannot see.
+//! A key that can be "off" is off at `0`, `""` or a word, documented at the field.
 
+mod draft;
 mod error;
-mod grpo;
+mod keys;
 mod overrides;
 mod profiles;
 mod sections;
+mod training;
 mod weights;
 
 use serde::{Deserialize, Serialize};
 
 pub use error::RecipeError;
-pub use grpo::{Correction, Grpo};
 pub use profiles::PROFILES;
-pub use sections::{
-    Backend, Cot, Data, DataSource, Eval, Hardware, Layout, Lora, Method, Model, OverLength, Plan,
-    Run, Schedule, Sft,
-};
+pub use sections::{Backend, Cot, Data, DataSource, Eval, Hardware, Lora, Model, Plan, Run};
+pub use training::{Grpo, Method, Rewards, Sft};
 pub use weights::{Dtype, Quantize};
+
+use error::range;
 
 /// Everything that a run depends on, resolved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,6 +48,9 @@ pub struct Recipe {
     pub hardware: Hardware,
     /// Assumptions of the plan; no stage reads them.
     pub plan: Plan,
+    /// What is to be said to whoever wrote the recipe, such as new names of keys.
+    #[serde(skip)]
+    pub notes: Vec<String>,
 }
 
 impl Recipe {
@@ -57,27 +60,17 @@ impl Recipe {
     /// # Errors
     ///
     /// An unknown profile (with the known ones), a file that cannot be read or
-    /// is no recipe, an unknown key (with near matches), a value of the wrong
-    /// type or outside its range.
+    /// is no recipe, an unknown key (with near matches) or one that the run
+    /// derives, a value of the wrong type or outside its range.
     pub fn resolve(profile: &str, sets: &[String]) -> Result<Self, RecipeError> {
-        let mut table = profiles::load(profile)?;
-        Self::from_table(&table).map_err(|e| RecipeError::Invalid {
-            origin: profile.to_owned(),
-            reason: e.to_string().trim().to_owned(),
-        })?;
+        let mut draft = profiles::load(profile)?;
         for set in sets {
-            overrides::apply(&mut table, set)?;
+            overrides::apply(&mut draft, set)?;
         }
-        let recipe = Self::from_table(&table).map_err(|e| RecipeError::Invalid {
-            origin: profile.to_owned(),
-            reason: e.to_string().trim().to_owned(),
-        })?;
+        let recipe = draft.recipe();
+        let recipe = recipe.map_err(|e| RecipeError::invalid(profile, &e))?;
         recipe.validate()?;
         Ok(recipe)
-    }
-
-    fn from_table(table: &toml::Table) -> Result<Self, toml::de::Error> {
-        toml::Value::Table(table.clone()).try_into()
     }
 
     /// The complete recipe as TOML, headed by its hash.
@@ -113,11 +106,12 @@ impl Recipe {
     }
 
     fn body(&self) -> String {
-        toml::to_string_pretty(self).unwrap_or_default()
+        toml::to_string_pretty(&self.table()).unwrap_or_default()
     }
 
+    /// All keys; what the run derives is none.
     fn table(&self) -> toml::Table {
-        toml::Table::try_from(self).unwrap_or_default()
+        keys::without_derived(toml::Table::try_from(self).unwrap_or_default())
     }
 
     /// Checks what the types cannot say, and names the key that is wrong.
@@ -127,94 +121,22 @@ impl Recipe {
             ("cot.concurrency", self.cot.concurrency),
             ("cot.attempts", self.cot.attempts),
             ("lora.rank", self.lora.rank),
-            ("sft.batch_size", self.sft.batch_size),
-            ("sft.grad_accumulation", self.sft.grad_accumulation),
-            ("sft.max_length", self.sft.max_length),
-            ("grpo.prompts_per_step", self.grpo.prompts_per_step),
-            ("grpo.iterations", self.grpo.iterations),
-            ("grpo.rollout_batch", self.grpo.rollout_batch),
-            ("grpo.micro_batch_tokens", self.grpo.micro_batch_tokens),
-            (
-                "grpo.max_completion_length",
-                self.grpo.max_completion_length,
-            ),
             ("eval.batch", self.eval.batch),
             ("eval.max_new_tokens", self.eval.max_new_tokens),
             ("hardware.gpus", self.hardware.gpus),
         ];
         for (key, value) in positive {
-            range(key, value as f64, value >= 1, "at least 1")?;
+            range(key, value, value >= 1, "at least 1")?;
         }
-        let g = self.grpo.group_size;
-        range(
-            "grpo.group_size",
-            g as f64,
-            g >= 2,
-            "at least 2: an advantage compares completions",
-        )?;
-        for (key, value) in self.rates() {
-            range(
-                key,
-                value,
-                value.is_finite() && value > 0.0,
-                "a finite number above 0",
-            )?;
-        }
-        for (key, value) in self.fractions() {
-            range(key, value, (0.0..=1.0).contains(&value), "between 0 and 1")?;
-        }
+        let judge = self.cot.judge_threshold;
+        let ok = (0.0..=10.0).contains(&judge);
+        range("cot.judge_threshold", judge, ok, "between 0 and 10")?;
+        self.sft.validate()?;
         self.grpo.validate()?;
         let quantize = self.eval.quantize;
-        quantize
-            .check(self.run.backend)
-            .map_err(|expected| RecipeError::Range {
-                key: "eval.quantize".to_owned(),
-                found: quantize.name().to_owned(),
-                expected,
-            })?;
-        let judge = self.cot.judge_threshold;
-        range(
-            "cot.judge_threshold",
-            judge,
-            (0.0..=10.0).contains(&judge),
-            "between 0 and 10",
-        )
+        let checked = quantize.check(self.run.backend);
+        checked.or_else(|expected| range("eval.quantize", quantize.name(), false, &expected))
     }
-
-    fn rates(&self) -> [(&'static str, f64); 7] {
-        [
-            ("sft.epochs", self.sft.epochs),
-            ("sft.lr", self.sft.lr),
-            ("sft.max_grad_norm", self.sft.max_grad_norm),
-            ("grpo.epochs", self.grpo.epochs),
-            ("grpo.lr", self.grpo.lr),
-            ("grpo.max_grad_norm", self.grpo.max_grad_norm),
-            ("grpo.temperature", self.grpo.temperature),
-        ]
-    }
-
-    fn fractions(&self) -> [(&'static str, f64); 7] {
-        [
-            ("sft.eval_share", self.sft.eval_share),
-            ("sft.warmup_ratio", self.sft.warmup_ratio),
-            ("sft.min_lr_ratio", self.sft.min_lr_ratio),
-            ("grpo.warmup_ratio", self.grpo.warmup_ratio),
-            ("grpo.min_lr_ratio", self.grpo.min_lr_ratio),
-            ("grpo.epsilon", self.grpo.epsilon),
-            ("grpo.epsilon_high", self.grpo.epsilon_high),
-        ]
-    }
-}
-
-fn range(key: &str, found: f64, ok: bool, expected: &str) -> Result<(), RecipeError> {
-    if ok {
-        return Ok(());
-    }
-    Err(RecipeError::Range {
-        key: key.to_owned(),
-        expected: expected.to_owned(),
-        found: found.to_string(),
-    })
 }
 
 fn hex(text: &str) -> String {

@@ -1,39 +1,21 @@
-//! `--set section.key=value`: parsing, type checks and near matches.
-//!
-//! Every key is present in every profile, so the profile's own value says which
-//! type is expected; no second list of keys has to be kept up to date.
+//! `--set section.key=value`: parsing and type checks.
 
-use super::{Recipe, RecipeError};
 use toml::Value;
 
-/// How alike two keys must be (Jaro-Winkler) to be suggested for each other.
-const ALIKE: f64 = 0.8;
+use super::draft::Draft;
+use super::error::RecipeError;
 
-/// Puts one override into the table of a complete recipe.
-pub(super) fn apply(table: &mut toml::Table, set: &str) -> Result<(), RecipeError> {
+/// Puts one override into a draft.
+pub(super) fn apply(draft: &mut Draft, set: &str) -> Result<(), RecipeError> {
     let (key, text) = split(set)?;
-    let unknown = || RecipeError::UnknownKey {
-        key: key.to_owned(),
-        near: suggest(table, key),
-    };
-    let (section, name) = key.split_once('.').ok_or_else(unknown)?;
-    let current = table
-        .get(section)
-        .and_then(|s| s.get(name))
-        .ok_or_else(unknown)?;
-    let value = convert(key, text, current)?;
-    let mut changed = table.clone();
-    if let Some(Value::Table(section)) = changed.get_mut(section) {
-        section.insert(name.to_owned(), value);
-    }
+    draft.put("--set ", key, |name, current| convert(name, text, current))?;
     // Enumerations and ranges of integers are known to the struct alone.
-    Recipe::from_table(&changed).map_err(|e| RecipeError::Value {
+    let checked = draft.recipe();
+    checked.map(drop).map_err(|e| RecipeError::Value {
         key: key.to_owned(),
         value: text.to_owned(),
         reason: e.message().to_owned(),
-    })?;
-    *table = changed;
-    Ok(())
+    })
 }
 
 fn split(set: &str) -> Result<(&str, &str), RecipeError> {
@@ -83,43 +65,4 @@ fn described(type_name: &str) -> String {
         "boolean" => "true or false".to_owned(),
         other => format!("a {other}"),
     }
-}
-
-/// Full keys that resemble the one given, in its section or under the same name elsewhere.
-fn suggest(table: &toml::Table, key: &str) -> Vec<String> {
-    let keys: Vec<String> = table
-        .iter()
-        .filter_map(|(section, value)| Some((section, value.as_table()?)))
-        .flat_map(|(section, keys)| keys.keys().map(move |k| format!("{section}.{k}")))
-        .collect();
-    let name = key.rsplit('.').next().unwrap_or(key);
-    let same_name = keys
-        .iter()
-        .filter(|k| k.ends_with(&format!(".{name}")))
-        .cloned();
-    let mut near: Vec<String> = same_name.collect();
-    for other in near_matches(key, keys.iter().map(String::as_str)) {
-        if !near.contains(&other) {
-            near.push(other);
-        }
-    }
-    near.truncate(3);
-    near
-}
-
-/// At most three of the candidates that resemble `given`, the most alike first.
-pub(super) fn near_matches<'a>(
-    given: &str,
-    candidates: impl Iterator<Item = &'a str>,
-) -> Vec<String> {
-    let mut scored: Vec<(f64, &str)> = candidates
-        .map(|c| (strsim::jaro_winkler(given, c), c))
-        .filter(|(score, _)| *score >= ALIKE)
-        .collect();
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
-    scored
-        .iter()
-        .take(3)
-        .map(|(_, c)| (*c).to_owned())
-        .collect()
 }

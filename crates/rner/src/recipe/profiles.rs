@@ -1,14 +1,21 @@
-//! The profiles that ship with the program, and reading a recipe file.
+//! The profiles that ship with the program, and reading recipe files that build on each other.
 
-use super::RecipeError;
-use super::overrides::near_matches;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::Recipe;
+use super::draft::{Draft, near_matches};
+use super::error::RecipeError;
+
+/// The paper's recipe, complete.
+const BASE: &str = include_str!("../../recipes/base.toml");
 
 /// Name and text of every embedded profile, the default first.
 pub const PROFILES: [(&str, &str); 5] = [
     ("tiny", include_str!("../../recipes/tiny.toml")),
     ("smoke", include_str!("../../recipes/smoke.toml")),
-    ("paper-8b", include_str!("../../recipes/paper-8b.toml")),
+    ("paper-8b", BASE),
     ("qwen3-1.7b", include_str!("../../recipes/qwen3-1.7b.toml")),
     (
         "qwen3-0.6b-lora",
@@ -16,30 +23,70 @@ pub const PROFILES: [(&str, &str); 5] = [
     ),
 ];
 
-/// The table of an embedded profile or of a recipe file.
-pub(super) fn load(profile: &str) -> Result<toml::Table, RecipeError> {
-    let embedded = PROFILES.iter().find(|(name, _)| *name == profile);
-    let text = match embedded {
-        Some((_, text)) => (*text).to_owned(),
-        None => read(profile)?,
-    };
-    text.parse::<toml::Table>()
-        .map_err(|e| RecipeError::Invalid {
-            origin: profile.to_owned(),
-            reason: e.to_string().trim().to_owned(),
-        })
+/// How many recipes may build on each other.
+const DEEPEST: usize = 16;
+
+/// An embedded profile or a recipe file, laid onto what it builds on.
+pub(super) fn load(profile: &str) -> Result<Draft, RecipeError> {
+    let base: Result<Recipe, _> = toml::from_str(BASE);
+    let mut draft = Draft::of(&base.map_err(|e| RecipeError::invalid("paper-8b", &e))?);
+    for (origin, table) in chain(profile)?.iter().rev() {
+        draft.lay(table, origin)?;
+        let checked = draft.recipe();
+        checked.map_err(|e| RecipeError::invalid(origin, &e))?;
+    }
+    Ok(draft)
 }
 
-fn read(profile: &str) -> Result<String, RecipeError> {
-    let path = Path::new(profile);
+/// The tables of a recipe, of the one that it builds on, and so forth.
+fn chain(profile: &str) -> Result<Vec<(String, Table)>, RecipeError> {
+    let mut chain = Vec::new();
+    let mut next = Some(profile.to_owned());
+    while let Some(name) = next {
+        if chain.len() == DEEPEST {
+            let reason = "`extends` leads in a circle";
+            return Err(RecipeError::invalid(profile, &reason));
+        }
+        let text = text_of(&name)?;
+        let parsed = text.parse::<Table>();
+        let mut table = parsed.map_err(|e| RecipeError::invalid(&name, &e))?;
+        next = extended(&mut table, &name)?;
+        chain.push((name, table));
+    }
+    Ok(chain)
+}
+
+/// Takes `extends` out of a table: a profile, or a path seen from the file that names it.
+fn extended(table: &mut Table, origin: &str) -> Result<Option<String>, RecipeError> {
+    match table.remove("extends") {
+        None => Ok(None),
+        Some(Value::String(name)) if embedded(&name).is_some() => Ok(Some(name)),
+        Some(Value::String(path)) => {
+            let folder = Path::new(origin).parent().unwrap_or(Path::new(""));
+            Ok(Some(folder.join(path).display().to_string()))
+        }
+        Some(other) => {
+            let reason = format!("extends: expected a profile or a path, found {other}");
+            Err(RecipeError::invalid(origin, &reason))
+        }
+    }
+}
+
+fn embedded(name: &str) -> Option<&'static str> {
+    let found = PROFILES.iter().find(|(known, _)| *known == name);
+    found.map(|(_, text)| *text)
+}
+
+fn text_of(profile: &str) -> Result<String, RecipeError> {
+    if let Some(text) = embedded(profile) {
+        return Ok(text.to_owned());
+    }
+    let path = PathBuf::from(profile);
     let looks_like_path = profile.ends_with(".toml") || path.components().count() > 1;
     if !looks_like_path && !path.is_file() {
         return Err(unknown(profile));
     }
-    std::fs::read_to_string(path).map_err(|source| RecipeError::Read {
-        path: path.to_owned(),
-        source,
-    })
+    std::fs::read_to_string(&path).map_err(|source| RecipeError::Read { path, source })
 }
 
 fn unknown(name: &str) -> RecipeError {

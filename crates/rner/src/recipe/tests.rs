@@ -26,89 +26,171 @@ fn every_embedded_profile_resolves() -> Result<(), RecipeError> {
 fn the_paper_profiles_hold_the_papers_batch() -> Result<(), RecipeError> {
     for name in ["paper-8b", "qwen3-1.7b", "qwen3-0.6b-lora"] {
         let r = Recipe::resolve(name, &[])?;
-        assert_eq!(
-            r.sft.batch_size * r.sft.grad_accumulation * r.hardware.gpus,
-            256,
-            "{name}"
-        );
-        assert_eq!((r.grpo.group_size, r.grpo.iterations), (16, 4), "{name}");
+        let (sft, grpo) = (&r.sft.train, &r.grpo.train);
+        let batch = sft
+            .batch_size
+            .map(|n| n * sft.grad_accumulation * r.hardware.gpus);
+        assert_eq!(batch, Some(256), "{name}");
+        assert_eq!((grpo.group_size, grpo.iterations), (16, 4), "{name}");
+        assert_eq!((grpo.prompts_per_step, grpo.max_steps), (28, None));
     }
+    Ok(())
+}
+
+/// Profiles state only where they differ; what they resolve to is what it was when each was written whole.
+#[test]
+fn the_values_of_the_profiles_are_those_that_were_written_whole() -> Result<(), RecipeError> {
+    let values = |name: &str| {
+        Recipe::resolve(name, &[]).map(|r| {
+            let (sft, grpo) = (r.sft.train, r.grpo.train);
+            let steps = (sft.max_steps.unwrap_or(0), grpo.max_steps.unwrap_or(0));
+            let rates = (sft.optim.lr, grpo.optim.lr);
+            let sizes = (
+                sft.batch_size,
+                r.grpo.rollout_batch,
+                grpo.micro_batch_tokens,
+            );
+            let frozen = sft.optim.freeze_embeddings && grpo.optim.freeze_embeddings;
+            (steps, rates, sizes, frozen, r.eval.bootstrap_resamples)
+        })
+    };
+    let (paper, toy) = ((2e-5, 1e-6), (3e-3, 3e-4));
+    let expected = [
+        (
+            "paper-8b",
+            (0, 0),
+            paper,
+            (Some(16), 32, 32768),
+            false,
+            1000,
+        ),
+        (
+            "qwen3-1.7b",
+            (0, 0),
+            paper,
+            (Some(32), 64, 65536),
+            false,
+            1000,
+        ),
+        (
+            "qwen3-0.6b-lora",
+            (0, 0),
+            (2e-4, 1e-5),
+            (Some(32), 16, 32768),
+            false,
+            1000,
+        ),
+        ("tiny", (0, 20), toy, (Some(16), 128, 4096), true, 1000),
+        (
+            "smoke",
+            (4, 1),
+            (1e-3, 2e-5),
+            (Some(16), 64, 4096),
+            true,
+            200,
+        ),
+    ];
+    for (name, steps, rates, sizes, frozen, resamples) in expected {
+        let found = values(name)?;
+        assert_eq!(found, (steps, rates, sizes, frozen, resamples), "{name}");
+    }
+    Ok(())
+}
+
+/// What a trainer has by default is the paper's, too.
+#[test]
+fn the_base_recipe_agrees_with_the_defaults_of_the_trainers() -> Result<(), RecipeError> {
+    let paper = Recipe::resolve("paper-8b", &[])?;
+    assert_eq!(paper.sft.train.optim, lm_train::OptimConfig::default());
+    assert_eq!(paper.grpo.train.optim, lm_grpo::GrpoConfig::default().optim);
     Ok(())
 }
 
 #[test]
 fn overrides_take_toml_values_and_bare_strings() -> Result<(), RecipeError> {
     let r = tiny(&[
-        "sft.lr=1",
+        "sft.train.optim.lr=1",
+        "sft.train.optim.betas=[0.5, 0.25]",
+        "grpo.train.optim.betas.1=0.5",
         "run.name=my run",
         "model.base = \"a b\"",
-        "grpo.loss_type=bnpo",
+        "grpo.train.loss_type=bnpo",
         "plan.teacher_tokens_out=[1, 2, 3]",
         "run.name=7",
     ])?;
-    assert_eq!(r.sft.lr, 1.0);
+    assert_eq!(r.sft.train.optim.lr, 1.0);
+    assert_eq!(r.sft.train.optim.betas, [0.5, 0.25]);
+    assert_eq!(r.grpo.train.optim.betas, [0.9, 0.5]);
     assert_eq!(r.run.name, "7");
     assert_eq!(r.model.base, "a b");
-    assert_eq!(r.grpo.loss_type, lm_grpo::LossType::Bnpo);
+    assert_eq!(r.grpo.train.loss_type, lm_grpo::LossType::Bnpo);
     assert_eq!(r.plan.teacher_tokens_out, [1, 2, 3]);
+    assert!(r.notes.is_empty());
     Ok(())
 }
 
 #[test]
 fn the_objective_of_grpo_is_chosen_by_name() -> Result<(), RecipeError> {
-    let paper = Recipe::resolve("paper-8b", &[])?.grpo;
+    let paper = Recipe::resolve("paper-8b", &[])?.grpo.train;
     assert_eq!(paper.scale_rewards, lm_grpo::ScaleRewards::Group);
-    assert_eq!(paper.engine_correction, Correction::None);
-    assert_eq!((paper.delta, paper.dynamic_sampling), (0.0, 0));
+    assert_eq!(paper.engine_correction, lm_grpo::EngineCorrection::None);
+    assert_eq!((paper.delta, paper.dynamic_sampling), (None, None));
     let grpo = tiny(&[
-        "grpo.loss_type=dapo",
-        "grpo.importance_sampling_level=sequence",
-        "grpo.kl_estimator=k2",
-        "grpo.engine_correction=truncate",
-        "grpo.delta=4",
-        "grpo.entropy_coef=0.01",
+        "grpo.train.loss_type=dapo",
+        "grpo.train.importance_sampling_level=sequence",
+        "grpo.train.kl_estimator=k2",
+        "grpo.train.engine_correction=truncate",
+        "grpo.train.delta=4",
+        "grpo.train.entropy_coef=0.01",
     ])?
-    .grpo;
+    .grpo
+    .train;
     assert_eq!(grpo.loss_type, lm_grpo::LossType::Dapo);
     assert_eq!(
         grpo.importance_sampling_level,
         lm_grpo::ImportanceSamplingLevel::Sequence
     );
     assert_eq!(grpo.kl_estimator, lm_grpo::KlEstimator::K2);
-    assert_eq!(grpo.engine_correction, Correction::Truncate);
-    assert_eq!(grpo.entropy_coef, 0.01);
-    assert!(refused("grpo.entropy_coef=-1").contains("grpo.entropy_coef"));
-    assert!(refused("grpo.loss_type=dopo").contains("dapo"));
+    assert_eq!(grpo.engine_correction, lm_grpo::EngineCorrection::Truncate);
+    assert_eq!((grpo.delta, grpo.entropy_coef), (Some(4.0), 0.01));
+    assert!(refused("grpo.train.entropy_coef=-1").contains("grpo.train.entropy_coef"));
+    assert!(refused("grpo.train.loss_type=dopo").contains("dapo"));
     Ok(())
 }
 
 #[test]
 fn an_unknown_key_names_its_neighbours() {
-    assert!(refused("sft.learning_rat=1").contains("no such key"));
-    assert!(refused("sft.warmup_rate=0.1").contains("sft.warmup_ratio"));
-    assert!(refused("lr=0.1").contains("did you mean grpo.lr or sft.lr?"));
+    assert!(refused("sft.train.learning_rat=1").contains("no such key"));
+    assert!(refused("sft.warmup_rate=0.1").contains("sft.train.optim.warmup_ratio"));
+    assert!(refused("sft.lrr=1").contains("sft.train.optim.lr"));
+    let both = ["sft.train.optim.lr", "grpo.train.optim.lr"];
+    assert!(both.iter().all(|key| refused("lr=0.1").contains(key)));
     assert!(refused("sft=1").contains("no such key"));
+    assert!(refused("sft.train.optim=1").contains("no such key"));
+    assert!(refused("sft.train.optim.betas.2=1").contains("no such key"));
+    assert!(refused("sft.group_size=1").contains("no such key"));
     assert!(refused("sft.lr").contains("expected section.key=value"));
 }
 
 #[test]
 fn a_wrong_type_names_key_expected_and_found() {
     assert_eq!(
-        refused("sft.batch_size=many"),
-        "--set sft.batch_size: expected an integer, found the string \"many\""
+        refused("sft.train.batch_size=many"),
+        "--set sft.train.batch_size: expected an integer, found the string \"many\""
     );
     assert_eq!(
-        refused("sft.batch_size=1.5"),
-        "--set sft.batch_size: expected an integer, found a number 1.5"
+        refused("sft.train.batch_size=1.5"),
+        "--set sft.train.batch_size: expected an integer, found a number 1.5"
     );
-    assert!(refused("sft.batch_size=-1").starts_with("--set sft.batch_size = -1: "));
+    assert!(refused("sft.train.save_every=-1").starts_with("--set sft.train.save_every = -1: "));
     let variant = refused("run.backend=tpu");
     assert!(
         variant.starts_with("--set run.backend = tpu: unknown variant")
             && variant.contains("libtorch"),
         "{variant}"
     );
-    assert!(refused("sft.lr=1\nfoo=2").contains("expected a number"));
+    let smuggled = refused("sft.train.optim.lr=1\nfoo=2");
+    assert!(smuggled.contains("expected a number"));
 }
 
 #[test]
@@ -117,18 +199,136 @@ fn a_value_without_sense_is_refused() {
         refused("run.seeds=0"),
         "run.seeds: expected at least 1, found 0"
     );
-    assert!(refused("sft.lr=nan").contains("finite"));
-    assert!(refused("grpo.group_size=1").contains("at least 2"));
-    assert!(
-        refused("grpo.reward_format=-1")
-            .contains("grpo.reward_format: expected a finite number, 0 or above")
+    assert_eq!(
+        refused("sft.train.optim.warmup_ratio=2"),
+        "sft.train.optim.warmup_ratio: expected a number from 0 to 1, found 2"
     );
-    assert!(refused("grpo.reward_length_max=9").contains("more than grpo.reward_length_free"));
-    assert!(refused("grpo.delta=1.1").contains("0 or more than 1 + grpo.epsilon_high"));
-    assert!(refused("grpo.engine_correction_cap=0").contains("above 0"));
-    assert!(refused("grpo.eval_every=5").contains("above 0 with grpo.eval_every"));
-    assert!(refused("grpo.load_best=true").contains("0 without grpo.eval_every"));
-    assert!(refused("grpo.reward_lenght=1").contains("did you mean grpo.reward_length"));
+    for (set, expected) in [
+        ("sft.train.optim.lr=nan", "finite"),
+        ("grpo.train.optim.lr=inf", "finite"),
+        (
+            "grpo.train.optim.betas=[1.0, 0.9]",
+            "grpo.train.optim.betas: expected two numbers",
+        ),
+        ("grpo.train.group_size=1", "at least 2"),
+        (
+            "grpo.reward.format=-1",
+            "grpo.reward.format: expected a number of at least 0",
+        ),
+        (
+            "grpo.reward.length_max=9",
+            "more than grpo.reward.length_free",
+        ),
+        (
+            "grpo.train.delta=1.1",
+            "grpo.train.delta: expected more than 1 + epsilon_high",
+        ),
+        ("grpo.train.engine_correction_cap=0", "above 0"),
+        (
+            "grpo.train.eval_every=5",
+            "above 0 with grpo.train.eval_every",
+        ),
+        (
+            "grpo.train.load_best=true",
+            "grpo.train.load_best: expected eval_every to be set",
+        ),
+        (
+            "sft.train.load_best=true",
+            "sft.train.load_best: expected eval_every to be set",
+        ),
+        ("grpo.reward_lenght=1", "did you mean grpo.reward.length"),
+    ] {
+        let said = refused(set);
+        assert!(said.contains(expected), "{set}: {said}");
+    }
+}
+
+#[test]
+fn what_the_run_derives_is_refused_with_the_key_that_decides_it() {
+    for (set, decides) in [
+        ("sft.train.seed=1", "run.seed"),
+        ("grpo.train.seed=1", "run.seed"),
+        ("sft.train.peak_flops=1", "hardware.peak_tflops"),
+        ("sft.train.optim.master_weights=false", "model.dtype"),
+        ("grpo.train.optim.master_weights=false", "model.dtype"),
+        ("sft.train.layout=padded", "always packed"),
+    ] {
+        let said = refused(set);
+        assert!(
+            said.starts_with("--set") && said.contains(decides),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn old_names_work_and_are_noted() -> Result<(), RecipeError> {
+    let old = tiny(&[
+        "sft.lr=0.5",
+        "sft.beta2=0.95",
+        "sft.max_steps=3",
+        "sft.layout=packed",
+        "sft.over_length=keep-last",
+        "grpo.beta1=0.8",
+        "grpo.steps=2",
+        "grpo.mask_truncated=true",
+        "grpo.reward_length=1",
+    ])?;
+    let new = tiny(&[
+        "sft.train.optim.lr=0.5",
+        "sft.train.optim.betas=[0.9, 0.95]",
+        "sft.train.max_steps=3",
+        "sft.train.over_length=keep_last",
+        "grpo.train.optim.betas=[0.8, 0.999]",
+        "grpo.train.max_steps=2",
+        "grpo.train.mask_truncated=true",
+        "grpo.reward.length=1",
+    ])?;
+    assert_eq!(old.to_toml(), new.to_toml());
+    assert_eq!(old.notes.len(), 9);
+    assert_eq!(old.notes[0], "sft.lr is called sft.train.optim.lr now");
+    assert!(refused("sft.layout=padded").contains("sft.layout: expected packed"));
+    Ok(())
+}
+
+fn file(text: &str) -> Result<Recipe, RecipeError> {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("r.toml");
+    std::fs::write(&path, text).expect("a file");
+    Recipe::resolve(&path.display().to_string(), &[])
+}
+
+#[test]
+fn a_file_states_where_it_differs() -> Result<(), RecipeError> {
+    let of_paper = file("[grpo.train]\nbeta = 0\n[sft]\nlr = 1")?;
+    let sets = [
+        "grpo.train.beta=0".to_owned(),
+        "sft.train.optim.lr=1".into(),
+    ];
+    let expected = Recipe::resolve("paper-8b", &sets)?;
+    assert_eq!(of_paper.to_toml(), expected.to_toml());
+    assert_eq!(of_paper.notes, ["sft.lr is called sft.train.optim.lr now"]);
+    let of_tiny = file("extends = \"tiny\"\nrun.seed = 7")?;
+    assert_eq!(of_tiny, tiny(&["run.seed=7"])?);
+    Ok(())
+}
+
+#[test]
+fn a_file_extends_another_beside_it_but_not_itself() -> Result<(), Box<dyn std::error::Error>> {
+    let dir = tempfile::tempdir()?;
+    let write = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).map(|()| path.display().to_string())
+    };
+    write("a.toml", "extends = \"smoke\"\nrun.name = \"a\"")?;
+    let b = write("b.toml", "extends = \"a.toml\"\nrun.seed = 3")?;
+    let found = Recipe::resolve(&b, &[])?;
+    assert_eq!((found.run.name.as_str(), found.run.seed), ("a", 3));
+    assert_eq!(found.sft.train.max_steps, Some(4));
+    let round = write("round.toml", "extends = \"round.toml\"")?;
+    let said = Recipe::resolve(&round, &[]).unwrap_err().to_string();
+    assert!(said.contains("in a circle"), "{said}");
+    Ok(())
 }
 
 #[test]
@@ -149,15 +349,30 @@ fn an_unknown_profile_lists_the_known_ones() {
 }
 
 #[test]
-fn a_file_with_an_unknown_key_is_refused() -> std::io::Result<()> {
-    let dir = tempfile::tempdir()?;
-    let path = dir.path().join("r.toml");
-    std::fs::write(&path, PROFILES[0].1.replace("[eval]", "[eval]\nbeams = 4"))?;
-    let message = Recipe::resolve(&path.display().to_string(), &[])
-        .map(|_| ())
-        .unwrap_err();
-    assert!(message.to_string().contains("beams"), "{message}");
-    Ok(())
+fn a_bad_key_or_value_in_a_file_is_named() {
+    for (text, expected) in [
+        ("[eval]\nbeams = 4", "eval.beams: there is no such key"),
+        (
+            "[sft.train.optim]\nlrr = 4",
+            "did you mean sft.train.optim.lr",
+        ),
+        (
+            "[sft.train]\nseed = 4",
+            "sft.train.seed: recipes do not set it; run.seed decides it",
+        ),
+        (
+            "[grpo.train]\nbeta = nan",
+            "grpo.train.beta: expected a finite number",
+        ),
+        (
+            "[sft.train]\nover_length = \"cut\"",
+            "unknown variant `cut`",
+        ),
+        ("extends = 3", "extends: expected a profile or a path"),
+    ] {
+        let said = file(text).map(drop).unwrap_err().to_string();
+        assert!(said.contains(expected), "{said}");
+    }
 }
 
 #[test]
@@ -169,6 +384,11 @@ fn the_written_recipe_resolves_to_itself() -> Result<(), Box<dyn std::error::Err
     let again = Recipe::resolve(&path.display().to_string(), &[])?;
     assert_eq!(again, recipe);
     assert!(recipe.to_toml().contains(&recipe.hash()));
+    // It is complete, but for what the run derives, and begins as the sections do.
+    let text = recipe.to_toml();
+    assert!(text.contains("[sft.train.optim]") && text.contains("compare_without_cot"));
+    assert!(!text.contains("master_weights") && !text.contains("layout"));
+    assert!(text.find("[run]") < text.find("[data]"));
     Ok(())
 }
 

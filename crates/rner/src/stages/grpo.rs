@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
-use lm_grpo::{EngineCorrection, Environment, GrpoConfig, Outcome, Prompt, train_grpo_on};
+use lm_grpo::{Environment, GrpoConfig, Outcome, Prompt, train_grpo_on};
 use lm_kernels::TrainBackend;
 use lm_model::ChatTokenizer;
 use lm_train::{RunFiles, latest_checkpoint};
@@ -23,8 +23,7 @@ pub use self::table::CompletionTable;
 use super::{ModelDir, Watch, sft};
 use crate::backend::{self, Device, Task};
 use crate::error::{Error, Result};
-use crate::plan::rollout_batches;
-use crate::recipe::{Correction, Grpo, Method, Recipe};
+use crate::recipe::{Grpo, Method, Recipe};
 use crate::session::Session;
 
 /// A reinforcement learning run.
@@ -93,10 +92,7 @@ impl Task for GrpoJob<'_> {
         let tokenizer = self.base.tokenizer()?;
         let (prompts, reward, table) = self.tasks(&tokenizer)?;
         let held_out = hold_out(prompts.len(), grpo, self.seed);
-        let config = GrpoConfig {
-            master_weights: dtype.master_weights(),
-            ..trainer_config(grpo, prompts.len() - held_out.len(), self.seed)
-        };
+        let config = trainer_config(self.recipe, self.seed);
         let policy = self.base.load::<B>(device, dtype.precision())?;
         // The reference shares the weights of the policy: with LoRA for good, because these never
         // change, else until the first update.
@@ -160,7 +156,7 @@ impl GrpoJob<'_> {
         let mut table = CompletionTable::new(&folder, every);
         let template = self.recipe.model.template(self.template.as_ref())?;
         let mut prompts = Vec::new();
-        let mut reward = NerReward::new(grpo);
+        let mut reward = NerReward::new(&grpo.reward);
         for example in self.examples {
             let example = example.normalized();
             let ids = tokenizer.prompt_ids(&template.render(&example.schema, &example.sentence));
@@ -215,70 +211,21 @@ impl lm_grpo::Observer for Watch {
     }
 }
 
-fn trainer_config(grpo: &Grpo, prompts: usize, seed: u64) -> GrpoConfig {
+/// The trainer's configuration, completed by what the recipe says elsewhere.
+fn trainer_config(recipe: &Recipe, seed: u64) -> GrpoConfig {
+    let train = &recipe.grpo.train;
     GrpoConfig {
-        group_size: grpo.group_size,
-        prompts_per_step: grpo.prompts_per_step,
-        steps: rollout_batches(grpo, prompts).max(1),
-        iterations: grpo.iterations,
-        epsilon: grpo.epsilon,
-        epsilon_high: grpo.epsilon_high,
-        beta: grpo.beta,
-        entropy_coef: grpo.entropy_coef,
-        loss_type: grpo.loss_type,
-        scale_rewards: grpo.scale_rewards,
-        delta: (grpo.delta > 0.0).then_some(grpo.delta),
-        importance_sampling_level: grpo.importance_sampling_level,
-        kl_estimator: grpo.kl_estimator,
-        engine_correction: correction(grpo),
-        dynamic_sampling: unless_zero(grpo.dynamic_sampling),
-        one_step_off_policy: grpo.one_step_off_policy,
-        temperature: grpo.temperature,
-        max_completion_length: grpo.max_completion_length,
-        mask_truncated: grpo.mask_truncated,
-        mask_uniform: grpo.mask_uniform,
-        lr: grpo.lr,
-        schedule: sft::schedule(grpo.schedule),
-        warmup_ratio: grpo.warmup_ratio,
-        min_lr_ratio: grpo.min_lr_ratio,
-        freeze_embeddings: grpo.freeze_embeddings,
-        weight_decay: grpo.weight_decay,
-        betas: [grpo.beta1, grpo.beta2],
-        eps: grpo.eps,
-        max_grad_norm: grpo.max_grad_norm,
-        micro_batch_tokens: grpo.micro_batch_tokens,
-        recompute_layers: grpo.recompute_layers,
         seed,
-        save_every: unless_zero(grpo.save_every),
-        save_total_limit: unless_zero(grpo.save_total_limit),
-        eval_every: unless_zero(grpo.eval_every),
-        early_stopping_patience: unless_zero(grpo.early_stopping_patience),
-        load_best: grpo.load_best,
-        ..GrpoConfig::default()
+        optim: sft::optim(&train.optim, recipe),
+        ..train.clone()
     }
-}
-
-fn correction(grpo: &Grpo) -> EngineCorrection {
-    let cap = grpo.engine_correction_cap;
-    match grpo.engine_correction {
-        Correction::None => EngineCorrection::None,
-        Correction::Truncate => EngineCorrection::Truncate { cap },
-        Correction::Mask => EngineCorrection::Mask { cap },
-    }
-}
-
-/// A number of the recipe that is off at zero.
-fn unless_zero(value: usize) -> Option<usize> {
-    (value > 0).then_some(value)
 }
 
 /// A random share of the prompts to evaluate on, at least one if there is an evaluation.
 fn hold_out(prompts: usize, grpo: &Grpo, seed: u64) -> Vec<usize> {
     let share = (prompts as f64 * grpo.eval_share).round() as usize;
-    let count = match grpo.eval_every {
-        0 => share,
-        _ => share.max(1),
-    };
+    let least = usize::from(grpo.train.eval_every.is_some());
+    let count = share.max(least);
     let mut order: Vec<usize> = (0..prompts).collect();
     order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
     order.truncate(count.min(prompts.saturating_sub(1)));
@@ -314,7 +261,7 @@ mod tests {
     fn a_share_of_the_prompts_is_held_out() {
         let held_out = |prompts, share: &str, seed| {
             let sets = [
-                "grpo.eval_every=1".into(),
+                "grpo.train.eval_every=1".into(),
                 format!("grpo.eval_share={share}"),
             ];
             // The share comes first: an evaluation without one is refused.

@@ -6,7 +6,7 @@ use burn::tensor::backend::AutodiffBackend;
 use lm_kernels::TrainBackend;
 use lm_model::ChatTokenizer;
 use lm_train::{
-    BatchLayout, Outcome, RunFiles, Sample, SftConfig, SftData, latest_checkpoint, train_sft_on,
+    OptimConfig, Outcome, RunFiles, Sample, SftConfig, SftData, latest_checkpoint, train_sft_on,
 };
 use ner_types::{Example, PromptTemplate, render_completion};
 use rand::SeedableRng;
@@ -16,7 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{ModelDir, Watch};
 use crate::backend::{self, Device, Task};
 use crate::error::{Error, Result};
-use crate::recipe::{Hardware, Layout, Method, OverLength, Recipe, Schedule, Sft};
+use crate::recipe::{Method, Recipe};
 use crate::session::Session;
 
 /// A fine-tuning run.
@@ -85,19 +85,9 @@ impl Task for SftJob<'_> {
     type Error = Error;
 
     fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<String> {
-        let Recipe {
-            run,
-            sft,
-            lora,
-            hardware,
-            ..
-        } = self.recipe;
-        let dtype = self.recipe.model.dtype;
-        let config = SftConfig {
-            master_weights: dtype.master_weights(),
-            ..trainer_config(sft, hardware, self.seed)
-        };
-        let devices = backend::devices::<B>(device, hardware.gpus)?;
+        let Recipe { run, sft, lora, .. } = self.recipe;
+        let config = trainer_config(self.recipe, self.seed);
+        let devices = backend::devices::<B>(device, self.recipe.hardware.gpus)?;
         let tokenizer = self.base.tokenizer()?;
         let template = self.recipe.model.template(self.template.as_ref())?;
         let tokenise = |examples| samples(&tokenizer, &template, examples, self.with_cot);
@@ -109,7 +99,9 @@ impl Task for SftJob<'_> {
         if train.is_empty() {
             return Err(Error::invalid("there is no example to train on"));
         }
-        let model = self.base.load::<B>(device, dtype.precision())?;
+        let model = self
+            .base
+            .load::<B>(device, self.recipe.model.dtype.precision())?;
         let model = match sft.method {
             Method::Full => model,
             Method::Lora => self.base.adapt(model, lora, self.seed)?,
@@ -185,59 +177,26 @@ fn summary<B: AutodiffBackend>(examples: usize, outcome: &Outcome<B>) -> String 
     format!("{examples} examples, {} steps{best}", outcome.steps)
 }
 
-/// A number of the recipe that is off at zero.
-fn unless_zero(value: usize) -> Option<usize> {
-    (value > 0).then_some(value)
-}
-
-fn trainer_config(sft: &Sft, hardware: &Hardware, seed: u64) -> SftConfig {
+/// The trainer's configuration, completed by what the recipe says elsewhere.
+fn trainer_config(recipe: &Recipe, seed: u64) -> SftConfig {
+    let (train, hardware) = (&recipe.sft.train, &recipe.hardware);
+    // The recipe counts per device, the trainer all of them together.
+    let on_all = |one: usize| one * hardware.gpus;
+    let flops = hardware.peak_tflops * 1e12 * hardware.gpus as f64;
     SftConfig {
-        epochs: sft.epochs,
-        max_steps: unless_zero(sft.max_steps),
-        batch_tokens: None,
-        // The recipe counts per device, the trainer all of them together.
-        batch_size: Some(sft.batch_size * hardware.gpus),
-        recompute_layers: sft.recompute_layers,
-        layout: match sft.layout {
-            Layout::Packed => BatchLayout::Packed,
-            Layout::Padded => BatchLayout::Padded,
-        },
-        grad_accumulation: sft.grad_accumulation,
-        shuffle: true,
-        lr: sft.lr,
-        schedule: schedule(sft.schedule),
-        warmup_ratio: sft.warmup_ratio,
-        min_lr_ratio: sft.min_lr_ratio,
-        freeze_embeddings: sft.freeze_embeddings,
-        weight_decay: sft.weight_decay,
-        betas: [sft.beta1, sft.beta2],
-        eps: sft.eps,
-        max_grad_norm: sft.max_grad_norm,
-        max_length: sft.max_length,
-        over_length: match sft.over_length {
-            OverLength::KeepLast => lm_train::OverLength::KeepLast,
-            OverLength::Skip => lm_train::OverLength::Skip,
-            OverLength::Refuse => lm_train::OverLength::Refuse,
-        },
         seed,
-        log_every: sft.log_every.max(1),
-        save_every: unless_zero(sft.save_every),
-        save_total_limit: unless_zero(sft.save_total_limit),
-        eval_every: unless_zero(sft.eval_every),
-        early_stopping_patience: unless_zero(sft.early_stopping_patience),
-        early_stopping_threshold: sft.early_stopping_threshold,
-        load_best_model_at_end: sft.load_best,
-        peak_flops: (hardware.peak_tflops > 0.0)
-            .then_some(hardware.peak_tflops * 1e12 * hardware.gpus as f64),
-        ..SftConfig::default()
+        batch_size: train.batch_size.map(on_all),
+        batch_tokens: train.batch_tokens.map(on_all),
+        peak_flops: (flops > 0.0).then_some(flops),
+        optim: optim(&train.optim, recipe),
+        ..train.clone()
     }
 }
 
-/// The trainer's name for a schedule of the recipe.
-pub(super) fn schedule(schedule: Schedule) -> lm_train::ScheduleKind {
-    match schedule {
-        Schedule::Cosine => lm_train::ScheduleKind::Cosine,
-        Schedule::Linear => lm_train::ScheduleKind::Linear,
-        Schedule::Constant => lm_train::ScheduleKind::Constant,
+/// The optimizer's configuration, with the precision that the model's type asks for.
+pub(super) fn optim(given: &OptimConfig, recipe: &Recipe) -> OptimConfig {
+    OptimConfig {
+        master_weights: recipe.model.dtype.master_weights(),
+        ..given.clone()
     }
 }

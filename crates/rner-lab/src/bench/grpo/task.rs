@@ -95,7 +95,7 @@ impl Task for GrpoTask<'_> {
 impl GrpoTask<'_> {
     /// Other prompts for every step.
     fn prompts(&self) -> Vec<Prompt> {
-        let count = self.trainer.steps * self.trainer.prompts_per_step;
+        let count = self.trainer.max_steps.unwrap_or(1) * self.trainer.prompts_per_step;
         let sequences = self
             .args
             .shape

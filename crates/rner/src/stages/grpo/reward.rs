@@ -6,7 +6,7 @@ use lm_grpo::{Reward, RewardItem, RewardValue};
 use ner_rewards::{Breakdown, ExtraWeights, LengthLimit, RewardOptions, RewardWeights, Target};
 use ner_types::{Entity, Example, normalize_label, parse};
 
-use crate::recipe::Grpo;
+use crate::recipe::Rewards;
 
 /// 10·F1 + 1·schema as in the paper, plus what the recipe switches on.
 pub struct NerReward {
@@ -18,7 +18,7 @@ pub struct NerReward {
 
 impl NerReward {
     /// The rewards that a recipe asks for, of no prompt yet.
-    pub fn new(recipe: &Grpo) -> Self {
+    pub fn new(recipe: &Rewards) -> Self {
         NerReward {
             targets: Vec::new(),
             schemas: Vec::new(),
@@ -79,20 +79,20 @@ impl Reward for NerReward {
     }
 }
 
-fn options(recipe: &Grpo) -> RewardOptions {
+fn options(recipe: &Rewards) -> RewardOptions {
     RewardOptions {
         weights: RewardWeights {
-            f1: recipe.reward_f1,
-            schema: recipe.reward_schema,
+            f1: recipe.f1,
+            schema: recipe.schema,
         },
         extra: ExtraWeights {
-            length: recipe.reward_length,
-            format: recipe.reward_format,
-            grounding: recipe.reward_grounding,
+            length: recipe.length,
+            format: recipe.format,
+            grounding: recipe.grounding,
         },
         length_limit: LengthLimit {
-            free: recipe.reward_length_free,
-            max: recipe.reward_length_max,
+            free: recipe.length_free,
+            max: recipe.length_max,
         },
         ..RewardOptions::default()
     }
@@ -110,7 +110,7 @@ mod tests {
     fn check(sets: &[&str], total: f64, names: &[&str]) {
         let sets: Vec<String> = sets.iter().map(ToString::to_string).collect();
         let recipe = Recipe::resolve("tiny", &sets).expect("a recipe");
-        let mut reward = NerReward::new(&recipe.grpo);
+        let mut reward = NerReward::new(&recipe.grpo.reward);
         reward.add(&Example {
             sentence: "Brel sleeps .".into(),
             schema: vec!["city".into()],
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn habits_are_counted() {
         let recipe = Recipe::resolve("tiny", &[]).expect("a recipe");
-        let mut reward = NerReward::new(&recipe.grpo);
+        let mut reward = NerReward::new(&recipe.grpo.reward);
         reward.add(&Example {
             schema: vec!["City".into()],
             ..Example::default()
@@ -164,15 +164,15 @@ mod tests {
         let paper = 20.0 / 3.0 + 1.0;
         check(&[], paper, &["f1", "schema"]);
         check(
-            &["grpo.reward_format=0.5", "grpo.reward_grounding=2"],
+            &["grpo.reward.format=0.5", "grpo.reward.grounding=2"],
             paper + 0.5 + 1.0,
             &["f1", "schema", "format", "grounding"],
         );
         let length = ANSWER.chars().count();
-        let free = format!("grpo.reward_length_free={}", length - 10);
-        let max = format!("grpo.reward_length_max={}", length + 10);
+        let free = format!("grpo.reward.length_free={}", length - 10);
+        let max = format!("grpo.reward.length_max={}", length + 10);
         check(
-            &["grpo.reward_length=4", &free, &max],
+            &["grpo.reward.length=4", &free, &max],
             paper - 2.0,
             &["f1", "schema", "length"],
         );

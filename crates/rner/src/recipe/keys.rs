@@ -1,0 +1,82 @@
+//! The keys of a recipe: dotted names of values in nested tables, those that a run derives, and those that had another
+//! name.
+
+use toml::{Table, Value};
+
+/// Fields of the trainers' configurations that are no keys of a recipe, and what decides them.
+const DERIVED: [(&str, &str); 6] = [
+    ("sft.train.seed", "run.seed decides it"),
+    ("sft.train.peak_flops", "hardware.peak_tflops decides it"),
+    ("sft.train.layout", "sequences are always packed"),
+    ("sft.train.optim.master_weights", "model.dtype decides it"),
+    ("grpo.train.seed", "run.seed decides it"),
+    ("grpo.train.optim.master_weights", "model.dtype decides it"),
+];
+
+/// Why this is no key of a recipe, if it is a field that the run derives.
+pub(super) fn decided_by(key: &str) -> Option<&'static str> {
+    let found = DERIVED.iter().find(|(name, _)| *name == key);
+    found.map(|(_, reason)| *reason)
+}
+
+/// Leaves out what the run derives.
+pub(super) fn without_derived(mut table: Table) -> Table {
+    for (key, _) in DERIVED {
+        if let Some((parent, name)) = key.rsplit_once('.')
+            && let Some(Value::Table(parent)) = value_mut(&mut table, parent)
+        {
+            parent.remove(name);
+        }
+    }
+    table
+}
+
+/// The value of a key such as `sft.train.optim.lr`; numbers are places in a list, from 0.
+pub(super) fn value_mut<'t>(table: &'t mut Table, key: &str) -> Option<&'t mut Value> {
+    let mut names = key.split('.');
+    let first = table.get_mut(names.next()?)?;
+    names.try_fold(first, |value, name| match value {
+        Value::Table(table) => table.get_mut(name),
+        Value::Array(list) => list.get_mut(name.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
+
+/// All keys with their values, in order.
+pub(super) fn leaves(table: &Table) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    for (name, value) in table {
+        match value {
+            Value::Table(inner) => {
+                let inner = leaves(inner).into_iter();
+                found.extend(inner.map(|(key, value)| (format!("{name}.{key}"), value)));
+            }
+            leaf => found.push((name.clone(), leaf.clone())),
+        }
+    }
+    found
+}
+
+/// What a key of a recipe of version 0.1 is called since, if it is a key of this table: the keys of the trainers were
+/// directly in `[sft]` and `[grpo]`. To be removed after one release.
+pub(super) fn renamed(table: &mut Table, key: &str) -> Option<String> {
+    let (section, name) = key.split_once('.')?;
+    let name = match name {
+        "beta1" => "betas.0",
+        "beta2" => "betas.1",
+        "steps" => "max_steps",
+        same => same,
+    };
+    let reward = name.strip_prefix("reward_").unwrap_or_default();
+    let places = [
+        format!("{section}.train.{name}"),
+        format!("{section}.train.optim.{name}"),
+        format!("{section}.reward.{reward}"),
+    ];
+    places.into_iter().find(|place| has(table, place))
+}
+
+/// Whether this is a key of the table, not a section.
+pub(super) fn has(table: &mut Table, key: &str) -> bool {
+    value_mut(table, key).is_some_and(|value| !value.is_table())
+}

@@ -1,0 +1,118 @@
+//! `[sft]` and `[grpo]`: what the stages add to the configurations of the trainers.
+//!
+//! `[sft.train]` is [`SftConfig`] and `[grpo.train]` is [`GrpoConfig`], field by field. Those of their fields that the
+//! run derives from other sections are no keys of a recipe; [`keys`](super::keys) lists them.
+
+use lm_grpo::GrpoConfig;
+use lm_train::SftConfig;
+use serde::{Deserialize, Serialize};
+
+use super::error::{RecipeError, range};
+
+/// Which parameters are trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// All of them.
+    Full,
+    /// Low-rank adapters of the linear layers.
+    Lora,
+}
+
+/// `[sft]`: supervised fine-tuning.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sft {
+    /// Also trains a model whose targets have no reasoning, for comparison.
+    pub compare_without_cot: bool,
+    /// Full fine-tuning or LoRA.
+    pub method: Method,
+    /// Share of the examples that is held out to evaluate on, from 0 up to 1.
+    pub eval_share: f64,
+    /// The trainer's configuration; `batch_size` and `batch_tokens` are those of one device.
+    pub train: SftConfig,
+}
+
+/// `[grpo]`: reinforcement learning.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grpo {
+    /// Full training, or LoRA on top of the CoT-tuned model.
+    pub method: Method,
+    /// Longest prompt in tokens.
+    pub max_prompt_length: usize,
+    /// Completions that grow at once on one device.
+    pub rollout_batch: usize,
+    /// Rollout batches between two tables of completions; 0 means none.
+    pub completions_every: usize,
+    /// Share of the prompts that is held out to evaluate on.
+    pub eval_share: f64,
+    /// The weights of the rewards.
+    pub reward: Rewards,
+    /// The trainer's configuration.
+    pub train: GrpoConfig,
+}
+
+/// `[grpo.reward]`: how much each reward counts; 0 is off. The last five keys are not in the paper.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rewards {
+    /// Weight of the F1 reward.
+    pub f1: f64,
+    /// Weight of the schema reward.
+    pub schema: f64,
+    /// Weight of the punishment of long completions, which is in [-1, 0].
+    pub length: f64,
+    /// Characters of a completion that are not punished.
+    pub length_free: usize,
+    /// Characters at which the punishment is complete.
+    pub length_max: usize,
+    /// Weight of the reward for one closed reasoning block followed by the JSON alone.
+    pub format: f64,
+    /// Weight of the share of the predicted texts that stand in the sentence.
+    pub grounding: f64,
+}
+
+impl Sft {
+    pub(super) fn validate(&self) -> Result<(), RecipeError> {
+        let share = self.eval_share;
+        let ok = (0.0..=1.0).contains(&share);
+        range("sft.eval_share", share, ok, "between 0 and 1")?;
+        let checked = self.train.validate();
+        checked.map_err(|error| RecipeError::of_trainer("sft", error))
+    }
+}
+
+impl Grpo {
+    /// Checks what would otherwise be found out only when the stage begins, after those before it.
+    pub(super) fn validate(&self) -> Result<(), RecipeError> {
+        self.reward.validate()?;
+        let batch = self.rollout_batch;
+        range("grpo.rollout_batch", batch, batch >= 1, "at least 1")?;
+        let checked = self.train.validate();
+        checked.map_err(|error| RecipeError::of_trainer("grpo", error))?;
+        let (share, evaluates) = (self.eval_share, self.train.eval_every.is_some());
+        let ok = (0.0..1.0).contains(&share) && (share > 0.0 || !evaluates);
+        let expected = "a share below 1, and above 0 with grpo.train.eval_every";
+        range("grpo.eval_share", share, ok, expected)
+    }
+}
+
+impl Rewards {
+    /// A negative weight would reward what it is named to prevent.
+    fn validate(&self) -> Result<(), RecipeError> {
+        let weights = [
+            ("grpo.reward.f1", self.f1),
+            ("grpo.reward.schema", self.schema),
+            ("grpo.reward.length", self.length),
+            ("grpo.reward.format", self.format),
+            ("grpo.reward.grounding", self.grounding),
+        ];
+        for (key, weight) in weights {
+            range(key, weight, weight >= 0.0, "a number of at least 0")?;
+        }
+        let (free, max) = (self.length_free, self.length_max);
+        let expected = "more than grpo.reward.length_free";
+        range("grpo.reward.length_max", max, max > free, expected)
+    }
+}
