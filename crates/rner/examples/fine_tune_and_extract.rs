@@ -16,8 +16,14 @@ fn main() -> Result<()> {
 
 /// Trains the model of `base` in the folder `out`, and asks it about a sentence.
 pub fn run(base: &Path, out: &Path) -> Result<Completion> {
-    // A profile holds every hyperparameter; these are the ones that differ.
-    let sets = ["sft.max_steps=60", "sft.batch_size=4", "sft.epochs=60"];
+    // A profile holds every hyperparameter; these are the ones that differ. The names below are new to the model, so
+    // its embeddings learn too.
+    let sets = [
+        "sft.max_steps=60",
+        "sft.epochs=60",
+        "sft.batch_size=4",
+        "sft.freeze_embeddings=false",
+    ];
     let recipe = Recipe::resolve("smoke", &sets.map(String::from))?;
     // Somebody who wants progress or Ctrl-C gives a session of their own.
     let session = Session::silent();
