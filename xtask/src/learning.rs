@@ -1,8 +1,9 @@
 //! `cargo xtask learning`: GRPO must raise F1 over its start, and must not when every completion earns the same.
 //!
-//! For each seed, the toy is fine-tuned on so few sentences that there is something left to learn, and trained on with a
-//! constant reward and with the reward of the paper. Both models and the one that they start from are scored on the domains
-//! that no training has seen. The command fails unless the real reward gains on every seed and the constant one on none.
+//! For each seed, the toy is fine-tuned on so few sentences that there is something left to learn, and trained on with
+//! a constant reward and with the reward of the paper. Both models and the one that they start from are scored on the
+//! domains that no training has seen. The command fails unless the real reward gains on every seed and the constant one
+//! on none.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -27,8 +28,8 @@ const SETTINGS: [&str; 6] = [
 /// Every completion earns 0.
 const CONSTANT: [&str; 2] = ["grpo.reward.f1=0", "grpo.reward.schema=0"];
 
-/// Least gain in F1 that counts, in percentage points: a third of the smallest that was seen, and more than a change of a
-/// few answers makes.
+/// Least gain in F1 that counts, in percentage points: a third of the smallest that was seen, and more than a change of
+/// a few answers makes.
 const LEAST_GAIN: f64 = 2.0;
 
 /// Options of the command.
@@ -91,8 +92,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Learning) -> Result<ExitCode>
     Ok(ExitCode::SUCCESS)
 }
 
-/// The constant reward first, so that the folder ends as that of an ordinary run. Stages that do not see the reward are done
-/// once.
+/// The constant reward first, so that the folder ends as that of an ordinary run. Stages that do not see the reward are
+/// done once.
 fn scores(program: &Path, options: &Learning, seed: u64) -> Result<Scores> {
     let out = options.out.join(format!("seed-{seed}"));
     let run = |rewards: &[&str]| {

@@ -1,8 +1,8 @@
 //! Project tasks, run as `cargo xtask <task>`.
 //!
-//! `check` and `tidy` judge the source tree; `reproduce` builds the program `rner` and hands over to it, `learning` runs
-//! it, `fixtures` and `pretrain-tiny` hand over to `rner-lab`. This crate starts them as processes instead of linking
-//! them, and so never compiles Burn.
+//! `check` and `tidy` judge the source tree; `reproduce` builds the program `rner` and hands over to it, `learning`
+//! runs it, `fixtures` and `pretrain-tiny` hand over to `rner-lab`. This crate starts them as processes instead of
+//! linking them, and so never compiles Burn.
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong usage.
 
@@ -60,7 +60,8 @@ enum Task {
     Fixtures(PassedOn),
     /// Pretrain the tiny base model again: builds and runs `rner-lab tiny pretrain`.
     PretrainTiny(PassedOn),
-    /// Show that GRPO learns from its reward: F1 before and after it, with the reward and with a constant, on three seeds.
+    /// Show that GRPO learns from its reward: F1 before and after it, with the reward and with a constant, on three
+    /// seeds.
     Learning(Learning),
     /// Build `rner` in release mode and print the path of the program.
     Build {

@@ -191,7 +191,8 @@ fn idle_connections(concurrency: usize) -> usize {
 }
 
 fn build(endpoint: &Endpoint, url: &Url) -> Result<reqwest::Client, Error> {
-    // reqwest is built without cryptography of its own. There may be another provider already, if the program chose one.
+    // reqwest is built without cryptography of its own. There may be another provider already, if the program chose
+    // one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("chat-client/", env!("CARGO_PKG_VERSION")))

@@ -4,6 +4,8 @@
 //! `B [out, r]` trained. `B A` is never formed while training, so a step costs about two thirds of a
 //! full one and keeps optimizer state for the adapter alone.
 
+mod config;
+
 use std::collections::HashSet;
 
 use burn::module::{Module, ModuleMapper, Param, ParamId};
@@ -13,105 +15,11 @@ use lm_kernels::{LmOps, ops};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, Uniform};
-use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+pub use config::{LoraConfig, TARGET_MODULES};
+
+use crate::error::Result;
 use crate::model::{Linear, Qwen3};
-
-/// The projections of a layer that can be adapted, by the names of Hugging Face and PEFT.
-pub const TARGET_MODULES: [&str; 7] = [
-    "q_proj",
-    "k_proj",
-    "v_proj",
-    "o_proj",
-    "gate_proj",
-    "up_proj",
-    "down_proj",
-];
-
-/// Shape and scale of an adapter.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct LoraConfig {
-    /// Rank r of the update, at least 1.
-    pub rank: usize,
-    /// Numerator of the scale.
-    pub alpha: f64,
-    /// Probability with which an input of the low-rank branch is zeroed while training, in `[0, 1)`.
-    pub dropout: f64,
-    /// Scale by `alpha / √r` (Kalajdzievski, arXiv 2312.03732) and not by `alpha / r`.
-    pub use_rslora: bool,
-    /// Which projections are adapted, of [`TARGET_MODULES`].
-    pub target_modules: Vec<String>,
-    /// Path of the model below, or its id on the Hub (`owner/name`, `owner/name@revision`), as it is written beside
-    /// a saved adapter.
-    pub base_model: Option<String>,
-}
-
-impl Default for LoraConfig {
-    /// Rank 16, alpha 32, no dropout, every projection.
-    fn default() -> Self {
-        Self {
-            rank: 16,
-            alpha: 32.0,
-            dropout: 0.0,
-            use_rslora: false,
-            target_modules: TARGET_MODULES.map(str::to_owned).to_vec(),
-            base_model: None,
-        }
-    }
-}
-
-impl LoraConfig {
-    /// The factor s of the update.
-    pub fn scale(&self) -> f64 {
-        let rank = self.rank as f64;
-        if self.use_rslora {
-            self.alpha / rank.sqrt()
-        } else {
-            self.alpha / rank
-        }
-    }
-
-    /// Checks every field.
-    ///
-    /// # Errors
-    /// [`Error::InvalidConfig`] for a rank of 0, an alpha that is not a number, a dropout outside
-    /// `[0, 1)`, and a target module that a Qwen3 layer does not have.
-    pub fn check(&self) -> Result<()> {
-        let invalid = |field, found: String, expected: &str| {
-            Err(Error::InvalidConfig {
-                field,
-                found,
-                expected: expected.to_owned(),
-            })
-        };
-        if self.rank == 0 {
-            return invalid("lora rank", "0".into(), "at least 1");
-        }
-        if !self.alpha.is_finite() {
-            return invalid("lora alpha", self.alpha.to_string(), "a finite number");
-        }
-        if !(0.0..1.0).contains(&self.dropout) {
-            let expected = "a number from 0 up to, but not including, 1";
-            return invalid("lora dropout", self.dropout.to_string(), expected);
-        }
-        let known = |module: &&String| !TARGET_MODULES.contains(&module.as_str());
-        match self.target_modules.iter().find(known) {
-            Some(module) => invalid(
-                "lora target_modules",
-                format!("`{module}`"),
-                &format!("some of {}", TARGET_MODULES.join(", ")),
-            ),
-            None if self.target_modules.is_empty() => invalid(
-                "lora target_modules",
-                "none".into(),
-                &format!("some of {}", TARGET_MODULES.join(", ")),
-            ),
-            None => Ok(()),
-        }
-    }
-}
 
 /// The low-rank branch of one projection.
 #[derive(Module, Debug)]

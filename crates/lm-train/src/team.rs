@@ -1,8 +1,8 @@
 //! Data parallelism: the workers of a run, one per device, and what they exchange.
 //!
 //! Every worker holds the whole model and the whole optimizer. Each micro-batch is divided among them, their gradients
-//! are summed, and all apply the same update. The numbers that they exchange also carry the wish to stop, so that all of
-//! them leave at the same step.
+//! are summed, and all apply the same update. The numbers that they exchange also carry the wish to stop, so that all
+//! of them leave at the same step.
 
 use burn::module::{AutodiffModule, ModuleVisitor, Param};
 use burn::tensor::backend::{AutodiffBackend, Backend};

@@ -17,7 +17,8 @@ use crate::source::Selection;
 /// Bytes of a token of English text, for prompts that no server has counted.
 const BYTES_PER_TOKEN: f64 = 4.0;
 
-/// Tokens of an answer of the teacher where no answer is known: what distilled chains of thought on single sentences take.
+/// Tokens of an answer of the teacher where no answer is known: what distilled chains of thought on single sentences
+/// take.
 const ASSUMED_TEACHER: (f64, f64) = (600.0, 3000.0);
 
 /// The same for the judge, who reads the teacher's reasoning and writes little.

@@ -16,8 +16,9 @@
 //! ones included.
 //!
 //! Around the pipeline stand [`row_check`] for rows that are not worth a request, [`near`] and [`leakage`] for those
-//! that should not be in the dataset, [`batch`] for services that answer files, [`estimate`] and [`bill`] for what a run
-//! costs, [`export`] for the dataset's files (Parquet needs the feature `parquet`) and [`card`] for its description.
+//! that should not be in the dataset, [`batch`] for services that answer files, [`estimate`] and [`bill`] for what a
+//! run costs, [`export`] for the dataset's files (Parquet needs the feature `parquet`) and [`card`] for its
+//! description.
 //!
 //! The crate knows no tensors and no gold annotations: what the source says
 //! about entities is neither sent nor compared.

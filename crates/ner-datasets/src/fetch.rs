@@ -2,7 +2,8 @@
 //!
 //! Content goes to `<file>.part` beside the file. A later attempt asks for the rest of it (`Range`), on the condition
 //! that the content behind the address is the same (`If-Range` with the stored `ETag`); a server that does not know
-//! ranges sends everything, and the part begins anew. Only content whose SHA-256 is the pinned one gets the file's name.
+//! ranges sends everything, and the part begins anew. Only content whose SHA-256 is the pinned one gets the file's
+//! name.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -88,7 +89,8 @@ pub async fn fetch(
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(Error::io(folder, "create"))?;
     }
-    // reqwest is built without cryptography of its own. There may be another provider already, if the program chose one.
+    // reqwest is built without cryptography of its own. There may be another provider already, if the program chose
+    // one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder().read_timeout(options.timeout).build();
     let client = client.map_err(|error| failed(file, error))?;

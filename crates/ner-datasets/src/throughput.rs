@@ -36,8 +36,9 @@ impl Throughput {
     }
 }
 
-/// Reads all files `passes` times, each row built and dropped. The files are handed out to `threads` threads, the largest
-/// first; a single file is always read by one. The first pass warms the operating system's cache and is not counted.
+/// Reads all files `passes` times, each row built and dropped. The files are handed out to `threads` threads, the
+/// largest first; a single file is always read by one. The first pass warms the operating system's cache and is not
+/// counted.
 ///
 /// # Errors
 ///

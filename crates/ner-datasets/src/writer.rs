@@ -1,8 +1,9 @@
 //! One streaming writer for every format but SLIMER's.
 //!
-//! What a format cannot hold is left out: BIO and GLiNER have neither reasoning nor schema-only labels, conversations no
-//! offsets. What it cannot hold *of a mention* is a fault, counted and by the policy fatal: a mention that does not occur
-//! in its sentence or does not lie on the borders of words (BIO, GLiNER), and in BIO one that overlaps a longer one.
+//! What a format cannot hold is left out: BIO and GLiNER have neither reasoning nor schema-only labels, conversations
+//! no offsets. What it cannot hold *of a mention* is a fault, counted and by the policy fatal: a mention that does not
+//! occur in its sentence or does not lie on the borders of words (BIO, GLiNER), and in BIO one that overlaps a longer
+//! one.
 
 use std::io::Write;
 use std::path::Path;

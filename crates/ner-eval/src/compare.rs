@@ -232,14 +232,15 @@ fn pair(a: &SetScores, b: &SetScores, on_fault: OnFault) -> Result<Paired, Error
 }
 
 fn check_gold(name: &str, index: usize, a: Counts, b: Counts) -> Result<(), Error> {
-    match a.gold == b.gold {
-        true => Ok(()),
-        false => Err(Error::OtherGold {
+    if a.gold == b.gold {
+        Ok(())
+    } else {
+        Err(Error::OtherGold {
             dataset: name.into(),
             index,
             expected: a.gold,
             found: b.gold,
-        }),
+        })
     }
 }
 

@@ -18,8 +18,8 @@ use crate::suite::Suite;
 /// Has every sentence of the suite answered and scores the answers.
 ///
 /// Once `stop` is cancelled no further batch is begun; the result then covers the sentences answered so far and says so
-/// in [`EvalResult::complete`]. `observer` hears of every batch. A sentence whose prompt failed by itself is left out of
-/// the scores, counted as unanswered and named in [`EvalResult::failures`].
+/// in [`EvalResult::complete`]. `observer` hears of every batch. A sentence whose prompt failed by itself is left out
+/// of the scores, counted as unanswered and named in [`EvalResult::failures`].
 ///
 /// # Errors
 ///

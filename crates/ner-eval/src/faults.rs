@@ -201,7 +201,8 @@ fn not_a_prediction(error: &serde_json::Error) -> FaultKind {
 }
 
 impl LoadedSuite {
-    /// The type of a reply as the set names it. Placeholders such as `misc` are types too, which the gold does not have.
+    /// The type of a reply as the set names it. Placeholders such as `misc` are types too, which the gold does not
+    /// have.
     fn label_of(&self, set: usize, label: &str, read: &Line) -> Result<String, FaultKind> {
         let label = normalize_label(label);
         if self.sources[set].schema.contains(&label) || is_dropped_label(&label) {

@@ -2,8 +2,8 @@
 //!
 //! [`evaluate`] renders the prompts of a [`Suite`], has them answered in batches and scores the answers as the paper
 //! does: micro-F1 per set over sets of (normalised text, label), predictions not filtered by the schema, then the mean
-//! of the sets. [`score_predictions`](score::score_predictions) does the scoring alone, for answers that lie on disk. [`ResultTable`] puts named
-//! results beside [`TABLE_1`](paper::TABLE_1), the paper's own.
+//! of the sets. [`score_predictions`](score::score_predictions) does the scoring alone, for answers that lie on disk.
+//! [`ResultTable`] puts named results beside [`TABLE_1`](paper::TABLE_1), the paper's own.
 //!
 //! ```
 //! use ner_eval::{Answer, BoxError, CancellationToken, Completer, EvalOptions, EvalSet, Suite, evaluate};

@@ -31,7 +31,8 @@ pub struct TrainedOn {
 }
 
 impl SuiteSpec {
-    /// Reads training data in any format of `ner-datasets`, one row at a time; labels are renamed as those of the suite.
+    /// Reads training data in any format of `ner-datasets`, one row at a time; labels are renamed as those of the
+    /// suite.
     ///
     /// # Errors
     ///

@@ -303,12 +303,15 @@ impl Completer for Flaky {
 
     fn attempt(&mut self, prompts: &[String]) -> Result<Vec<Outcome>, BoxError> {
         self.asked += prompts.len();
-        let outcome = |prompt: &String| match prompt.contains("met 13 ") && !self.healed {
-            true => Outcome::Failed("503: busy (after 6 tries)".into()),
-            false => Outcome::Answered(Answer {
-                text: right(),
-                ..Answer::default()
-            }),
+        let outcome = |prompt: &String| {
+            if prompt.contains("met 13 ") && !self.healed {
+                Outcome::Failed("503: busy (after 6 tries)".into())
+            } else {
+                Outcome::Answered(Answer {
+                    text: right(),
+                    ..Answer::default()
+                })
+            }
         };
         Ok(prompts.iter().map(outcome).collect())
     }

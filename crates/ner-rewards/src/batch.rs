@@ -28,7 +28,8 @@ pub fn score_items(items: &[Item<'_>], options: &RewardOptions) -> Vec<Breakdown
     }
 }
 
-/// The paper's rewards of a group: many completions of one prompt, in their order. Larger groups are scored in parallel.
+/// The paper's rewards of a group: many completions of one prompt, in their order. Larger groups are scored in
+/// parallel.
 pub fn score_batch<T: AsRef<str>>(
     completions: &[T],
     schema: &[String],

@@ -32,15 +32,16 @@ pub struct ExtraWeights {
     /// object and nothing else, and the reader finds no problem; else 0.
     pub format: f64,
     /// Weight of the grounding reward: the share of the distinct predicted texts that stand in the sentence, literally
-    /// or after Unicode normalisation. Without predictions it is 1 if a readable answer is rightly empty, else 0; without a
-    /// sentence it is 0.
+    /// or after Unicode normalisation. Without predictions it is 1 if a readable answer is rightly empty, else 0;
+    /// without a sentence it is 0.
     pub grounding: f64,
 }
 
 /// From which length on a completion is punished.
 ///
-/// The soft punishment of overlong answers of DAPO (Yu et al. 2025, arXiv 2503.14476, equation 13): 0 up to `free`, then
-/// falling linearly to -1 at `max`. Lengths are characters of the whole completion, since this crate knows no tokens.
+/// The soft punishment of overlong answers of DAPO (Yu et al. 2025, arXiv 2503.14476, equation 13): 0 up to `free`,
+/// then falling linearly to -1 at `max`. Lengths are characters of the whole completion, since this crate knows no
+/// tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LengthLimit {

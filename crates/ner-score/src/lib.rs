@@ -4,8 +4,8 @@
 //!   normalised label) pairs per sentence: duplicates collapse, positions do not matter, and a sentence with neither
 //!   gold nor predicted entities adds nothing. This is what rewards and the benchmark use.
 //! - [`score_sentence`] and [`ReportBuilder`]: any [`Scorer`], with every error classified and all tables.
-//! - [`bootstrap`] and [`randomization`]: what a number is worth. They take the [`Counts`] of sentences, whatever preset
-//!   they come from, so that counting is separate from resampling.
+//! - [`bootstrap`] and [`randomization`]: what a number is worth. They take the [`Counts`] of sentences, whatever
+//!   preset they come from, so that counting is separate from resampling.
 //!
 //! The crate knows nothing about prompts, JSON or files.
 //!
@@ -24,6 +24,7 @@ mod align;
 mod counts;
 mod entity_set;
 mod error;
+mod error_class;
 mod normal;
 mod place;
 mod scorer;

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use ner_types::{Entity, normalize_label, normalize_text};
 
-use crate::analysis::ErrorClass;
+use crate::error_class::ErrorClass;
 use crate::place::{Chars, Text, place};
 use crate::scorer::Scorer;
 use crate::sentence::Sentence;

@@ -1,9 +1,20 @@
 //! Flags that several commands have, and how the words of a recipe are typed.
 
+use std::path::Path;
+
 use anyhow::Result;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use ner_types::PromptTemplate;
 use rner::recipe::{Backend, Dtype, Quantize, Recipe};
+
+/// The prompt of `--prompt`.
+///
+/// # Errors
+/// A file that cannot be read, or is no template.
+pub fn template(prompt: Option<&Path>) -> Result<Option<PromptTemplate>> {
+    Ok(prompt.map(PromptTemplate::load).transpose()?)
+}
 
 /// Where hyperparameters come from.
 #[derive(Clone, Debug, Args)]

@@ -4,11 +4,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use ner_datasets::read_examples;
-use ner_types::PromptTemplate;
 use rner::run_dir::RunDir;
 use rner::stages::{GrpoJob, MODEL, ModelDir, SftJob};
 use rner::{plan, report};
-use rner_cli::args::quoted;
+use rner_cli::args::{quoted, template};
 use rner_cli::exit::usage;
 use rner_cli::progress::Terminal;
 
@@ -67,11 +66,6 @@ fn existing_dir(path: &Path) -> Result<String> {
     path.to_str()
         .map(str::to_owned)
         .ok_or_else(|| usage(format!("--data {}: not a UTF-8 path", path.display())))
-}
-
-/// The prompt of `--prompt`.
-pub(crate) fn template(prompt: Option<&Path>) -> Result<Option<PromptTemplate>> {
-    Ok(prompt.map(PromptTemplate::load).transpose()?)
 }
 
 /// `rner sft`.

@@ -15,12 +15,10 @@ use rner::backend::{Device, Inner, Task, dispatch};
 use rner::extract::{Answer, Extractor, entity_types};
 use rner::recipe::Recipe;
 use rner::stages::ModelDir;
-use rner_cli::args::RecipeArgs;
+use rner_cli::args::{RecipeArgs, template};
 use rner_cli::exit::usage;
 use rner_cli::interrupt;
 use rner_cli::progress::Terminal;
-
-use crate::commands::template;
 
 /// Flags of `rner extract`.
 #[derive(Clone, Debug, Args)]

@@ -23,15 +23,11 @@ use super::Finding;
 /// How many files of each crate stand in circles. A crate that is not named has none.
 #[rustfmt::skip]
 const TODAY: &[(&str, usize)] = &[
-    ("lm-grpo", 13),
-    ("lm-kernels", 9),
-    ("lm-model", 9),
-    ("lm-train", 5),
+    // `impl Qwen3` is spread by topic: model, adapter, packed batches. An error shows the shape of an adapter.
+    ("lm-model", 5),
     ("ner-cot", 4),
-    ("ner-datasets", 11),
-    ("ner-eval", 10),
-    ("ner-score", 5),
-    ("rner", 19),
+    // An unknown preset's error lists the presets.
+    ("ner-score", 2),
 ];
 
 /// The circles of one crate, each as a list of its files.

@@ -8,7 +8,7 @@ use super::Finding;
 const MAX_COLUMNS: usize = 120;
 
 /// Whether a comment that is too wide fails the check, or only warns.
-const WIDE_COMMENTS_FAIL: bool = false;
+const WIDE_COMMENTS_FAIL: bool = true;
 
 /// Markdown that is older than the rule, and only warned of until it is written anew.
 const OLDER: &[&str] = &[];

@@ -1,8 +1,8 @@
 //! The threads that append to a journal.
 //!
-//! Answers come from many tasks at once, and forcing one line to the disk takes as long as forcing a hundred. One thread
-//! writes lines as they come, so that a killed process loses nothing that has arrived. Another forces to the disk what was
-//! written while it was busy, once for all of it, and only then lets the tasks go on ("group commit").
+//! Answers come from many tasks at once, and forcing one line to the disk takes as long as forcing a hundred. One
+//! thread writes lines as they come, so that a killed process loses nothing that has arrived. Another forces to the
+//! disk what was written while it was busy, once for all of it, and only then lets the tasks go on ("group commit").
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -168,7 +168,8 @@ impl Writer {
         let _ = self.write(&mut waiting, written);
     }
 
-    /// Writes all lines and hands their tasks on. Lines that fail stay, for the next time; their tasks are told at once.
+    /// Writes all lines and hands their tasks on. Lines that fail stay, for the next time; their tasks are told at
+    /// once.
     fn write(
         &mut self,
         waiting: &mut Vec<Waiting>,

@@ -19,9 +19,9 @@ pub use config::{UrlConfig, UrlError};
 
 /// A [`Completer`] that asks a server, in the OpenAI chat-completions protocol.
 ///
-/// A request that fails is tried again as [`chat_client::Retry`] says, and then given up alone: its sentence is named among the
-/// failures of the result. Only what concerns every request (a wrong key, an unknown model, a server that no longer
-/// answers) ends the evaluation; answers that came before it are kept.
+/// A request that fails is tried again as [`chat_client::Retry`] says, and then given up alone: its sentence is named
+/// among the failures of the result. Only what concerns every request (a wrong key, an unknown model, a server that no
+/// longer answers) ends the evaluation; answers that came before it are kept.
 pub struct UrlCompleter {
     runtime: Runtime,
     asker: Arc<Asker>,

@@ -227,9 +227,10 @@ impl<'a> Words<'a> {
 
     /// A common noun, one in three with an adjective.
     fn described_noun(&mut self) -> String {
-        match self.rng.random_ratio(1, 3) {
-            true => format!("{} {}", self.adjective(), self.noun()),
-            false => self.noun().to_owned(),
+        if self.rng.random_ratio(1, 3) {
+            format!("{} {}", self.adjective(), self.noun())
+        } else {
+            self.noun().to_owned()
         }
     }
 
@@ -245,9 +246,10 @@ impl<'a> Words<'a> {
     /// A past form, one in five with an adverb.
     fn past(&mut self) -> String {
         let past = forms(pick(&self.phrases.verbs, self.rng)).1;
-        match self.rng.random_ratio(1, 5) {
-            true => format!("{} {past}", pick(&self.phrases.adverbs, self.rng)),
-            false => past,
+        if self.rng.random_ratio(1, 5) {
+            format!("{} {past}", pick(&self.phrases.adverbs, self.rng))
+        } else {
+            past
         }
     }
 

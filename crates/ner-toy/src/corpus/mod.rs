@@ -3,8 +3,8 @@
 //! Twelve training domains and seven evaluation domains in the manner of CrossNER and MIT Movie/Restaurant. Names come
 //! from three disjoint pools (the base model's text, training, evaluation), labels and cue words of the evaluation
 //! domains occur in no training domain, and the evaluation uses sentence shapes that occur nowhere else. So an
-//! evaluation is zero-shot in the paper's sense: types, names and shapes that fine-tuning never saw. What the base model
-//! has read of them is plain text: see [`crate::pretraining`].
+//! evaluation is zero-shot in the paper's sense: types, names and shapes that fine-tuning never saw. What the base
+//! model has read of them is plain text: see [`crate::pretraining`].
 
 pub(crate) mod domain;
 pub(crate) mod general;

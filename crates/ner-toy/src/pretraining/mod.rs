@@ -16,11 +16,10 @@
 //!   or as both. They stand for the instructions that a base model meets in its
 //!   pretraining.
 //!
-//! Many sentences have general shapes, which are put together from lists of ordinary
-//! words: every ordinary word of the evaluation is among what the base model has read, as it would be
-//! for one that has read the web. In a second phase most sentences do. A third, shorter one goes on with them and mixes in exercises that are
-//! thought about first, between the markers `<think>` and `</think>`, which occur
-//! nowhere before.
+//! Many sentences have general shapes, which are put together from lists of ordinary words: every ordinary word of the
+//! evaluation is among what the base model has read, as it would be for one that has read the web. In a second phase
+//! most sentences do. A third, shorter one goes on with them and mixes in exercises that are thought about first,
+//! between the markers `<think>` and `</think>`, which occur nowhere before.
 //!
 //! No text asks which names of a passage have an evaluation type, and none has
 //! the shape of the NER prompt. Labels of evaluation types do occur as words: in

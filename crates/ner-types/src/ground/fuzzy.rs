@@ -1,8 +1,8 @@
 //! Words of a sentence that differ from a text by a few edits.
 //!
-//! The edit distance of the text to the best stretch before every place is computed with bit vectors (Myers 1999, in the
-//! form of Hyyrö 2003), one step for each character of the sentence. String crates compare two strings but do not search
-//! one in the other; a window for every word would cost the square of the text's length each time.
+//! The edit distance of the text to the best stretch before every place is computed with bit vectors (Myers 1999, in
+//! the form of Hyyrö 2003), one step for each character of the sentence. String crates compare two strings but do not
+//! search one in the other; a window for every word would cost the square of the text's length each time.
 
 use std::collections::HashMap;
 use std::ops::Range;

@@ -73,8 +73,8 @@ pub struct GroundOptions {
     /// Whether a place must begin and end where words do.
     pub borders: Borders,
     /// Edits allowed for each character of the normalised text, rounded down: with the default of 0.2, texts below five
-    /// characters must be found without edits. 0 turns the fuzzy search off. Texts of more than 128 characters are never
-    /// searched for in this way.
+    /// characters must be found without edits. 0 turns the fuzzy search off. Texts of more than 128 characters are
+    /// never searched for in this way.
     pub max_edits_per_char: f64,
 }
 

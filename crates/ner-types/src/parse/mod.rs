@@ -38,8 +38,8 @@ pub struct Completion {
     /// Whether the answer is JSON that the paper's reader accepts: an object
     /// of the right shape, or any JSON value without entities.
     pub is_json: bool,
-    /// Whether entities or reasoning were taken from an answer that the reference reads otherwise or not at all. Only in
-    /// [`ReadMode::Tolerant`].
+    /// Whether entities or reasoning were taken from an answer that the reference reads otherwise or not at all. Only
+    /// in [`ReadMode::Tolerant`].
     #[serde(default)]
     pub salvaged: bool,
 }

@@ -2,9 +2,9 @@
 
 /// The texts of a reply to the question for one type, or `None` if it is no list of strings.
 ///
-/// Read as by UniversalNER's evaluator: the reply must begin with `[`, it is cut behind the first `]` of its first line,
-/// and what remains must be JSON. What stands behind the list is passed over. That evaluator takes a reply that it
-/// cannot read for an empty list.
+/// Read as by UniversalNER's evaluator: the reply must begin with `[`, it is cut behind the first `]` of its first
+/// line, and what remains must be JSON. What stands behind the list is passed over. That evaluator takes a reply that
+/// it cannot read for an empty list.
 ///
 /// ```
 /// use ner_types::parse_type_reply;

@@ -1,8 +1,8 @@
 //! What a faulty answer says all the same.
 //!
-//! Every `"entities": {` of the answer is a candidate and is read as far as it goes. The last complete one with texts is
-//! taken, since a model that corrects itself does so later; else the last one with texts. Candidates do not overlap, so
-//! the answer is passed once.
+//! Every `"entities": {` of the answer is a candidate and is read as far as it goes. The last complete one with texts
+//! is taken, since a model that corrects itself does so later; else the last one with texts. Candidates do not overlap,
+//! so the answer is passed once.
 
 use super::groups::Groups;
 use super::json::{Kind, Reader};

@@ -12,7 +12,7 @@ use ner_cot::source::Shard;
 use rner::cot::{Decisions, Flow};
 use rner_cli::args::{RecipeArgs, TeacherArgs};
 
-use super::money::{PeakArg, PriceArg};
+use super::money::MoneyArgs;
 
 /// `rner cot …`
 #[derive(Debug, Subcommand)]
@@ -217,26 +217,6 @@ impl FlowArgs {
                 .map_or(Durability::default(), Durability::Every),
         }
     }
-}
-
-/// Prices and budgets.
-#[derive(Clone, Debug, Default, Args)]
-pub(crate) struct MoneyArgs {
-    /// Dollars per million tokens of the teacher: in/out or in/cached/out, such as 0.55/2.19.
-    #[arg(long, value_name = "IN/OUT")]
-    pub(crate) price: Option<PriceArg>,
-    /// The same for the judge.
-    #[arg(long, value_name = "IN/OUT")]
-    pub(crate) judge_price: Option<PriceArg>,
-    /// Hours (UTC) at which both cost more: 08:30-16:30x2 for twice as much.
-    #[arg(long, value_name = "HH:MM-HH:MMxFACTOR", requires = "price")]
-    pub(crate) peak: Option<PeakArg>,
-    /// Stop before this folder has cost more dollars, earlier runs included.
-    #[arg(long, value_name = "DOLLARS", requires = "price")]
-    pub(crate) budget_usd: Option<f64>,
-    /// Stop before this folder has taken more tokens, earlier runs included.
-    #[arg(long, value_name = "TOKENS")]
-    pub(crate) budget_tokens: Option<u64>,
 }
 
 /// Flags of `rner cot status`.

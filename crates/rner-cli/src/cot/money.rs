@@ -3,10 +3,9 @@
 use std::str::FromStr;
 
 use chat_client::money::{Budget, Peak, Price};
+use clap::Args;
 use ner_cot::bill::Prices;
 use rner::cot::Money;
-
-use super::args::MoneyArgs;
 
 /// `in/out` or `in/cached/out`, dollars per million tokens.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,6 +67,26 @@ fn minute(text: &str) -> Option<u32> {
     let (hours, minutes) = text.trim().split_once(':')?;
     let (hours, minutes): (u32, u32) = (hours.parse().ok()?, minutes.parse().ok()?);
     (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
+}
+
+/// Prices and budgets.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct MoneyArgs {
+    /// Dollars per million tokens of the teacher: in/out or in/cached/out, such as 0.55/2.19.
+    #[arg(long, value_name = "IN/OUT")]
+    pub(crate) price: Option<PriceArg>,
+    /// The same for the judge.
+    #[arg(long, value_name = "IN/OUT")]
+    pub(crate) judge_price: Option<PriceArg>,
+    /// Hours (UTC) at which both cost more: 08:30-16:30x2 for twice as much.
+    #[arg(long, value_name = "HH:MM-HH:MMxFACTOR", requires = "price")]
+    pub(crate) peak: Option<PeakArg>,
+    /// Stop before this folder has cost more dollars, earlier runs included.
+    #[arg(long, value_name = "DOLLARS", requires = "price")]
+    pub(crate) budget_usd: Option<f64>,
+    /// Stop before this folder has taken more tokens, earlier runs included.
+    #[arg(long, value_name = "TOKENS")]
+    pub(crate) budget_tokens: Option<u64>,
 }
 
 impl MoneyArgs {

@@ -7,13 +7,13 @@ use ner_eval::load::LoadedSuite;
 use ner_eval::{EvalOptions, EvalResult, ResultTable, RunReport, Suite};
 use rner::recipe::Recipe;
 use rner::stages::{EvalJob, ModelDir, Ticks, load_suite};
+use rner_cli::args::template;
 use rner_cli::exit::usage;
 use rner_cli::progress::Terminal;
 
 use super::eval_url::UrlEval;
 use super::{eval_compare, eval_few_shot, eval_predictions, eval_suite};
 use crate::cli::{EvalArgs, EvalCommand};
-use crate::commands::template;
 
 /// Runs the command.
 pub(crate) fn run(args: &EvalArgs) -> Result<()> {

@@ -70,9 +70,10 @@ fn write(path: &Path, text: &str) -> Result<()> {
 impl CompareArgs {
     /// The counts of a run: as they were written, or made from its predictions.
     fn scores(&self, run: &Path) -> Result<RunScores> {
-        let (scores, predictions) = match run.is_dir() {
-            true => (run.join(SCORES_FILE), run.join("predictions.jsonl")),
-            false => (run.to_path_buf(), run.to_path_buf()),
+        let (scores, predictions) = if run.is_dir() {
+            (run.join(SCORES_FILE), run.join("predictions.jsonl"))
+        } else {
+            (run.to_path_buf(), run.to_path_buf())
         };
         let is_scores = scores.extension().is_some_and(|end| end == "json");
         if self.data.is_none() && is_scores && scores.is_file() {

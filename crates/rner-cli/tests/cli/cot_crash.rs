@@ -62,20 +62,19 @@ impl Server {
 fn converse(stream: &TcpStream, log: &Mutex<Log>) -> std::io::Result<()> {
     let (mut reader, mut writer) = (BufReader::new(stream), stream);
     while let Some(body) = next(&mut reader)? {
-        let reply = match body.is_empty() {
+        let reply = if body.is_empty() {
             // Not every server lists its models.
-            true => "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_owned(),
-            false => {
-                let id = blake3::hash(body.as_bytes()).to_hex().to_string();
-                note(&mut log.lock().unwrap_or_else(PoisonError::into_inner), &id);
-                // Long enough for several requests to be in flight.
-                std::thread::sleep(Duration::from_millis(2));
-                let json = completion(&body, &id);
-                format!(
-                    "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{json}",
-                    json.len()
-                )
-            }
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_owned()
+        } else {
+            let id = blake3::hash(body.as_bytes()).to_hex().to_string();
+            note(&mut log.lock().unwrap_or_else(PoisonError::into_inner), &id);
+            // Long enough for several requests to be in flight.
+            std::thread::sleep(Duration::from_millis(2));
+            let json = completion(&body, &id);
+            format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{json}",
+                json.len()
+            )
         };
         writer.write_all(reply.as_bytes())?;
     }

@@ -108,10 +108,13 @@ fn a_failed_request_is_named_and_asked_again() -> TestResult {
     let dir = tempfile::tempdir()?;
     benchmark(dir.path())?;
     let [suite, data, out] = ["suite.toml", "data", "out"].map(|name| dir.path().join(name));
-    let server = Server::start(|body| match body.contains("Brel met 3") {
-        // A request that the server says is wrong is not tried again.
-        true => (400, String::new()),
-        false => (200, answer("Brel")),
+    let server = Server::start(|body| {
+        if body.contains("Brel met 3") {
+            // A request that the server says is wrong is not tried again.
+            (400, String::new())
+        } else {
+            (200, answer("Brel"))
+        }
     })?;
     let run = |url: &str, code| {
         let mut args = vec![
@@ -156,9 +159,12 @@ fn the_answers_of_another_run_are_neither_used_nor_deleted() -> TestResult {
     fs::remove_file(dir.path().join("data/north.jsonl"))?;
     let (data, out) = (dir.path().join("data"), dir.path().join("out"));
     let partial = out.join("predictions.partial.jsonl");
-    let server = Server::start(|body| match body.contains("Brel 3") {
-        true => (400, String::new()),
-        false => (200, answer("Brel")),
+    let server = Server::start(|body| {
+        if body.contains("Brel 3") {
+            (400, String::new())
+        } else {
+            (200, answer("Brel"))
+        }
     })?;
     let run = |source: &[&str], words: &[&str]| {
         let mut args = vec!["eval", "--out", text(&out)];

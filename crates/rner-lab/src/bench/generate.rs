@@ -177,9 +177,10 @@ impl GenerateTask<'_> {
     /// All weights but an embedding that is not the head: of it, a step reads a row for each sequence.
     fn bytes_per_step(&self) -> u64 {
         let config = &self.config;
-        let embedding = match config.tie_word_embeddings {
-            true => 0,
-            false => config.vocab_size * config.hidden_size,
+        let embedding = if config.tie_word_embeddings {
+            0
+        } else {
+            config.vocab_size * config.hidden_size
         };
         let count = (config.num_parameters() - embedding) as u64;
         match self.args.quantize {

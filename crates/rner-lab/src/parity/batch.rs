@@ -164,9 +164,12 @@ impl Row {
             );
             Ok(id)
         };
-        let label = |value: &f64| match *value == IGNORED {
-            true => Ok(None),
-            false => checked(value).map(Some),
+        let label = |value: &f64| {
+            if *value == IGNORED {
+                Ok(None)
+            } else {
+                checked(value).map(Some)
+            }
         };
         Ok(Self {
             ids: ids[place.clone()]

@@ -75,9 +75,10 @@ impl Board {
             .map(|line| &*line.name)
             .collect();
         let ok = failed.is_empty() && !compared.is_empty();
-        match self.json {
-            true => println!("{}", self.to_json(dir, backend, ok)?),
-            false => self.print_summary(backend, compared.len(), failed.len()),
+        if self.json {
+            println!("{}", self.to_json(dir, backend, ok)?)
+        } else {
+            self.print_summary(backend, compared.len(), failed.len())
         }
         if !failed.is_empty() {
             let (failures, all) = (failed.len(), compared.len());
@@ -99,9 +100,10 @@ impl Board {
     /// What must be said once.
     fn notes(&self) -> Vec<&'static str> {
         let rounded = |line: &Line| line.note.as_deref() == Some(rotary::ROUNDED);
-        match self.lines.iter().any(rounded) {
-            true => vec![rotary::EXPLANATION],
-            false => Vec::new(),
+        if self.lines.iter().any(rounded) {
+            vec![rotary::EXPLANATION]
+        } else {
+            Vec::new()
         }
     }
 

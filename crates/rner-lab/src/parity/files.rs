@@ -33,9 +33,10 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
 
 /// Reads a JSON file that may be absent.
 pub(super) fn read_json_if_there<T: DeserializeOwned + Default>(path: &Path) -> Result<T> {
-    match path.is_file() {
-        true => read_json(path),
-        false => Ok(T::default()),
+    if path.is_file() {
+        read_json(path)
+    } else {
+        Ok(T::default())
     }
 }
 

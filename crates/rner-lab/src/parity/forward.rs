@@ -52,9 +52,10 @@ impl Forward {
             "{}: `logits`: expected the shape {expected:?}, found {shape:?}",
             file.path()
         );
-        let log_probs = match file.has("token_logprobs") {
-            true => Some(log_probs(&file, &batch, [rows, columns])?),
-            false => None,
+        let log_probs = if file.has("token_logprobs") {
+            Some(log_probs(&file, &batch, [rows, columns])?)
+        } else {
+            None
         };
         Ok(Self {
             logits: batch.at_tokens(logits, vocab_size),

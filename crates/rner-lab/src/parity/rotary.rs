@@ -60,9 +60,10 @@ impl<B: LmOps> Models<B> {
             return Ok(exact);
         }
         let rounded = check(rounded)?;
-        match rounded.iter().all(Comparison::holds) {
-            true => Ok(rounded.map(|comparison| comparison.with_note(ROUNDED))),
-            false => Ok(exact),
+        if rounded.iter().all(Comparison::holds) {
+            Ok(rounded.map(|comparison| comparison.with_note(ROUNDED)))
+        } else {
+            Ok(exact)
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The recipe: everything a run depends on, as one value.
 //!
 //! `recipes/base.toml` is the paper's recipe, whole. A profile (a TOML file, embedded or on disk) states where it
-//! differs from that, or from another one that it `extends`; `--set section.key=value` overrides follow. They resolve to
-//! one [`Recipe`], in which every key has a value, so that a run never depends on a default that the reader cannot see.
-//! A key that can be "off" is off at `0`, `""` or a word, documented at the field.
+//! differs from that, or from another one that it `extends`; `--set section.key=value` overrides follow. They resolve
+//! to one [`Recipe`], in which every key has a value, so that a run never depends on a default that the reader cannot
+//! see. A key that can be "off" is off at `0`, `""` or a word, documented at the field.
 
+mod backend;
 mod draft;
 mod error;
 mod keys;
@@ -16,9 +17,10 @@ mod weights;
 
 use serde::{Deserialize, Serialize};
 
+pub use backend::Backend;
 pub use error::RecipeError;
 pub use profiles::PROFILES;
-pub use sections::{Backend, Cot, Data, DataSource, Eval, Hardware, Lora, Model, Plan, Run};
+pub use sections::{Cot, Data, DataSource, Eval, Hardware, Lora, Model, Plan, Run};
 pub use training::{Grpo, Method, Rewards, Sft};
 pub use weights::{Dtype, Quantize};
 

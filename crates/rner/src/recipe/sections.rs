@@ -3,8 +3,8 @@
 use ner_types::{PromptTemplate, TemplateError};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
+use super::backend::Backend;
 use super::weights::{Dtype, Quantize};
 
 /// `[run]`: name, seeds and backend.
@@ -29,46 +29,6 @@ impl Run {
         let first = self.seed;
         (0..self.seeds as u64).map(move |i| first.wrapping_add(i))
     }
-}
-
-/// The Burn backend that runs the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Backend {
-    /// `burn::backend::Flex`, any CPU.
-    Flex,
-    /// `burn::backend::LibTorch`, PyTorch's kernels.
-    Libtorch,
-    /// `burn::backend::Cuda`, NVIDIA GPUs.
-    Cuda,
-    /// `burn::backend::Vulkan`, GPUs of any maker.
-    Vulkan,
-}
-
-impl Backend {
-    /// The name as it is written in a recipe.
-    pub fn name(self) -> &'static str {
-        match self {
-            Backend::Flex => "flex",
-            Backend::Libtorch => "libtorch",
-            Backend::Cuda => "cuda",
-            Backend::Vulkan => "vulkan",
-        }
-    }
-}
-
-impl FromStr for Backend {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        read_word(name)
-    }
-}
-
-/// A word of a recipe outside of one; the error lists those that are known.
-pub(super) fn read_word<T: serde::de::DeserializeOwned>(word: &str) -> Result<T, String> {
-    let value = toml::Value::String(word.to_owned());
-    value.try_into().map_err(|e: toml::de::Error| e.to_string())
 }
 
 /// `[data]`: what the stages read.

@@ -6,7 +6,7 @@ use lm_kernels::LmOps;
 use lm_model::{Precision, Qwen3};
 use serde::{Deserialize, Serialize};
 
-use super::sections::{Backend, read_word};
+use super::backend::{Backend, read_word};
 
 /// Type of the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

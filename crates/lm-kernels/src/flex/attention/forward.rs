@@ -1,16 +1,12 @@
 //! The output and the log-sum-exp of blocks of queries.
 
-use std::mem::MaybeUninit;
-
-use super::{Block, Heads, one_query::one_query};
+use super::{Block, Heads, Slots, one_query::one_query};
 use crate::flex::{
     buffer::with_scratch,
     matrix::{Mat, MatMut, Threads, multiply},
     parallel::for_tasks,
     simd::{exp_row, vectorised},
 };
-
-pub(super) type Slots<'a> = &'a mut [MaybeUninit<f32>];
 
 /// Writes the output `[T, Hq, D]` and log-sum-exp `[T, Hq]` of all blocks, which follow each other without gaps from
 /// token 0 on.

@@ -9,6 +9,8 @@ mod decode;
 mod forward;
 mod one_query;
 
+use std::mem::MaybeUninit;
+
 use burn::tensor::Shape;
 use burn_flex::FlexTensor;
 
@@ -20,6 +22,9 @@ use super::{
     matrix::Mat,
 };
 use crate::bounds::{SeqBounds, Span};
+
+/// Memory to be written, every element once.
+type Slots<'a> = &'a mut [MaybeUninit<f32>];
 
 /// Queries per block.
 const BLOCK: usize = 64;

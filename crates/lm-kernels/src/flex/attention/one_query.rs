@@ -1,6 +1,6 @@
 //! A single query against many keys, as in every decode step: memory-bound, so a GEMM would only add packing.
 
-use super::{Block, Heads, forward::Slots};
+use super::{Block, Heads, Slots};
 use crate::flex::{
     buffer::with_scratch,
     simd::{dot, exp_row, vectorised},

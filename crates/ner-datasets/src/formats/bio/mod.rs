@@ -2,7 +2,8 @@
 //!
 //! CrossNER writes `word<TAB>tag`, the MIT corpora `tag<white space>word`. A line with more columns, as in CoNLL 2003,
 //! is read by its first and its last one. Before a sentence there may be comments, lines that begin with a hash and a
-//! space, as in MultiCoNER; `# id ID` gives the sentence its identifier. How tags become mentions is told in [`crate::tags`].
+//! space, as in MultiCoNER; `# id ID` gives the sentence its identifier. How tags become mentions is told in
+//! [`crate::tags`].
 
 mod source;
 mod write;

@@ -1,7 +1,7 @@
 //! The place of a mention, read whatever stands there.
 //!
-//! Published copies have other things than two numbers here, which are ignored: the method works on strings. An untagged
-//! enum of serde would do the same, but it keeps a copy of every value while it tries.
+//! Published copies have other things than two numbers here, which are ignored: the method works on strings. An
+//! untagged enum of serde would do the same, but it keeps a copy of every value while it tries.
 
 use std::fmt;
 
