@@ -22,7 +22,7 @@ pub const NOT_NEGATIVE: Range = Range {
 
 /// For what cannot be none.
 pub const POSITIVE: Range = Range {
-    expected: "a finite number above 0",
+    expected: "a positive finite number",
     accepts: |x| x.is_finite() && x > 0.0,
 };
 

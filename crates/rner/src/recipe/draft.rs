@@ -5,35 +5,23 @@
 
 use toml::{Table, Value};
 
-use super::error::RecipeError;
-use super::{Recipe, keys};
+use super::error::{RecipeError, range};
+use super::keys;
 
 /// How alike two keys must be (Jaro-Winkler) to be suggested for each other.
 const ALIKE: f64 = 0.8;
 
 /// A complete table of keys, and what is to be said about old names.
 pub(super) struct Draft {
-    table: Table,
-    notes: Vec<String>,
+    pub(super) table: Table,
+    pub(super) notes: Vec<String>,
 }
 
 impl Draft {
-    /// The keys of a recipe, with the values of this one.
-    pub(super) fn of(recipe: &Recipe) -> Self {
-        Self {
-            table: recipe.table(),
-            notes: Vec::new(),
-        }
-    }
-
-    /// The recipe, if all values are of the right type.
-    ///
-    /// # Errors
-    /// What the reader of the table says.
-    pub(super) fn recipe(&self) -> Result<Recipe, toml::de::Error> {
-        let mut recipe: Recipe = Value::Table(self.table.clone()).try_into()?;
-        recipe.notes.clone_from(&self.notes);
-        Ok(recipe)
+    /// With the keys and values of a complete table.
+    pub(super) fn new(table: Table) -> Self {
+        let notes = Vec::new();
+        Self { table, notes }
     }
 
     /// Lays the keys of a file onto those that are there.
@@ -96,7 +84,7 @@ impl Draft {
     fn check_layout(&mut self, value: Value) -> Result<(), RecipeError> {
         let found = value.as_str().unwrap_or("another value");
         let expected = "packed: recipes do not choose the layout any more";
-        super::error::range("sft.layout", found, found == "packed", expected)?;
+        range("sft.layout", found, found == "packed", expected)?;
         self.note("sft.layout is no key any more: sequences are always packed".to_owned());
         Ok(())
     }
@@ -118,7 +106,7 @@ impl Draft {
 
 fn check_finite(key: &str, value: &Value) -> Result<(), RecipeError> {
     let number = value.as_float().unwrap_or_default();
-    super::error::range(key, number, number.is_finite(), "a finite number")
+    range(key, number, number.is_finite(), "a finite number")
 }
 
 /// Full keys that resemble the one given, those of the same last name first.

@@ -98,6 +98,15 @@ impl RecipeError {
         }
     }
 
+    /// An override whose value its key cannot have.
+    pub(super) fn value(key: &str, text: &str, error: &toml::de::Error) -> Self {
+        Self::Value {
+            key: key.to_owned(),
+            value: text.to_owned(),
+            reason: error.message().to_owned(),
+        }
+    }
+
     /// What a trainer says about its configuration, which is the table `train` of a section.
     pub(super) fn of_trainer(section: &str, error: lm_train::Error) -> Self {
         match error {

@@ -24,6 +24,7 @@ pub use sections::{Cot, Data, DataSource, Eval, Hardware, Lora, Model, Plan, Run
 pub use training::{Grpo, Method, Rewards, Sft};
 pub use weights::{Dtype, Quantize};
 
+use draft::Draft;
 use error::range;
 
 /// Everything that a run depends on, resolved.
@@ -65,13 +66,25 @@ impl Recipe {
     /// is no recipe, an unknown key (with near matches) or one that the run
     /// derives, a value of the wrong type or outside its range.
     pub fn resolve(profile: &str, sets: &[String]) -> Result<Self, RecipeError> {
-        let mut draft = profiles::load(profile)?;
-        for set in sets {
-            overrides::apply(&mut draft, set)?;
+        let base: Result<Self, _> = toml::from_str(profiles::BASE);
+        let mut recipe = base.map_err(|e| RecipeError::invalid("paper-8b", &e))?;
+        let mut draft = Draft::new(recipe.table());
+        for (origin, table) in profiles::chain(profile)?.iter().rev() {
+            draft.lay(table, origin)?;
+            recipe = Self::read(&draft).map_err(|e| RecipeError::invalid(origin, &e))?;
         }
-        let recipe = draft.recipe();
-        let recipe = recipe.map_err(|e| RecipeError::invalid(profile, &e))?;
+        for set in sets {
+            let (key, text) = overrides::apply(&mut draft, set)?;
+            // Enumerations and ranges of integers are known to the struct alone.
+            recipe = Self::read(&draft).map_err(|e| RecipeError::value(key, text, &e))?;
+        }
         recipe.validate()?;
+        Ok(recipe)
+    }
+
+    fn read(draft: &Draft) -> Result<Self, toml::de::Error> {
+        let mut recipe: Self = toml::Value::Table(draft.table.clone()).try_into()?;
+        recipe.notes.clone_from(&draft.notes);
         Ok(recipe)
     }
 

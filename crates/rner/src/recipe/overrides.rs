@@ -5,17 +5,14 @@ use toml::Value;
 use super::draft::Draft;
 use super::error::RecipeError;
 
-/// Puts one override into a draft.
-pub(super) fn apply(draft: &mut Draft, set: &str) -> Result<(), RecipeError> {
+/// Puts one override into a draft; returns its key and its text.
+pub(super) fn apply<'s>(
+    draft: &mut Draft,
+    set: &'s str,
+) -> Result<(&'s str, &'s str), RecipeError> {
     let (key, text) = split(set)?;
     draft.put("--set ", key, |name, current| convert(name, text, current))?;
-    // Enumerations and ranges of integers are known to the struct alone.
-    let checked = draft.recipe();
-    checked.map(drop).map_err(|e| RecipeError::Value {
-        key: key.to_owned(),
-        value: text.to_owned(),
-        reason: e.message().to_owned(),
-    })
+    Ok((key, text))
 }
 
 fn split(set: &str) -> Result<(&str, &str), RecipeError> {

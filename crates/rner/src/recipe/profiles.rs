@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::Recipe;
-use super::draft::{Draft, near_matches};
+use super::draft::near_matches;
 use super::error::RecipeError;
 
 /// The paper's recipe, complete.
-const BASE: &str = include_str!("../../recipes/base.toml");
+pub(super) const BASE: &str = include_str!("../../recipes/base.toml");
 
 /// Name and text of every embedded profile, the default first.
 pub const PROFILES: [(&str, &str); 5] = [
@@ -26,20 +25,8 @@ pub const PROFILES: [(&str, &str); 5] = [
 /// How many recipes may build on each other.
 const DEEPEST: usize = 16;
 
-/// An embedded profile or a recipe file, laid onto what it builds on.
-pub(super) fn load(profile: &str) -> Result<Draft, RecipeError> {
-    let base: Result<Recipe, _> = toml::from_str(BASE);
-    let mut draft = Draft::of(&base.map_err(|e| RecipeError::invalid("paper-8b", &e))?);
-    for (origin, table) in chain(profile)?.iter().rev() {
-        draft.lay(table, origin)?;
-        let checked = draft.recipe();
-        checked.map_err(|e| RecipeError::invalid(origin, &e))?;
-    }
-    Ok(draft)
-}
-
-/// The tables of a recipe, of the one that it builds on, and so forth.
-fn chain(profile: &str) -> Result<Vec<(String, Table)>, RecipeError> {
+/// Names and tables of a recipe, of the one that it builds on, and so forth.
+pub(super) fn chain(profile: &str) -> Result<Vec<(String, Table)>, RecipeError> {
     let mut chain = Vec::new();
     let mut next = Some(profile.to_owned());
     while let Some(name) = next {

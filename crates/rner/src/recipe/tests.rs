@@ -223,7 +223,7 @@ fn a_value_without_sense_is_refused() {
             "grpo.train.delta=1.1",
             "grpo.train.delta: expected more than 1 + epsilon_high",
         ),
-        ("grpo.train.engine_correction_cap=0", "above 0"),
+        ("grpo.train.engine_correction_cap=0", "positive"),
         (
             "grpo.train.eval_every=5",
             "above 0 with grpo.train.eval_every",
