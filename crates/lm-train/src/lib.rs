@@ -36,8 +36,8 @@
 //!
 //! # Pieces for other trainers
 //!
-//! [`GradientAccumulator`], [`OptimConfig`], [`Optimizer`], [`Schedule`], [`Checkpoints`] and [`AtomicDir`] know nothing
-//! of samples or losses; the reinforcement-learning trainer is built from them too.
+//! [`GradientAccumulator`], [`OptimConfig`], [`Optimizer`], [`Schedule`], [`Checkpoints`] and [`AtomicDir`] know
+//! nothing of samples or losses; the reinforcement-learning trainer is built from them too.
 //!
 //! Continued pre-training needs no separate code: a [`Sample`] with `loss_from = 1` trains on every token
 //! after its first.
