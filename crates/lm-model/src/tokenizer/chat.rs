@@ -24,8 +24,8 @@ const IM_END: &str = "<|im_end|>";
 const THINK: &str = "<think>";
 const END_THINK: &str = "</think>";
 
-/// How Qwen2 and Qwen3 cut text into pieces: contractions, words with one leading other
-/// character, single digits, runs of punctuation, line breaks, spaces.
+/// How Qwen2 and Qwen3 cut text into pieces: contractions, words with one leading other character, single digits, runs of
+/// punctuation, line breaks, spaces.
 const QWEN_PIECES: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// The chat form of [`ChatTokenizer::prompt_ids`] for programs that render templates.
@@ -34,8 +34,7 @@ const CHAT_TEMPLATE: &str = "{% for message in messages %}\
     {% endfor %}\
     {% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
-/// How a tokenizer in training cuts texts before it learns merges, which never
-/// cross a cut.
+/// How a tokenizer in training cuts texts before it learns merges, which never cross a cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pieces {
     /// As Qwen2 and Qwen3: a word takes the space or the quotation mark before

@@ -1,11 +1,13 @@
 //! The plan as text.
 
+mod cot;
+
+use self::cot::cot;
 use super::dims::Dims;
 use super::memory::{self, Memory};
-use super::teacher::{self, PRICES, Price};
 use super::words::{count, gib, join, lower, millions, thousands};
 use super::work;
-use crate::recipe::{Cot, DataSource, Method, Recipe, Rewards};
+use crate::recipe::{DataSource, Method, Recipe, Rewards};
 use lm_grpo::LossType;
 use std::fmt::{Result, Write};
 
@@ -116,82 +118,6 @@ fn downloads(out: &mut String, recipe: &Recipe, dims: Option<&Dims>) -> Result {
         }
     }
     if any { Ok(()) } else { writeln!(out, "  none") }
-}
-
-fn cot(out: &mut String, recipe: &Recipe) -> Result {
-    writeln!(out, "\n1 CoT generation")?;
-    let sentences = work::teacher_sentences(recipe);
-    writeln!(out, "  {} for the teacher", count(sentences, "sentences"))?;
-    let c = &recipe.cot;
-    match (c.teacher(), sentences) {
-        (None, _) => writeln!(
-            out,
-            "  teacher  simulated by this program: no network, no cost"
-        )?,
-        (Some(url), rows) => billed(out, recipe, url, rows)?,
-    }
-    let judge = match c.judge() {
-        None => "simulated by this program".to_owned(),
-        Some(url) => format!("{} at {url}{}", c.judge_model, judge_time(sentences)),
-    };
-    writeln!(out, "  judge    {judge}")?;
-    writeln!(
-        out,
-        "           keeps scores of at least {}, {}",
-        c.judge_threshold,
-        patience(c)
-    )
-}
-
-fn patience(c: &Cot) -> String {
-    format!(
-        "at most {} attempts a sentence, {} requests at once",
-        c.attempts, c.concurrency
-    )
-}
-
-fn judge_time(rows: Option<usize>) -> String {
-    let Some(rows) = rows else {
-        return String::new();
-    };
-    let [slow, fast] = teacher::judge_hours(rows);
-    format!(", {fast:.1} to {slow:.1} h of one H100 (2,300 tokens a row)")
-}
-
-fn billed(out: &mut String, recipe: &Recipe, url: &str, rows: Option<usize>) -> Result {
-    let p = &recipe.plan;
-    let [low, mid, high] = p.teacher_tokens_out;
-    writeln!(out, "  teacher  {} at {url}", recipe.cot.teacher_model)?;
-    let Some(rows) = rows else {
-        return writeln!(
-            out,
-            "  cost     not known: the recipe does not say how many sentences"
-        );
-    };
-    let own = Price {
-        name: "this recipe's prices",
-        input: p.teacher_price_in,
-        output: p.teacher_price_out,
-    };
-    writeln!(
-        out,
-        "  cost     {} tokens in; {low} / {mid} / {high} tokens out",
-        p.teacher_tokens_in
-    )?;
-    for price in std::iter::once(&own).chain(&PRICES) {
-        let [a, b, c] =
-            [low, mid, high].map(|t| teacher::cost(rows, p.teacher_tokens_in, t, price));
-        let list = format!("(${:.2} / ${:.2} per million)", price.input, price.output);
-        writeln!(
-            out,
-            "           ${a:.0} / ${b:.0} / ${c:.0}: {} {list}",
-            price.name
-        )?;
-    }
-    writeln!(
-        out,
-        "           one attempt a row and no cache hits; a second attempt of every row doubles it"
-    )
 }
 
 fn sft(out: &mut String, recipe: &Recipe) -> Result {
