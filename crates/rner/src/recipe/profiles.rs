@@ -38,9 +38,23 @@ pub(super) fn chain(profile: &str) -> Result<Vec<(String, Table)>, RecipeError> 
         let parsed = text.parse::<Table>();
         let mut table = parsed.map_err(|e| RecipeError::invalid(&name, &e))?;
         next = extended(&mut table, &name)?;
+        if chain.is_empty() && embedded(&name).is_none() {
+            name_after_file(&mut table, &name);
+        }
         chain.push((name, table));
     }
     Ok(chain)
+}
+
+/// A recipe of somebody's own does not inherit the name, and with it the folder, of the run that it builds on.
+fn name_after_file(table: &mut Table, path: &str) {
+    let Some(stem) = Path::new(path).file_stem().and_then(|stem| stem.to_str()) else {
+        return;
+    };
+    let run = table.entry("run").or_insert_with(|| Table::new().into());
+    if let Value::Table(run) = run {
+        run.entry("name").or_insert_with(|| stem.into());
+    }
 }
 
 /// Takes `extends` out of a table: a profile, or a path seen from the file that names it.

@@ -301,15 +301,17 @@ fn file(text: &str) -> Result<Recipe, RecipeError> {
 #[test]
 fn a_file_states_where_it_differs() -> Result<(), RecipeError> {
     let of_paper = file("[grpo.train]\nbeta = 0\n[sft]\nlr = 1")?;
+    // It is a run of its own, named after the file.
     let sets = [
-        "grpo.train.beta=0".to_owned(),
+        "run.name=r".to_owned(),
+        "grpo.train.beta=0".into(),
         "sft.train.optim.lr=1".into(),
     ];
     let expected = Recipe::resolve("paper-8b", &sets)?;
     assert_eq!(of_paper.to_toml(), expected.to_toml());
     assert_eq!(of_paper.notes, ["sft.lr is called sft.train.optim.lr now"]);
     let of_tiny = file("extends = \"tiny\"\nrun.seed = 7")?;
-    assert_eq!(of_tiny, tiny(&["run.seed=7"])?);
+    assert_eq!(of_tiny, tiny(&["run.seed=7", "run.name=r"])?);
     Ok(())
 }
 
@@ -323,7 +325,8 @@ fn a_file_extends_another_beside_it_but_not_itself() -> Result<(), Box<dyn std::
     write("a.toml", "extends = \"smoke\"\nrun.name = \"a\"")?;
     let b = write("b.toml", "extends = \"a.toml\"\nrun.seed = 3")?;
     let found = Recipe::resolve(&b, &[])?;
-    assert_eq!((found.run.name.as_str(), found.run.seed), ("a", 3));
+    // The name of the run is not inherited, but taken from the file.
+    assert_eq!((found.run.name.as_str(), found.run.seed), ("b", 3));
     assert_eq!(found.sft.train.max_steps, Some(4));
     let round = write("round.toml", "extends = \"round.toml\"")?;
     let said = Recipe::resolve(&round, &[]).unwrap_err().to_string();
