@@ -97,18 +97,22 @@ fn identity_path(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Writes the identity where a log begins, else compares.
+/// Writes the identity where a log begins, else compares. A log without an answer is nobody's: the run that began it has
+/// failed before there was one.
 fn check_identity(path: &Path, identity: &RunIdentity) -> Result<(), Error> {
     let place = identity_path(path);
-    let has_log = path.metadata().is_ok_and(|file| file.len() > 0);
+    if !path.metadata().is_ok_and(|file| file.len() > 0) {
+        return write_identity(&place, identity);
+    }
     match fs::read(&place) {
         Ok(bytes) => read_identity(&place, &bytes).and_then(|found| identity.check(&found, &place)),
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::Read {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(Error::UnknownRun { path: path.into() })
+        }
+        Err(source) => Err(Error::Read {
             path: place,
-            source: error,
+            source,
         }),
-        Err(_) if has_log => Err(Error::UnknownRun { path: path.into() }),
-        Err(_) => write_identity(&place, identity),
     }
 }
 
@@ -210,13 +214,25 @@ mod tests {
     }
 
     #[test]
+    fn a_log_without_an_answer_is_nobodys() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("log.jsonl");
+        PredictionLog::open(&path, &identity("small")).expect("new");
+        let mut log = PredictionLog::open(&path, &identity("large")).expect("nobody's");
+        log.append(&[prediction(0)]).expect("written");
+        let refused = PredictionLog::open(&path, &identity("small"));
+        assert!(refused.is_err(), "it is the second one's now");
+    }
+
+    #[test]
     fn a_model_is_known_by_its_files_and_not_by_its_folder() {
         let [one, two] = ["1111", "2222"].map(|hash| identity("model").with_files(hash));
         check_refused(&one, &two, "model (files 2222)");
         check_refused(&one, &identity("model"), "found \"model (files 1111)\"");
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("log.jsonl");
-        PredictionLog::open(&path, &one).expect("new");
+        let mut log = PredictionLog::open(&path, &one).expect("new");
+        log.append(&[prediction(0)]).expect("written");
         let moved = identity("elsewhere/model").with_files("1111");
         PredictionLog::open(&path, &moved).expect("the same files");
     }

@@ -435,7 +435,7 @@ fn on_other_sets_the_papers_rows_are_a_table_of_their_own() {
     let result = renamed(["north", "south"]);
     let table = ResultTable::new(&[("base", &result)]);
     let text = table.to_text();
-    assert!(text.contains("North  South   Mean"), "{text}");
+    assert!(text.contains("north  south   Mean"), "{text}");
     assert!(
         text.contains("Movie  Restaurant    AI  Literature  Music  Politics  Science  Mean"),
         "{text}"

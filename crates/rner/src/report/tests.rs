@@ -238,7 +238,7 @@ fn the_funnel_in_words_names_the_most_frequent_reason_first() {
 fn the_table_of_the_terminal_is_aligned() {
     let text = text_table(&data().results);
     let expected = "\
-F1 in percent  Harbours  Gardens          mean  95 % interval
+F1 in percent  harbours  gardens          mean  95 % interval
 base                4.0      6.0          5.00     3.0 to 7.0
 SFT with CoT       61.0     63.0  62.00 ± 2.00        3 seeds
   seed 42          59.0     61.0         60.00   58.0 to 62.0
