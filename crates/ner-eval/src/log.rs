@@ -97,8 +97,8 @@ fn identity_path(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Writes the identity where a log begins, else compares. A log without an answer is nobody's: the run that began it has
-/// failed before there was one.
+/// Writes the identity where a log begins, else compares. A log without an answer is nobody's: the run that began it
+/// has failed before there was one.
 fn check_identity(path: &Path, identity: &RunIdentity) -> Result<(), Error> {
     let place = identity_path(path);
     if !path.metadata().is_ok_and(|file| file.len() > 0) {

@@ -24,8 +24,8 @@ const IM_END: &str = "<|im_end|>";
 const THINK: &str = "<think>";
 const END_THINK: &str = "</think>";
 
-/// How Qwen2 and Qwen3 cut text into pieces: contractions, words with one leading other character, single digits, runs of
-/// punctuation, line breaks, spaces.
+/// How Qwen2 and Qwen3 cut text into pieces: contractions, words with one leading other character, single digits, runs
+/// of punctuation, line breaks, spaces.
 const QWEN_PIECES: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// The chat form of [`ChatTokenizer::prompt_ids`] for programs that render templates.
