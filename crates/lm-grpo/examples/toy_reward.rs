@@ -1,5 +1,4 @@
 //! GRPO with a toy reward: a small random model of 16 letters learns to write `h`.
-//!
 //! `cargo run --release -p lm-grpo --example toy_reward`
 
 use lm_grpo::prelude::*;
@@ -46,14 +45,11 @@ pub(crate) fn run() -> Result<Vec<f64>, lm_grpo::Error> {
         engine: &mut BuiltinEngine::new(32),
     };
     let mut config = GrpoConfig::default();
-    (config.max_steps, config.prompts_per_step, config.iterations) = (Some(30), 4, 2);
-    (
-        config.group_size,
-        config.max_completion_length,
-        config.optim.lr,
-    ) = (8, 8, 5e-3);
+    (config.group_size, config.prompts_per_step) = (8, 4);
+    (config.max_steps, config.iterations) = (Some(30), 2);
+    (config.max_completion_length, config.optim.lr) = (8, 5e-3);
     let (files, stop) = (RunFiles::default(), CancellationToken::new());
-    let mut rewards = Rewards(Vec::new());
+    let mut rewards = Rewards(vec![]);
     train_grpo(policy, environment, &config, &files, &stop, &mut rewards)?;
     Ok(rewards.0)
 }
