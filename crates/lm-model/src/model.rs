@@ -5,6 +5,7 @@
 //! modules carry the names of Hugging Face's implementation, so the path of a parameter in the
 //! module tree is its name in a checkpoint.
 
+mod context;
 mod parameters;
 
 use std::ops::Range;
@@ -381,27 +382,5 @@ impl<B: LmOps> Norm<B> {
     fn forward_with_rope(&self, x: Tensor<B, 3>, context: &Context<B>) -> Tensor<B, 3> {
         let (cos, sin) = (context.cos.clone(), context.sin.clone());
         ops::norm_rope(x, self.weight.val(), cos, sin, context.eps)
-    }
-}
-
-impl<B: Backend> Context<B> {
-    /// The factor of the attention scores, `1/√D`.
-    pub(crate) fn scale(&self) -> f64 {
-        (self.head_dim as f64).sqrt().recip()
-    }
-
-    /// The same with other angles.
-    fn map(&self, f: impl Fn(&Tensor<B, 2>) -> Tensor<B, 2>) -> Self {
-        Self {
-            cos: f(&self.cos),
-            sin: f(&self.sin),
-            ..*self
-        }
-    }
-
-    /// `[T, heads · D]` as `[T, heads, D]`.
-    fn heads(&self, x: Tensor<B, 2>) -> Tensor<B, 3> {
-        let [tokens, width] = x.dims();
-        x.reshape([tokens, width / self.head_dim, self.head_dim])
     }
 }

@@ -41,9 +41,8 @@ pub enum Pieces {
     /// it along, so it has a token for each of its neighbours.
     #[default]
     Qwen,
-    /// Words alone, and what stands between them alone: a word has the same
-    /// tokens wherever it stands. A small model then copies exactly; texts
-    /// become longer.
+    /// Words alone, and what stands between them alone: a word has the same tokens wherever it stands. A small model
+    /// then copies exactly; texts become longer.
     Words,
 }
 
