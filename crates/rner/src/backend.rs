@@ -66,7 +66,7 @@ pub fn dispatch<T: Task>(backend: recipe::Backend, task: T) -> Result<T::Output,
 ///
 /// # Errors
 /// Wrong usage if the machine has fewer, or if several workers would share a device of CubeCL, which computes wrong
-/// sums then (`rner parity` shows it, with the default bodies too).
+/// sums then (`rner-lab parity` shows it, with the default bodies too).
 pub fn devices<B: Backend>(first: &Device<B>, count: usize) -> Result<Vec<Device<B>>> {
     let id = first.id();
     let numbered = |index: usize| {
