@@ -23,7 +23,7 @@
 //!     ..Example::default()
 //! };
 //! let template = recipe.model.template(None)?;
-//! let samples = samples(&base.tokenizer()?, &template, &[example], true);
+//! let samples = samples(&base.tokenizer()?, &template, &[example], true, recipe.sft.train_header);
 //! assert!(samples[0].loss_from < samples[0].ids.len());
 //! # Ok::<(), rner::Error>(())
 //! ```

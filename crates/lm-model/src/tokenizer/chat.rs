@@ -179,7 +179,13 @@ impl ChatTokenizer {
         ids.extend(self.text_ids(&format!("user\n{user}")));
         ids.push(control.im_end);
         ids.extend(self.text_ids("\n"));
-        ids.push(control.im_start);
+        ids.extend(self.answer_header_ids());
+        ids
+    }
+
+    /// `<|im_start|>assistant\n` as ids: how an answer begins, and how [`ChatTokenizer::prompt_ids`] ends.
+    pub fn answer_header_ids(&self) -> Vec<u32> {
+        let mut ids = vec![self.control.im_start];
         ids.extend(self.text_ids("assistant\n"));
         ids
     }

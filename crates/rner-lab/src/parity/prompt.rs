@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use lm_model::ChatTokenizer;
 use lm_train::Sample;
 use ner_types::{Example, PromptTemplate, render_completion};
@@ -45,7 +45,7 @@ pub(super) fn check(layout: &Layout, part: &Part, board: &mut Board) -> Result<(
         Ok(comparison)
     });
     board.run(format!("{}: labels", part.name), || {
-        file.compare_labels(&tokenizer, &sample)
+        file.compare_labels(&sample)
     });
     Ok(())
 }
@@ -71,52 +71,47 @@ impl File {
         comparison
     }
 
-    /// The example as it is trained on, with the reasoning or without: whichever is nearer to the ids.
+    /// The example as it is trained on, with the reasoning or without and with the header of the answer or without:
+    /// whichever is nearest to the ids and the labels.
     fn sample(&self, tokenizer: &ChatTokenizer, template: &PromptTemplate) -> Result<Sample> {
         let examples = std::slice::from_ref(&self.example);
-        let both = [false, true]
-            .into_iter()
-            .flat_map(|with_cot| samples(tokenizer, template, examples, with_cot));
+        let forms = [(false, false), (false, true), (true, false), (true, true)];
+        let all = forms.into_iter().flat_map(|(with_cot, train_header)| {
+            samples(tokenizer, template, examples, with_cot, train_header)
+        });
         let differences = |sample: &Sample| {
             let mut comparison = Comparison::new(Tolerance::Equal);
             comparison.items("ids", &sample.ids, &self.input_ids);
-            comparison.absolute
+            (
+                comparison.absolute,
+                sample.loss_from.abs_diff(self.masked()),
+            )
         };
-        both.min_by(|a, b| differences(a).total_cmp(&differences(b)))
-            .context("the example gives no sample")
+        all.min_by(|a, b| {
+            let (a, b) = (differences(a), differences(b));
+            a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))
+        })
+        .context("the example gives no sample")
     }
 
-    /// From the first token of the completion on, the labels must be the ids; before it, the header
-    /// of the answer may be trained or not.
-    fn compare_labels(&self, tokenizer: &ChatTokenizer, sample: &Sample) -> Result<Comparison> {
-        let masked = self
-            .labels
-            .iter()
-            .take_while(|&&label| label == -100)
-            .count();
-        let header = tokenizer.encode_text("assistant\n")?.len() + 1;
-        let from = sample.loss_from;
-        let more = from.checked_sub(masked).filter(|&n| n == 0 || n == header);
-        let more = more.with_context(|| {
-            format!("the labels begin at token {masked}, here the loss begins at token {from}")
-        })?;
-        let found: Vec<i64> = sample
-            .ids
-            .iter()
-            .skip(masked)
-            .map(|&id| id.into())
-            .collect();
-        let mut comparison = Comparison::new(Tolerance::Equal);
-        comparison.items(
-            "labels",
-            &found,
-            self.labels.get(masked..).unwrap_or_default(),
+    /// Tokens that are not trained.
+    fn masked(&self) -> usize {
+        let masked = self.labels.iter().take_while(|&&label| label == -100);
+        masked.count()
+    }
+
+    /// The trained tokens must be the same, from the first one on.
+    fn compare_labels(&self, sample: &Sample) -> Result<Comparison> {
+        let (masked, from) = (self.masked(), sample.loss_from);
+        ensure!(
+            from == masked,
+            "the labels begin at token {masked}, here the loss begins at token {from}"
         );
-        Ok(match more {
-            0 => comparison,
-            more => comparison.with_note(format!(
-                "the reference also trains the {more} constant tokens that begin an answer"
-            )),
-        })
+        let trained = |&id: &u32| i64::from(id);
+        let found: Vec<i64> = sample.ids.iter().skip(from).map(trained).collect();
+        let mut comparison = Comparison::new(Tolerance::Equal);
+        let expected = self.labels.get(masked..).unwrap_or_default();
+        comparison.items("labels", &found, expected);
+        Ok(comparison)
     }
 }

@@ -21,7 +21,7 @@ pub use backend::Backend;
 pub use error::RecipeError;
 pub use profiles::PROFILES;
 pub use sections::{Cot, Data, DataSource, Eval, Hardware, Lora, Model, Plan, Run};
-pub use training::{Grpo, Method, Rewards, Sft};
+pub use training::{Grpo, Method, Rewards, Sft, Stop};
 pub use weights::{Dtype, Quantize};
 
 use draft::Draft;

@@ -19,6 +19,17 @@ pub enum Method {
     Lora,
 }
 
+/// Where a completion of reinforcement learning ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stop {
+    /// At the end-of-sequence token, the last of the targets of fine-tuning: `<|im_end|>`, the line break and this token
+    /// are part of the completion, as in the paper's code. What a model writes between them is, too.
+    Eos,
+    /// At the first `<|im_end|>`, end-of-sequence token or `<|endoftext|>`, where serving and evaluation stop.
+    EndOfTurn,
+}
+
 /// `[sft]`: supervised fine-tuning.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +38,8 @@ pub struct Sft {
     pub compare_without_cot: bool,
     /// Full fine-tuning or LoRA.
     pub method: Method,
+    /// Whether the loss covers the constant tokens that begin an answer, `<|im_start|>assistant\n`.
+    pub train_header: bool,
     /// Share of the examples that is held out to evaluate on, from 0 up to 1.
     pub eval_share: f64,
     /// The trainer's configuration; `batch_size` and `batch_tokens` are those of one device.
@@ -41,6 +54,8 @@ pub struct Grpo {
     pub method: Method,
     /// Longest prompt in tokens.
     pub max_prompt_length: usize,
+    /// The token at which a completion ends.
+    pub stop: Stop,
     /// Completions that grow at once on one device.
     pub rollout_batch: usize,
     /// Rollout batches between two tables of completions; 0 means none.
@@ -53,7 +68,7 @@ pub struct Grpo {
     pub train: GrpoConfig,
 }
 
-/// `[grpo.reward]`: how much each reward counts; 0 is off. The last five keys are not in the paper.
+/// `[grpo.reward]`: how much each reward counts; 0 is off. Keys after `schema` are not in the paper.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rewards {
@@ -61,6 +76,12 @@ pub struct Rewards {
     pub f1: f64,
     /// Weight of the schema reward.
     pub schema: f64,
+    /// Whether an empty answer of the right shape earns an F1 of 1 where there is nothing to find; the paper's code
+    /// gives it 0.
+    pub empty: bool,
+    /// Whether the schema reward is only for `{"entities": {label: [text]}}`; the paper's code gives it to any JSON
+    /// value without a label outside the schema.
+    pub require_shape: bool,
     /// Weight of the punishment of long completions, which is in [-1, 0].
     pub length: f64,
     /// Characters of a completion that are not punished.

@@ -1,5 +1,6 @@
 //! Reasoning enhancement: GRPO with the NER rewards.
 
+mod decoder;
 mod engine;
 mod reward;
 mod table;
@@ -17,6 +18,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
+use self::decoder::Decoder;
 pub use self::engine::Rollout;
 pub use self::reward::NerReward;
 pub use self::table::CompletionTable;
@@ -90,7 +92,13 @@ impl Task for GrpoJob<'_> {
         let dtype = self.recipe.model.dtype;
         let devices = backend::devices::<B>(device, self.recipe.hardware.gpus)?;
         let tokenizer = self.base.tokenizer()?;
-        let (prompts, reward, table) = self.tasks(&tokenizer)?;
+        let decoder = Decoder::new(&tokenizer, grpo.stop);
+        let Tasks {
+            prompts,
+            reward,
+            table,
+            too_long,
+        } = self.tasks(&tokenizer)?;
         let held_out = hold_out(prompts.len(), grpo, self.seed);
         let config = trainer_config(self.recipe, self.seed);
         let policy = self.base.load::<B>(device, dtype.precision())?;
@@ -114,7 +122,7 @@ impl Task for GrpoJob<'_> {
         let environment = Environment {
             prompts: &prompts,
             held_out: &held_out,
-            decoder: &tokenizer,
+            decoder: &decoder,
             reward: &reward,
             reference,
             engine: &mut *engine,
@@ -129,7 +137,8 @@ impl Task for GrpoJob<'_> {
             &stop,
             &mut watch,
         )?;
-        let summary = summary(prompts.len(), &outcome);
+        let left_out = left_out(too_long, grpo.max_prompt_length);
+        let summary = summary(prompts.len(), &left_out, &outcome);
         watch.finish(&summary)?;
         if outcome.stopped {
             return Err(Error::Interrupted);
@@ -144,23 +153,30 @@ impl Task for GrpoJob<'_> {
     }
 }
 
+/// What is practised on.
+struct Tasks {
+    prompts: Vec<Prompt>,
+    reward: NerReward,
+    table: CompletionTable,
+    /// Examples whose prompts are too long.
+    too_long: usize,
+}
+
 impl GrpoJob<'_> {
     /// The prompts that are short enough, the reward that knows their gold, and the table that shows what became of
     /// them.
-    fn tasks(
-        &self,
-        tokenizer: &ChatTokenizer,
-    ) -> Result<(Vec<Prompt>, NerReward, CompletionTable)> {
+    fn tasks(&self, tokenizer: &ChatTokenizer) -> Result<Tasks> {
         let grpo = &self.recipe.grpo;
         let (folder, every) = (self.out.join("completions"), grpo.completions_every);
         let mut table = CompletionTable::new(&folder, every);
         let template = self.recipe.model.template(self.template.as_ref())?;
-        let mut prompts = Vec::new();
+        let (mut prompts, mut too_long) = (Vec::new(), 0);
         let mut reward = NerReward::new(&grpo.reward);
         for example in self.examples {
             let example = example.normalized();
             let ids = tokenizer.prompt_ids(&template.render(&example.schema, &example.sentence));
             if ids.len() > grpo.max_prompt_length {
+                too_long += 1;
                 continue;
             }
             prompts.push(Prompt { ids });
@@ -173,7 +189,12 @@ impl GrpoJob<'_> {
                 grpo.max_prompt_length
             )));
         }
-        Ok((prompts, reward, table))
+        Ok(Tasks {
+            prompts,
+            reward,
+            table,
+            too_long,
+        })
     }
 }
 
@@ -240,8 +261,16 @@ fn keep_best(checkpoints: &Path, out: &Path) -> Result<()> {
     Ok(atomic_files::rename(&checkpoints.join("best"), &kept)?)
 }
 
+/// Says how many prompts are missing, if any.
+fn left_out(too_long: usize, limit: usize) -> String {
+    match too_long {
+        0 => String::new(),
+        n => format!(" ({n} more have over {limit} tokens and are left out)"),
+    }
+}
+
 /// What a run did, in a few words.
-fn summary<B: AutodiffBackend>(prompts: usize, outcome: &Outcome<B>) -> String {
+fn summary<B: AutodiffBackend>(prompts: usize, left_out: &str, outcome: &Outcome<B>) -> String {
     let best = match outcome.best {
         Some(best) => format!(
             ", evaluation reward {:.3} after {}",
@@ -249,7 +278,8 @@ fn summary<B: AutodiffBackend>(prompts: usize, outcome: &Outcome<B>) -> String {
         ),
         None => String::new(),
     };
-    format!("{prompts} prompts, {} rollout batches{best}", outcome.steps)
+    let steps = outcome.steps;
+    format!("{prompts} prompts{left_out}, {steps} rollout batches{best}")
 }
 
 #[cfg(test)]

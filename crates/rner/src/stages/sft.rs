@@ -90,7 +90,8 @@ impl Task for SftJob<'_> {
         let devices = backend::devices::<B>(device, self.recipe.hardware.gpus)?;
         let tokenizer = self.base.tokenizer()?;
         let template = self.recipe.model.template(self.template.as_ref())?;
-        let tokenise = |examples| samples(&tokenizer, &template, examples, self.with_cot);
+        let header = sft.train_header;
+        let tokenise = |examples| samples(&tokenizer, &template, examples, self.with_cot, header);
         let mut train = tokenise(self.examples);
         let eval = match self.held_out {
             [] => hold_out(&mut train, sft.eval_share, self.seed),
@@ -134,14 +135,20 @@ impl Task for SftJob<'_> {
 
 /// Tokenises examples: the prompt without loss, the completion with.
 ///
-/// The paper's code also puts loss on the header `<|im_start|>assistant\n`,
-/// which is constant; here the loss begins with the target.
+/// With `train_header`, as in the paper's code, the loss also covers the header `<|im_start|>assistant\n`, which is the
+/// same everywhere; without it, the loss begins with the target.
 pub fn samples(
     tokenizer: &ChatTokenizer,
     template: &PromptTemplate,
     examples: &[Example],
     with_cot: bool,
+    train_header: bool,
 ) -> Vec<Sample> {
+    let header = if train_header {
+        tokenizer.answer_header_ids().len()
+    } else {
+        0
+    };
     examples
         .iter()
         .map(|example| {
@@ -149,7 +156,7 @@ pub fn samples(
             let prompt = template.render(&example.schema, &example.sentence);
             let cot = example.cot.as_deref().filter(|_| with_cot);
             let mut ids = tokenizer.prompt_ids(&prompt);
-            let loss_from = ids.len();
+            let loss_from = ids.len() - header;
             ids.extend(tokenizer.completion_ids(&render_completion(cot, &example.entities)));
             Sample { ids, loss_from }
         })
@@ -198,5 +205,40 @@ pub(super) fn optim(given: &OptimConfig, recipe: &Recipe) -> OptimConfig {
     OptimConfig {
         master_weights: recipe.model.dtype.master_weights(),
         ..given.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ner_types::{Entity, Example, PromptTemplate};
+
+    use super::samples;
+    use crate::recipe::Recipe;
+    use crate::session::Session;
+    use crate::stages::ModelDir;
+
+    /// The paper's profiles train the header; the toy keeps the loss that it was tuned with.
+    #[test]
+    fn the_masks_differ_by_the_header_alone() {
+        let base = ModelDir::find("../../fixtures/tiny-base", &Session::silent());
+        let tokenizer = base.expect("a model").tokenizer().expect("a tokenizer");
+        let example = Example {
+            sentence: "Ada Brel left Port Halvek.".into(),
+            schema: vec!["person".into()],
+            entities: vec![Entity::new("Ada Brel", "person")],
+            ..Example::default()
+        };
+        let one = |profile: &str| {
+            let recipe = Recipe::resolve(profile, &[]).expect("a recipe");
+            let (template, header) = (PromptTemplate::paper(), recipe.sft.train_header);
+            let mut all = samples(&tokenizer, &template, &[example.clone()], true, header);
+            all.remove(0)
+        };
+        let (paper, toy) = (one("paper-8b"), one("tiny"));
+        assert_eq!(paper.ids, toy.ids);
+        let header = &paper.ids[paper.loss_from..toy.loss_from];
+        assert_eq!(header, tokenizer.answer_header_ids());
+        assert_eq!(one("qwen3-0.6b-lora").loss_from, paper.loss_from);
+        assert_eq!(one("smoke").loss_from, toy.loss_from);
     }
 }

@@ -94,6 +94,8 @@ fn options(recipe: &Rewards) -> RewardOptions {
             free: recipe.length_free,
             max: recipe.length_max,
         },
+        reward_empty: recipe.empty,
+        require_shape: recipe.require_shape,
         ..RewardOptions::default()
     }
 }
@@ -156,6 +158,36 @@ mod tests {
             let found = reward.habits(&item).into_iter().map(|(_, share)| share);
             assert_eq!(found.collect::<Vec<_>>(), expected, "{completion}");
         }
+    }
+
+    /// What a completion earns where `gold` is to be found, in total.
+    fn earned(sets: &[&str], gold: &[Entity], completion: &str) -> f64 {
+        let sets: Vec<String> = sets.iter().map(ToString::to_string).collect();
+        let recipe = Recipe::resolve("paper-8b", &sets).expect("a recipe");
+        let mut reward = NerReward::new(&recipe.grpo.reward);
+        reward.add(&Example {
+            schema: vec!["city".into()],
+            entities: gold.to_vec(),
+            ..Example::default()
+        });
+        let item = RewardItem {
+            prompt_index: 0,
+            completion,
+        };
+        reward.score(&[item])[0].total
+    }
+
+    #[test]
+    fn the_corrected_rewards_are_keys() {
+        let (nothing, empty) = ([], "{\"entities\": {}}");
+        assert_eq!(earned(&[], &nothing, empty), 1.0);
+        let sets = ["grpo.reward.empty=true"];
+        assert_eq!(earned(&sets, &nothing, empty), 11.0);
+        assert_eq!(earned(&sets, &[Entity::new("Brel", "city")], empty), 1.0);
+        assert_eq!(earned(&[], &nothing, "42"), 1.0);
+        let sets = ["grpo.reward.require_shape=true"];
+        assert_eq!(earned(&sets, &nothing, "42"), 0.0);
+        assert_eq!(earned(&sets, &nothing, empty), 1.0);
     }
 
     /// One of two predictions is right: F1 2/3, schema 1, format 1, and one text in two stands in the sentence.
