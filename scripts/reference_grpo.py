@@ -55,7 +55,7 @@ def kl(estimator: str, d: torch.Tensor) -> torch.Tensor:
 
 def case(data: dict, loss: str, level: str, bound: float | None, estimator: str, truncated: str) -> dict:
     logp = data["logp"].clone().requires_grad_()
-    full, mask = data["mask"], data["mask"]
+    mask = data["mask"]
     if truncated == "mask":
         mask = mask * (~data["truncated"])[:, None]
     log_ratio = logp - data["old_logp"]
@@ -71,7 +71,8 @@ def case(data: dict, loss: str, level: str, bound: float | None, estimator: str,
         "grpo": lambda: ((per_token * mask).sum(1) / mask.sum(1).clamp(min=1.0)).mean(),
         "dr_grpo": lambda: (per_token * mask).sum() / (len(mask) * LONGEST),
         "bnpo": lambda: (per_token * mask).sum() / mask.sum(),
-        "dapo": lambda: (per_token * mask).sum() / full.sum(),
+        # The same, as the rollout batch is the optimizer batch.
+        "dapo": lambda: (per_token * mask).sum() / mask.sum(),
     }[loss]()
     total.backward()
     mean = lambda x: ((x * mask).sum() / mask.sum()).item()

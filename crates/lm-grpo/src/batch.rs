@@ -1,5 +1,7 @@
 //! A rollout batch: the completions of one step with everything that its passes need.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::{PassStats, RolloutStats};
@@ -34,6 +36,15 @@ impl Trajectory {
     pub(crate) fn inputs(&self) -> &[u32] {
         &self.completion[..self.completion.len() - 1]
     }
+
+    /// How much more probable `old`, its log-probabilities as the trainer computes them, makes each token than the
+    /// rollout engine did; empty if the engine did not say.
+    pub(crate) fn engine_log_ratios(&self, old: &[f32]) -> Vec<f64> {
+        let pairs = old.iter().zip(&self.sampled);
+        pairs
+            .map(|(old, engine)| f64::from(*old) - f64::from(*engine))
+            .collect()
+    }
 }
 
 /// The completions of one step, and how far the training on them has come.
@@ -49,15 +60,32 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Cuts the trajectories that count into micro-batches, as indices in order.
+    /// All trajectories, as indices.
+    pub(crate) fn whole(&self) -> Range<usize> {
+        0..self.trajectories.len()
+    }
+
+    /// The trajectories of the next update, as indices: a mini-batch of the `count` that every pass goes through.
+    pub(crate) fn next_mini_batch(&self, count: usize) -> Range<usize> {
+        let size = self.trajectories.len() / count;
+        let start = self.passes.len() % count * size;
+        start..start + size
+    }
+
+    /// Cuts the trajectories of `part` that count into micro-batches, as indices in order.
     ///
     /// `prompt_lengths` are those of all prompts; `tokens` is the budget of
     /// [`GrpoConfig::micro_batch_tokens`](crate::GrpoConfig::micro_batch_tokens). The prompt of neighbours counts once,
     /// because it is computed once.
-    pub(crate) fn micro_batches(&self, prompt_lengths: &[usize], tokens: usize) -> Vec<Vec<usize>> {
+    pub(crate) fn micro_batches(
+        &self,
+        part: Range<usize>,
+        prompt_lengths: &[usize],
+        tokens: usize,
+    ) -> Vec<Vec<usize>> {
         let mut batches: Vec<Vec<usize>> = Vec::new();
         let mut used = 0;
-        for (i, added) in self.costs(prompt_lengths) {
+        for (i, added) in self.costs(part, prompt_lengths) {
             let trajectory = &self.trajectories[i];
             let alone = prompt_lengths[trajectory.prompt] + trajectory.inputs().len();
             match batches.last_mut() {
@@ -74,15 +102,15 @@ impl Batch {
         batches
     }
 
-    /// Tokens of a forward pass over everything that counts, as one micro-batch.
-    pub(crate) fn packed_tokens(&self, prompt_lengths: &[usize]) -> usize {
-        let costs = self.costs(prompt_lengths);
+    /// Tokens of a forward pass over everything in `part` that counts, as one micro-batch.
+    pub(crate) fn packed_tokens(&self, part: Range<usize>, prompt_lengths: &[usize]) -> usize {
+        let costs = self.costs(part, prompt_lengths);
         costs.iter().map(|(_, tokens)| tokens).sum()
     }
 
-    /// What every trajectory that counts adds to the tokens of a pass in which its predecessor is too, with its index.
-    fn costs(&self, prompt_lengths: &[usize]) -> Vec<(usize, usize)> {
-        let counted = self.trajectories.iter().enumerate();
+    /// What every trajectory of `part` that counts adds to the tokens of a pass in which its predecessor is too, with its index.
+    fn costs(&self, part: Range<usize>, prompt_lengths: &[usize]) -> Vec<(usize, usize)> {
+        let counted = part.map(|i| (i, &self.trajectories[i]));
         let mut before = None;
         let cost = |(i, trajectory): (usize, &Trajectory)| {
             let shared = before.replace(trajectory.prompt) == Some(trajectory.prompt);
@@ -121,9 +149,9 @@ impl Batch {
         prompts
     }
 
-    /// Number of tokens that the loss is taken on.
-    pub(crate) fn counted_tokens(&self) -> usize {
-        self.trajectories
+    /// Number of tokens of `part` that the loss is taken on.
+    pub(crate) fn counted_tokens(&self, part: Range<usize>) -> usize {
+        self.trajectories[part]
             .iter()
             .filter(|t| !t.masked)
             .map(|t| t.completion.len())

@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ratio::clamped_exp;
-
 /// How the losses of a batch's tokens become one number; see [`LossType::weights`] for the formulas.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -17,10 +15,35 @@ pub enum LossType {
     DrGrpo,
     /// The mean over the tokens that count. Masking some completions raises the weight of the others.
     Bnpo,
-    /// The sum divided by the tokens of the whole rollout batch, masked ones included, as TRL counts them: masking some
-    /// completions leaves the weight of the others alone. Without masking it equals [`LossType::Bnpo`], because here
-    /// the rollout batch is the optimizer batch (in TRL, `bnpo` divides by the tokens of a micro-batch).
+    /// The same, over the rollout batch: where this is divided into
+    /// [`mini_batches`](crate::GrpoConfig::mini_batches), every one is divided by their mean number of tokens, so that
+    /// all tokens weigh the same.
     Dapo,
+    /// The normaliser of [`Dapo`](Self::Dapo) with the surrogate [`Cispo`](crate::Surrogate::Cispo).
+    Cispo,
+    /// The normaliser of [`Grpo`](Self::Grpo) with the surrogate [`Sapo`](crate::Surrogate::Sapo).
+    Sapo,
+    /// The mean over completions of each completion's token sum, so that with the ratio of a completion its loss is
+    /// multiplied by its length. From *LUSPO: length-unbiased sequence policy optimization* (2026).
+    Luspo,
+    /// The normaliser of [`Dapo`](Self::Dapo) with the surrogate [`Vespo`](crate::Surrogate::Vespo).
+    Vespo,
+}
+
+impl LossType {
+    /// Its name in a configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Grpo => "grpo",
+            Self::DrGrpo => "dr_grpo",
+            Self::Bnpo => "bnpo",
+            Self::Dapo => "dapo",
+            Self::Cispo => "cispo",
+            Self::Sapo => "sapo",
+            Self::Luspo => "luspo",
+            Self::Vespo => "vespo",
+        }
+    }
 }
 
 /// Whether the probability ratio belongs to a token or to a completion.
@@ -69,45 +92,34 @@ pub enum ScaleRewards {
 /// What is done about a rollout engine that computes other probabilities than the trainer.
 ///
 /// The completions are samples of the engine's distribution. With `w = exp(log π_old − log π_engine)` of a token, where
-/// π_old is the trainer's policy before the first update, the surrogate of the token is multiplied by a weight made
-/// from `w`, which has no gradient; the KL penalty is not. Truncation is from Yao et al., *Your efficient RL framework
-/// secretly brings you off-policy RL training* (2025), masking from the Ring team's *IcePop* (2025); TRL has both as
-/// `token_truncate` and `token_mask`. The built-in engine needs neither: it agrees with the trainer to 1e-4.
+/// π_old is the trainer's policy before the first update, or the product of these over a completion, the surrogate is
+/// multiplied by a weight made from `w`, which has no gradient; the KL penalty is not. The bounds of the weight are
+/// [`engine_correction_cap`](crate::GrpoConfig::engine_correction_cap) and
+/// [`engine_correction_floor`](crate::GrpoConfig::engine_correction_floor). Truncation is from Yao et al., *Your
+/// efficient RL framework secretly brings you off-policy RL training* (2025), masking from the Ring team's *IcePop*
+/// (2025); TRL calls them `token_truncate`, `token_mask`, `sequence_truncate` and `sequence_mask`. The built-in engine
+/// needs none: it agrees with the trainer to 1e-4.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EngineCorrection {
     /// Nothing; `sampling/*` tells how large the difference is.
     #[default]
     None,
-    /// The weight is `min(w, cap)`, where `cap` is [`engine_correction_cap`](crate::GrpoConfig::engine_correction_cap).
+    /// Each token has the weight `w`, but at least the floor and at most the cap.
+    #[serde(alias = "token_truncate")]
     Truncate,
-    /// The weight is `w` up to `cap` and 0 above: such tokens teach nothing.
+    /// Each token has the weight `w`, and 0 outside the bounds: such tokens teach nothing.
+    #[serde(alias = "token_mask")]
     Mask,
+    /// [`Truncate`](Self::Truncate) with one `w` for the completion.
+    SequenceTruncate,
+    /// [`Mask`](Self::Mask) with one `w` for the completion: such completions teach nothing.
+    SequenceMask,
 }
 
-/// A correction with its cap.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct EngineWeight {
-    pub(crate) correction: EngineCorrection,
-    /// Greatest weight, positive.
-    pub(crate) cap: f64,
-}
-
-impl EngineWeight {
-    /// The weight of a token's surrogate, from its log-probabilities under trainer and engine.
-    pub(crate) fn of(self, old: f64, engine: f64) -> f64 {
-        let ratio = engine_ratio(old, engine);
-        match self.correction {
-            EngineCorrection::None => 1.0,
-            // Not `min`, which would turn NaN into a weight.
-            EngineCorrection::Truncate if ratio > self.cap => self.cap,
-            EngineCorrection::Mask if ratio > self.cap => 0.0,
-            EngineCorrection::Truncate | EngineCorrection::Mask => ratio,
-        }
+impl EngineCorrection {
+    /// Whether the tokens of a completion share a weight.
+    pub(crate) fn is_of_sequences(self) -> bool {
+        matches!(self, Self::SequenceTruncate | Self::SequenceMask)
     }
-}
-
-/// How much more probable a sampled token is to the trainer than to the engine.
-pub(crate) fn engine_ratio(old: f64, engine: f64) -> f64 {
-    clamped_exp(old - engine).0
 }

@@ -56,7 +56,7 @@ struct Sampled {
 impl<B: LmOps> Collector<'_, B> {
     /// The batch of step `step`, counted from 0; `None` if the run is stopped. `staleness` steps will have been trained
     /// before it is used; then the log-probabilities under the policy that samples are taken now, for the first pass
-    /// cannot tell them any more.
+    /// cannot tell them any more. It cannot either if it makes updates on its way through the batch.
     pub(crate) fn collect(
         &mut self,
         policy: &Qwen3<B>,
@@ -77,7 +77,7 @@ impl<B: LmOps> Collector<'_, B> {
             };
             batch.record_reference(log_probs);
         }
-        if staleness > 0 {
+        if staleness > 0 || self.config.mini_batches > 1 {
             let Some(log_probs) = self.log_probs(policy, batch, stop, observer) else {
                 return Ok(None);
             };
@@ -201,7 +201,8 @@ impl<B: LmOps> Collector<'_, B> {
         let lengths = all.iter().map(|(_, scored)| scored.generated.ids.len());
         let lengths: Vec<usize> = lengths.collect();
         let (loss_type, longest) = (config.loss_type, config.max_completion_length);
-        let weights = loss_type.weights(&lengths, &masked, longest);
+        let parts = config.mini_batches;
+        let weights = loss_type.weights_of_mini_batches(&lengths, &masked, longest, parts);
         let trajectory = |(i, (prompt, scored)): (usize, (usize, &Scored))| Trajectory {
             prompt,
             masked: masked[i],
@@ -225,7 +226,8 @@ impl<B: LmOps> Collector<'_, B> {
     ) -> Option<LogProbs> {
         let prompts = self.context.prompts.iter();
         let lengths: Vec<usize> = prompts.map(|prompt| prompt.ids.len()).collect();
-        let micro_batches = batch.micro_batches(&lengths, self.config.micro_batch_tokens);
+        let micro_batches =
+            batch.micro_batches(batch.whole(), &lengths, self.config.micro_batch_tokens);
         log_probs_under(model, batch, &micro_batches, self.context, stop, observer)
     }
 }

@@ -1,14 +1,15 @@
-//! The configuration of a GRPO run, checked before anything expensive starts.
+//! The configuration of a GRPO run.
 
-use lm_train::range::{AT_LEAST_ONE, NOT_NEGATIVE, POSITIVE, RATIO, check};
-use lm_train::{Error, OptimConfig};
+use lm_train::OptimConfig;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::choices::{
-    EngineCorrection, EngineWeight, ImportanceSamplingLevel, KlEstimator, LossType, ScaleRewards,
+    EngineCorrection, ImportanceSamplingLevel, KlEstimator, LossType, ScaleRewards,
 };
+use crate::correction::EngineWeight;
 use crate::objective::Objective;
+use crate::surrogate::{Gamma, Surrogate};
 
 /// Configuration of [`train_grpo`](crate::train_grpo).
 ///
@@ -23,15 +24,22 @@ pub struct GrpoConfig {
     pub prompts_per_step: usize,
     /// Passes over the prompts; the last one may be a fraction. Ignored when `max_steps` is set.
     pub epochs: f64,
-    /// Rollout batches of the whole run, each followed by `iterations` updates, whatever the number of epochs that
-    /// takes.
+    /// Rollout batches of the whole run, each followed by `iterations · mini_batches` updates, whatever the number of
+    /// epochs that takes.
     #[serde(with = "lm_train::zero_is_off")]
     pub max_steps: Option<usize>,
-    /// Passes over each rollout batch, one optimizer update each (μ of the paper, `num_iterations` of TRL).
+    /// Passes over each rollout batch, each of `mini_batches` optimizer updates (μ of the paper, `num_iterations` of
+    /// TRL).
     pub iterations: usize,
+    /// Optimizer updates of a pass: the prompts of a rollout batch are divided into so many mini-batches, in order;
+    /// `prompts_per_step` must be a multiple of it. With more than one, ratios are to the policy that sampled the
+    /// rollout batch, whose log-probabilities cost a forward pass over it. (verl's `train_batch_size /
+    /// ppo_mini_batch_size`.)
+    pub mini_batches: usize,
     /// How far below 1 the probability ratio may fall before its gradient is cut.
     pub epsilon: f64,
-    /// How far above 1 it may rise.
+    /// How far above 1 it may rise. With [`LossType::Cispo`], the greatest weight itself: at least 1, in the ScaleRL
+    /// paper 5.
     pub epsilon_high: f64,
     /// Greatest ratio that a token with a negative advantage is pushed down with (TRL's `delta`, two-sided clipping);
     /// more than `1 + epsilon_high`. Without it such a token is pushed down with any ratio.
@@ -48,12 +56,27 @@ pub struct GrpoConfig {
     pub entropy_coef: f64,
     /// Normalisation of the loss.
     pub loss_type: LossType,
+    /// Temperature of [`LossType::Sapo`] where the advantage is not positive.
+    pub sapo_temperature_neg: f64,
+    /// Temperature of [`LossType::Sapo`] where it is.
+    pub sapo_temperature_pos: f64,
+    /// `k` of [`LossType::Vespo`] where the advantage is not negative: how fast the weight falls with the ratio.
+    pub vespo_k_pos: f64,
+    /// `λ` of [`LossType::Vespo`] there: how fast the weight falls as the ratio rises.
+    pub vespo_lambda_pos: f64,
+    /// `k` of [`LossType::Vespo`] where the advantage is negative.
+    pub vespo_k_neg: f64,
+    /// `λ` of [`LossType::Vespo`] there.
+    pub vespo_lambda_neg: f64,
     /// Scaling of the advantages. Always written out in saved configurations, because it is easily overlooked.
     pub scale_rewards: ScaleRewards,
     /// What is done about a rollout engine that computes other probabilities than the trainer.
     pub engine_correction: EngineCorrection,
     /// Greatest weight of that correction, positive.
     pub engine_correction_cap: f64,
+    /// Least weight of that correction, positive and below the greatest.
+    #[serde(with = "lm_train::zero_is_off")]
+    pub engine_correction_floor: Option<f64>,
     /// Replaces groups with equal rewards by groups of other prompts, in at most this many further rollouts of a step.
     /// What is still missing then is filled up with the groups that were to be replaced. From Yu et al., *DAPO* (2025).
     #[serde(with = "lm_train::zero_is_off")]
@@ -111,6 +134,7 @@ impl Default for GrpoConfig {
             epochs: 1.0,
             max_steps: None,
             iterations: 4,
+            mini_batches: 1,
             epsilon: 0.2,
             epsilon_high: 0.28,
             delta: None,
@@ -119,9 +143,16 @@ impl Default for GrpoConfig {
             kl_estimator: KlEstimator::K3,
             entropy_coef: 0.0,
             loss_type: LossType::DrGrpo,
+            sapo_temperature_neg: 1.05,
+            sapo_temperature_pos: 1.0,
+            vespo_k_pos: 2.0,
+            vespo_lambda_pos: 3.0,
+            vespo_k_neg: 3.0,
+            vespo_lambda_neg: 2.0,
             scale_rewards: ScaleRewards::Group,
             engine_correction: EngineCorrection::None,
-            engine_correction_cap: 2.0,
+            engine_correction_cap: 3.0,
+            engine_correction_floor: None,
             dynamic_sampling: None,
             one_step_off_policy: false,
             temperature: 0.9,
@@ -161,69 +192,6 @@ fn optim<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OptimConfig, D::E
 }
 
 impl GrpoConfig {
-    /// Checks every field.
-    ///
-    /// # Errors
-    /// [`Error::Config`] naming the first field whose value no run can use.
-    pub fn validate(&self) -> Result<(), Error> {
-        self.check_counts()?;
-        self.optim.validate()?;
-        let numbers = [
-            ("epochs", POSITIVE, self.epochs),
-            ("epsilon", RATIO, self.epsilon),
-            ("epsilon_high", NOT_NEGATIVE, self.epsilon_high),
-            ("beta", NOT_NEGATIVE, self.beta),
-            ("entropy_coef", NOT_NEGATIVE, self.entropy_coef),
-            ("temperature", POSITIVE, self.temperature),
-            (
-                "engine_correction_cap",
-                POSITIVE,
-                self.engine_correction_cap,
-            ),
-        ];
-        for (field, range, value) in numbers {
-            range.check(field, value)?;
-        }
-        if let Some(delta) = self.delta {
-            let ok = delta.is_finite() && delta > 1.0 + self.epsilon_high;
-            check("delta", "more than 1 + epsilon_high", delta, ok)?;
-        }
-        self.check_evaluation()
-    }
-
-    /// What depends on evaluations needs some.
-    fn check_evaluation(&self) -> Result<(), Error> {
-        let (evaluates, patience) = (self.eval_every.is_some(), self.early_stopping_patience);
-        let (expected, found) = ("eval_every to be set", "no eval_every");
-        let ok = evaluates || patience.is_none();
-        check("early_stopping_patience", expected, found, ok)?;
-        check("load_best", expected, found, evaluates || !self.load_best)
-    }
-
-    fn check_counts(&self) -> Result<(), Error> {
-        let expected = "a number of at least 2 (a group of one has no advantage)";
-        check(
-            "group_size",
-            expected,
-            self.group_size,
-            self.group_size >= 2,
-        )?;
-        let counts = [
-            ("prompts_per_step", Some(self.prompts_per_step)),
-            ("max_steps", self.max_steps),
-            ("iterations", Some(self.iterations)),
-            ("max_completion_length", Some(self.max_completion_length)),
-            ("micro_batch_tokens", Some(self.micro_batch_tokens)),
-            ("dynamic_sampling", self.dynamic_sampling),
-            ("eval_every", self.eval_every),
-            ("early_stopping_patience", self.early_stopping_patience),
-            ("save_every", self.save_every),
-            ("save_total_limit", self.save_total_limit),
-        ];
-        let mut counts = counts.into_iter();
-        counts.try_for_each(|(field, n)| AT_LEAST_ONE.check(field, n.unwrap_or(1) as f64))
-    }
-
     /// Rollout batches of a run over so many prompts, at least one: an incomplete last batch of an epoch is dropped, as
     /// TRL does.
     pub fn total_steps(&self, prompts: usize) -> usize {
@@ -232,11 +200,39 @@ impl GrpoConfig {
         self.max_steps.unwrap_or(planned).max(1)
     }
 
+    /// Optimizer updates on each rollout batch.
+    pub fn updates_per_step(&self) -> usize {
+        self.iterations * self.mini_batches
+    }
+
     /// How the tokens of the engine are weighted.
-    pub(crate) fn engine_weight(&self) -> EngineWeight {
+    pub fn engine_weight(&self) -> EngineWeight {
         EngineWeight {
             correction: self.engine_correction,
             cap: self.engine_correction_cap,
+            floor: self.engine_correction_floor,
+        }
+    }
+
+    /// What the loss makes of a ratio.
+    pub(crate) fn surrogate(&self) -> Surrogate {
+        match self.loss_type {
+            LossType::Cispo => Surrogate::Cispo,
+            LossType::Sapo => Surrogate::Sapo {
+                temperature_pos: self.sapo_temperature_pos,
+                temperature_neg: self.sapo_temperature_neg,
+            },
+            LossType::Vespo => Surrogate::Vespo {
+                pos: Gamma {
+                    k: self.vespo_k_pos,
+                    lambda: self.vespo_lambda_pos,
+                },
+                neg: Gamma {
+                    k: self.vespo_k_neg,
+                    lambda: self.vespo_lambda_neg,
+                },
+            },
+            _ => Surrogate::Clipped,
         }
     }
 }
@@ -257,6 +253,7 @@ impl From<&GrpoConfig> for Objective {
             beta: config.beta,
             kl_estimator: config.kl_estimator,
             importance_sampling_level: config.importance_sampling_level,
+            surrogate: config.surrogate(),
         }
     }
 }
@@ -284,33 +281,6 @@ mod tests {
         );
         let refused = serde_json::from_str::<GrpoConfig>(r#"{"optim": {"rate": 1.0}}"#);
         assert!(refused.unwrap_err().to_string().contains("`rate`"));
-    }
-
-    #[test]
-    fn a_bad_value_is_named() {
-        let mut config = GrpoConfig::default();
-        config.validate().expect("valid defaults");
-        config.optim.lr = f64::NAN;
-        let said = config.validate().unwrap_err();
-        assert!(
-            matches!(
-                said,
-                Error::Config {
-                    field: "optim.lr",
-                    ..
-                }
-            ),
-            "{said}"
-        );
-        let config = GrpoConfig {
-            delta: Some(1.1),
-            ..GrpoConfig::default()
-        };
-        let said = config.validate().unwrap_err().to_string();
-        assert!(
-            said.contains("more than 1 + epsilon_high, found 1.1"),
-            "{said}"
-        );
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 use crate::choices::{ImportanceSamplingLevel, KlEstimator, LossType};
 use crate::ratio::{MAX_LOG_RATIO, clamped_exp};
+use crate::surrogate::{Surrogate, sapo};
 
-/// The objective of GRPO and GSPO.
+/// The objective of GRPO and its relatives.
 ///
-/// With `r_t = log π − log π_old`, `ρ = exp(r_t)` and `d = log π_ref − log π`, the loss of a token is
+/// With `r_t = log π − log π_old`, `ρ = exp(r_t)` and `d = log π_ref − log π`, the loss of a token with the surrogate
+/// [`Clipped`](Surrogate::Clipped) is
 ///
 /// `−min(min(ρ, δ)·A, clip(ρ, 1 − ε, 1 + ε_high)·A)·w + β·kl(d)`
 ///
@@ -15,7 +17,8 @@ use crate::ratio::{MAX_LOG_RATIO, clamped_exp};
 ///
 /// At the level of sequences (GSPO, Zheng et al. 2025) every token has the ratio of its completion,
 /// `ρ = exp(Σ_t r_t / |o|)`. Each `r_t` enters it with `1/|o|`, so the derivative of the completion's losses, which all
-/// contain ρ, is the same at every token: `∂/∂log π_t Σ_u ℓ_u w_u = ℓ'(log ρ)·(Σ_u w_u)/|o|`.
+/// contain ρ, is the same at every token: `∂/∂log π_t Σ_u ℓ_u w_u = ℓ'(log ρ)·(Σ_u w_u)/|o|`. Where the ratio makes a
+/// weight of the log-likelihood, which has no gradient, the tokens do not depend on each other.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Objective {
     /// How far below 1 the ratio may fall before its gradient is cut.
@@ -30,6 +33,8 @@ pub struct Objective {
     pub kl_estimator: KlEstimator,
     /// What a ratio belongs to.
     pub importance_sampling_level: ImportanceSamplingLevel,
+    /// What is made of a ratio.
+    pub surrogate: Surrogate,
 }
 
 /// What the loss of a token depends on besides the advantage. Log-probabilities are natural and taken at the sampling
@@ -71,58 +76,121 @@ pub struct TokenTerm {
     pub clipped: Option<Clipped>,
 }
 
-/// The part of a loss that rewards decide, with its derivative with respect to the log-ratio.
+/// What the tokens that have a ratio get from it.
 #[derive(Clone, Copy)]
-struct Surrogate {
-    loss: f64,
-    slope: f64,
-    clipped: Option<Clipped>,
+enum Effect {
+    /// A loss, with its derivative with respect to the log-ratio.
+    Loss { loss: f64, slope: f64 },
+    /// A weight of their log-probabilities.
+    Weight(f64),
 }
 
 impl Objective {
     /// The terms of the tokens of one completion, in order.
     pub fn completion(&self, tokens: &[TokenInput], advantage: f64) -> Vec<TokenTerm> {
-        match self.importance_sampling_level {
-            ImportanceSamplingLevel::Token => {
-                let term = |token| self.token(token, advantage);
-                tokens.iter().map(term).collect()
-            }
-            ImportanceSamplingLevel::Sequence => self.sequence(tokens, advantage),
-        }
+        let Some((effect, clipped)) = self.of_completion(tokens, advantage) else {
+            let term = |token| self.token(token, advantage);
+            return tokens.iter().map(term).collect();
+        };
+        let pooled = mean(tokens, |token| token.correction);
+        let term = |token| self.term(token, advantage, effect, pooled, clipped);
+        tokens.iter().map(term).collect()
     }
 
     /// The term of a token with a ratio of its own.
     pub fn token(&self, token: &TokenInput, advantage: f64) -> TokenTerm {
-        let surrogate = self.surrogate(token.policy - token.old, advantage);
-        let slope = surrogate.slope * token.correction;
-        self.term(token, surrogate, slope)
-    }
-
-    /// The terms of tokens that share a ratio.
-    fn sequence(&self, tokens: &[TokenInput], advantage: f64) -> Vec<TokenTerm> {
-        let mean = |value: fn(&TokenInput) -> f64| {
-            tokens.iter().map(value).sum::<f64>() / tokens.len().max(1) as f64
+        let one = std::slice::from_ref(token);
+        let (effect, clipped) = match self.of_completion(one, advantage) {
+            Some(shared) => shared,
+            None => self.of_ratio(token.policy - token.old, advantage),
         };
-        let surrogate = self.surrogate(mean(|token| token.policy - token.old), advantage);
-        let slope = surrogate.slope * mean(|token| token.correction);
-        let term = |token| self.term(token, surrogate, slope);
-        tokens.iter().map(term).collect()
+        self.term(token, advantage, effect, token.correction, clipped)
     }
 
-    /// Adds the penalty to the surrogate, whose derivative with respect to this token is `slope`.
-    fn term(&self, token: &TokenInput, surrogate: Surrogate, slope: f64) -> TokenTerm {
+    /// What all tokens share; nothing if each has a ratio of its own.
+    fn of_completion(
+        &self,
+        tokens: &[TokenInput],
+        advantage: f64,
+    ) -> Option<(Effect, Option<Clipped>)> {
+        if let Surrogate::Vespo { pos, neg } = self.surrogate {
+            let gamma = if advantage < 0.0 { neg } else { pos };
+            let input = |token: &TokenInput| (token.policy - token.old, token.correction);
+            let weight = gamma.weight(tokens.iter().map(input));
+            return Some((Effect::Weight(weight), None));
+        }
+        let has_one = self.importance_sampling_level == ImportanceSamplingLevel::Sequence;
+        let log_ratio = || mean(tokens, |token| token.policy - token.old);
+        has_one.then(|| self.of_ratio(log_ratio(), advantage))
+    }
+
+    /// Adds the penalty to the surrogate. `pooled` is the mean correction of the tokens that share the ratio.
+    fn term(
+        &self,
+        token: &TokenInput,
+        advantage: f64,
+        effect: Effect,
+        pooled: f64,
+        clipped: Option<Clipped>,
+    ) -> TokenTerm {
+        let (loss, slope) = match effect {
+            Effect::Loss { loss, slope } => (loss * token.correction, slope * pooled),
+            Effect::Weight(weight) => {
+                let slope = -weight * advantage * self.factor(token);
+                (slope * token.policy, slope)
+            }
+        };
         let divergence = |reference| self.kl_estimator.estimate(reference - token.policy);
         let (kl, kl_slope) = token.reference.map_or((0.0, 0.0), divergence);
         TokenTerm {
-            loss: surrogate.loss * token.correction + self.beta * kl,
+            loss: loss + self.beta * kl,
             gradient: slope + self.beta * kl_slope,
             kl,
-            clipped: surrogate.clipped,
+            clipped,
         }
     }
 
-    fn surrogate(&self, log_ratio: f64, advantage: f64) -> Surrogate {
+    /// The correction, unless it is part of the weight already.
+    fn factor(&self, token: &TokenInput) -> f64 {
+        match self.surrogate {
+            Surrogate::Vespo { .. } => 1.0,
+            _ => token.correction,
+        }
+    }
+
+    /// What follows from a ratio, and whether it was cut.
+    fn of_ratio(&self, log_ratio: f64, advantage: f64) -> (Effect, Option<Clipped>) {
         let (ratio, slope) = clamped_exp(log_ratio);
+        match self.surrogate {
+            Surrogate::Sapo {
+                temperature_pos,
+                temperature_neg,
+            } => {
+                let rewarded = advantage > 0.0;
+                let temperature = if rewarded {
+                    temperature_pos
+                } else {
+                    temperature_neg
+                };
+                let (loss, slope) = sapo(log_ratio, advantage, temperature);
+                (Effect::Loss { loss, slope }, None)
+            }
+            Surrogate::Cispo => {
+                // Not `min`, which would turn NaN into a weight.
+                let is_cut = ratio > self.epsilon_high;
+                let weight = if is_cut { self.epsilon_high } else { ratio };
+                let high = (is_cut && advantage > 0.0).then_some(Clipped::High);
+                (Effect::Weight(weight), high)
+            }
+            Surrogate::Clipped | Surrogate::Vespo { .. } => (
+                self.clipped_loss(ratio, slope, advantage),
+                self.clipped(ratio, advantage),
+            ),
+        }
+    }
+
+    /// The clipped surrogate of a ratio whose derivative with respect to its logarithm is `slope`.
+    fn clipped_loss(&self, ratio: f64, slope: f64, advantage: f64) -> Effect {
         let (capped, slope) = match self.delta {
             Some(delta) if ratio > delta => (delta, 0.0),
             _ => (ratio, slope),
@@ -135,11 +203,7 @@ impl Objective {
         } else {
             (-bounded, 0.0)
         };
-        Surrogate {
-            loss,
-            slope,
-            clipped: self.clipped(ratio, advantage),
-        }
+        Effect::Loss { loss, slope }
     }
 
     fn clipped(&self, ratio: f64, advantage: f64) -> Option<Clipped> {
@@ -153,6 +217,10 @@ impl Objective {
             None
         }
     }
+}
+
+fn mean(tokens: &[TokenInput], value: fn(&TokenInput) -> f64) -> f64 {
+    tokens.iter().map(value).sum::<f64>() / tokens.len().max(1) as f64
 }
 
 impl KlEstimator {
@@ -175,18 +243,18 @@ fn k3(d: f64) -> (f64, f64) {
 }
 
 impl LossType {
-    /// The weight of each token of each completion, so that the loss of a rollout batch is the weighted sum of the
+    /// The weight of each token of each completion, so that the loss of an optimizer batch is the weighted sum of the
     /// losses of its tokens.
     ///
     /// `lengths` are the numbers of tokens of the B completions, `masked` says which of them are left out of the loss.
-    /// With `N` the sum of the lengths and `N'` that of the completions that are not masked, the weights are
+    /// With `N` the sum of the lengths of the completions that are not masked, the weights are
     ///
     /// | loss | weight of a token |
     /// |---|---|
-    /// | [`Grpo`](Self::Grpo) | `1 / (B · length)` |
+    /// | [`Grpo`](Self::Grpo), [`Sapo`](Self::Sapo) | `1 / (B · length)` |
     /// | [`DrGrpo`](Self::DrGrpo) | `1 / (B · max_completion_length)` |
-    /// | [`Bnpo`](Self::Bnpo) | `1 / N'` |
-    /// | [`Dapo`](Self::Dapo) | `1 / N` |
+    /// | [`Bnpo`](Self::Bnpo), [`Dapo`](Self::Dapo), [`Cispo`](Self::Cispo), [`Vespo`](Self::Vespo) | `1 / N` |
+    /// | [`Luspo`](Self::Luspo) | `1 / B` |
     ///
     /// and 0 for the tokens of a masked completion.
     pub fn weights(
@@ -196,7 +264,6 @@ impl LossType {
         max_completion_length: usize,
     ) -> Vec<f64> {
         let completions = lengths.len() as f64;
-        let of_all: usize = lengths.iter().sum();
         let pairs = || lengths.iter().zip(masked);
         let counted: usize = pairs()
             .filter(|(_, masked)| !**masked)
@@ -204,11 +271,32 @@ impl LossType {
             .sum();
         let weight = |(&length, &masked): (&usize, &bool)| match self {
             _ if masked => 0.0,
-            Self::Grpo => 1.0 / (completions * length.max(1) as f64),
+            Self::Grpo | Self::Sapo => 1.0 / (completions * length.max(1) as f64),
             Self::DrGrpo => 1.0 / (completions * max_completion_length as f64),
-            Self::Bnpo => 1.0 / counted.max(1) as f64,
-            Self::Dapo => 1.0 / of_all.max(1) as f64,
+            Self::Bnpo | Self::Dapo | Self::Cispo | Self::Vespo => 1.0 / counted.max(1) as f64,
+            Self::Luspo => 1.0 / completions,
         };
         pairs().map(weight).collect()
+    }
+
+    /// [`weights`](Self::weights) of a rollout batch that is divided into mini-batches of as many completions, each
+    /// an optimizer batch of its own. Those that divide by the tokens of the rollout batch divide by the mini-batches'
+    /// mean, as in TRL; the others see their mini-batch alone.
+    pub fn weights_of_mini_batches(
+        self,
+        lengths: &[usize],
+        masked: &[bool],
+        max_completion_length: usize,
+        mini_batches: usize,
+    ) -> Vec<f64> {
+        if let Self::Dapo | Self::Cispo | Self::Vespo = self {
+            let of_all = self.weights(lengths, masked, max_completion_length);
+            return of_all.iter().map(|w| w * mini_batches as f64).collect();
+        }
+        let size = lengths.len().div_ceil(mini_batches.max(1)).max(1);
+        let parts = lengths.chunks(size).zip(masked.chunks(size));
+        parts
+            .flat_map(|(lengths, masked)| self.weights(lengths, masked, max_completion_length))
+            .collect()
     }
 }

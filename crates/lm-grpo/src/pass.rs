@@ -9,8 +9,8 @@ use lm_train::{GradientAccumulator, ParamGradients, Recompute, Scoring, backprop
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::{Batch, LogProbs, Trajectory};
-use crate::choices::EngineWeight;
 use crate::config::GrpoConfig;
+use crate::correction::EngineWeight;
 use crate::environment::Prompt;
 use crate::error::Error;
 use crate::metrics::{Observer, PassStats};
@@ -248,15 +248,12 @@ fn inputs(correction: EngineWeight, trajectory: &Trajectory, log_probs: &[f32]) 
     } else {
         &trajectory.old
     };
-    let input = |(i, &policy): (usize, &f32)| {
-        let old = f64::from(old[i]);
-        let engine = trajectory.sampled.get(i).map(|x| f64::from(*x));
-        TokenInput {
-            policy: policy.into(),
-            old,
-            reference: trajectory.reference.get(i).map(|x| f64::from(*x)),
-            correction: engine.map_or(1.0, |engine| correction.of(old, engine)),
-        }
+    let weights = correction.of_tokens(&trajectory.engine_log_ratios(old));
+    let input = |(i, &policy): (usize, &f32)| TokenInput {
+        policy: policy.into(),
+        old: old[i].into(),
+        reference: trajectory.reference.get(i).map(|x| f64::from(*x)),
+        correction: weights.get(i).copied().unwrap_or(1.0),
     };
     log_probs.iter().enumerate().map(input).collect()
 }

@@ -1,5 +1,6 @@
 //! The training loop: rollouts, passes, checkpoints.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::slice;
 use std::time::Instant;
@@ -177,7 +178,9 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             context: collector.context,
             trainable: collector.trainable.len(),
             prompt_lengths: prompts.map(|prompt| prompt.ids.len()).collect(),
-            schedule: config.optim.schedule(total_steps * config.iterations),
+            schedule: config
+                .optim
+                .schedule(total_steps * config.updates_per_step()),
             total_steps,
             optimizer: saved.optimizer,
             state: saved.state,
@@ -243,7 +246,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         Ok(Flow::Done)
     }
 
-    /// Makes the passes that the batch in progress still lacks.
+    /// Makes the updates that the batch in progress still lacks.
     pub(crate) fn improve(
         &mut self,
         mut model: Qwen3<B>,
@@ -252,9 +255,10 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         let Some(mut batch) = self.rollouts.batch.take() else {
             return Ok((model, Flow::Done));
         };
-        let micro_batches = self.micro_batches(&batch);
-        while batch.passes.len() < self.config.iterations {
+        while batch.passes.len() < self.config.updates_per_step() {
             let started = Instant::now();
+            let part = batch.next_mini_batch(self.config.mini_batches);
+            let micro_batches = self.micro_batches(&batch, &part);
             let (others, context, stop) = (&self.others, self.context, self.stop);
             let end = accumulate_on(
                 others,
@@ -284,7 +288,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             batch.record_old(passed.log_probs);
             batch.passes.push(PassStats {
                 grad_norm: norm,
-                ..passed.sums.per_token(batch.counted_tokens())
+                ..passed.sums.per_token(batch.counted_tokens(part))
             });
             batch.rollout.seconds.training += started.elapsed().as_secs_f64();
         }
@@ -292,21 +296,23 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         Ok((model, Flow::Done))
     }
 
-    /// The micro-batches of a batch, at least one for each device if possible.
-    fn micro_batches(&self, batch: &Batch) -> Vec<Vec<usize>> {
+    /// The micro-batches of a part of a batch, at least one for each device if possible.
+    fn micro_batches(&self, batch: &Batch, part: &Range<usize>) -> Vec<Vec<usize>> {
         let lengths = &self.prompt_lengths;
         let most = self.config.micro_batch_tokens;
-        let each = batch.packed_tokens(lengths).div_ceil(self.others.len() + 1);
-        if self.others.is_empty() {
-            batch.micro_batches(lengths, most)
+        let tokens = batch.packed_tokens(part.clone(), lengths);
+        let each = tokens.div_ceil(self.others.len() + 1);
+        let budget = if self.others.is_empty() {
+            most
         } else {
-            batch.micro_batches(lengths, most.min(each.max(1)))
-        }
+            most.min(each.max(1))
+        };
+        batch.micro_batches(part.clone(), lengths, budget)
     }
 
     /// Updates made so far.
     fn updates(&self, batch: &Batch) -> usize {
-        self.state.global_step * self.config.iterations + batch.passes.len()
+        self.state.global_step * self.config.updates_per_step() + batch.passes.len()
     }
 
     /// Moves on to the next step and tells the observer about this one.
@@ -327,6 +333,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
             penalised: self.config.beta > 0.0,
             two_sided: self.config.delta.is_some(),
             correction: self.config.engine_weight(),
+            mini_batches: self.config.mini_batches,
             may_be_stale: self.config.one_step_off_policy,
         };
         observer.on_step(&step_metrics(&batch, &facts));

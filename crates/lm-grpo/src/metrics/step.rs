@@ -3,8 +3,7 @@
 use super::{PassStats, Seconds, StepMetrics, entry};
 use crate::advantages::mean;
 use crate::batch::{Batch, Trajectory};
-use crate::choices::engine_ratio;
-use crate::choices::{EngineCorrection, EngineWeight};
+use crate::correction::EngineWeight;
 
 /// What the trainer knows besides the batch when a step is complete.
 pub(crate) struct StepFacts {
@@ -18,6 +17,8 @@ pub(crate) struct StepFacts {
     /// Whether the ratio of negative advantages is bounded.
     pub(crate) two_sided: bool,
     pub(crate) correction: EngineWeight,
+    /// Updates of a pass over the batch.
+    pub(crate) mini_batches: usize,
     /// Whether batches may be older than the policy.
     pub(crate) may_be_stale: bool,
 }
@@ -43,7 +44,7 @@ pub(crate) fn step_metrics(batch: &Batch, facts: &StepFacts) -> StepMetrics {
         values.push(entry("sampling/staleness", batch.staleness as f64));
     }
     values.extend(time_metrics(batch));
-    values.extend(throughput(batch));
+    values.extend(throughput(batch, facts.mini_batches));
     StepMetrics {
         global_step: facts.global_step,
         total_steps: facts.total_steps,
@@ -76,21 +77,15 @@ fn clip_metrics(batch: &Batch, two_sided: bool) -> Vec<(String, f64)> {
 
 /// How far the log-probabilities of engine and trainer are apart.
 fn sampling_metrics(trajectories: &[Trajectory], weight: EngineWeight) -> Vec<(String, f64)> {
-    let pairs = trajectories
-        .iter()
-        .flat_map(|t| t.old.iter().zip(&t.sampled));
-    let pairs: Vec<(f64, f64)> = pairs
-        .map(|(old, engine)| (f64::from(*old), f64::from(*engine)))
-        .collect();
-    if pairs.is_empty() {
+    let of_completions = trajectories.iter().map(|t| t.engine_log_ratios(&t.old));
+    let of_completions: Vec<Vec<f64>> = of_completions.filter(|all| !all.is_empty()).collect();
+    if of_completions.is_empty() {
         return Vec::new();
     }
-    let differences: Vec<f64> = pairs.iter().map(|(a, b)| (a - b).abs()).collect();
-    let ratio = |&(old, engine): &(f64, f64)| match weight.correction {
-        EngineCorrection::None => engine_ratio(old, engine),
-        _ => weight.of(old, engine),
-    };
-    let ratios: Vec<f64> = pairs.iter().map(ratio).collect();
+    let differences = of_completions.iter().flatten().map(|x| x.abs());
+    let differences: Vec<f64> = differences.collect();
+    let ratios = of_completions.iter().flat_map(|all| weight.distinct(all));
+    let ratios: Vec<f64> = ratios.collect();
     let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
     let greatest = |xs: &[f64]| xs.iter().copied().fold(0.0, f64::max);
     let (difference, ratio) = (
@@ -123,12 +118,13 @@ fn time_metrics(batch: &Batch) -> Vec<(String, f64)> {
     ]
 }
 
-fn throughput(batch: &Batch) -> Vec<(String, f64)> {
+fn throughput(batch: &Batch, mini_batches: usize) -> Vec<(String, f64)> {
     let Seconds {
         rollout, training, ..
     } = batch.rollout.seconds;
     let generated = batch.rollout.generated as f64;
-    let trained = (batch.counted_tokens() * batch.passes.len()) as f64;
+    let passes = batch.passes.len() / mini_batches;
+    let trained = (batch.counted_tokens(batch.whole()) * passes) as f64;
     vec![
         entry("rollout_tokens_per_second", per(generated, rollout)),
         entry("training_tokens_per_second", per(trained, training)),

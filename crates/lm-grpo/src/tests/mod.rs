@@ -3,6 +3,7 @@
 mod ahead;
 mod entropy;
 pub(crate) mod invariants;
+mod mini_batches;
 mod objective;
 mod parity;
 mod pass;

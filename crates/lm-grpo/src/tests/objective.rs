@@ -1,9 +1,8 @@
 //! The objective away from the reference values: derivatives, extremes, weights, corrections.
 
-use crate::choices::EngineWeight;
 use crate::{
-    Clipped, EngineCorrection, ImportanceSamplingLevel, KlEstimator, LossType, Objective,
-    TokenInput, TokenTerm,
+    Clipped, EngineCorrection, EngineWeight, Gamma, ImportanceSamplingLevel, KlEstimator, LossType,
+    Objective, Surrogate, TokenInput, TokenTerm,
 };
 
 const OBJECTIVE: Objective = Objective {
@@ -13,7 +12,28 @@ const OBJECTIVE: Objective = Objective {
     beta: 0.1,
     kl_estimator: KlEstimator::K3,
     importance_sampling_level: ImportanceSamplingLevel::Token,
+    surrogate: Surrogate::Clipped,
 };
+
+/// One of each kind.
+const SURROGATES: [Surrogate; 4] = [
+    Surrogate::Clipped,
+    Surrogate::Cispo,
+    Surrogate::Sapo {
+        temperature_pos: 1.0,
+        temperature_neg: 1.05,
+    },
+    Surrogate::Vespo {
+        pos: Gamma {
+            k: 2.0,
+            lambda: 3.0,
+        },
+        neg: Gamma {
+            k: 3.0,
+            lambda: 2.0,
+        },
+    },
+];
 
 fn input(policy: f64, old: f64, reference: Option<f64>) -> TokenInput {
     TokenInput {
@@ -145,14 +165,31 @@ fn estimators_of_the_divergence_have_their_formulas() {
 
 #[test]
 fn corrections_are_capped_and_leave_the_penalty_alone() {
-    let of = |correction, cap, old| EngineWeight { correction, cap }.of(old, 0.0);
+    let of = |correction, cap, log_ratio| {
+        let weight = EngineWeight {
+            correction,
+            cap,
+            floor: Some(0.5),
+        };
+        weight.of_tokens(&[log_ratio, 0.0])[0]
+    };
     let weight = |correction, cap| of(correction, cap, 4.0_f64.ln());
     assert_eq!(weight(EngineCorrection::None, 2.0), 1.0);
     assert_eq!(weight(EngineCorrection::Truncate, 2.0), 2.0);
     assert_eq!(weight(EngineCorrection::Mask, 2.0), 0.0);
     assert!((weight(EngineCorrection::Mask, 5.0) - 4.0).abs() < 1e-12);
-    let nan = of(EngineCorrection::Truncate, 2.0, f64::NAN);
-    assert!(nan.is_nan(), "a weight must not hide NaN");
+    let low = |correction| of(correction, 2.0, 0.25_f64.ln());
+    assert_eq!(low(EngineCorrection::Truncate), 0.5);
+    assert_eq!(low(EngineCorrection::SequenceMask), 0.0);
+    for correction in [
+        EngineCorrection::Truncate,
+        EngineCorrection::Mask,
+        EngineCorrection::SequenceTruncate,
+        EngineCorrection::SequenceMask,
+    ] {
+        let nan = of(correction, 2.0, f64::NAN);
+        assert!(nan.is_nan(), "a weight must not hide NaN");
+    }
 
     let with = |correction| {
         let token = TokenInput {
@@ -179,16 +216,17 @@ fn extreme_log_ratios_stay_finite() {
                 ImportanceSamplingLevel::Token,
                 ImportanceSamplingLevel::Sequence,
             ] {
-                let objective = Objective {
-                    importance_sampling_level,
-                    ..OBJECTIVE
-                };
-                let tokens = [input(policy, old, Some(reference)); 2];
-                for term in objective.completion(&tokens, advantage) {
-                    assert!(
-                        term.loss.is_finite() && term.gradient.is_finite() && term.kl.is_finite(),
-                        "{term:?}"
-                    );
+                for surrogate in SURROGATES {
+                    let objective = Objective {
+                        importance_sampling_level,
+                        surrogate,
+                        ..OBJECTIVE
+                    };
+                    let tokens = [input(policy, old, Some(reference)); 2];
+                    for term in objective.completion(&tokens, advantage) {
+                        let all = [term.loss, term.gradient, term.kl];
+                        assert!(all.iter().all(|x| x.is_finite()), "{term:?}");
+                    }
                 }
             }
         }
@@ -197,7 +235,15 @@ fn extreme_log_ratios_stay_finite() {
 
 #[test]
 fn nan_is_not_hidden() {
-    assert!(term(OBJECTIVE, f64::NAN, -1.0, None, 1.0).loss.is_nan());
+    for surrogate in SURROGATES {
+        let objective = Objective {
+            surrogate,
+            ..OBJECTIVE
+        };
+        for (policy, old) in [(f64::NAN, -1.0), (-1.0, f64::NAN)] {
+            assert!(term(objective, policy, old, None, 1.0).loss.is_nan());
+        }
+    }
     let reference = Some(f64::NAN);
     assert!(term(OBJECTIVE, -1.0, -1.0, reference, 1.0).loss.is_nan());
 }
@@ -208,5 +254,33 @@ fn masked_completions_count_where_completions_are_counted() {
     assert_eq!(weights(LossType::Grpo), [1.0 / 12.0, 0.0, 1.0 / 6.0]);
     assert_eq!(weights(LossType::DrGrpo), [1.0 / 30.0, 0.0, 1.0 / 30.0]);
     assert_eq!(weights(LossType::Bnpo), [1.0 / 6.0, 0.0, 1.0 / 6.0]);
-    assert_eq!(weights(LossType::Dapo), [1.0 / 12.0, 0.0, 1.0 / 12.0]);
+    assert_eq!(weights(LossType::Luspo), [1.0 / 3.0, 0.0, 1.0 / 3.0]);
+    for loss in [LossType::Dapo, LossType::Cispo, LossType::Vespo] {
+        assert_eq!(weights(loss), weights(LossType::Bnpo));
+    }
+    assert_eq!(weights(LossType::Sapo), weights(LossType::Grpo));
+}
+
+#[test]
+fn mini_batches_are_optimizer_batches_of_their_own() {
+    let weights = |loss: LossType, parts| {
+        let (lengths, masked) = ([4, 6, 2, 3], [false, true, false, false]);
+        loss.weights_of_mini_batches(&lengths, &masked, 10, parts)
+    };
+    for loss in [
+        LossType::Grpo,
+        LossType::DrGrpo,
+        LossType::Bnpo,
+        LossType::Dapo,
+    ] {
+        let whole = loss.weights(&[4, 6, 2, 3], &[false, true, false, false], 10);
+        assert_eq!(weights(loss, 1), whole);
+    }
+    let (a, b) = (1.0 / 8.0, 1.0 / 4.0);
+    assert_eq!(weights(LossType::Grpo, 2), [a, 0.0, b, 1.0 / 6.0]);
+    assert_eq!(weights(LossType::DrGrpo, 2), [0.05, 0.0, 0.05, 0.05]);
+    assert_eq!(weights(LossType::Bnpo, 2), [0.25, 0.0, 0.2, 0.2]);
+    // Nine tokens count, in two updates.
+    let each = 1.0 / 9.0 * 2.0;
+    assert_eq!(weights(LossType::Dapo, 2), [each, 0.0, each, each]);
 }

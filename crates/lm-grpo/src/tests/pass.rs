@@ -11,7 +11,9 @@ use crate::batch::{Batch, Trajectory};
 use crate::metrics::{PassStats, RolloutStats};
 use crate::pass::{PassContext, PassEnd, accumulate, log_probs_under, scoring};
 use crate::workers::accumulate_on;
-use crate::{GrpoConfig, ImportanceSamplingLevel, KlEstimator, LossType, Objective, Prompt};
+use crate::{
+    GrpoConfig, ImportanceSamplingLevel, KlEstimator, LossType, Objective, Prompt, Surrogate,
+};
 
 const OBJECTIVE: Objective = Objective {
     epsilon: 0.2,
@@ -20,6 +22,7 @@ const OBJECTIVE: Objective = Objective {
     beta: 0.04,
     kl_estimator: KlEstimator::K3,
     importance_sampling_level: ImportanceSamplingLevel::Token,
+    surrogate: Surrogate::Clipped,
 };
 const EVERYTHING: usize = 10_000;
 
@@ -65,7 +68,7 @@ pub(crate) fn context(prompts: &[Prompt]) -> PassContext<'_> {
 
 pub(crate) fn micro_batches(batch: &Batch, tokens: usize) -> Vec<Vec<usize>> {
     let lengths: Vec<usize> = prompts().iter().map(|prompt| prompt.ids.len()).collect();
-    batch.micro_batches(&lengths, tokens)
+    batch.micro_batches(batch.whole(), &lengths, tokens)
 }
 
 pub(crate) fn pass(
@@ -134,7 +137,7 @@ fn finish(end: PassEnd<Train>, batch: &mut Batch) -> (Gradients, PassStats) {
         panic!("expected a complete pass");
     };
     batch.record_old(passed.log_probs);
-    let stats = passed.sums.per_token(batch.counted_tokens());
+    let stats = passed.sums.per_token(batch.counted_tokens(batch.whole()));
     (passed.gradients, stats)
 }
 
@@ -395,5 +398,5 @@ fn micro_batches_respect_the_budget_and_leave_out_the_masked() {
     assert!(found.iter().all(|m| m.len() == 1 || rows(m) <= 20));
     assert!(found.iter().any(|m| m.len() > 1));
     assert_eq!(found.concat(), [0, 1, 2, 3, 5, 6, 7, 8, 9, 10]);
-    assert_eq!(batch.counted_tokens(), 49);
+    assert_eq!(batch.counted_tokens(batch.whole()), 49);
 }

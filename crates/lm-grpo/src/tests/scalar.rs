@@ -1,12 +1,12 @@
 //! The objective a second time, one number after the other, written from the formulas alone: TRL's losses as
-//! *DeepSeekMath*, *DAPO*, *Dr. GRPO* and *GSPO* have them, with gradients by finite differences.
+//! *DeepSeekMath*, *DAPO*, *Dr. GRPO*, *GSPO*, *MiniMax-M1* (CISPO), *SAPO*, *LUSPO* and *VESPO* have them, with gradients
+//! by finite differences. Weights that have no gradient are those of the batch that is not moved.
 
 use proptest::prelude::*;
 
-use crate::choices::EngineWeight;
 use crate::{
-    EngineCorrection, ImportanceSamplingLevel, KlEstimator, LossType, Objective, ScaleRewards,
-    TokenInput, advantages,
+    EngineCorrection, EngineWeight, GrpoConfig, ImportanceSamplingLevel, KlEstimator, LossType,
+    Objective, ScaleRewards, TokenInput, advantages,
 };
 
 const GROUP: usize = 3;
@@ -34,6 +34,7 @@ struct Choice {
     scale: ScaleRewards,
     mask_truncated: bool,
     correction: EngineWeight,
+    mini_batches: usize,
 }
 
 fn mean(xs: &[f64]) -> f64 {
@@ -69,44 +70,105 @@ fn ratio_of(tokens: &[Token], t: usize, level: ImportanceSamplingLevel) -> f64 {
     }
 }
 
-fn plain_token(tokens: &[Token], t: usize, advantage: f64, choice: Choice) -> f64 {
-    let ratio = ratio_of(tokens, t, choice.level);
-    let first = ratio.min(choice.delta.unwrap_or(f64::INFINITY));
-    let second = ratio.clamp(1.0 - EPSILON, 1.0 + EPSILON_HIGH);
-    let surrogate = -(first * advantage).min(second * advantage);
-    let mismatch = tokens[t][1].exp() / tokens[t][3].exp();
-    let cap = choice.correction.cap;
-    let weight = match choice.correction.correction {
+/// The weight of a token for what the engine and the trainer disagree about.
+fn plain_correction(tokens: &[Token], t: usize, choice: Choice) -> f64 {
+    let EngineWeight {
+        correction,
+        cap,
+        floor,
+    } = choice.correction;
+    let of_token = |x: &Token| x[1].exp() / x[3].exp();
+    let of_all: f64 = tokens.iter().map(of_token).product();
+    let (own, floor) = (of_token(&tokens[t]), floor.unwrap_or(0.0));
+    let inside = |w: f64| f64::from(w <= cap && w >= floor) * w;
+    match correction {
         EngineCorrection::None => 1.0,
-        EngineCorrection::Truncate => mismatch.min(cap),
-        EngineCorrection::Mask => f64::from(mismatch <= cap) * mismatch,
+        EngineCorrection::Truncate => own.min(cap).max(floor),
+        EngineCorrection::Mask => inside(own),
+        EngineCorrection::SequenceTruncate => of_all.min(cap).max(floor),
+        EngineCorrection::SequenceMask => inside(of_all),
+    }
+}
+
+/// VESPO's weight of a completion, with TRL's default parameters.
+fn plain_phi(tokens: &[Token], advantage: f64, choice: Choice) -> f64 {
+    let (k, lambda) = if advantage >= 0.0 {
+        (2.0, 3.0)
+    } else {
+        (3.0, 2.0)
     };
+    let mut w = 1.0;
+    for (t, x) in tokens.iter().enumerate() {
+        w *= x[0].exp() / x[1].exp() * plain_correction(tokens, t, choice).max(1e-8);
+    }
+    let w: f64 = w.max(1e-8);
+    f64::exp(lambda) * w.powf(k) * (-lambda * w).exp()
+}
+
+/// For CISPO the greatest weight, not its distance from 1.
+fn epsilon_high(choice: Choice) -> f64 {
+    EPSILON_HIGH + f64::from(choice.loss == LossType::Cispo)
+}
+
+/// The loss of a token. `still` is the completion whose weights without a gradient count.
+fn plain_token(tokens: &[Token], still: &[Token], t: usize, advantage: f64, choice: Choice) -> f64 {
+    let ratio = ratio_of(tokens, t, choice.level);
     let (p, q) = (tokens[t][0], tokens[t][2]);
+    let weight = plain_correction(tokens, t, choice);
+    let surrogate = match choice.loss {
+        LossType::Cispo => {
+            let fixed = ratio_of(still, t, choice.level).min(epsilon_high(choice));
+            -fixed * advantage * p * weight
+        }
+        LossType::Sapo => {
+            let temperature = if advantage > 0.0 { 1.0 } else { 1.05 };
+            let gate = 1.0 / (1.0 + f64::exp(-temperature * (ratio - 1.0)));
+            -4.0 / temperature * gate * advantage * weight
+        }
+        LossType::Vespo => -plain_phi(still, advantage, choice) * advantage * p,
+        _ => {
+            let first = ratio.min(choice.delta.unwrap_or(f64::INFINITY));
+            let second = ratio.clamp(1.0 - EPSILON, 1.0 + EPSILON_HIGH);
+            -(first * advantage).min(second * advantage) * weight
+        }
+    };
     let kl = match choice.kl {
         KlEstimator::K1 => p - q,
         KlEstimator::K2 => (p - q) * (p - q) / 2.0,
         KlEstimator::K3 => (q - p).exp() - (q - p) - 1.0,
     };
-    surrogate * weight + BETA * kl
+    surrogate + BETA * kl
 }
 
-/// The whole loss of a batch.
-fn plain_loss(batch: &[Completion], advantages: &[f64], choice: Choice) -> f64 {
-    let b = batch.len() as f64;
+/// The sum of the losses of the mini-batches of a batch.
+fn plain_loss(
+    batch: &[Completion],
+    still: &[Completion],
+    advantages: &[f64],
+    choice: Choice,
+) -> f64 {
     let counts = |c: &Completion| !(choice.mask_truncated && c.truncated);
-    let all: f64 = batch.iter().map(|c| c.tokens.len() as f64).sum();
-    let counted = batch.iter().filter(|c| counts(c));
-    let counted: f64 = counted.map(|c| c.tokens.len() as f64).sum();
+    let tokens_of = |part: &[Completion]| -> f64 {
+        let counted = part.iter().filter(|c| counts(c));
+        counted.map(|c| c.tokens.len() as f64).sum()
+    };
+    let size = batch.len() / choice.mini_batches;
+    let b = size as f64;
     let mut loss = 0.0;
     for (i, completion) in batch.iter().enumerate().filter(|(_, c)| counts(c)) {
-        let terms = (0..completion.tokens.len())
-            .map(|t| plain_token(&completion.tokens, t, advantages[i], choice));
+        let (tokens, still) = (&completion.tokens, &still[i].tokens);
+        let terms = (0..tokens.len()).map(|t| plain_token(tokens, still, t, advantages[i], choice));
         let sum: f64 = terms.sum();
+        let start = i / size * size;
+        let own = &batch[start..start + size];
         loss += match choice.loss {
-            LossType::Grpo => sum / completion.tokens.len() as f64 / b,
+            LossType::Grpo | LossType::Sapo => sum / tokens.len() as f64 / b,
             LossType::DrGrpo => sum / (b * LONGEST as f64),
-            LossType::Bnpo => sum / counted,
-            LossType::Dapo => sum / all,
+            LossType::Luspo => sum / b,
+            LossType::Bnpo => sum / tokens_of(own),
+            LossType::Dapo | LossType::Cispo | LossType::Vespo => {
+                sum / (tokens_of(batch) / choice.mini_batches as f64)
+            }
         };
     }
     loss
@@ -119,25 +181,32 @@ fn ours(batch: &[Completion], choice: Choice) -> (Vec<f64>, f64, Vec<Vec<f64>>) 
     let lengths: Vec<usize> = batch.iter().map(|c| c.tokens.len()).collect();
     let masked = batch.iter().map(|c| choice.mask_truncated && c.truncated);
     let masked: Vec<bool> = masked.collect();
-    let weights = choice.loss.weights(&lengths, &masked, LONGEST);
-    let objective = Objective {
+    let (loss, parts) = (choice.loss, choice.mini_batches);
+    let weights = loss.weights_of_mini_batches(&lengths, &masked, LONGEST, parts);
+    let objective = Objective::from(&GrpoConfig {
         epsilon: EPSILON,
-        epsilon_high: EPSILON_HIGH,
+        epsilon_high: epsilon_high(choice),
         delta: choice.delta,
         beta: BETA,
         kl_estimator: choice.kl,
         importance_sampling_level: choice.level,
-    };
-    let input = |&[policy, old, reference, engine]: &Token| TokenInput {
-        policy,
-        old,
-        reference: Some(reference),
-        correction: choice.correction.of(old, engine),
+        loss_type: choice.loss,
+        ..GrpoConfig::default()
+    });
+    let inputs = |tokens: &[Token]| -> Vec<TokenInput> {
+        let log_ratios: Vec<f64> = tokens.iter().map(|x| x[1] - x[3]).collect();
+        let corrections = choice.correction.of_tokens(&log_ratios);
+        let input = |(&[policy, old, reference, _], correction): (&Token, f64)| TokenInput {
+            policy,
+            old,
+            reference: Some(reference),
+            correction,
+        };
+        tokens.iter().zip(corrections).map(input).collect()
     };
     let (mut loss, mut gradients) = (0.0, Vec::new());
     for (i, completion) in batch.iter().enumerate() {
-        let inputs: Vec<TokenInput> = completion.tokens.iter().map(input).collect();
-        let terms = objective.completion(&inputs, advantages[i]);
+        let terms = objective.completion(&inputs(&completion.tokens), advantages[i]);
         loss += terms.iter().map(|term| weights[i] * term.loss).sum::<f64>();
         let scaled = terms.iter().map(|term| weights[i] * term.gradient);
         gradients.push(scaled.collect());
@@ -163,7 +232,7 @@ fn slope(
     let at = |x: f64| {
         let mut moved = batch.to_vec();
         moved[i].tokens[t][0] += x;
-        plain_loss(&moved, advantages, choice)
+        plain_loss(&moved, batch, advantages, choice)
     };
     Some((at(h) - at(-h)) / (2.0 * h))
 }
@@ -183,7 +252,12 @@ fn check(batch: &[Completion], choice: Choice) {
     for (found, expected) in found.iter().zip(&expected) {
         close("advantage", choice, *found, *expected);
     }
-    close("loss", choice, loss, plain_loss(batch, &expected, choice));
+    close(
+        "loss",
+        choice,
+        loss,
+        plain_loss(batch, batch, &expected, choice),
+    );
     for (i, gradients) in gradients.iter().enumerate() {
         for (t, &found) in gradients.iter().enumerate() {
             if let Some(expected) = slope(batch, &expected, choice, i, t) {
@@ -193,13 +267,17 @@ fn check(batch: &[Completion], choice: Choice) {
     }
 }
 
-/// Every combination of the options, with corrections in turn.
+/// Combinations of the options.
 fn choices() -> Vec<Choice> {
     let losses = [
         LossType::Grpo,
         LossType::DrGrpo,
         LossType::Bnpo,
         LossType::Dapo,
+        LossType::Cispo,
+        LossType::Sapo,
+        LossType::Luspo,
+        LossType::Vespo,
     ];
     let levels = [
         ImportanceSamplingLevel::Token,
@@ -211,8 +289,10 @@ fn choices() -> Vec<Choice> {
         EngineCorrection::None,
         EngineCorrection::Truncate,
         EngineCorrection::Mask,
+        EngineCorrection::SequenceTruncate,
+        EngineCorrection::SequenceMask,
     ];
-    let count = losses.len() * levels.len() * 2 * estimators.len() * scales.len() * 2 * 3;
+    let count = losses.len() * levels.len() * 2 * estimators.len() * scales.len() * 2 * 5 * 4;
     let choice = |mut n: usize| {
         let mut next = |of: usize| {
             let index = n % of;
@@ -220,19 +300,22 @@ fn choices() -> Vec<Choice> {
             index
         };
         Choice {
-            loss: losses[next(4)],
+            loss: losses[next(8)],
             level: levels[next(2)],
             delta: [None, Some(1.6)][next(2)],
             kl: estimators[next(3)],
             scale: scales[next(3)],
             mask_truncated: next(2) == 1,
             correction: EngineWeight {
-                correction: corrections[next(3)],
+                correction: corrections[next(5)],
                 cap: 1.3,
+                floor: [None, Some(0.8)][next(2)],
             },
+            mini_batches: 1 + next(2),
         }
     };
-    (0..count).map(choice).collect()
+    // Seven has no factor in common with the numbers of choices, so that all pairs of them occur.
+    (0..count).step_by(7).map(choice).collect()
 }
 
 fn tokens() -> impl Strategy<Value = Vec<Token>> {
