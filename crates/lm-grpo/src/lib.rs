@@ -4,11 +4,12 @@
 //! [`GrpoConfig::group_size`] completions of each, scores them with a [`Reward`], and makes
 //! [`GrpoConfig::iterations`] passes over all of them, each of which ends in exactly one optimizer update. In TRL's
 //! words: `steps_per_generation` equals `gradient_accumulation_steps`, and the rollout batch is the optimizer batch.
+//! With [`GrpoConfig::mini_batches`] above 1 it is divided, and a pass makes an update for each part.
 //!
 //! Group relative policy optimization is from Shao et al., *DeepSeekMath* (2024). [`Objective`] has the loss of a
-//! token, [`LossType::weights`] the normalisers: Liu et al., *Understanding R1-Zero-like training* (2025), Yu et al.,
-//! *DAPO* (2025), and Zheng et al., *Group sequence policy optimization* (2025). Names are those of TRL, which offers
-//! the same.
+//! token, [`Surrogate`] what is made of a ratio, [`LossType::weights`] the normalisers: Liu et al., *Understanding
+//! R1-Zero-like training* (2025), Yu et al., *DAPO* (2025), Zheng et al., *Group sequence policy optimization* (2025),
+//! and those named at [`Surrogate`] and [`LossType`]. Names are those of TRL, which offers the same.
 //!
 //! [`GrpoConfig::entropy_coef`] adds an entropy bonus, which has the weights of the tokens like the rest of the loss. A
 //! large `epsilon_high` is what DAPO uses against the collapse of the entropy instead.
@@ -52,12 +53,13 @@
 //!
 //! # What a run guarantees
 //!
-//! - **The loss belongs to the whole rollout batch.** Every token has its weight before the batch is cut into
+//! - **The loss belongs to the whole optimizer batch.** Every token has its weight before the batch is cut into
 //!   micro-batches, so cutting it differently changes nothing but rounding.
 //! - **The first pass is on-policy.** The old log-probabilities are the trainer's own, from the forward pass of the
 //!   first iteration, so its ratio is exactly 1 whatever the rollout engine computes. How far engine and trainer are
 //!   apart is reported as `sampling/sampling_logp_difference/*`. With `iterations = 1` and `beta = 0` the *value* of
-//!   the loss is therefore near 0 all the time (advantages have mean 0); its gradient is not. Watch `reward`.
+//!   the loss is therefore near 0 all the time (advantages have mean 0); its gradient is not. Watch `reward`. With
+//!   mini-batches they are from a forward pass before the first update, and this holds for that update alone.
 //! - **Nothing overflows at masked tokens.** Truncated completions under [`GrpoConfig::mask_truncated`] never enter the
 //!   forward pass, and log-ratios, of tokens and of completions, are clamped to ±20 before they are exponentiated.
 //! - **A run is a function of its inputs.** Prompts and samples depend on `(seed, step)` alone, those that replace

@@ -16,10 +16,11 @@ pub(crate) use step::{StepFacts, step_metrics};
 
 /// The numbers of one step, by name.
 ///
-/// - Those of the optimizer (`loss`, `grad_norm`, `entropy`, `kl`, `clip_ratio/*`) are means over the passes of the
+/// - Those of the optimizer (`loss`, `grad_norm`, `entropy`, `kl`, `clip_ratio/*`) are means over the updates of the
 ///   step, except that `clip_ratio/low_min` and `clip_ratio/high_max` are the least and the greatest of them. Shares
-///   and `entropy` are over tokens; if ratios belong to completions, all tokens of a clipped one count. `kl` is absent
-///   without a KL penalty, `clip_ratio/delta_mean` without [`GrpoConfig::delta`](crate::GrpoConfig::delta).
+///   and `entropy` are over tokens; if ratios belong to completions, all tokens of a clipped one count. Of `cispo`,
+///   `clip_ratio/high_*` counts weights that were cut; `sapo` and `vespo` clip nothing. `kl` is absent without a KL
+///   penalty, `clip_ratio/delta_mean` without [`GrpoConfig::delta`](crate::GrpoConfig::delta).
 /// - `reward`, `rewards/*` and `completions/*` are of the batch that is trained on, `frac_reward_zero_std` and
 ///   `num_tokens` of everything that was sampled. `completions/*_terminated_length` is absent where no completion ended
 ///   by itself.

@@ -8,7 +8,6 @@ use super::memory::{self, Memory};
 use super::words::{count, gib, join, lower, millions, thousands};
 use super::work;
 use crate::recipe::{DataSource, Method, Recipe, Rewards};
-use lm_grpo::LossType;
 use std::fmt::{Result, Write};
 
 /// The whole plan of a recipe; `dims` are those of its base model, if they are known.
@@ -181,7 +180,7 @@ fn grpo(out: &mut String, recipe: &Recipe) -> Result {
     writeln!(
         out,
         "  loss     {}, clip {} / {}, KL {}, rewards scaled by: {}; reward {}",
-        loss_name(g.loss_type),
+        g.loss_type.name(),
         g.epsilon,
         g.epsilon_high,
         g.beta,
@@ -210,15 +209,6 @@ fn rewards(g: &Rewards) -> String {
     terms.join(" + ")
 }
 
-fn loss_name(loss: LossType) -> &'static str {
-    match loss {
-        LossType::Grpo => "grpo",
-        LossType::DrGrpo => "dr_grpo",
-        LossType::Bnpo => "bnpo",
-        LossType::Dapo => "dapo",
-    }
-}
-
 fn grpo_work(out: &mut String, recipe: &Recipe, prompts: usize) -> Result {
     let g = &recipe.grpo.train;
     let steps = work::grpo_steps(recipe, prompts);
@@ -226,12 +216,12 @@ fn grpo_work(out: &mut String, recipe: &Recipe, prompts: usize) -> Result {
         out,
         "  steps    {} prompts, {} on each rollout batch: {} in all, {} of warm-up",
         thousands(prompts as u64),
-        g.iterations,
+        g.updates_per_step(),
         steps.total,
         steps.warmup
     )?;
     // The paper is read in two ways, so a recipe of its size shows both counts.
-    if prompts == 4703 || prompts == 5000 {
+    if g.mini_batches == 1 && (prompts == 4703 || prompts == 5000) {
         let of = |prompts: usize, a_step: usize| {
             let mut other = recipe.clone();
             let train = &mut other.grpo.train;

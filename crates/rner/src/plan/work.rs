@@ -78,8 +78,8 @@ pub(super) fn sft_steps(recipe: &Recipe, rows: usize) -> Steps {
 /// Optimiser steps of GRPO, several on each rollout batch.
 pub(super) fn grpo_steps(recipe: &Recipe, prompts: usize) -> Steps {
     let train = &recipe.grpo.train;
-    let per_epoch = prompts / train.prompts_per_step.max(1) * train.iterations;
-    let total = train.total_steps(prompts) * train.iterations;
+    let per_epoch = prompts / train.prompts_per_step.max(1) * train.updates_per_step();
+    let total = train.total_steps(prompts) * train.updates_per_step();
     steps(per_epoch, total, train.optim.warmup_ratio)
 }
 
@@ -91,10 +91,10 @@ fn steps(per_epoch: usize, total: usize, warmup_ratio: f64) -> Steps {
     }
 }
 
-/// Tokens that GRPO samples: one rollout batch serves `iterations` steps.
+/// Tokens that GRPO samples: one rollout batch serves several steps.
 pub(super) fn sampled_tokens(recipe: &Recipe, steps: Steps) -> u64 {
     let grpo = &recipe.grpo.train;
-    let rollouts = steps.total.div_ceil(grpo.iterations.max(1));
+    let rollouts = steps.total.div_ceil(grpo.updates_per_step().max(1));
     let completions = rollouts * grpo.prompts_per_step * grpo.group_size;
     (completions * recipe.plan.completion_tokens) as u64
 }

@@ -37,6 +37,45 @@ fn the_paper_profiles_hold_the_papers_batch() -> Result<(), RecipeError> {
     Ok(())
 }
 
+/// 5,000 prompts are 19 batches of 256 an epoch, and each is four updates.
+#[test]
+fn the_variant_on_verl_makes_its_updates() -> Result<(), RecipeError> {
+    let r = Recipe::resolve("paper-8b-verl", &[])?;
+    let grpo = &r.grpo.train;
+    let batches = grpo.total_steps(r.data.grpo_samples);
+    assert_eq!((batches, batches * grpo.updates_per_step()), (285, 1140));
+    let mini_batch = grpo.prompts_per_step / grpo.mini_batches;
+    assert_eq!((mini_batch, grpo.group_size, grpo.iterations), (64, 16, 1));
+    assert_eq!(
+        (grpo.optim.lr, grpo.temperature, grpo.beta),
+        (1e-6, 1.0, 0.001)
+    );
+    assert_eq!(
+        (r.grpo.max_prompt_length, grpo.max_completion_length),
+        (1024, 4096)
+    );
+    assert_eq!((r.grpo.reward.f1, r.grpo.reward.schema), (1.0, 0.0));
+    // Data and fine-tuning are the paper's.
+    let paper = Recipe::resolve("paper-8b", &[])?;
+    assert_eq!((r.sft, r.data), (paper.sft, paper.data));
+    Ok(())
+}
+
+#[test]
+fn where_the_toy_leaves_the_papers_code() -> Result<(), RecipeError> {
+    let (paper, toy) = (Recipe::resolve("qwen3-1.7b", &[])?, tiny(&[])?);
+    assert_eq!(
+        (paper.sft.train_header, toy.sft.train_header),
+        (true, false)
+    );
+    assert_eq!(
+        (paper.grpo.stop, toy.grpo.stop),
+        (Stop::Eos, Stop::EndOfTurn)
+    );
+    assert!(!paper.grpo.reward.empty && !paper.grpo.reward.require_shape);
+    Ok(())
+}
+
 /// Profiles state only where they differ; what they resolve to is what it was when each was written whole.
 #[test]
 fn the_values_of_the_profiles_are_those_that_were_written_whole() -> Result<(), RecipeError> {
@@ -155,6 +194,27 @@ fn the_objective_of_grpo_is_chosen_by_name() -> Result<(), RecipeError> {
     assert_eq!((grpo.delta, grpo.entropy_coef), (Some(4.0), 0.01));
     assert!(refused("grpo.train.entropy_coef=-1").contains("grpo.train.entropy_coef"));
     assert!(refused("grpo.train.loss_type=dopo").contains("dapo"));
+    for sets in [
+        &["grpo.train.epsilon_high=5", "grpo.train.loss_type=cispo"][..],
+        &[
+            "grpo.train.loss_type=sapo",
+            "grpo.train.sapo_temperature_neg=2",
+        ],
+        &[
+            "grpo.train.loss_type=vespo",
+            "grpo.train.engine_correction=mask",
+        ],
+        &[
+            "grpo.train.loss_type=luspo",
+            "grpo.train.importance_sampling_level=sequence",
+            "grpo.train.engine_correction=sequence_mask",
+            "grpo.train.engine_correction_floor=0.5",
+        ],
+    ] {
+        tiny(sets)?;
+    }
+    assert!(refused("grpo.train.loss_type=cispo").contains("grpo.train.epsilon_high"));
+    assert!(refused("grpo.train.mini_batches=5").contains("a divisor of prompts_per_step"));
     Ok(())
 }
 
