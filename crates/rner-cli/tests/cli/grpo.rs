@@ -130,3 +130,49 @@ fn every_option_reaches_the_trainer() -> TestResult {
         &["grpo.train.delta", "more than 1 + epsilon_high"],
     )
 }
+
+/// TRL's other losses, corrections of whole completions, mini-batches, the paper's end of a completion and the corrected
+/// rewards, each by its keys alone.
+#[test]
+fn every_loss_trains() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("train.jsonl");
+    write(&data, examples())?;
+    let losses: [&[&str]; 4] = [
+        &["loss_type=cispo", "engine_correction=sequence_mask"],
+        &["loss_type=sapo", "engine_correction=sequence_truncate"],
+        &["loss_type=luspo", "importance_sampling_level=sequence"],
+        &["loss_type=vespo", "engine_correction=mask"],
+    ];
+    for (i, loss) in losses.into_iter().enumerate() {
+        let out = dir.path().join(i.to_string());
+        let mut sets: Vec<String> = ["grpo.stop=eos", "grpo.reward.empty=true"]
+            .map(str::to_owned)
+            .into();
+        let training = [
+            "epsilon_high=5",
+            "mini_batches=2",
+            "prompts_per_step=2",
+            "group_size=4",
+            "max_completion_length=24",
+        ];
+        let keys = training.iter().chain(loss);
+        sets.extend(keys.map(|key| format!("grpo.train.{key}")));
+        let mut args = vec![
+            "grpo",
+            "--profile",
+            "smoke",
+            "--model",
+            "fixtures/tiny-base",
+        ];
+        args.extend(["--data", text(&data), "--out", text(&out)]);
+        for set in &sets {
+            args.extend(["--set", set]);
+        }
+        succeeds(&args)?;
+        let metrics = std::fs::read_to_string(out.join("metrics.jsonl"))?;
+        let step: Value = serde_json::from_str(metrics.lines().next().ok_or("no step")?)?;
+        assert!(step["loss"].is_number() && step["grad_norm"].is_number());
+    }
+    Ok(())
+}
