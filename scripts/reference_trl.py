@@ -50,6 +50,11 @@ def cases() -> list[tuple[str, dict]]:
     vespo = {"vespo_k_pos": 1.0, "vespo_lambda_pos": 0.5, "vespo_k_neg": 0.7, "vespo_lambda_neg": 4.0}
     found.append(("vespo", vespo))
     found.append(("luspo", {"level": "sequence", "delta": 1.5}))
+    weighted = {"kl_bias_correction": "true"}
+    for level in ["token", "sequence"]:
+        found.append(("dr_grpo", {"level": level, **weighted}))
+        found.append(("sapo", {"level": level, **weighted}))
+    found.append(("vespo", weighted))
     for mode in MODES:
         for bounds in [{"cap": 1.6}, {"cap": 1.6, "floor": 0.7}]:
             for loss, own in [("dr_grpo", {}), ("grpo", {"level": "sequence"}), *new]:
@@ -111,7 +116,7 @@ def trainer(loss: str, options: dict, logp: torch.Tensor) -> GRPOTrainer:
         loss_type=loss,
         importance_sampling_level=options.get("level", "token"),
         # The plain k3 of the paper's time; the weighted one is the default of recent versions.
-        use_bias_correction_kl=False,
+        use_bias_correction_kl="kl_bias_correction" in options,
         bf16=False,
     )
     made = object.__new__(GRPOTrainer)

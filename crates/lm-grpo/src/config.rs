@@ -51,6 +51,10 @@ pub struct GrpoConfig {
     pub beta: f64,
     /// How the divergence of that penalty is estimated.
     pub kl_estimator: KlEstimator,
+    /// Whether the estimate is multiplied by the probability ratio, which has a gradient: with k3 of tokens, the
+    /// gradient is then that of the reverse divergence. From DeepSeek-V3.2 (2025); recent versions of TRL do so by
+    /// default (`use_bias_correction_kl`), those of the paper's time did not.
+    pub kl_bias_correction: bool,
     /// Weight of the entropy bonus: the loss of a token is lowered by so many times the entropy of the distribution
     /// that it was drawn from, at the sampling temperature. 0 is none.
     pub entropy_coef: f64,
@@ -141,6 +145,7 @@ impl Default for GrpoConfig {
             importance_sampling_level: ImportanceSamplingLevel::Token,
             beta: 0.04,
             kl_estimator: KlEstimator::K3,
+            kl_bias_correction: false,
             entropy_coef: 0.0,
             loss_type: LossType::DrGrpo,
             sapo_temperature_neg: 1.05,
@@ -252,6 +257,7 @@ impl From<&GrpoConfig> for Objective {
             delta: config.delta,
             beta: config.beta,
             kl_estimator: config.kl_estimator,
+            kl_bias_correction: config.kl_bias_correction,
             importance_sampling_level: config.importance_sampling_level,
             surrogate: config.surrogate(),
         }

@@ -11,7 +11,8 @@ use crate::surrogate::{Surrogate, sapo};
 ///
 /// `−min(min(ρ, δ)·A, clip(ρ, 1 − ε, 1 + ε_high)·A)·w + β·kl(d)`
 ///
-/// where `w` is the weight of [`EngineCorrection`](crate::EngineCorrection) and `kl` the [`KlEstimator`]. Without `δ`
+/// where `w` is the weight of [`EngineCorrection`](crate::EngineCorrection) and `kl` the [`KlEstimator`], which the bias
+/// correction multiplies by `ρ`. Without `δ`
 /// the first ratio is not bounded. As `δ > 1 + ε_high`, the bound matters for negative advantages only: there the
 /// surrogate is otherwise unbounded.
 ///
@@ -31,6 +32,8 @@ pub struct Objective {
     pub beta: f64,
     /// Estimator of the divergence.
     pub kl_estimator: KlEstimator,
+    /// Whether the estimate is multiplied by the ratio, gradient included.
+    pub kl_bias_correction: bool,
     /// What a ratio belongs to.
     pub importance_sampling_level: ImportanceSamplingLevel,
     /// What is made of a ratio.
@@ -93,8 +96,9 @@ impl Objective {
             return tokens.iter().map(term).collect();
         };
         let pooled = mean(tokens, |token| token.correction);
-        let term = |token| self.term(token, advantage, effect, pooled, clipped);
-        tokens.iter().map(term).collect()
+        let penalties = self.penalties(tokens);
+        let term = |(token, penalty)| self.term(token, advantage, effect, pooled, clipped, penalty);
+        tokens.iter().zip(penalties).map(term).collect()
     }
 
     /// The term of a token with a ratio of its own.
@@ -104,7 +108,38 @@ impl Objective {
             Some(shared) => shared,
             None => self.of_ratio(token.policy - token.old, advantage),
         };
-        self.term(token, advantage, effect, token.correction, clipped)
+        let (own, penalty) = (token.correction, self.penalty(token));
+        self.term(token, advantage, effect, own, clipped, penalty)
+    }
+
+    /// The penalties of the tokens of a completion, with their derivatives.
+    fn penalties(&self, tokens: &[TokenInput]) -> Vec<(f64, f64)> {
+        let of_tokens = self.importance_sampling_level == ImportanceSamplingLevel::Token;
+        if of_tokens || !self.kl_bias_correction {
+            return tokens.iter().map(|token| self.penalty(token)).collect();
+        }
+        let plain: Vec<(f64, f64)> = tokens.iter().map(|token| self.divergence(token)).collect();
+        let mean_kl = plain.iter().map(|(kl, _)| kl).sum::<f64>() / plain.len().max(1) as f64;
+        // The ratio has a part in the penalties of all tokens.
+        let (ratio, slope) = clamped_exp(mean(tokens, |token| token.policy - token.old));
+        let weighted = |(kl, own): (f64, f64)| (ratio * kl, ratio * own + slope * mean_kl);
+        plain.into_iter().map(weighted).collect()
+    }
+
+    /// The penalty of a token with a ratio of its own, with its derivative.
+    fn penalty(&self, token: &TokenInput) -> (f64, f64) {
+        let (kl, own) = self.divergence(token);
+        if !self.kl_bias_correction {
+            return (kl, own);
+        }
+        let (ratio, slope) = clamped_exp(token.policy - token.old);
+        (ratio * kl, ratio * own + slope * kl)
+    }
+
+    /// The estimate of the divergence at a token, with its derivative; 0 without a reference.
+    fn divergence(&self, token: &TokenInput) -> (f64, f64) {
+        let estimate = |reference| self.kl_estimator.estimate(reference - token.policy);
+        token.reference.map_or((0.0, 0.0), estimate)
     }
 
     /// What all tokens share; nothing if each has a ratio of its own.
@@ -132,6 +167,7 @@ impl Objective {
         effect: Effect,
         pooled: f64,
         clipped: Option<Clipped>,
+        (kl, kl_slope): (f64, f64),
     ) -> TokenTerm {
         let (loss, slope) = match effect {
             Effect::Loss { loss, slope } => (loss * token.correction, slope * pooled),
@@ -140,8 +176,6 @@ impl Objective {
                 (slope * token.policy, slope)
             }
         };
-        let divergence = |reference| self.kl_estimator.estimate(reference - token.policy);
-        let (kl, kl_slope) = token.reference.map_or((0.0, 0.0), divergence);
         TokenTerm {
             loss: loss + self.beta * kl,
             gradient: slope + self.beta * kl_slope,

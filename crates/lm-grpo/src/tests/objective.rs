@@ -5,12 +5,13 @@ use crate::{
     Objective, Surrogate, TokenInput, TokenTerm,
 };
 
-const OBJECTIVE: Objective = Objective {
+pub(crate) const OBJECTIVE: Objective = Objective {
     epsilon: 0.2,
     epsilon_high: 0.28,
     delta: None,
     beta: 0.1,
     kl_estimator: KlEstimator::K3,
+    kl_bias_correction: false,
     importance_sampling_level: ImportanceSamplingLevel::Token,
     surrogate: Surrogate::Clipped,
 };

@@ -6,23 +6,16 @@ use lm_model::Qwen3;
 use lm_train::{GradientAccumulator, ParamGradients, Recompute};
 use tokio_util::sync::CancellationToken;
 
-use super::{Train, VOCAB, policy, prompts};
+use super::{Train, VOCAB, objective, policy, prompts};
 use crate::batch::{Batch, Trajectory};
 use crate::metrics::{PassStats, RolloutStats};
 use crate::pass::{PassContext, PassEnd, accumulate, log_probs_under, scoring};
 use crate::workers::accumulate_on;
-use crate::{
-    GrpoConfig, ImportanceSamplingLevel, KlEstimator, LossType, Objective, Prompt, Surrogate,
-};
+use crate::{GrpoConfig, ImportanceSamplingLevel, KlEstimator, LossType, Objective, Prompt};
 
 const OBJECTIVE: Objective = Objective {
-    epsilon: 0.2,
-    epsilon_high: 0.28,
-    delta: None,
     beta: 0.04,
-    kl_estimator: KlEstimator::K3,
-    importance_sampling_level: ImportanceSamplingLevel::Token,
-    surrogate: Surrogate::Clipped,
+    ..objective::OBJECTIVE
 };
 const EVERYTHING: usize = 10_000;
 

@@ -31,6 +31,7 @@ struct Choice {
     level: ImportanceSamplingLevel,
     delta: Option<f64>,
     kl: KlEstimator,
+    kl_bias_correction: bool,
     scale: ScaleRewards,
     mask_truncated: bool,
     correction: EngineWeight,
@@ -137,7 +138,12 @@ fn plain_token(tokens: &[Token], still: &[Token], t: usize, advantage: f64, choi
         KlEstimator::K2 => (p - q) * (p - q) / 2.0,
         KlEstimator::K3 => (q - p).exp() - (q - p) - 1.0,
     };
-    surrogate + BETA * kl
+    let factor = if choice.kl_bias_correction {
+        ratio
+    } else {
+        1.0
+    };
+    surrogate + BETA * kl * factor
 }
 
 /// The sum of the losses of the mini-batches of a batch.
@@ -189,6 +195,7 @@ fn ours(batch: &[Completion], choice: Choice) -> (Vec<f64>, f64, Vec<Vec<f64>>) 
         delta: choice.delta,
         beta: BETA,
         kl_estimator: choice.kl,
+        kl_bias_correction: choice.kl_bias_correction,
         importance_sampling_level: choice.level,
         loss_type: choice.loss,
         ..GrpoConfig::default()
@@ -292,7 +299,7 @@ fn choices() -> Vec<Choice> {
         EngineCorrection::SequenceTruncate,
         EngineCorrection::SequenceMask,
     ];
-    let count = losses.len() * levels.len() * 2 * estimators.len() * scales.len() * 2 * 5 * 4;
+    let count = losses.len() * levels.len() * 2 * estimators.len() * scales.len() * 2 * 5 * 8;
     let choice = |mut n: usize| {
         let mut next = |of: usize| {
             let index = n % of;
@@ -312,6 +319,7 @@ fn choices() -> Vec<Choice> {
                 floor: [None, Some(0.8)][next(2)],
             },
             mini_batches: 1 + next(2),
+            kl_bias_correction: next(2) == 1,
         }
     };
     // Seven has no factor in common with the numbers of choices, so that all pairs of them occur.

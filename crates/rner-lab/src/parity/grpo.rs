@@ -136,8 +136,9 @@ impl File {
                 "floor" => "engine_correction_floor",
                 same => same,
             };
-            let number = text.parse::<f64>().map(Value::from);
-            fields.insert(field.to_owned(), number.unwrap_or((*text).into()));
+            // Numbers and truth values are JSON; words are not.
+            let value = serde_json::from_str(text).unwrap_or(Value::from(*text));
+            fields.insert(field.to_owned(), value);
         }
         typed(&Value::Object(fields))
     }

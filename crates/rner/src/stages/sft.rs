@@ -231,7 +231,8 @@ mod tests {
         let one = |profile: &str| {
             let recipe = Recipe::resolve(profile, &[]).expect("a recipe");
             let (template, header) = (PromptTemplate::paper(), recipe.sft.train_header);
-            let mut all = samples(&tokenizer, &template, &[example.clone()], true, header);
+            let examples = std::slice::from_ref(&example);
+            let mut all = samples(&tokenizer, &template, examples, true, header);
             all.remove(0)
         };
         let (paper, toy) = (one("paper-8b"), one("tiny"));
