@@ -99,8 +99,8 @@ pub struct GrpoConfig {
     pub mask_truncated: bool,
     /// Whether completions without an advantage, such as all of a group with equal rewards, are left out of the loss.
     /// All that they could add is the KL penalty, for as much work as the others take. They go on counting as
-    /// completions, so with `dr_grpo`, `grpo` and `dapo` the others weigh the same as without; their tokens do not
-    /// count in the mean of `bnpo`, so there the others weigh more.
+    /// completions, so with `dr_grpo`, `grpo`, `sapo` and `luspo` the others weigh the same as without; their tokens do
+    /// not count in the means of `bnpo`, `dapo`, `cispo` and `vespo`, so there the others weigh more.
     pub mask_uniform: bool,
     /// Learning rate and optimizer. The defaults of [`GrpoConfig`] are a rate of 1e-6 and a warm-up of 0.1; a file that
     /// names some of these fields leaves the others at that.
