@@ -49,7 +49,9 @@ mod rope;
 mod tokenizer;
 
 pub use cache::ModelCache;
-pub use config::{ParameterSpec, Qwen3Config, RopeScaling, WeightDtype, Yarn};
+pub use config::{
+    Family, Llama3Scaling, ParameterSpec, Qwen3Config, RopeScaling, WeightDtype, Yarn,
+};
 pub use error::{Error, Result};
 pub use lora::{LoraConfig, TARGET_MODULES};
 pub use model::Qwen3;
