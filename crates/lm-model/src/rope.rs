@@ -99,19 +99,20 @@ fn wavelengths(theta: f64, head_dim: usize) -> Vec<f32> {
     (0..head_dim / 2).map(wavelength).collect()
 }
 
-/// A frequency after the scaling of Llama 3.1, in the precision of `transformers`.
+/// A frequency after the scaling of Llama 3.1, in the precision of `transformers`: PyTorch divides a number by a tensor
+/// as the product with the tensor's reciprocal.
 fn banded(bands: &Llama3Scaling, frequency: f32) -> f32 {
     let original = bands.original_max_position_embeddings as f64;
     let (low, high) = (bands.low_freq_factor, bands.high_freq_factor);
     let factor = bands.factor as f32;
-    let wavelength = (2.0 * PI) as f32 / frequency;
+    let wavelength = frequency.recip() * (2.0 * PI) as f32;
     if wavelength < (original / high) as f32 {
         return frequency;
     }
     if wavelength > (original / low) as f32 {
         return frequency / factor;
     }
-    let kept = (original as f32 / wavelength - low as f32) / (high - low) as f32;
+    let kept = (wavelength.recip() * original as f32 - low as f32) / (high - low) as f32;
     (1.0 - kept) * frequency / factor + kept * frequency
 }
 
