@@ -139,7 +139,8 @@ fn narrow_weights_say_almost_the_same() {
         // The same as read in BF16.
         let device = Default::default();
         let read = checkpoint::load_as::<Cpu>(&parity(name), &device, Precision::Bf16).unwrap();
-        assert_eq!(logits(&read), logits(&narrow), "{name}");
+        let far = distance(&logits(&read), &logits(&narrow)) / size(&expected);
+        assert!(far < 0.005, "{name}: {far}");
     }
 }
 

@@ -14,7 +14,13 @@ pub enum Family {
 }
 
 impl Family {
-    pub(super) const ALL: [Self; 3] = [Self::Qwen3, Self::Qwen2, Self::Llama];
+    const ALL: [Self; 3] = [Self::Qwen3, Self::Qwen2, Self::Llama];
+
+    /// The family with this `model_type`.
+    pub fn of(model_type: &str) -> Option<Self> {
+        let is_it = |family: &Self| family.model_type() == model_type;
+        Self::ALL.into_iter().find(is_it)
+    }
 
     /// The `model_type` of `config.json`.
     pub fn model_type(self) -> &'static str {

@@ -152,8 +152,7 @@ impl TryFrom<RawConfig> for Qwen3Config {
 
 impl RawConfig {
     fn family(&self) -> Result<Family, Error> {
-        let known = |family: &Family| family.model_type() == self.model_type;
-        Family::ALL.into_iter().find(known).ok_or_else(|| {
+        Family::of(&self.model_type).ok_or_else(|| {
             let expected = "\"qwen3\", \"qwen2\" or \"llama\" (dense)";
             Error::unsupported("model_type", &self.model_type, expected)
         })
