@@ -6,10 +6,11 @@ peft and tokenizers in single precision on the CPU:
 
     pip install torch==2.9.0 transformers peft safetensors tokenizers
     python scripts/reference_families.py fixtures/parity [--seed 7]
-    python scripts/reference_families.py --same A B
+    python scripts/reference_families.py --values DIR [--adapter DIR]
 
-The second form loads two checkpoints with transformers and compares their logits, for a model that went through this
-project: `A` is the original, `B` what was written of it.
+The second form is for checkpoints that this project wrote: transformers must find every tensor in it and none besides,
+and the values that it computes are written into the folder, where `rner-lab parity` compares them. With --adapter the
+logits of the checkpoint's base under that adapter, by peft, are compared with those of the checkpoint.
 
 The layout is that of `fixtures/parity/README.md`.
 """
@@ -20,9 +21,11 @@ from pathlib import Path
 
 import torch
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from peft import AutoPeftModelForCausalLM
+from transformers import (
+    AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM)
 
-from reference_parity import PADDING, load, make_batch, write, write_adapter, write_reference
+from reference_parity import PADDING, make_batch, write, write_adapter, write_reference
 
 VOCABULARY = 64
 ROWS = 3
@@ -188,25 +191,30 @@ def reference_tokenizer(out: Path, name: str) -> None:
     })
 
 
-@torch.no_grad()
-def compare(one: Path, other: Path) -> None:
-    """Largest difference of the logits of two checkpoints, as transformers loads them."""
-    first, second = load(one).eval(), load(other).eval()
-    ids, _, _ = make_batch(1, rows=4, columns=21, left=False, vocabulary=first.config.vocab_size)
-    difference = (first(input_ids=ids).logits - second(input_ids=ids).logits).abs().max().item()
-    print(f"{other}: {type(second).__name__}, {sum(p.numel() for p in second.parameters())} parameters,"
-          f" logits differ by {difference:g}")
+def check_written(path: Path, adapter: Path | None, seed: int) -> None:
+    """What transformers, and peft, make of a checkpoint of this project."""
+    model, info = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, output_loading_info=True)
+    print(f"{path}: {type(model).__name__}, {sum(p.numel() for p in model.parameters())} parameters, {info}")
+    write_reference(path, seed, rows=ROWS)
+    if adapter is None:
+        return
+    ids, _, _ = make_batch(seed, rows=ROWS, columns=21, left=False, vocabulary=model.config.vocab_size)
+    adapted = AutoPeftModelForCausalLM.from_pretrained(adapter, dtype=torch.float32)
+    with torch.no_grad():
+        difference = (adapted.eval()(input_ids=ids).logits - model.eval()(input_ids=ids).logits).abs().max().item()
+    print(f"{adapter}: logits differ from the merged model's by {difference:g}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, nargs="?")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--same", type=Path, nargs=2, metavar=("A", "B"), help="compare two checkpoints")
+    parser.add_argument("--values", type=Path, metavar="DIR", help="a checkpoint to add reference values to")
+    parser.add_argument("--adapter", type=Path, metavar="DIR", help="the adapter that it was merged from")
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # The order of sums, and so the last bits, must not depend on the machine.
-    if arguments.same:
-        compare(*arguments.same)
+    if arguments.values:
+        check_written(arguments.values, arguments.adapter, arguments.seed)
         return
     out, seed = arguments.out, arguments.seed
     for i, (name, parts) in enumerate(MODELS.items()):
