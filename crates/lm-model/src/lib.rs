@@ -1,4 +1,4 @@
-//! Qwen3 in Burn: the model, Hugging Face checkpoints, the tokenizer and its chat template.
+//! Qwen3, Qwen2 and Llama in Burn: the model, Hugging Face checkpoints, the tokenizer and its chat form.
 //!
 //! Sequences are *packed*: the tokens of a batch lie end to end in one dimension without padding,
 //! and [`lm_kernels::SeqBounds`] says where each begins. Shapes in the documentation use T for the
