@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import save_file
-from transformers import Qwen3Config, Qwen3ForCausalLM
+from transformers import AutoModelForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 VOCABULARY = 211
 # Qwen3-0.6B as it is published.
@@ -58,9 +58,9 @@ def write(path: Path, value) -> None:
     path.write_text(json.dumps(value, indent=1) + "\n")
 
 
-def load(path: Path) -> Qwen3ForCausalLM:
+def load(path: Path):
     """The checkpoint in single precision; BF16 weights are exact in it."""
-    return Qwen3ForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation="eager")
+    return AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, attn_implementation="eager")
 
 
 def make_model(path: Path, seed: int, *, tied, dtype, shard, shape) -> None:
@@ -75,10 +75,10 @@ def make_model(path: Path, seed: int, *, tied, dtype, shard, shape) -> None:
     model.to(dtype).save_pretrained(path, max_shard_size=shard)
 
 
-def make_batch(seed: int, rows: int, columns: int, left: bool):
+def make_batch(seed: int, rows: int, columns: int, left: bool, vocabulary: int = VOCABULARY):
     """Random tokens, padded at the end or (every other row, if `left`) at the beginning; the second half is trained."""
     generator = torch.Generator().manual_seed(seed)
-    ids = torch.randint(3, VOCABULARY, (rows, columns), generator=generator)
+    ids = torch.randint(3, vocabulary, (rows, columns), generator=generator)
     mask, labels = torch.ones_like(ids), ids.clone()
     for row in range(rows):
         padding = int(torch.randint(0, columns // 2, (1,), generator=generator))
@@ -102,9 +102,10 @@ def forward(model, ids, mask, labels):
     return logits, every * trained, -(every * trained).sum() / trained.sum(), int(trained.sum())
 
 
-def write_pass(model, path: Path, seed: int, rename=lambda name: name) -> dict:
+def write_pass(model, path: Path, seed: int, rename=lambda name: name, rows: int = 4) -> dict:
     """One forward and backward pass: `forward.safetensors`, `gradients.safetensors`, and what to expect of them."""
-    ids, mask, labels = make_batch(seed, rows=4, columns=21, left=True)
+    vocabulary = model.config.vocab_size
+    ids, mask, labels = make_batch(seed, rows=rows, columns=21, left=True, vocabulary=vocabulary)
     model.zero_grad()
     logits, log_probs, loss, trained = forward(model, ids, mask, labels)
     loss.backward()
@@ -131,12 +132,16 @@ def greedy(model, prompt: list[int], steps: int) -> list[int]:
 
 
 def reference_model(out: Path, name: str, seed: int) -> None:
-    path = out / name
-    make_model(path, seed, **MODELS[name])
+    make_model(out / name, seed, **MODELS[name])
+    write_reference(out / name, seed)
+
+
+def write_reference(path: Path, seed: int, rows: int = 4) -> None:
+    """What the checkpoint in `path` computes: a pass forward and backward, and greedy continuations."""
     model = load(path).eval()
-    expected = write_pass(model, path, seed + 2)
+    expected = write_pass(model, path, seed + 2, rows=rows)
     generator = torch.Generator().manual_seed(seed + 1)
-    prompts = torch.randint(3, VOCABULARY, (3, 9), generator=generator).tolist()
+    prompts = torch.randint(3, model.config.vocab_size, (3, 9), generator=generator).tolist()
     short = prompts[0][:4]
     write(path / "expected.json", expected | {
         "prompts": prompts, "greedy": [greedy(model, prompt, 12) for prompt in prompts],
@@ -145,7 +150,11 @@ def reference_model(out: Path, name: str, seed: int) -> None:
 
 
 def reference_adapter(out: Path, name: str, seed: int) -> None:
-    base, config = ADAPTERS[name]
+    write_adapter(out, name, *ADAPTERS[name], seed)
+
+
+def write_adapter(out: Path, name: str, base: str, config: dict, seed: int, rows: int = 4) -> None:
+    """A random adapter of PEFT on `base`, what it computes, and the model that PEFT merges."""
     torch.manual_seed(seed)
     model = get_peft_model(load(out / base), LoraConfig(task_type="CAUSAL_LM", **config)).eval()
     for parameter_name, parameter in model.named_parameters():
@@ -154,7 +163,7 @@ def reference_adapter(out: Path, name: str, seed: int) -> None:
     path, merged = out / name, f"{name}-merged"
     model.peft_config["default"].base_model_name_or_path = f"../{base}"
     model.save_pretrained(path)
-    expected = write_pass(model, path, seed + 3, rename=lambda n: n.replace(".default.", "."))
+    expected = write_pass(model, path, seed + 3, rename=lambda n: n.replace(".default.", "."), rows=rows)
     write(path / "expected.json", expected | {"base": base, "merged": merged})
     model.merge_and_unload().save_pretrained(out / merged)
 

@@ -65,6 +65,42 @@ CASES = {
             "beta_slow": 2.5,
         }
     },
+    "llama3, as published for Llama 3.1": {
+        "rope_parameters": None,
+        "rope_theta": 500000.0,
+        "head_dim": 128,
+        "max_position_embeddings": 131072,
+        "rope_scaling": {
+            "factor": 8.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 8192,
+            "rope_type": "llama3",
+        },
+    },
+    "llama3, as published for Llama 3.2 1B": {
+        "rope_parameters": None,
+        "rope_theta": 500000.0,
+        "head_dim": 64,
+        "max_position_embeddings": 131072,
+        "rope_scaling": {
+            "factor": 32.0,
+            "high_freq_factor": 4.0,
+            "low_freq_factor": 1.0,
+            "original_max_position_embeddings": 8192,
+            "rope_type": "llama3",
+        },
+    },
+    "llama3, short": {
+        "rope_parameters": {
+            "rope_type": "llama3",
+            "rope_theta": 1e2,
+            "factor": 8.0,
+            "low_freq_factor": 1.5,
+            "high_freq_factor": 3.0,
+            "original_max_position_embeddings": 48,
+        }
+    },
     "yarn, a range without width": {
         "rope_parameters": {
             "rope_type": "yarn",

@@ -40,11 +40,12 @@ pub fn bodies<B: LmOps>(device: &B::Device, dtype: DType) -> Vec<(&'static str, 
         device: device.clone(),
         dtype,
     };
-    let runs: [Run<B>; 20] = [
+    let runs: [Run<B>; 21] = [
         ("rms_norm", Probe::rms_norm),
         ("rms_norm_bwd", Probe::rms_norm_bwd),
         ("norm_rope", Probe::norm_rope),
         ("norm_rope_bwd", Probe::norm_rope_bwd),
+        ("rope", Probe::rope),
         ("swiglu", Probe::swiglu),
         ("swiglu_bwd", Probe::swiglu_bwd),
         ("linear", Probe::linear),
@@ -143,6 +144,10 @@ impl<B: LmOps> Probe<B> {
     fn norm_rope_bwd(&self) {
         let (cos, sin) = (self.angles(), self.angles());
         B::lm_norm_rope_bwd(self.heads(), self.weight(), cos, sin, 1e-6, self.heads());
+    }
+
+    fn rope(&self) {
+        B::lm_rope(self.heads(), self.angles(), self.angles());
     }
 
     fn swiglu(&self) {

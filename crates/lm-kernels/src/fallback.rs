@@ -71,6 +71,16 @@ pub fn norm_rope_bwd<B: Backend>(
     (primitive(dx), primitive(dw))
 }
 
+/// The default body of [`LmOps::lm_rope`](crate::LmOps::lm_rope).
+pub fn rope<B: Backend>(
+    x: FloatTensor<B>,
+    cos: FloatTensor<B>,
+    sin: FloatTensor<B>,
+) -> FloatTensor<B> {
+    default_body_runs();
+    primitive(reference::rope::<B>(tensor(x), tensor(cos), tensor(sin)))
+}
+
 /// The default body of [`LmOps::lm_swiglu`](crate::LmOps::lm_swiglu).
 pub fn swiglu<B: Backend>(gate: FloatTensor<B>, up: FloatTensor<B>) -> FloatTensor<B> {
     default_body_runs();

@@ -66,6 +66,15 @@ pub trait LmOps: Backend {
         fallback::norm_rope_bwd::<Self>(x, weight, cos, sin, eps, grad)
     }
 
+    /// See [`ops::rope`](crate::ops::rope). The gradient of the input is the same with the sines negated.
+    fn lm_rope(
+        x: FloatTensor<Self>,
+        cos: FloatTensor<Self>,
+        sin: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        fallback::rope::<Self>(x, cos, sin)
+    }
+
     /// See [`ops::swiglu`](crate::ops::swiglu).
     fn lm_swiglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self> {
         fallback::swiglu::<Self>(gate, up)

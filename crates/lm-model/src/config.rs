@@ -1,5 +1,6 @@
-//! The configuration of a Qwen3 model, read from and written as Hugging Face's `config.json`.
+//! The configuration of a model, read from and written as Hugging Face's `config.json`.
 
+mod family;
 mod hf;
 mod rope;
 
@@ -9,13 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-pub use self::rope::{RopeScaling, Yarn};
+pub use self::family::Family;
+pub use self::rope::{Llama3Scaling, RopeScaling, Yarn};
 
-/// The shape of a dense Qwen3 model.
+/// The shape of a dense model of the Qwen3, Qwen2 or Llama family, and which of the three it is.
 ///
 /// Serialises as the `config.json` of `transformers`. Reading refuses, by name, whatever this
 /// implementation would compute differently: other kinds of RoPE scaling, sliding windows, mixtures of experts,
-/// attention biases, other activations and other architectures.
+/// other activations and other architectures.
 ///
 /// The default is Qwen3-0.6B; a smaller model is made by changing fields:
 ///
@@ -27,6 +29,8 @@ pub use self::rope::{RopeScaling, Yarn};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "hf::RawConfig", into = "hf::RawConfig")]
 pub struct Qwen3Config {
+    /// What distinguishes the model from its relatives: norms of the heads, biases, name.
+    pub family: Family,
     /// Rows of the embedding; may exceed the tokenizer's vocabulary.
     pub vocab_size: usize,
     /// Width of the residual stream, H.
@@ -41,6 +45,11 @@ pub struct Qwen3Config {
     pub num_key_value_heads: usize,
     /// Width of one head, D; even, and independent of `hidden_size / num_attention_heads`.
     pub head_dim: usize,
+    /// Whether the projections of attention have biases, all four; those of queries, keys and values have them in
+    /// [`Family::Qwen2`] whatever this says.
+    pub attention_bias: bool,
+    /// Whether the projections of the feed-forward layer have biases; only in [`Family::Llama`].
+    pub mlp_bias: bool,
     /// Added to the mean square inside RMSNorm.
     pub rms_norm_eps: f64,
     /// Base of the rotary frequencies.
@@ -80,13 +89,14 @@ pub enum WeightDtype {
 pub struct ParameterSpec {
     /// The Hugging Face name, such as `model.layers.0.self_attn.q_proj.weight`.
     pub name: String,
-    /// `[out, in]` for a projection, `[rows, H]` for an embedding, `[width]` for a norm.
+    /// `[out, in]` for a projection, `[rows, H]` for an embedding, `[width]` for a norm, `[out]` for a bias.
     pub shape: Vec<usize>,
 }
 
 impl Default for Qwen3Config {
     fn default() -> Self {
         Self {
+            family: Family::Qwen3,
             vocab_size: 151_936,
             hidden_size: 1024,
             intermediate_size: 3072,
@@ -94,6 +104,8 @@ impl Default for Qwen3Config {
             num_attention_heads: 16,
             num_key_value_heads: 8,
             head_dim: 128,
+            attention_bias: false,
+            mlp_bias: false,
             rms_norm_eps: 1e-6,
             rope_theta: 1e6,
             rope_scaling: None,
@@ -156,6 +168,7 @@ impl Qwen3Config {
             }
         }
         self.check_scaling()?;
+        self.check_biases()?;
         if !(self.initializer_range.is_finite() && self.initializer_range >= 0.0) {
             return Err(invalid(
                 "initializer_range",
@@ -174,6 +187,21 @@ impl Qwen3Config {
                 let expected = format!("a positive number as {key}");
                 return Err(invalid("rope_scaling", found, &expected));
             }
+        }
+        match &self.rope_scaling {
+            Some(RopeScaling::Llama3(bands)) if bands.high_freq_factor <= bands.low_freq_factor => {
+                let found = format!("{{.., \"high_freq_factor\": {}}}", bands.high_freq_factor);
+                let expected = format!("more than low_freq_factor, {}", bands.low_freq_factor);
+                Err(invalid("rope_scaling", found, &expected))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_biases(&self) -> Result<()> {
+        if self.mlp_bias && self.family != Family::Llama {
+            let expected = format!("false in the family {}", self.family.model_type());
+            return Err(invalid("mlp_bias", true, &expected));
         }
         Ok(())
     }
@@ -225,25 +253,57 @@ impl Qwen3Config {
         all
     }
 
-    fn layer_parameters(&self, layer: usize) -> impl Iterator<Item = ParameterSpec> {
-        let (hidden, inner) = (self.hidden_size, self.intermediate_size);
-        let query = self.num_attention_heads * self.head_dim;
-        let key = self.num_key_value_heads * self.head_dim;
+    fn layer_parameters(&self, layer: usize) -> Vec<ParameterSpec> {
+        let (hidden, inner, head) = (self.hidden_size, self.intermediate_size, self.head_dim);
+        let query = self.num_attention_heads * head;
+        let key = self.num_key_value_heads * head;
+        let linear = |name: &str, out: usize, input: usize| self.linear(layer, name, [out, input]);
+        let norm =
+            |name: &str, width| vec![spec(&format!("model.layers.{layer}.{name}"), &[width])];
+        let of_heads = |name: &str| {
+            if self.family.normalises_heads() {
+                norm(name, head)
+            } else {
+                Vec::new()
+            }
+        };
         [
-            ("input_layernorm", vec![hidden]),
-            ("self_attn.q_proj", vec![query, hidden]),
-            ("self_attn.k_proj", vec![key, hidden]),
-            ("self_attn.v_proj", vec![key, hidden]),
-            ("self_attn.q_norm", vec![self.head_dim]),
-            ("self_attn.k_norm", vec![self.head_dim]),
-            ("self_attn.o_proj", vec![hidden, query]),
-            ("post_attention_layernorm", vec![hidden]),
-            ("mlp.gate_proj", vec![inner, hidden]),
-            ("mlp.up_proj", vec![inner, hidden]),
-            ("mlp.down_proj", vec![hidden, inner]),
+            norm("input_layernorm", hidden),
+            linear("self_attn.q_proj", query, hidden),
+            linear("self_attn.k_proj", key, hidden),
+            linear("self_attn.v_proj", key, hidden),
+            of_heads("self_attn.q_norm"),
+            of_heads("self_attn.k_norm"),
+            linear("self_attn.o_proj", hidden, query),
+            norm("post_attention_layernorm", hidden),
+            linear("mlp.gate_proj", inner, hidden),
+            linear("mlp.up_proj", inner, hidden),
+            linear("mlp.down_proj", hidden, inner),
         ]
-        .into_iter()
-        .map(move |(name, shape)| spec(&format!("model.layers.{layer}.{name}"), &shape))
+        .concat()
+    }
+
+    /// The parameters of a projection `[out, in]`: its matrix, and its bias if it has one.
+    fn linear(&self, layer: usize, name: &str, shape: [usize; 2]) -> Vec<ParameterSpec> {
+        let module = format!("model.layers.{layer}.{name}");
+        let mut all = vec![spec(&module, &shape)];
+        if self.has_bias(name) {
+            all.push(ParameterSpec {
+                name: format!("{module}.bias"),
+                shape: vec![shape[0]],
+            });
+        }
+        all
+    }
+
+    fn has_bias(&self, projection: &str) -> bool {
+        match projection {
+            "self_attn.o_proj" => self.attention_bias && self.family != Family::Qwen2,
+            name if name.starts_with("self_attn") => {
+                self.attention_bias || self.family == Family::Qwen2
+            }
+            _ => self.mlp_bias,
+        }
     }
 }
 

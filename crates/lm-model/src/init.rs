@@ -16,7 +16,7 @@ use crate::model::{Attention, Decoder, Layer, Linear, Mlp, Norm, Qwen3};
 
 impl Qwen3Config {
     /// A fresh model: projections and embeddings from a normal distribution with standard
-    /// deviation [`Qwen3Config::initializer_range`], gains of the norms 1.
+    /// deviation [`Qwen3Config::initializer_range`], gains of the norms 1, biases 0.
     ///
     /// The values depend on the seed and the configuration only, not on the backend or the
     /// machine: they are drawn on the CPU from ChaCha8, one stream per parameter.
@@ -38,6 +38,9 @@ impl Qwen3Config {
 /// The initial values of one parameter.
 fn draw(spec: &ParameterSpec, deviation: f64, seed: u64, stream: u64) -> Vec<f32> {
     let count = spec.shape.iter().product();
+    if spec.name.ends_with(".bias") {
+        return vec![0.0; count];
+    }
     if spec.shape.len() == 1 {
         return vec![1.0; count];
     }
@@ -84,27 +87,41 @@ where
     B: LmOps,
     F: FnMut(usize, &ParameterSpec) -> Result<TensorData, E>,
 {
-    /// The parameter `{module}.weight`. Asking for one that [`Qwen3Config::parameters`] does not
+    /// The parameter of this name. Asking for one that [`Qwen3Config::parameters`] does not
     /// list would be a mistake in this file, not in anybody's input.
-    fn param<const D: usize>(&mut self, module: &str) -> Result<Param<Tensor<B, D>>, E> {
-        let (index, spec) = &self.specs[&format!("{module}.weight")];
+    fn param<const D: usize>(&mut self, name: &str) -> Result<Param<Tensor<B, D>>, E> {
+        let (index, spec) = &self.specs[name];
         let data = (self.values)(*index, spec)?;
         self.dtype = data.dtype;
         let options = (&self.device, data.dtype);
         Ok(Param::from_tensor(Tensor::from_data(data, options)))
     }
 
+    /// The parameter of this name, if the model has it.
+    fn optional<const D: usize>(&mut self, name: &str) -> Result<Option<Param<Tensor<B, D>>>, E> {
+        if self.specs.contains_key(name) {
+            self.param(name).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
     fn linear(&mut self, module: &str) -> Result<Linear<B>, E> {
-        let weight = self.param(module)?;
         Ok(Linear {
-            weight,
+            weight: self.param(&format!("{module}.weight"))?,
+            bias: self.optional(&format!("{module}.bias"))?,
             adapter: None,
         })
     }
 
     fn norm(&mut self, module: &str) -> Result<Norm<B>, E> {
-        let weight = self.param(module)?;
+        let weight = self.param(&format!("{module}.weight"))?;
         Ok(Norm { weight })
+    }
+
+    fn norm_of_heads(&mut self, module: &str) -> Result<Option<Norm<B>>, E> {
+        let weight = self.optional(&format!("{module}.weight"))?;
+        Ok(weight.map(|weight| Norm { weight }))
     }
 
     fn model(&mut self, config: &Qwen3Config) -> Result<Qwen3<B>, E> {
@@ -146,8 +163,8 @@ where
             k_proj: self.linear(&format!("{at}.k_proj"))?,
             v_proj: self.linear(&format!("{at}.v_proj"))?,
             o_proj: self.linear(&format!("{at}.o_proj"))?,
-            q_norm: self.norm(&format!("{at}.q_norm"))?,
-            k_norm: self.norm(&format!("{at}.k_norm"))?,
+            q_norm: self.norm_of_heads(&format!("{at}.q_norm"))?,
+            k_norm: self.norm_of_heads(&format!("{at}.k_norm"))?,
         })
     }
 

@@ -1,4 +1,4 @@
-//! Qwen3 in Burn: the model, Hugging Face checkpoints, the tokenizer and its chat template.
+//! Qwen3, Qwen2 and Llama in Burn: the model, Hugging Face checkpoints, the tokenizer and its chat form.
 //!
 //! Sequences are *packed*: the tokens of a batch lie end to end in one dimension without padding,
 //! and [`lm_kernels::SeqBounds`] says where each begins. Shapes in the documentation use T for the
@@ -49,7 +49,9 @@ mod rope;
 mod tokenizer;
 
 pub use cache::ModelCache;
-pub use config::{ParameterSpec, Qwen3Config, RopeScaling, WeightDtype, Yarn};
+pub use config::{
+    Family, Llama3Scaling, ParameterSpec, Qwen3Config, RopeScaling, WeightDtype, Yarn,
+};
 pub use error::{Error, Result};
 pub use lora::{LoraConfig, TARGET_MODULES};
 pub use model::Qwen3;

@@ -1,9 +1,11 @@
-//! The dense Qwen3 decoder over packed sequences.
+//! The dense decoder of Qwen3, Qwen2 and Llama over packed sequences.
 //!
 //! Qwen Team, *Qwen3 Technical Report*, 2025: pre-norm decoder with RMSNorm, grouped-query
-//! attention, RMSNorm of every query and key head before RoPE, and SwiGLU. The fields of the
-//! modules carry the names of Hugging Face's implementation, so the path of a parameter in the
-//! module tree is its name in a checkpoint.
+//! attention, RMSNorm of every query and key head before RoPE, and SwiGLU. Qwen2 and Llama do
+//! without the norms of heads, and some of their projections have biases; what a model has is in its
+//! [`Qwen3Config`], and absent parameters are `None`. The fields of the modules carry the names of
+//! Hugging Face's implementation, so the path of a parameter in the module tree is its name in a
+//! checkpoint.
 
 mod context;
 mod parameters;
@@ -20,7 +22,7 @@ use crate::lora::{Adapter, LoraConfig};
 use crate::packed::Packed;
 use crate::rope::{Angles, Rope};
 
-/// A Qwen3 model with its language-model head.
+/// A model with its language-model head, of any [`Family`](crate::Family); the type has the name of the first.
 ///
 /// Made by [`Qwen3Config::init`] or [`crate::checkpoint::load`]; works on any backend that has
 /// [`LmOps`]. On an autodiff backend every method is differentiable except where it says not.
@@ -58,15 +60,15 @@ pub(crate) struct Layer<B: Backend> {
     pub(crate) mlp: Mlp<B>,
 }
 
-/// Grouped-query attention with normalised queries and keys.
+/// Grouped-query attention; queries and keys are normalised where there are norms for them.
 #[derive(Module, Debug)]
 pub(crate) struct Attention<B: Backend> {
     pub(crate) q_proj: Linear<B>,
     pub(crate) k_proj: Linear<B>,
     pub(crate) v_proj: Linear<B>,
     pub(crate) o_proj: Linear<B>,
-    pub(crate) q_norm: Norm<B>,
-    pub(crate) k_norm: Norm<B>,
+    pub(crate) q_norm: Option<Norm<B>>,
+    pub(crate) k_norm: Option<Norm<B>>,
 }
 
 /// The gated feed-forward network.
@@ -77,11 +79,12 @@ pub(crate) struct Mlp<B: Backend> {
     pub(crate) down_proj: Linear<B>,
 }
 
-/// A matrix `[out, in]` without bias, as Hugging Face stores it: a projection, the embedding or
-/// the head. Only projections of layers can have an adapter.
+/// A matrix `[out, in]` as Hugging Face stores it: a projection, the embedding or the head. Only
+/// projections of layers can have a bias `[out]` or an adapter.
 #[derive(Module, Debug)]
 pub(crate) struct Linear<B: Backend> {
     pub(crate) weight: Param<Tensor<B, 2>>,
+    pub(crate) bias: Option<Param<Tensor<B, 1>>>,
     pub(crate) adapter: Option<Adapter<B>>,
 }
 
@@ -320,14 +323,14 @@ impl<B: LmOps> Attention<B> {
     ) -> Tensor<B, 2> {
         let projections = [&self.q_proj, &self.k_proj, &self.v_proj];
         let [q, k, v] = Linear::forward_all(projections, x).map(|x| context.heads(x));
-        let q = self.q_norm.forward_with_rope(q, context);
-        let k = self.k_norm.forward_with_rope(k, context);
+        let q = context.placed(q, self.q_norm.as_ref());
+        let k = context.placed(k, self.k_norm.as_ref());
         self.mix(attend(q, k, v))
     }
 
     fn queries(&self, x: Tensor<B, 2>, context: &Context<B>) -> Tensor<B, 3> {
         let q = context.heads(self.q_proj.forward(x));
-        self.q_norm.forward_with_rope(q, context)
+        context.placed(q, self.q_norm.as_ref())
     }
 
     fn keys_and_values(
@@ -337,7 +340,7 @@ impl<B: LmOps> Attention<B> {
     ) -> (Tensor<B, 3>, Tensor<B, 3>) {
         let projections = [&self.k_proj, &self.v_proj];
         let [k, v] = Linear::forward_all(projections, x).map(|x| context.heads(x));
-        (self.k_norm.forward_with_rope(k, context), v)
+        (context.placed(k, self.k_norm.as_ref()), v)
     }
 
     /// The heads' outputs `[T, Hq, D]` as `[T, H]`.
@@ -360,12 +363,27 @@ impl<B: LmOps> Linear<B> {
         out
     }
 
+    /// The bias added to the product `[T, out]`, in whose type the sum is.
+    fn with_bias(&self, product: Tensor<B, 2>) -> Tensor<B, 2> {
+        let Some(bias) = &self.bias else {
+            return product;
+        };
+        let (bias, dtype) = (bias.val(), product.dtype());
+        let bias = if bias.dtype() == dtype {
+            bias
+        } else {
+            bias.cast(dtype)
+        };
+        product + bias.unsqueeze()
+    }
+
     /// What several projections make of one input.
     fn forward_all<const N: usize>(all: [&Self; N], x: Tensor<B, 2>) -> [Tensor<B, 2>; N] {
         let weights = all.map(|linear| linear.weight.val());
         let mut products = ops::linears(x.clone(), weights).into_iter();
         all.map(|linear| {
             let product = products.next().expect("a product of every weight");
+            let product = linear.with_bias(product);
             match &linear.adapter {
                 None => product,
                 Some(adapter) => product + adapter.forward(x.clone()),
@@ -377,10 +395,5 @@ impl<B: LmOps> Linear<B> {
 impl<B: LmOps> Norm<B> {
     pub(crate) fn forward(&self, x: Tensor<B, 2>, eps: f64) -> Tensor<B, 2> {
         ops::rms_norm(x, self.weight.val(), eps)
-    }
-
-    fn forward_with_rope(&self, x: Tensor<B, 3>, context: &Context<B>) -> Tensor<B, 3> {
-        let (cos, sin) = (context.cos.clone(), context.sin.clone());
-        ops::norm_rope(x, self.weight.val(), cos, sin, context.eps)
     }
 }

@@ -12,7 +12,7 @@ use std::f64::consts::PI;
 
 use half::bf16;
 
-use crate::config::{Qwen3Config, RopeScaling, Yarn};
+use crate::config::{Llama3Scaling, Qwen3Config, RopeScaling, Yarn};
 
 /// Cosines and sines for a list of positions, row after row of D/2 values.
 pub(crate) struct Angles {
@@ -44,6 +44,10 @@ impl Rope {
             Some(RopeScaling::Yarn(yarn)) => Self {
                 inverse_frequencies: yarn_frequencies(yarn, &plain, config.rope_theta),
                 attention_factor: yarn.attention_factor() as f32,
+            },
+            Some(RopeScaling::Llama3(bands)) => Self {
+                inverse_frequencies: inverse.map(|f| banded(bands, f)).collect(),
+                attention_factor: 1.0,
             },
         }
     }
@@ -93,6 +97,23 @@ fn wavelengths(theta: f64, head_dim: usize) -> Vec<f32> {
         theta.powf(f64::from(exponent)) as f32
     };
     (0..head_dim / 2).map(wavelength).collect()
+}
+
+/// A frequency after the scaling of Llama 3.1, in the precision of `transformers`: PyTorch divides a number by a tensor
+/// as the product with the tensor's reciprocal.
+fn banded(bands: &Llama3Scaling, frequency: f32) -> f32 {
+    let original = bands.original_max_position_embeddings as f64;
+    let (low, high) = (bands.low_freq_factor, bands.high_freq_factor);
+    let factor = bands.factor as f32;
+    let wavelength = frequency.recip() * (2.0 * PI) as f32;
+    if wavelength < (original / high) as f32 {
+        return frequency;
+    }
+    if wavelength > (original / low) as f32 {
+        return frequency / factor;
+    }
+    let kept = (wavelength.recip() * original as f32 - low as f32) / (high - low) as f32;
+    (1.0 - kept) * frequency / factor + kept * frequency
 }
 
 /// Equations 17 to 20 of the paper, in the precision of `transformers`.

@@ -22,7 +22,13 @@ use half::bf16;
 use lm_kernels::ops::CacheRow;
 use lm_model::{Packed, Qwen3, Qwen3Config, checkpoint};
 
-const MODELS: [&str; 2] = ["qwen3-untied-f32", ROUNDED];
+const MODELS: [&str; 5] = [
+    "qwen3-untied-f32",
+    ROUNDED,
+    "llama3-untied-f32",
+    "llama2-biases-tied",
+    "qwen2-tied-bf16-sharded",
+];
 /// The reference with rounded rotary frequencies.
 const ROUNDED: &str = "qwen3-tied-bf16-sharded";
 const TOLERANCE: f32 = 1e-4;

@@ -255,7 +255,7 @@ impl Shared {
 
     fn prompts(&self, prompts: Prompts) -> Result<Vec<Vec<u32>>, Failure> {
         let encode = |text: String| {
-            let ids = self.0.tokenizer.encode_text(&text);
+            let ids = self.0.tokenizer.begin_text(&text);
             ids.map_err(|error| wrong(error.to_string()))
         };
         match prompts {

@@ -8,6 +8,7 @@ mod cli {
     mod data;
     mod eval;
     mod extract;
+    mod families;
     mod grpo;
     #[cfg(unix)]
     mod interruption;

@@ -46,6 +46,14 @@ impl<B: LmOps, C: CheckpointStrategy> LmOps for Autodiff<B, C> {
         pointwise::norm_rope::<B, C>(x, weight, cos.primitive, sin.primitive, eps)
     }
 
+    fn lm_rope(
+        x: FloatTensor<Self>,
+        cos: FloatTensor<Self>,
+        sin: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        pointwise::rope::<B, C>(x, cos.primitive, sin.primitive)
+    }
+
     fn lm_swiglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self> {
         pointwise::swiglu::<B, C>(gate, up)
     }

@@ -88,6 +88,35 @@ pub(super) fn norm_rope<B: LmOps, C: CheckpointStrategy>(
 }
 
 #[derive(Debug)]
+struct Rope;
+
+impl<B: LmOps> Backward<B, 1> for Rope {
+    /// Cosines and sines.
+    type State = [FloatTensor<B>; 2];
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let grad = grads.consume::<B>(&ops.node);
+        let [cos, sin] = ops.state;
+        let [to_x] = ops.parents.map(|node| node.map(|node| node.id));
+        register::<B>(grads, to_x, B::lm_rope(grad, cos, B::float_neg(sin)));
+    }
+}
+
+pub(super) fn rope<B: LmOps, C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<B, C>>,
+    cos: FloatTensor<B>,
+    sin: FloatTensor<B>,
+) -> FloatTensor<Autodiff<B, C>> {
+    let prep = Rope.prepare::<C>([x.node.clone()]);
+    let angles = [cos.clone(), sin.clone()];
+    let output = B::lm_rope(x.primitive, cos, sin);
+    match prep.compute_bound().stateful() {
+        OpsKind::Tracked(prep) => prep.finish(angles, output),
+        OpsKind::UnTracked(prep) => prep.finish(output),
+    }
+}
+
+#[derive(Debug)]
 struct Swiglu;
 
 impl<B: LmOps> Backward<B, 2> for Swiglu {

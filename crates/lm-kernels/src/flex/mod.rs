@@ -66,6 +66,10 @@ impl LmOps for Flex {
         pointwise::norm_rope_bwd([x, weight, cos, sin], eps, grad)
     }
 
+    fn lm_rope(x: FlexTensor, cos: FlexTensor, sin: FlexTensor) -> FlexTensor {
+        pointwise::rope(x, cos, sin)
+    }
+
     fn lm_swiglu(gate: FlexTensor, up: FlexTensor) -> FlexTensor {
         pointwise::swiglu(gate, up)
     }

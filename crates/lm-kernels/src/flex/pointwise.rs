@@ -284,6 +284,44 @@ fn norm_heads_bwd(
     }
 }
 
+pub(super) fn rope(x: FlexTensor, cos: FlexTensor, sin: FlexTensor) -> FlexTensor {
+    let dtype = x.dtype();
+    let x = Input::new(x);
+    let (heads, dim) = (x.dim(1), x.dim(2));
+    let rotation = Rotation::new(cos, sin, heads);
+    let chunk = ROWS * heads * dim;
+    let mut out = Output::new(x.len());
+    for_chunks(out.slots(x.len()), chunk, x.len(), |i, out| {
+        let turn = rotation.rows(i, out.len(), dim);
+        rope_rows(&x[i * chunk..][..out.len()], turn, heads, dim, out);
+    });
+    // SAFETY: `rope_rows` writes its whole chunk.
+    cast(unsafe { out.finish(x.shape().clone()) }, dtype)
+}
+
+vectorised! {
+    fn rope_rows(
+        x: &[f32],
+        turn: (&[f32], &[f32]),
+        heads: usize,
+        dim: usize,
+        out: Slots<'_>,
+    ) {
+        let half = dim / 2;
+        let tokens = x.chunks_exact(heads * dim).zip(out.chunks_exact_mut(heads * dim));
+        let turns = turn.0.chunks_exact(half).zip(turn.1.chunks_exact(half));
+        for ((x, out), (cos, sin)) in tokens.zip(turns) {
+            for (x, out) in x.chunks_exact(dim).zip(out.chunks_exact_mut(dim)) {
+                let ((a, b), (oa, ob)) = (x.split_at(half), out.split_at_mut(half));
+                for i in 0..half {
+                    oa[i].write(a[i] * cos[i] - b[i] * sin[i]);
+                    ob[i].write(b[i] * cos[i] + a[i] * sin[i]);
+                }
+            }
+        }
+    }
+}
+
 pub(super) fn swiglu(gate: FlexTensor, up: FlexTensor) -> FlexTensor {
     let dtype = gate.dtype();
     let (gate, up) = (Input::new(gate), Input::new(up));

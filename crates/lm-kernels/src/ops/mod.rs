@@ -37,9 +37,7 @@ pub fn rms_norm<B: LmOps>(x: Tensor<B, 2>, weight: Tensor<B, 1>, eps: f64) -> Te
     tensor(B::lm_rms_norm(primitive(x), primitive(weight), eps))
 }
 
-/// [`rms_norm`] of every head, then the rotary position embedding ([Su et al., 2021](https://arxiv.org/abs/2104.09864))
-/// in Hugging Face's `rotate_half` convention: with `a` and `b` the two halves of a head,
-/// `(a·cos − b·sin, b·cos + a·sin)`.
+/// [`rms_norm`] of every head, then [`rope`].
 ///
 /// # Shapes
 /// `x [T, heads, D]`, `weight [D]`, `cos` and `sin` `[T, D/2]` → `[T, heads, D]`. `cos` and `sin` receive no gradient.
@@ -57,14 +55,7 @@ pub fn norm_rope<B: LmOps>(
         weight.dims()[0],
         dim,
     );
-    check_eq("norm_rope", "shape of cos", cos.dims(), [tokens, dim / 2]);
-    check_eq("norm_rope", "shape of sin", sin.dims(), [tokens, dim / 2]);
-    check_eq(
-        "norm_rope",
-        "remainder of an even head dimension",
-        dim % 2,
-        0,
-    );
+    check_angles("norm_rope", [tokens, dim], &cos, &sin);
     let (x, weight) = (primitive(x), primitive(weight));
     tensor(B::lm_norm_rope(
         x,
@@ -73,6 +64,17 @@ pub fn norm_rope<B: LmOps>(
         primitive(sin),
         eps,
     ))
+}
+
+/// The rotary position embedding ([Su et al., 2021](https://arxiv.org/abs/2104.09864)) in Hugging Face's `rotate_half`
+/// convention: with `a` and `b` the two halves of a head, `(a·cos − b·sin, b·cos + a·sin)`.
+///
+/// # Shapes
+/// `x [T, heads, D]`, `cos` and `sin` `[T, D/2]` → `[T, heads, D]`. `cos` and `sin` receive no gradient.
+pub fn rope<B: LmOps>(x: Tensor<B, 3>, cos: Tensor<B, 2>, sin: Tensor<B, 2>) -> Tensor<B, 3> {
+    let [tokens, _, dim] = x.dims();
+    check_angles("rope", [tokens, dim], &cos, &sin);
+    tensor(B::lm_rope(primitive(x), primitive(cos), primitive(sin)))
 }
 
 /// The gated activation `silu(gate) · up` ([Shazeer, 2020](https://arxiv.org/abs/2002.05202)).
@@ -255,6 +257,18 @@ fn check_eq<T: PartialEq + std::fmt::Debug>(op: &str, what: &str, found: T, expe
         found == expected,
         "{op}: {what}: expected {expected:?}, found {found:?}"
     );
+}
+
+/// Cosines and sines `[T, D/2]` for heads `[T, .., D]`.
+fn check_angles<B: Backend>(
+    op: &str,
+    [tokens, dim]: [usize; 2],
+    cos: &Tensor<B, 2>,
+    sin: &Tensor<B, 2>,
+) {
+    check_eq(op, "shape of cos", cos.dims(), [tokens, dim / 2]);
+    check_eq(op, "shape of sin", sin.dims(), [tokens, dim / 2]);
+    check_eq(op, "remainder of an even head dimension", dim % 2, 0);
 }
 
 fn check_heads<B: Backend>(op: &str, q: &Tensor<B, 3>, k: &Tensor<B, 3>, v: &Tensor<B, 3>) {

@@ -18,5 +18,5 @@ pub use linear::{
     linear_log_probs, linear_log_probs_bwd,
 };
 pub use optim::adamw;
-pub use pointwise::{norm_rope, norm_rope_bwd, rms_norm, rms_norm_bwd, swiglu, swiglu_bwd};
+pub use pointwise::{norm_rope, norm_rope_bwd, rms_norm, rms_norm_bwd, rope, swiglu, swiglu_bwd};
 pub use sample::sample;

@@ -41,7 +41,7 @@ pub fn norm_rope<B: Backend>(
 ) -> Tensor<B, 3> {
     let [tokens, heads, dim] = x.dims();
     let normed = rms_norm(x.reshape([tokens * heads, dim]), weight, eps);
-    rotate(normed.reshape([tokens, heads, dim]), cos, sin)
+    rope(normed.reshape([tokens, heads, dim]), cos, sin)
 }
 
 /// Gradients of [`norm_rope`]: the transpose of a rotation is the rotation by the opposite angle, and the rest is
@@ -55,7 +55,7 @@ pub fn norm_rope_bwd<B: Backend>(
     grad: Tensor<B, 3>,
 ) -> (Tensor<B, 3>, Tensor<B, 1>) {
     let [tokens, heads, dim] = x.dims();
-    let grad = rotate(grad, cos, sin.neg()).reshape([tokens * heads, dim]);
+    let grad = rope(grad, cos, sin.neg()).reshape([tokens * heads, dim]);
     let (dx, dweight) = rms_norm_bwd(x.reshape([tokens * heads, dim]), weight, eps, grad);
     (dx.reshape([tokens, heads, dim]), dweight)
 }
@@ -81,8 +81,9 @@ fn inverse_rms<B: Backend>(x: Tensor<B, 2>, eps: f64) -> Tensor<B, 2> {
     (x.square().mean_dim(1) + eps).sqrt().recip()
 }
 
-/// Rotates the pairs `(i, i + D/2)` of every head.
-fn rotate<B: Backend>(x: Tensor<B, 3>, cos: Tensor<B, 2>, sin: Tensor<B, 2>) -> Tensor<B, 3> {
+/// See [`ops::rope`](crate::ops::rope). The transpose of a rotation is the rotation by the opposite angle, so the
+/// gradient of `x` is that of the output with the sines negated.
+pub fn rope<B: Backend>(x: Tensor<B, 3>, cos: Tensor<B, 2>, sin: Tensor<B, 2>) -> Tensor<B, 3> {
     let half = x.dims()[2] / 2;
     let dtype = x.dtype();
     let (cos, sin) = (

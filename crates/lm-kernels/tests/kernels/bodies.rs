@@ -8,6 +8,7 @@ use crate::util::Fast;
 /// Operations that Burn's own kernels compute on CubeCL's runtimes.
 #[cfg(feature = "vulkan")]
 const LEFT_TO_BURN: &[&str] = &[
+    "rope",
     "linear",
     "linear_bwd_x",
     "linear_bwd_weight",
@@ -16,7 +17,13 @@ const LEFT_TO_BURN: &[&str] = &[
 ];
 /// What LibTorch does as well in the default bodies.
 #[cfg(all(feature = "libtorch", not(feature = "vulkan")))]
-const LEFT_TO_BURN: &[&str] = &["linear", "linear_bwd_x", "linear_bwd_weight", "embedding"];
+const LEFT_TO_BURN: &[&str] = &[
+    "rope",
+    "linear",
+    "linear_bwd_x",
+    "linear_bwd_weight",
+    "embedding",
+];
 /// Flex has its own kernel for everything.
 #[cfg(not(any(feature = "libtorch", feature = "vulkan")))]
 const LEFT_TO_BURN: &[&str] = &[];
@@ -24,7 +31,7 @@ const LEFT_TO_BURN: &[&str] = &[];
 #[test]
 fn nothing_falls_back_silently() {
     let found = bodies::<Fast>(&Default::default(), DType::F32);
-    assert_eq!(found.len(), 20);
+    assert_eq!(found.len(), 21);
     for (name, body) in found {
         let expected = if LEFT_TO_BURN.contains(&name) {
             Body::Default

@@ -70,6 +70,28 @@ fn norm_rope_matches_the_default_body_and_its_gradients() {
 }
 
 #[test]
+fn rope_matches_the_default_body_and_its_gradients() {
+    for [rows, heads, dim] in [[1, 1, 2], [3, 2, 6], [5, 3, 32], [300, 4, 32], [70, 1, 128]] {
+        let x = random(3, [rows, heads, dim]);
+        let angle = random(5, [rows, dim / 2]) * 3.0;
+        // Some scalings of the frequencies multiply cosines and sines, so this is no mere rotation.
+        let (cos, sin) = (angle.clone().cos() * 1.3, angle.sin() * 1.3);
+        let what = format!("rope [{rows}, {heads}, {dim}]");
+        close(
+            &what,
+            &ops::rope(x.clone(), cos.clone(), sin.clone()),
+            &reference::rope(x.clone(), cos.clone(), sin.clone()),
+        );
+        let (c, s) = (Tensor::from_inner(cos), Tensor::from_inner(sin));
+        let a = leaf(&x);
+        let found = gradients(ops::rope(a.clone(), c.clone(), s.clone()), &[&a]);
+        let a = leaf(&x);
+        let expected = gradients(reference::rope(a.clone(), c, s), &[&a]);
+        close_gradients(&what, &found, &expected);
+    }
+}
+
+#[test]
 fn norm_rope_rotates_halves() {
     // One head (3, 4) of mean square 12.5, rotated by a quarter turn: (a, b) becomes (−b, a).
     let device = Default::default();

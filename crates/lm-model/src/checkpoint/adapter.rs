@@ -209,18 +209,32 @@ fn target_modules(path: &Path, value: Option<&Value>) -> Result<Vec<String>> {
         Some(Value::String(all)) if all == "all-linear" => {
             Ok(TARGET_MODULES.map(str::to_owned).to_vec())
         }
-        Some(Value::Array(list)) => list
-            .iter()
-            .map(|item| match item {
-                Value::String(name) => Ok(name.clone()),
-                other => Err(bad(path, "target_modules", Some(other), "names")),
-            })
-            .collect(),
+        Some(Value::Array(list)) => {
+            let mut names = Vec::new();
+            for item in list {
+                let Value::String(name) = item else {
+                    return Err(bad(path, "target_modules", Some(item), "names"));
+                };
+                let name = kind_of_module(name).to_owned();
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+            Ok(names)
+        }
         found => {
             let expected = "a list of names, or \"all-linear\"";
             Err(bad(path, "target_modules", found, expected))
         }
     }
+}
+
+/// What PEFT 0.21 writes for `all-linear` is each module with its full name, `model.layers.0.mlp.up_proj`. One that is
+/// adapted in some layers only is refused later, because matrices of the others are missing.
+fn kind_of_module(name: &str) -> &str {
+    let last = name.rsplit('.').next();
+    last.filter(|_| name.starts_with("model.layers."))
+        .unwrap_or(name)
 }
 
 /// PEFT writes all its options; one that is switched on and not built here would change the function.

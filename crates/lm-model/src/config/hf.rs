@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::rope::{self, RopeScaling};
-use super::{Qwen3Config, WeightDtype};
+use super::{Family, Qwen3Config, WeightDtype};
 use crate::error::Error;
 
 /// The fields of `config.json` that matter; unknown ones are ignored.
@@ -12,8 +12,9 @@ use crate::error::Error;
 pub(super) struct RawConfig {
     #[serde(default)]
     architectures: Option<Vec<String>>,
-    #[serde(default)]
-    attention_bias: bool,
+    /// Not written for Qwen2, whose biases are fixed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    attention_bias: Option<bool>,
     #[serde(default)]
     attention_dropout: f64,
     #[serde(default)]
@@ -23,8 +24,8 @@ pub(super) struct RawConfig {
     dtype: Option<String>,
     #[serde(default)]
     eos_token_id: TokenIds,
-    #[serde(default = "head_dim")]
-    head_dim: usize,
+    #[serde(default)]
+    head_dim: Option<usize>,
     #[serde(default = "silu")]
     hidden_act: String,
     hidden_size: usize,
@@ -34,13 +35,18 @@ pub(super) struct RawConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     layer_types: Option<Vec<String>>,
     max_position_embeddings: usize,
+    /// Written for Llama, which alone knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mlp_bias: Option<bool>,
     model_type: String,
     num_attention_heads: usize,
     /// Present, and not zero, in the mixtures of experts.
     #[serde(default, skip_serializing)]
     num_experts: Option<usize>,
     num_hidden_layers: usize,
-    num_key_value_heads: usize,
+    /// Absent in the oldest files of Llama, where every query head has its own.
+    #[serde(default)]
+    num_key_value_heads: Option<usize>,
     /// Of other architectures, but `transformers` prefers it to the one among the parameters of RoPE wherever it
     /// stands.
     #[serde(default, skip_serializing)]
@@ -63,8 +69,9 @@ pub(super) struct RawConfig {
     /// Name of the weights' format until version 4.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     torch_dtype: Option<String>,
-    #[serde(default)]
-    use_sliding_window: bool,
+    /// Not written for Llama, which does not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    use_sliding_window: Option<bool>,
     vocab_size: usize,
 }
 
@@ -98,10 +105,8 @@ impl From<Vec<u32>> for TokenIds {
     }
 }
 
-/// What `transformers` assumes for this architecture, whatever the hidden size.
-fn head_dim() -> usize {
-    128
-}
+/// The base frequency of Llama where the file names none, as those of Llama 2.
+const LLAMA_THETA: f64 = 10_000.0;
 
 fn silu() -> String {
     "silu".to_owned()
@@ -115,10 +120,14 @@ impl TryFrom<RawConfig> for Qwen3Config {
     type Error = Error;
 
     fn try_from(raw: RawConfig) -> Result<Self, Error> {
+        let family = raw.family()?;
         raw.refuse_other_architectures()?;
         raw.refuse_other_attention()?;
         let config = Self {
-            rope_theta: raw.rope_theta()?,
+            family,
+            attention_bias: raw.attention_bias == Some(true) && family != Family::Qwen2,
+            mlp_bias: raw.mlp_bias == Some(true),
+            rope_theta: raw.rope_theta(family)?,
             rope_scaling: raw.rope_scaling()?,
             dtype: raw.dtype()?,
             vocab_size: raw.vocab_size,
@@ -126,8 +135,8 @@ impl TryFrom<RawConfig> for Qwen3Config {
             intermediate_size: raw.intermediate_size,
             num_hidden_layers: raw.num_hidden_layers,
             num_attention_heads: raw.num_attention_heads,
-            num_key_value_heads: raw.num_key_value_heads,
-            head_dim: raw.head_dim,
+            num_key_value_heads: raw.num_key_value_heads.unwrap_or(raw.num_attention_heads),
+            head_dim: raw.head_dim(family),
             rms_norm_eps: raw.rms_norm_eps,
             tie_word_embeddings: raw.tie_word_embeddings,
             max_position_embeddings: raw.max_position_embeddings,
@@ -142,14 +151,23 @@ impl TryFrom<RawConfig> for Qwen3Config {
 }
 
 impl RawConfig {
+    fn family(&self) -> Result<Family, Error> {
+        Family::of(&self.model_type).ok_or_else(|| {
+            let expected = "\"qwen3\", \"qwen2\" or \"llama\" (dense)";
+            Error::unsupported("model_type", &self.model_type, expected)
+        })
+    }
+
+    /// What `transformers` assumes where the file does not say: 128 for Qwen3 whatever the hidden size, else an equal
+    /// part of it.
+    fn head_dim(&self, family: Family) -> usize {
+        self.head_dim.unwrap_or(match family {
+            Family::Qwen3 => 128,
+            Family::Qwen2 | Family::Llama => self.hidden_size / self.num_attention_heads.max(1),
+        })
+    }
+
     fn refuse_other_architectures(&self) -> Result<(), Error> {
-        if self.model_type != "qwen3" {
-            return Err(Error::unsupported(
-                "model_type",
-                &self.model_type,
-                "\"qwen3\" (dense)",
-            ));
-        }
         if self.num_experts.is_some_and(|experts| experts > 0) {
             return Err(Error::unsupported(
                 "num_experts",
@@ -176,9 +194,6 @@ impl RawConfig {
     }
 
     fn refuse_other_attention(&self) -> Result<(), Error> {
-        if self.attention_bias {
-            return Err(Error::unsupported("attention_bias", true, "false"));
-        }
         if self.attention_dropout != 0.0 {
             return Err(Error::unsupported(
                 "attention_dropout",
@@ -187,7 +202,7 @@ impl RawConfig {
             ));
         }
         // `sliding_window` alone is only a width; published files set it without using it.
-        if self.use_sliding_window {
+        if self.use_sliding_window == Some(true) {
             return Err(Error::unsupported("use_sliding_window", true, "false"));
         }
         let types = self.layer_types.iter().flatten();
@@ -218,25 +233,22 @@ impl RawConfig {
         let Some((field, map)) = self.rope() else {
             return Ok(None);
         };
-        let scaling = RopeScaling::read(field, map, self.max_position_embeddings)?;
-        Ok(scaling.map(|scaling| match scaling {
-            RopeScaling::Yarn(mut yarn) => {
-                if let Some(length) = self.original_max_position_embeddings {
-                    yarn.original_max_position_embeddings = length;
-                }
-                RopeScaling::Yarn(yarn)
-            }
-            other => other,
-        }))
+        let mut scaling = RopeScaling::read(field, map, self.max_position_embeddings)?;
+        let original = scaling.as_mut().and_then(RopeScaling::original_length);
+        if let (Some(length), Some(original)) = (self.original_max_position_embeddings, original) {
+            *original = length;
+        }
+        Ok(scaling)
     }
 
     /// The base frequency, from any of the places where it may stand.
-    fn rope_theta(&self) -> Result<f64, Error> {
+    fn rope_theta(&self, family: Family) -> Result<f64, Error> {
         let nested = |map: &Map<String, Value>| map.get("rope_theta").and_then(Value::as_f64);
         self.rope()
             .and_then(|(_, map)| nested(map))
             .or(self.rope_theta)
             .or_else(|| self.rope_parameters.as_ref().and_then(nested))
+            .or((family == Family::Llama).then_some(LLAMA_THETA))
             .ok_or_else(|| Error::InvalidConfig {
                 field: "rope_theta",
                 found: "absent".to_owned(),
@@ -259,25 +271,28 @@ impl RawConfig {
 impl From<Qwen3Config> for RawConfig {
     /// Writes the spellings of version 4, which version 5 reads too.
     fn from(config: Qwen3Config) -> Self {
+        let family = config.family;
+        let is_llama = family == Family::Llama;
         Self {
-            architectures: Some(vec!["Qwen3ForCausalLM".to_owned()]),
-            attention_bias: false,
+            architectures: Some(vec![family.architecture().to_owned()]),
+            attention_bias: (family != Family::Qwen2).then_some(config.attention_bias),
             attention_dropout: 0.0,
             bos_token_id: config.bos_token_id.into(),
             dtype: None,
             eos_token_id: config.eos_token_id.into(),
-            head_dim: config.head_dim,
+            head_dim: Some(config.head_dim),
             hidden_act: silu(),
             hidden_size: config.hidden_size,
             initializer_range: config.initializer_range,
             intermediate_size: config.intermediate_size,
             layer_types: None,
             max_position_embeddings: config.max_position_embeddings,
-            model_type: "qwen3".to_owned(),
+            mlp_bias: is_llama.then_some(config.mlp_bias),
+            model_type: family.model_type().to_owned(),
             num_attention_heads: config.num_attention_heads,
             num_experts: None,
             num_hidden_layers: config.num_hidden_layers,
-            num_key_value_heads: config.num_key_value_heads,
+            num_key_value_heads: Some(config.num_key_value_heads),
             original_max_position_embeddings: None,
             pad_token_id: config.pad_token_id,
             quantization_config: None,
@@ -289,7 +304,7 @@ impl From<Qwen3Config> for RawConfig {
             torch_dtype: config
                 .dtype
                 .map(|dtype| format!("{dtype:?}").to_lowercase()),
-            use_sliding_window: false,
+            use_sliding_window: (!is_llama).then_some(false),
             vocab_size: config.vocab_size,
         }
     }

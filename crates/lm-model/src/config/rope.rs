@@ -6,7 +6,7 @@ use crate::error::Error;
 
 /// How rotary frequencies are changed, so that a model reads texts longer than those that it was pretrained on.
 ///
-/// Other kinds of `transformers` (`dynamic`, `longrope`, `llama3`, `proportional`) are refused by name.
+/// Other kinds of `transformers` (`dynamic`, `longrope`, `proportional`) are refused by name.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum RopeScaling {
@@ -18,6 +18,25 @@ pub enum RopeScaling {
     },
     /// Slow frequencies are divided and fast ones kept, see [`Yarn`].
     Yarn(Yarn),
+    /// Slow frequencies are divided and fast ones kept, by bands of wavelengths, see [`Llama3Scaling`].
+    Llama3(Llama3Scaling),
+}
+
+/// The scaling of Llama 3.1 (Llama Team, *The Llama 3 Herd of Models*, 2024; the formula is that of its reference code
+/// and of `transformers`).
+///
+/// A frequency that makes more than `high_freq_factor` turns within the original length is kept, one that makes fewer
+/// than `low_freq_factor` is divided by `factor`, and those between are mixed linearly in the number of turns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Llama3Scaling {
+    /// How many times longer the texts may be.
+    pub factor: f64,
+    /// Turns below which a frequency is divided; usually 1.
+    pub low_freq_factor: f64,
+    /// Turns above which a frequency is kept; usually 4.
+    pub high_freq_factor: f64,
+    /// Length of the texts of pretraining, in tokens.
+    pub original_max_position_embeddings: usize,
 }
 
 /// YaRN (Peng et al., *YaRN: Efficient Context Window Extension of Large Language Models*, 2023).
@@ -76,10 +95,14 @@ impl RopeScaling {
                 parameters.refuse(&NOT_COMPUTED)?;
                 Ok(Some(Self::Yarn(parameters.yarn(original)?)))
             }
+            Some(kind) if kind == "llama3" => {
+                parameters.refuse(&[PARTIAL])?;
+                Ok(Some(Self::Llama3(parameters.llama3(original)?)))
+            }
             Some(_) => Err(Error::unsupported(
                 field,
                 map,
-                "rope_type \"default\", \"linear\" or \"yarn\"",
+                "rope_type \"default\", \"linear\", \"yarn\" or \"llama3\"",
             )),
         }
     }
@@ -95,6 +118,13 @@ impl RopeScaling {
                 "attention_factor": yarn.attention_factor,
                 "beta_fast": yarn.beta_fast,
                 "beta_slow": yarn.beta_slow,
+            }),
+            Self::Llama3(bands) => json!({
+                "rope_type": "llama3",
+                "factor": bands.factor,
+                "low_freq_factor": bands.low_freq_factor,
+                "high_freq_factor": bands.high_freq_factor,
+                "original_max_position_embeddings": bands.original_max_position_embeddings,
             }),
         };
         let Value::Object(mut map) = value else {
@@ -118,6 +148,24 @@ impl RopeScaling {
                     ("beta_slow", yarn.beta_slow),
                 ]
             }
+            Self::Llama3(bands) => {
+                let original = bands.original_max_position_embeddings as f64;
+                vec![
+                    ("factor", bands.factor),
+                    ("low_freq_factor", bands.low_freq_factor),
+                    ("high_freq_factor", bands.high_freq_factor),
+                    ("original_max_position_embeddings", original),
+                ]
+            }
+        }
+    }
+
+    /// The original length, where the kind has one.
+    pub(super) fn original_length(&mut self) -> Option<&mut usize> {
+        match self {
+            Self::Linear { .. } => None,
+            Self::Yarn(yarn) => Some(&mut yarn.original_max_position_embeddings),
+            Self::Llama3(bands) => Some(&mut bands.original_max_position_embeddings),
         }
     }
 }
@@ -134,17 +182,30 @@ struct Parameters<'a> {
 }
 
 impl Parameters<'_> {
-    fn yarn(&self, original: usize) -> Result<Yarn, Error> {
+    /// The original length, or `default` where it is left out.
+    fn original(&self, default: usize) -> Result<usize, Error> {
         let key = "original_max_position_embeddings";
-        let named = self.get(key).map(|value| {
-            let length = value.as_u64();
-            length.ok_or_else(|| self.wrong(key, value, "a number of tokens"))
-        });
+        let Some(value) = self.get(key) else {
+            return Ok(default);
+        };
+        let length = value.as_u64();
+        let length = length.ok_or_else(|| self.wrong(key, value, "a number of tokens"))?;
+        Ok(length as usize)
+    }
+
+    fn llama3(&self, original: usize) -> Result<Llama3Scaling, Error> {
+        Ok(Llama3Scaling {
+            factor: self.required("factor")?,
+            low_freq_factor: self.required("low_freq_factor")?,
+            high_freq_factor: self.required("high_freq_factor")?,
+            original_max_position_embeddings: self.original(original)?,
+        })
+    }
+
+    fn yarn(&self, original: usize) -> Result<Yarn, Error> {
         Ok(Yarn {
             factor: self.required("factor")?,
-            original_max_position_embeddings: named
-                .transpose()?
-                .map_or(original, |length| length as usize),
+            original_max_position_embeddings: self.original(original)?,
             attention_factor: self.number("attention_factor")?,
             beta_fast: self.number("beta_fast")?.unwrap_or(32.0),
             beta_slow: self.number("beta_slow")?.unwrap_or(1.0),

@@ -1,8 +1,9 @@
 //! What all layers of one forward pass share.
 
 use burn::prelude::*;
+use lm_kernels::{LmOps, ops};
 
-use crate::model::Context;
+use crate::model::{Context, Norm};
 
 impl<B: Backend> Context<B> {
     /// The factor of the attention scores, `1/√D`.
@@ -23,5 +24,16 @@ impl<B: Backend> Context<B> {
     pub(super) fn heads(&self, x: Tensor<B, 2>) -> Tensor<B, 3> {
         let [tokens, width] = x.dims();
         x.reshape([tokens, width / self.head_dim, self.head_dim])
+    }
+}
+
+impl<B: LmOps> Context<B> {
+    /// Queries or keys `[T, heads, D]` at their positions, normalised first if the model does that.
+    pub(super) fn placed(&self, x: Tensor<B, 3>, norm: Option<&Norm<B>>) -> Tensor<B, 3> {
+        let (cos, sin) = (self.cos.clone(), self.sin.clone());
+        match norm {
+            Some(norm) => ops::norm_rope(x, norm.weight.val(), cos, sin, self.eps),
+            None => ops::rope(x, cos, sin),
+        }
     }
 }

@@ -4,25 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use tokenizers::decoders::DecoderWrapper;
-use tokenizers::models::ModelWrapper;
 use tokenizers::models::bpe::BPE;
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
-use tokenizers::{AddedToken, Model, SplitDelimiterBehavior, Tokenizer};
+use tokenizers::{AddedToken, SplitDelimiterBehavior, Tokenizer};
 
-use super::bytes::byte_chars;
-use super::{bpe, plain};
+use super::control::{Control, END_OF_TEXT, END_THINK, IM_END, IM_START, Piece, THINK};
+use super::spelling::Spelling;
+use super::stream::Detokenizer;
+use super::{bpe, generation, plain};
 use crate::error::{Error, Result};
 use crate::files;
-
-const END_OF_TEXT: &str = "<|endoftext|>";
-const IM_START: &str = "<|im_start|>";
-const IM_END: &str = "<|im_end|>";
-const THINK: &str = "<think>";
-const END_THINK: &str = "</think>";
 
 /// How Qwen2 and Qwen3 cut text into pieces: contractions, words with one leading other character, single digits, runs
 /// of punctuation, line breaks, spaces.
@@ -55,39 +49,41 @@ impl Pieces {
     }
 }
 
-/// A byte-level BPE tokenizer with the chat form of Qwen.
+/// A BPE tokenizer with the chat form that its vocabulary has tokens for.
+///
+/// | in the vocabulary | form | of |
+/// |---|---|---|
+/// | `<\|im_start\|>`, `<\|im_end\|>` | ChatML | Qwen2.5, Qwen3 |
+/// | `<\|start_header_id\|>`, `<\|eot_id\|>` | headers | Llama 3 |
+/// | `<s>`, `</s>` and bytes as `<0x0A>` | `[INST]` | Llama 2 |
+///
+/// The forms are the published ones for one message of the user, without a turn of the system.
 #[derive(Clone, Debug)]
 pub struct ChatTokenizer {
     pub(super) tokenizer: Tokenizer,
+    pub(super) spelling: Spelling,
     /// `tokenizer_config.json`, kept as it was read.
     config: Map<String, Value>,
     control: Control,
     /// Ids that [`ChatTokenizer::decode`] leaves out.
     pub(super) hidden: BTreeSet<u32>,
+    /// Ids that end an answer.
+    stop: Vec<u32>,
     byte_ids: Vec<u32>,
     vocab_size: usize,
 }
 
-/// The ids of the control tokens.
-#[derive(Clone, Debug)]
-struct Control {
-    im_start: u32,
-    im_end: u32,
-    eos: u32,
-    end_of_text: Option<u32>,
-    /// The opening and closing tag of the reasoning, if the vocabulary has both.
-    think: Option<[u32; 2]>,
-}
-
 impl ChatTokenizer {
-    /// Reads `dir/tokenizer.json` and, if it exists, `dir/tokenizer_config.json`.
+    /// Reads `dir/tokenizer.json` and, if they exist, `dir/tokenizer_config.json` and
+    /// `dir/generation_config.json`.
     ///
-    /// The end-of-sequence token is the `eos_token` of the latter; without it `<|endoftext|>`, and
-    /// without that `<|im_end|>`.
+    /// The end-of-sequence token is the `eos_token` of the second; without it the token of the form that ends a text
+    /// (`<|endoftext|>`, `<|end_of_text|>`, `</s>`), and without that the one that ends a turn. The third may name
+    /// further [stop tokens](ChatTokenizer::stop_ids).
     ///
     /// # Errors
-    /// When a file is absent or malformed, the model is not a byte-level BPE over all 256 bytes,
-    /// or `<|im_start|>` or `<|im_end|>` is not in the vocabulary.
+    /// When a file is absent or malformed, the model is not a BPE that can spell all 256 bytes, or the vocabulary has
+    /// the tokens of no chat form.
     pub fn load(dir: &Path) -> Result<Self> {
         let path = dir.join("tokenizer.json");
         let bytes = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
@@ -99,7 +95,21 @@ impl ChatTokenizer {
         } else {
             Map::new()
         };
-        Self::new(tokenizer, config, &path)
+        Self::new(tokenizer, config, &path)?.with_stops_of(dir)
+    }
+
+    /// The same tokenizer with the stop tokens of `dir/generation_config.json` added, if there is one: for a tokenizer
+    /// that lies elsewhere than its model.
+    ///
+    /// # Errors
+    /// When the file is malformed.
+    pub fn with_stops_of(mut self, dir: &Path) -> Result<Self> {
+        for id in generation::stop_ids(dir)? {
+            if !self.stop.contains(&id) {
+                self.stop.push(id);
+            }
+        }
+        Ok(self)
     }
 
     /// Trains a vocabulary of at most `vocab_size` tokens: 256 bytes, merges learned from the
@@ -171,36 +181,48 @@ impl ChatTokenizer {
         })
     }
 
-    /// `<|im_start|>user\n{user}<|im_end|>\n<|im_start|>assistant\n` as ids. Control tokens inside
-    /// `user` are ordinary text.
-    pub fn prompt_ids(&self, user: &str) -> Vec<u32> {
-        let control = &self.control;
-        let mut ids = vec![control.im_start];
-        ids.extend(self.text_ids(&format!("user\n{user}")));
-        ids.push(control.im_end);
-        ids.extend(self.text_ids("\n"));
-        ids.extend(self.answer_header_ids());
-        ids
+    /// The ids of a text at the beginning of a sequence: those of [`ChatTokenizer::encode_text`] behind the token that
+    /// begins every text, where the form has one (Llama).
+    ///
+    /// # Errors
+    /// As [`ChatTokenizer::encode_text`].
+    pub fn begin_text(&self, text: &str) -> Result<Vec<u32>> {
+        let mut ids: Vec<u32> = self.control.bos().into_iter().collect();
+        ids.extend(self.encode_text(text)?);
+        Ok(ids)
     }
 
-    /// `<|im_start|>assistant\n` as ids: how an answer begins, and how [`ChatTokenizer::prompt_ids`] ends.
+    /// How an answer begins, as ids, and how [`ChatTokenizer::prompt_ids`] ends: in ChatML
+    /// `<|im_start|>assistant\n`; nothing in the form of Llama 2, whose prompts end with the user's turn.
     pub fn answer_header_ids(&self) -> Vec<u32> {
-        let mut ids = vec![self.control.im_start];
-        ids.extend(self.text_ids("assistant\n"));
-        ids
+        self.ids_of(self.control.answer_header())
     }
 
-    /// `{target}<|im_end|>\n` and the end-of-sequence token as ids: what a model is trained to
-    /// write after [`ChatTokenizer::prompt_ids`].
+    /// A message of the user and the header of the answer as ids. Control tokens inside `user` are ordinary text.
+    ///
+    /// - ChatML: `<|im_start|>user\n{user}<|im_end|>\n<|im_start|>assistant\n`
+    /// - Llama 3: `<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\n{user}<|eot_id|>` and
+    ///   `<|start_header_id|>assistant<|end_header_id|>\n\n`
+    /// - Llama 2: `<s>[INST] {user} [/INST]`
+    ///
+    /// As in their templates, the last two take white space off both ends of the message.
+    pub fn prompt_ids(&self, user: &str) -> Vec<u32> {
+        self.ids_of(self.control.prompt(user))
+    }
+
+    /// The target, the tokens that end a turn, and the end-of-sequence token as ids: what a model is
+    /// trained to write after [`ChatTokenizer::prompt_ids`].
+    ///
+    /// - ChatML: `{target}<|im_end|>\n` and the end-of-sequence token
+    /// - Llama 3: `{target}<|eot_id|>`, and the end-of-sequence token unless it is that
+    /// - Llama 2: `{target} </s>`
     ///
     /// A `<think>` at the very beginning of the target and the first `</think>` after it become
     /// the added tokens of that name, if the vocabulary has them. Everything else is text, so a
     /// sentence quoted in the target cannot end the turn.
     pub fn completion_ids(&self, target: &str) -> Vec<u32> {
-        let mut ids = self.target_ids(target);
-        ids.push(self.control.im_end);
-        ids.extend(self.text_ids("\n"));
-        ids.push(self.control.eos);
+        let mut ids = self.target_ids(&self.control.target(target));
+        ids.extend(self.ids_of(self.control.end()));
         ids
     }
 
@@ -208,6 +230,9 @@ impl ChatTokenizer {
     /// and `</think>`. Ids outside the vocabulary are left out; bytes that are not UTF-8, as at
     /// the end of an interrupted answer, become U+FFFD.
     pub fn decode(&self, ids: &[u32]) -> String {
+        if self.spelling != Spelling::ByteLevel {
+            return Detokenizer::new(self).all(ids);
+        }
         let shown: Vec<u32> = ids
             .iter()
             .copied()
@@ -222,18 +247,11 @@ impl ChatTokenizer {
             })
     }
 
-    /// Ids that end an answer: `<|im_end|>`, the end-of-sequence token and `<|endoftext|>`,
-    /// each once.
+    /// Ids that end an answer, each once: the one that ends a turn, the end-of-sequence token, others that end a text
+    /// in this form (`<|endoftext|>`; `<|end_of_text|>` and `<|eom_id|>`), and the `eos_token_id` of
+    /// `generation_config.json`.
     pub fn stop_ids(&self) -> Vec<u32> {
-        let control = &self.control;
-        let ids = [Some(control.im_end), Some(control.eos), control.end_of_text];
-        let mut stop: Vec<u32> = Vec::new();
-        for id in ids.into_iter().flatten() {
-            if !stop.contains(&id) {
-                stop.push(id);
-            }
-        }
-        stop
+        self.stop.clone()
     }
 
     /// One more than the highest id. A model's embedding must have at least so many rows.
@@ -247,17 +265,29 @@ impl ChatTokenizer {
     }
 
     fn new(tokenizer: Tokenizer, config: Map<String, Value>, path: &Path) -> Result<Self> {
-        check_byte_level(&tokenizer).map_err(|reason| bad(path, reason))?;
-        let control = Control::find(&tokenizer, &config).map_err(|reason| bad(path, reason))?;
+        let spelling = Spelling::of(&tokenizer).map_err(|reason| bad(path, reason))?;
+        let control = Control::find(&tokenizer, spelling, &config);
+        let control = control.map_err(|reason| bad(path, reason))?;
+        let byte_ids = spelling.byte_ids(&tokenizer);
         let highest = tokenizer.get_vocab(true).into_values().max();
         Ok(Self {
-            byte_ids: byte_ids(&tokenizer).map_err(|reason| bad(path, reason))?,
-            hidden: hidden(&tokenizer, &control),
+            spelling,
+            byte_ids: byte_ids.map_err(|reason| bad(path, reason))?,
+            hidden: control.hidden(&tokenizer),
+            stop: control.stop_ids(),
             vocab_size: highest.map_or(0, |id| id as usize + 1),
             control,
             config,
             tokenizer,
         })
+    }
+
+    fn ids_of(&self, pieces: Vec<Piece>) -> Vec<u32> {
+        let ids = |piece| match piece {
+            Piece::Token(id) => vec![id],
+            Piece::Text(text) => self.text_ids(&text),
+        };
+        pieces.into_iter().flat_map(ids).collect()
     }
 
     fn target_ids(&self, target: &str) -> Vec<u32> {
@@ -287,74 +317,6 @@ impl ChatTokenizer {
                 .collect()
         })
     }
-}
-
-impl Control {
-    fn find(tokenizer: &Tokenizer, config: &Map<String, Value>) -> Result<Self, String> {
-        let find = |token: &str| tokenizer.token_to_id(token);
-        let need =
-            |token: &str| find(token).ok_or_else(|| format!("`{token}` is not in the vocabulary"));
-        let im_end = need(IM_END)?;
-        let eos = match named_eos(config) {
-            Some(token) => need(token)?,
-            None => find(END_OF_TEXT).unwrap_or(im_end),
-        };
-        Ok(Self {
-            im_start: need(IM_START)?,
-            im_end,
-            eos,
-            end_of_text: find(END_OF_TEXT),
-            think: find(THINK)
-                .zip(find(END_THINK))
-                .map(|(open, close)| [open, close]),
-        })
-    }
-}
-
-/// The `eos_token` of `tokenizer_config.json`: a string, or an object with its `content`.
-fn named_eos(config: &Map<String, Value>) -> Option<&str> {
-    let eos = config.get("eos_token")?;
-    eos.as_str().or_else(|| eos.get("content")?.as_str())
-}
-
-/// Only for byte-level BPE without dropout is every text a fixed sequence of tokens and back.
-fn check_byte_level(tokenizer: &Tokenizer) -> Result<(), &'static str> {
-    match tokenizer.get_model() {
-        ModelWrapper::BPE(bpe) if bpe.dropout.is_none_or(|dropout| dropout == 0.0) => {}
-        ModelWrapper::BPE(_) => return Err("the BPE has dropout, expected none"),
-        _ => return Err("the model is not BPE, the only kind that Qwen uses"),
-    }
-    match tokenizer.get_decoder() {
-        Some(DecoderWrapper::ByteLevel(_)) => Ok(()),
-        _ => Err("the decoder is not ByteLevel, the only kind that Qwen uses"),
-    }
-}
-
-/// The token of every single byte.
-fn byte_ids(tokenizer: &Tokenizer) -> Result<Vec<u32>, String> {
-    let id = |(byte, letter): (usize, char)| {
-        let id = tokenizer
-            .get_model()
-            .token_to_id(letter.encode_utf8(&mut [0; 4]));
-        id.ok_or_else(|| format!("byte {byte:#04x} (`{letter}`) is not in the vocabulary"))
-    };
-    byte_chars().into_iter().enumerate().map(id).collect()
-}
-
-/// Special tokens, and those that frame turns even if they are not marked special, but never the
-/// tags of the reasoning: it is part of an answer.
-fn hidden(tokenizer: &Tokenizer, control: &Control) -> BTreeSet<u32> {
-    let added = tokenizer.get_added_tokens_decoder();
-    let special = added
-        .iter()
-        .filter(|(_, token)| token.special)
-        .map(|(&id, _)| id);
-    let framing = [control.im_start, control.im_end, control.eos];
-    let mut hidden: BTreeSet<u32> = special.chain(framing).collect();
-    for tag in control.think.iter().flatten() {
-        hidden.remove(tag);
-    }
-    hidden
 }
 
 /// The control tokens of a trained tokenizer, marked as Qwen3 marks them.

@@ -1,7 +1,7 @@
 //! Text of ids that arrive one after the other.
 
 use super::ChatTokenizer;
-use super::bytes::token_bytes;
+use super::spelling::Spelling;
 use super::stop::StopMatcher;
 
 /// Turns ids into text as they arrive, and never shows half a character.
@@ -14,24 +14,38 @@ pub struct Detokenizer<'a> {
     tokenizer: &'a ChatTokenizer,
     /// The beginning of a character.
     pending: Vec<u8>,
+    /// Whether a space that comes next is the one before every text, which is not shown.
+    skips_space: bool,
 }
 
 impl<'a> Detokenizer<'a> {
     /// Nothing has arrived yet.
     pub fn new(tokenizer: &'a ChatTokenizer) -> Self {
-        let pending = Vec::new();
-        Self { tokenizer, pending }
+        Self {
+            tokenizer,
+            pending: Vec::new(),
+            skips_space: tokenizer.spelling == Spelling::ByteFallback,
+        }
     }
 
     /// The text that `id` completes; often a word, sometimes nothing.
     pub fn push(&mut self, id: u32) -> String {
-        self.pending.extend(self.tokenizer.bytes_of(id));
+        let bytes = self.tokenizer.bytes_of(id);
+        let hidden = usize::from(self.skips_space && bytes.first() == Some(&b' '));
+        self.skips_space &= bytes.is_empty();
+        self.pending.extend(&bytes[hidden..]);
         take_complete(&mut self.pending)
     }
 
     /// What is left when no id follows: U+FFFD for the beginning of a character, else nothing.
     pub fn finish(self) -> String {
         String::from_utf8_lossy(&self.pending).into_owned()
+    }
+
+    /// The text of all these ids.
+    pub(super) fn all(mut self, ids: &[u32]) -> String {
+        let text: String = ids.iter().map(|&id| self.push(id)).collect();
+        text + &self.finish()
     }
 }
 
@@ -42,7 +56,9 @@ impl ChatTokenizer {
             return Vec::new();
         }
         let token = self.tokenizer.id_to_token(id);
-        token.map(|token| token_bytes(&token)).unwrap_or_default()
+        token
+            .map(|token| self.spelling.bytes(&token))
+            .unwrap_or_default()
     }
 }
 

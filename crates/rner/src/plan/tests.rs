@@ -19,6 +19,14 @@ fn parameters_are_those_of_the_published_models() {
     assert_eq!(of("Qwen/Qwen3-4B-Base"), Some(4_022_468_096));
     assert_eq!(of("Qwen/Qwen3-8B-Base"), Some(8_190_735_360));
     assert_eq!(of("Qwen/Qwen3-9B-Base"), None);
+    assert_eq!(of("Qwen/Qwen2.5-0.5B"), Some(494_032_768));
+    assert_eq!(of("Qwen/Qwen2.5-1.5B"), Some(1_543_714_304));
+    assert_eq!(of("Qwen/Qwen2.5-3B"), Some(3_085_938_688));
+    assert_eq!(of("Qwen/Qwen2.5-7B"), Some(7_615_616_512));
+    assert_eq!(of("meta-llama/Llama-2-7b-hf"), Some(6_738_415_616));
+    assert_eq!(of("meta-llama/Llama-3.1-8B"), Some(8_030_261_248));
+    assert_eq!(of("meta-llama/Llama-3.2-1B"), Some(1_235_814_400));
+    assert_eq!(of("meta-llama/Llama-3.2-3B"), Some(3_212_749_824));
 }
 
 #[test]
@@ -35,6 +43,19 @@ fn a_local_checkpoint_tells_its_own_dimensions() -> std::io::Result<()> {
         dims.map(|d| d.lora_parameters(1)),
         Some(2 * (10 + 7 + 7 + 10 + 10 + 10 + 10))
     );
+    let parameters = |more: &str| -> std::io::Result<Option<u64>> {
+        let config = config.replace("\"head_dim\": 3, ", "");
+        let config = config.replacen('{', &format!("{{{more}, "), 1);
+        std::fs::write(dir.path().join("config.json"), config)?;
+        Ok(dims_of(&dir.path().display().to_string()).map(|d| d.parameters()))
+    };
+    // Heads of two and no norms of them: 10·4 + 2·(4·4 + 2·4·2 + 4·4 + 3·4·6 + 2·4) + 4; then 4 + 2 + 2 biases a
+    // layer, and in a Llama that asks for all of them 4 + 2 + 2 + 4 and 6 + 6 + 4.
+    assert_eq!(parameters("\"model_type\": \"llama\"")?, Some(300));
+    assert_eq!(parameters("\"model_type\": \"qwen2\"")?, Some(316));
+    let biases = "\"model_type\": \"llama\", \"attention_bias\": true, \"mlp_bias\": true";
+    assert_eq!(parameters(biases)?, Some(300 + 2 * (12 + 16)));
+    assert_eq!(parameters("\"model_type\": \"mixtral\"")?, None);
     Ok(())
 }
 

@@ -115,12 +115,13 @@ impl ModelDir {
         Ok(blake3::hash(hash.as_bytes()).to_hex().to_string())
     }
 
-    /// The tokenizer.
+    /// The tokenizer, with the stop tokens that the folder of the weights names.
     ///
     /// # Errors
     /// If there is none, or a damaged one.
     pub fn tokenizer(&self) -> Result<ChatTokenizer> {
-        Ok(ChatTokenizer::load(self.tokenizer_dir())?)
+        let tokenizer = ChatTokenizer::load(self.tokenizer_dir())?;
+        Ok(tokenizer.with_stops_of(&self.base)?)
     }
 
     /// An adapter may leave the tokenizer to its base.
