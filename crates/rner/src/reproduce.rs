@@ -14,6 +14,7 @@ use ner_cot::Funnel;
 use ner_datasets::read_examples;
 use ner_eval::{EvalResult, Prompting, Suite};
 
+use crate::backend;
 use crate::error::{Context, Result};
 use crate::recipe::Recipe;
 use crate::report::{self, ModelResult, ReportData, StageTime};
@@ -55,6 +56,8 @@ pub struct Reproduction {
 /// # Errors
 /// Whatever ends a stage; an interruption, after which the same call goes on from there.
 pub fn reproduce(recipe: &Recipe, dir: &RunDir, session: &Session) -> Result<Reproduction> {
+    // The first stage that computes would find out too, after everything before it was downloaded and paid for.
+    backend::check_built(recipe.run.backend)?;
     dir.write_recipe(&recipe.to_toml())?;
     let mut run = Run {
         recipe,
