@@ -7,6 +7,7 @@
 
 mod backend;
 mod cot;
+mod data;
 mod draft;
 mod error;
 mod keys;
@@ -22,10 +23,11 @@ use serde::{Deserialize, Serialize};
 
 pub use backend::Backend;
 pub use cot::{Cot, json_fields};
+pub use data::{CotSource, Data, DataSource};
 pub use error::RecipeError;
 pub use peak::DailyPeak;
 pub use profiles::PROFILES;
-pub use sections::{Data, DataSource, Eval, Hardware, Lora, Model, Plan, Run};
+pub use sections::{Eval, Hardware, Lora, Model, Plan, Run};
 pub use teachers::TEACHERS;
 pub use training::{Grpo, Method, Rewards, Sft};
 pub use weights::{Dtype, Quantize};
@@ -181,6 +183,7 @@ impl Recipe {
             range(key, value, value >= 1, "at least 1")?;
         }
         self.cot.validate()?;
+        self.data.validate()?;
         self.sft.validate()?;
         self.grpo.validate()?;
         let quantize = self.eval.quantize;
