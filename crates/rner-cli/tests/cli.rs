@@ -12,6 +12,8 @@ mod cli {
     #[cfg(unix)]
     mod interruption;
     mod lab;
+    mod preflight;
+    mod run_folder;
     mod serve;
     mod server;
     mod support;

@@ -1,5 +1,6 @@
 //! Datasets, their licences, and the base model.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use lm_model::checkpoint;
@@ -23,48 +24,76 @@ pub(super) fn check(recipe: &Recipe, done: bool) -> Vec<Finding> {
 }
 
 fn datasets(needed: &[Requirement]) -> Vec<Finding> {
-    let mut found: Vec<Finding> = needed.iter().filter_map(of_one).collect();
+    let mut found: Vec<Finding> = needed.iter().filter_map(missing).collect();
+    found.extend(licences(needed));
+    found.extend(left_out(needed));
+    found.extend(to_fetch(needed));
+    found
+}
+
+fn missing(one: &Requirement) -> Option<Finding> {
+    let State::Missing { remedy } = &one.state else {
+        return None;
+    };
+    let what = format!("{} ({}) is not there", one.dataset, one.key);
+    let finding = Finding::stops("data", what).usage().remedy(remedy);
+    (!one.is_optional).then_some(finding)
+}
+
+/// One finding for each licence that has to be accepted.
+fn licences(needed: &[Requirement]) -> Vec<Finding> {
+    let mut asked: BTreeMap<&str, (&str, Vec<&str>)> = BTreeMap::new();
+    for one in needed.iter().filter(|one| one.needs_acceptance) {
+        let licence = one.licence.as_deref().unwrap_or_default();
+        let id = one.accept.as_deref().unwrap_or_default();
+        let (_, datasets) = asked.entry(id).or_insert((licence, Vec::new()));
+        datasets.push(&one.dataset);
+    }
+    let of = |(id, (licence, datasets)): (&str, (&str, Vec<&str>))| {
+        let what = format!("{licence} has to be accepted for {}", datasets.join(", "));
+        let remedy = format!("read it, then --accept-licence {id}");
+        Finding::stops("data", what).usage().remedy(remedy)
+    };
+    asked.into_iter().map(of).collect()
+}
+
+/// Sets of a sample that no program can get.
+fn left_out(needed: &[Requirement]) -> Option<Finding> {
     let absent = needed
         .iter()
         .filter(|one| one.is_optional && matches!(one.state, State::Missing { .. }));
     let absent: Vec<&str> = absent.map(|one| one.dataset.as_str()).collect();
-    if !absent.is_empty() {
-        let what = format!(
-            "{} sets cannot be fetched by any program, and the sample is drawn without them: {}",
-            absent.len(),
-            absent.join(", ")
-        );
-        let remedy = "put them into folders of their own and name the folder above: data.folder";
-        found.push(Finding::warning("data", what).remedy(remedy));
+    if absent.is_empty() {
+        return None;
     }
-    found
+    let what = format!(
+        "{} sets cannot be fetched by any program, and the sample is drawn without them: {}",
+        absent.len(),
+        absent.join(", ")
+    );
+    let remedy = "put them into folders of their own and name the folder above: data.folder";
+    Some(Finding::warning("data", what).remedy(remedy))
 }
 
-fn of_one(one: &Requirement) -> Option<Finding> {
-    let name = format!("{} ({})", one.dataset, one.key);
-    if let State::Missing { remedy } = &one.state {
-        let finding = Finding::stops("data", format!("{name} is not there")).usage();
-        return (!one.is_optional).then(|| finding.remedy(remedy));
-    }
-    if one.needs_acceptance {
-        let licence = one.licence.as_deref().unwrap_or_default();
-        let accept = one.accept.as_deref().unwrap_or_default();
-        let what = format!("{name} is under a licence that has to be accepted: {licence}");
-        let finding = Finding::stops("data", what).usage();
-        return Some(finding.remedy(format!("read it, then --accept-licence {accept}")));
-    }
-    match one.state {
-        State::Fetchable { bytes, files } => {
-            let size = bytes.map_or("of unknown size".to_owned(), |bytes| {
-                format!("{:.1} MB", bytes as f64 / 1e6)
-            });
-            Some(Finding::note(
-                "data",
-                format!("{name}: {files} files to fetch, {size}"),
-            ))
+fn to_fetch(needed: &[Requirement]) -> Option<Finding> {
+    let (mut names, mut size, mut unknown) = (Vec::new(), 0, false);
+    for one in needed {
+        if let State::Fetchable { bytes, .. } = one.state
+            && !names.contains(&one.dataset.as_str())
+        {
+            names.push(one.dataset.as_str());
+            size += bytes.unwrap_or(0);
+            unknown |= bytes.is_none();
         }
-        _ => None,
     }
+    let least = if unknown { "at least " } else { "" };
+    let size = format!("{least}{:.0} MB", size as f64 / 1e6);
+    (!names.is_empty()).then(|| {
+        Finding::note(
+            "data",
+            format!("fetched first, {size}: {}", names.join(", ")),
+        )
+    })
 }
 
 /// Bytes of datasets that are fetched before they are read.
@@ -109,7 +138,8 @@ fn base(recipe: &Recipe) -> Option<Finding> {
         let what = format!(
             "model.base = {name:?}: no folder with config.json, and no id of the Hugging Face Hub"
         );
-        return Some(Finding::stops("model", what).usage());
+        let remedy = "--set model.base=FOLDER, or the id of a model such as Qwen/Qwen3-1.7B-Base";
+        return Some(Finding::stops("model", what).usage().remedy(remedy));
     };
     let offline =
         std::env::var("HF_HUB_OFFLINE").is_ok_and(|value| value != "0" && !value.is_empty());

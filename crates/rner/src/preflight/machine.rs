@@ -26,37 +26,41 @@ fn built(recipe: &Recipe) -> Option<Finding> {
     Some(Finding::stops("backend", what).remedy(remedy).usage())
 }
 
-/// Where the numbers of a device come from, and how much memory it has in GiB.
-fn memory(recipe: &Recipe) -> Vec<Finding> {
+/// Stages that take more of a device than it has.
+fn memory(recipe: &Recipe) -> Option<Finding> {
     let hardware = &recipe.hardware;
     let (each, whence) = match recipe.run.backend {
         // Workers on a CPU share its memory.
         Backend::Flex => match Machine::here("").memory_gib {
-            0.0 => return Vec::new(),
+            0.0 => return None,
             all => (all / hardware.gpus as f64, "this machine has"),
         },
         _ => (hardware.gpu_memory_gib, "hardware.gpu_memory_gib is"),
     };
-    let stages = memory_of(recipe).unwrap_or_default().into_iter();
-    let too_much = stages.filter(|stage| stage.bytes as f64 > each * GIB);
-    let mut found: Vec<Finding> = too_much
-        .map(|stage| {
-            let needed = stage.bytes as f64 / GIB;
-            let what = format!(
-                "{} takes about {needed:.0} GiB of each device, {whence} {each:.1}",
-                stage.stage
-            );
-            if needed > each * MARGIN {
-                Finding::stops("memory", what).usage()
-            } else {
-                Finding::warning("memory", what)
-            }
-        })
+    let stages = memory_of(recipe).unwrap_or_default();
+    let gib = |bytes: u64| bytes as f64 / GIB;
+    let too_much = stages.iter().filter(|stage| gib(stage.bytes) > each);
+    let words: Vec<String> = too_much
+        .map(|stage| format!("{} about {:.0}", stage.stage, gib(stage.bytes)))
         .collect();
-    if let Some(first) = found.first_mut() {
-        first.remedy = remedies(recipe).join(", or ");
+    let most = stages.iter().map(|stage| gib(stage.bytes));
+    let most = most.fold(0.0, f64::max);
+    if words.is_empty() {
+        return None;
     }
-    found
+    let what = format!(
+        "{whence} {each:.1} GiB, and of each device {} GiB are taken",
+        words.join(", ")
+    );
+    let finding = if most > each * MARGIN {
+        Finding::stops("memory", what).usage()
+    } else {
+        Finding::warning("memory", what)
+    };
+    Some(finding.remedy(match remedies(recipe) {
+        none if none.is_empty() => "larger devices, or a smaller model".to_owned(),
+        some => some.join(", or "),
+    }))
 }
 
 /// The devices that the driver shows, for the backends that have one to ask.
