@@ -2,11 +2,8 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use rner::stages::Rollout;
-use rner_cli::args::{RecipeArgs, TeacherArgs};
-use rner_cli::exit::usage;
+use rner_cli::args::{RecipeArgs, TeacherArgs, quoted};
 
 use crate::cot::CotCommand;
 use crate::extract::ExtractArgs;
@@ -77,24 +74,74 @@ pub(crate) struct ReproduceArgs {
     pub(crate) recipe: RecipeArgs,
     #[command(flatten)]
     pub(crate) teacher: TeacherArgs,
+    #[command(flatten)]
+    pub(crate) rollout: RolloutArgs,
     /// Everything in a minute or so, with no claim about the scores.
     #[arg(long, conflicts_with = "profile")]
     pub(crate) smoke: bool,
     /// Repeat the run over this many seeds.
     #[arg(long, value_name = "N")]
     pub(crate) seeds: Option<usize>,
-    /// Real datasets instead of the toy corpus: a directory with CrossNER and MIT.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) sources: SourceArgs,
     /// Take this many sentences of each set.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
-    /// Print what would be done, and do nothing.
+    /// Accept a licence, such as cc-by-nc-4.0, so that data under it is fetched. May be repeated.
+    #[arg(long, value_name = "LICENCE")]
+    pub(crate) accept_licence: Vec<String>,
+    /// Score this set alone, and train on none of its sentences. May be repeated.
+    #[arg(long, value_name = "SET")]
+    pub(crate) hold_out: Vec<String>,
+    /// Print what would be done and what stands against it, and do nothing; only teacher, judge and rollout servers are
+    /// asked for their models.
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Ask no server before the run begins.
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// With --dry-run: print what was found as JSON, without the plan.
+    #[arg(long, requires = "dry_run")]
+    pub(crate) json: bool,
+    /// Print what each built-in profile takes of a device, and end.
+    #[arg(long)]
+    pub(crate) list_profiles: bool,
     /// Folder of the run; runs/NAME if left out.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+}
+
+/// Where the data of `rner reproduce` comes from. A source is a name of `rner data list`, a file or a folder.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct SourceArgs {
+    /// Train on the training splits of a source and score its test splits; the prompts of GRPO come from it too. A run
+    /// on the sets that are scored is in-domain, not zero-shot: see --hold-out.
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) data: Option<String>,
+    /// Sentences for the teacher: `data.train`.
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) train: Option<String>,
+    /// Chains of thought: `generate`, `published`, or a source with reasoning: `data.cot`.
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) cot: Option<String>,
+    /// Prompts of GRPO: `data.grpo`.
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) grpo: Option<String>,
+    /// The benchmark: `data.eval`.
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) eval: Option<String>,
+    /// Folder with sets of a group that cannot be fetched, in InstructUIE's layout: `data.folder`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
+    /// Score this set of the benchmark alone and train on nothing of it; may be repeated.
+    #[arg(long, value_name = "SET")]
+    pub(crate) hold_out: Vec<String>,
+    /// Accept a licence, such as cc-by-nc-4.0; may be repeated.
+    #[arg(long, value_name = "LICENCE")]
+    pub(crate) accept_licence: Vec<String>,
+    /// Folder of downloads, for all runs: `data.cache`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
 }
 
 /// Flags of `rner sft`.
@@ -144,7 +191,7 @@ pub(crate) struct GrpoArgs {
     pub(crate) out: PathBuf,
 }
 
-/// Who samples the completions of `rner grpo`.
+/// Who samples the completions of GRPO: keys of `[grpo.rollout]`.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct RolloutArgs {
     /// Base address of an OpenAI-compatible server (vLLM, SGLang, `rner serve`) that samples the completions, in place
@@ -152,41 +199,32 @@ pub(crate) struct RolloutArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) rollout_url: Option<String>,
     /// Name of the base model on that server.
-    #[arg(long, value_name = "NAME", requires = "rollout_url")]
+    #[arg(long, value_name = "NAME")]
     pub(crate) rollout_model: Option<String>,
     /// How the server gets the policy: `adapter` (LoRA, by /v1/load_lora_adapter), `never`, or the method that makes it
     /// read a folder again.
-    #[arg(
-        long,
-        value_name = "HOW",
-        default_value = "adapter",
-        requires = "rollout_url"
-    )]
-    pub(crate) rollout_sync: String,
+    #[arg(long, value_name = "HOW")]
+    pub(crate) rollout_sync: Option<String>,
     /// Largest mean difference between the server's log-probabilities and the trainer's, in nats, at which a batch
     /// counts.
-    #[arg(long, value_name = "NATS", requires = "rollout_url")]
+    #[arg(long, value_name = "NATS")]
     pub(crate) rollout_tolerance: Option<f64>,
 }
 
 impl RolloutArgs {
-    /// The server, if one is named.
-    ///
-    /// # Errors
-    /// A server without the name of its model.
-    pub(crate) fn rollout(&self) -> Result<Option<Rollout>> {
-        let Some(url) = &self.rollout_url else {
-            return Ok(None);
-        };
-        let model = self.rollout_model.clone().ok_or_else(|| {
-            usage("--rollout-model: expected the name of the base model on the server, found none")
-        })?;
-        Ok(Some(Rollout {
-            url: url.clone(),
-            model,
-            sync: self.rollout_sync.clone(),
-            tolerance: self.rollout_tolerance,
-        }))
+    /// The flags as overrides of a recipe.
+    pub(crate) fn sets(&self) -> Vec<String> {
+        let text = |key: &str, given: &Option<String>| Some(quoted(key, given.as_ref()?));
+        let tolerance = self.rollout_tolerance;
+        [
+            text("grpo.rollout.url", &self.rollout_url),
+            text("grpo.rollout.model", &self.rollout_model),
+            text("grpo.rollout.sync", &self.rollout_sync),
+            tolerance.map(|nats| format!("grpo.rollout.tolerance={nats}")),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 }
 

@@ -4,6 +4,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use ner_datasets::read_examples;
+<<<<<<< HEAD
+use rner::preflight::{Finding, Preflight};
+use rner::recipe::Recipe;
+=======
+use rner::recipe::DataSource;
+>>>>>>> data
 use rner::run_dir::RunDir;
 use rner::stages::{GrpoJob, MODEL, ModelDir, SftJob};
 use rner::{plan, report};
@@ -11,22 +17,36 @@ use rner_cli::args::{quoted, template};
 use rner_cli::exit::usage;
 use rner_cli::progress::Terminal;
 
+<<<<<<< HEAD
 use crate::cli::{GrpoArgs, ReproduceArgs, SftArgs};
+use crate::preflight;
+=======
+use crate::cli::{GrpoArgs, ReproduceArgs, SftArgs, SourceArgs};
+>>>>>>> data
 
 /// `rner reproduce`.
 pub(crate) fn reproduce(args: &ReproduceArgs) -> Result<()> {
+    if args.list_profiles {
+        print!("{}", plan::profile_table());
+        return Ok(());
+    }
     let mut recipe = args.recipe.clone();
     if args.smoke {
         recipe.profile = "smoke".into();
     }
-    let recipe = recipe.resolve(sets(args, &recipe.profile)?)?;
-    if args.dry_run {
-        let dims = plan::dims_of(&recipe.model.base);
-        print!("{}", plan::render(&recipe, dims.as_ref()));
-        return Ok(());
-    }
+    let sets = sets(args, &recipe.profile)?;
+    let recipe = recipe.resolve_with(args.teacher.teacher.as_deref(), sets)?;
     let out = args.out.clone();
     let out = out.unwrap_or_else(|| Path::new("runs").join(&recipe.run.name));
+    let found = check(args, &recipe, &out);
+    if args.dry_run {
+        if !args.json {
+            let dims = plan::dims_of(&recipe.model.base);
+            print!("{}", plan::render(&recipe, dims.as_ref()));
+        }
+        return preflight::conclude(&found, args.json);
+    }
+    preflight::say(&found)?;
     let dir = RunDir::open(&out)?;
     let run = rner::reproduce(&recipe, &dir, &Terminal::session())?;
     println!("{}", report::text_table(&run.report.results));
@@ -34,29 +54,104 @@ pub(crate) fn reproduce(args: &ReproduceArgs) -> Result<()> {
     Ok(())
 }
 
+/// What stands against the run, before anything is downloaded, paid or written.
+fn check(args: &ReproduceArgs, recipe: &Recipe, out: &Path) -> Vec<Finding> {
+    let preflight = Preflight {
+        run: out.to_owned(),
+        offline: args.offline,
+    };
+    preflight.check(recipe)
+}
+
 /// What the flags of `rner reproduce` override.
 fn sets(args: &ReproduceArgs, profile: &str) -> Result<Vec<String>> {
     let mut sets = args.teacher.sets();
+    sets.extend(args.rollout.sets());
     if let Some(seeds) = args.seeds {
         sets.push(format!("run.seeds={seeds}"));
     }
     if let Some(limit) = args.limit {
         sets.push(format!("data.limit={limit}"));
     }
+<<<<<<< HEAD
+    for (key, names) in [
+        ("data.accept_licences", &args.accept_licence),
+        ("data.hold_out", &args.hold_out),
+    ] {
+        if !names.is_empty() {
+            sets.push(format!("{key}={}", toml::Value::from(names.clone())));
+        }
+    }
     if let Some(data) = &args.data {
         let dir = existing_dir(data)?;
         sets.push(quoted("data.train", &dir));
         sets.push(quoted("data.eval", &dir));
+        // What the training leaves over, unless --set names another source.
+        sets.push("data.grpo=train".into());
         sets.push(quoted("run.name", &format!("{profile}-data")));
     }
+=======
+    sets.extend(source_sets(&args.sources, profile)?);
+>>>>>>> data
     Ok(sets)
 }
 
-/// The absolute path of a directory, so that a recipe means the same from anywhere.
-fn existing_dir(path: &Path) -> Result<String> {
-    if !path.is_dir() {
+/// What the flags about data override; later ones win.
+fn source_sets(args: &SourceArgs, profile: &str) -> Result<Vec<String>> {
+    let mut sets = Vec::new();
+    if let Some(data) = &args.data {
+        let source = source("--data", data)?;
+        sets.push(quoted("data.train", &source));
+        sets.push(quoted("data.eval", &source));
+        sets.push(quoted("data.grpo", "train"));
+        let held_out = args.hold_out.iter().map(|set| format!("-without-{set}"));
+        let name: String = std::iter::once(format!("{profile}-data"))
+            .chain(held_out)
+            .collect();
+        sets.push(quoted("run.name", &name));
+    }
+    let keys = [
+        ("--train", "data.train", &args.train),
+        ("--cot", "data.cot", &args.cot),
+        ("--grpo", "data.grpo", &args.grpo),
+        ("--eval", "data.eval", &args.eval),
+    ];
+    for (flag, key, value) in keys {
+        if let Some(value) = value {
+            sets.push(quoted(key, &source(flag, value)?));
+        }
+    }
+    if let Some(folder) = &args.folder {
+        sets.push(quoted("data.folder", &absolute("--folder", folder)?));
+    }
+    if let Some(cache) = &args.cache {
+        let cache = std::path::absolute(cache).context("--cache")?;
+        sets.push(quoted("data.cache", &cache.display().to_string()));
+    }
+    sets.extend(list("data.hold_out", &args.hold_out));
+    sets.extend(list("data.accept_licences", &args.accept_licence));
+    Ok(sets)
+}
+
+fn list(key: &str, values: &[String]) -> Option<String> {
+    let list = toml::Value::from(values.to_vec());
+    (!values.is_empty()).then(|| format!("{key}={list}"))
+}
+
+/// A source as a recipe has it: words and names of the catalogue as they are, paths absolute.
+fn source(flag: &str, value: &str) -> Result<String> {
+    let word = matches!(value, "generate" | "published");
+    match DataSource::parse(value) {
+        DataSource::Path(path) if !word => absolute(flag, &path),
+        _ => Ok(value.to_owned()),
+    }
+}
+
+/// The absolute path of a file or folder, so that a recipe means the same from anywhere.
+fn absolute(flag: &str, path: &Path) -> Result<String> {
+    if !path.exists() {
         return Err(usage(format!(
-            "--data {}: there is no such directory",
+            "{flag} {}: neither a name of `rner data list` nor a file or folder that is there",
             path.display()
         )));
     }
@@ -65,7 +160,7 @@ fn existing_dir(path: &Path) -> Result<String> {
         .with_context(|| format!("cannot read {}", path.display()))?;
     path.to_str()
         .map(str::to_owned)
-        .ok_or_else(|| usage(format!("--data {}: not a UTF-8 path", path.display())))
+        .ok_or_else(|| usage(format!("{flag} {}: not a UTF-8 path", path.display())))
 }
 
 /// `rner sft`.
@@ -91,12 +186,14 @@ pub(crate) fn sft(args: &SftArgs) -> Result<()> {
 
 /// `rner grpo`.
 pub(crate) fn grpo(args: &GrpoArgs) -> Result<()> {
-    let (recipe, session) = (args.recipe.resolve(Vec::new())?, Terminal::session());
+    let (recipe, session) = (
+        args.recipe.resolve(args.rollout.sets())?,
+        Terminal::session(),
+    );
     let examples = read_examples(&args.data)?;
     let base = ModelDir::find(&args.model, &session)?;
     let job = GrpoJob {
         template: template(args.prompt.as_deref())?,
-        rollout: args.rollout.rollout()?,
         ..GrpoJob::new(&recipe, base, &examples, &args.out, &session)
     };
     job.train()?;

@@ -13,6 +13,8 @@ mod cli {
     #[cfg(unix)]
     mod interruption;
     mod lab;
+    mod preflight;
+    mod run_folder;
     mod serve;
     mod server;
     mod support;

@@ -36,10 +36,12 @@ struct Readme;
 
 pub mod backend;
 pub mod cot;
+pub mod data;
 pub mod error;
 pub mod extract;
 pub mod inputs;
 pub mod plan;
+pub mod preflight;
 pub mod prelude;
 pub mod recipe;
 pub mod report;

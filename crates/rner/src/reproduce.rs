@@ -5,20 +5,26 @@
 //! program are those of its done marker, and goes on from where it was
 //! interrupted otherwise.
 
+mod cot;
+mod done;
 mod step;
 
 use std::path::{Path, PathBuf};
+
+pub(crate) use done::DoneBefore;
 
 use ner_cot::Funnel;
 use ner_datasets::read_examples;
 use ner_eval::{EvalResult, Prompting, Suite};
 
+use crate::backend;
+use crate::data::{Places, RunProtocol};
 use crate::error::{Context, Result};
 use crate::recipe::Recipe;
 use crate::report::{self, ModelResult, ReportData, StageTime};
 use crate::run_dir::{Inputs, RunDir, hash_path};
 use crate::session::Session;
-use crate::stages::{CotJob, EvalJob, GrpoJob, MODEL, ModelDir, SftJob, Sources, read_suite};
+use crate::stages::{EvalJob, GrpoJob, MODEL, ModelDir, SftJob, Sources, read_suite, ready_cot};
 
 /// A whole run: every seed, then the report.
 struct Run<'a> {
@@ -35,6 +41,8 @@ struct Collected {
     stages: Vec<StageTime>,
     results: Vec<ModelResult>,
     samples: Vec<report::Sample>,
+    /// What is to be said about the data.
+    data: Vec<String>,
 }
 
 /// A run that is done.
@@ -54,6 +62,8 @@ pub struct Reproduction {
 /// # Errors
 /// Whatever ends a stage; an interruption, after which the same call goes on from there.
 pub fn reproduce(recipe: &Recipe, dir: &RunDir, session: &Session) -> Result<Reproduction> {
+    // The first stage that computes would find out too, after everything before it was downloaded and paid for.
+    backend::check_built(recipe.run.backend)?;
     dir.write_recipe(&recipe.to_toml())?;
     let mut run = Run {
         recipe,
@@ -76,7 +86,7 @@ impl Run<'_> {
             machine: report::Machine::here(self.recipe.run.backend.name()),
             program: report::Program::here(),
             simulated_teacher: self.recipe.cot.teacher().is_none(),
-            notes: notes(self.recipe),
+            notes: [notes(self.recipe), self.report.data].concat(),
             funnel: self.report.funnel,
             stages: self.report.stages,
             charts: report::charts(&lines),
@@ -136,7 +146,10 @@ impl<'r, 'a> SeedRun<'r, 'a> {
             self.run.session.line(&format!("seed {}", self.seed));
         }
         let data = self.data()?;
-        let cot = self.cot(&data)?;
+        let cot = match ready_cot(&data) {
+            Some(ready) => ready,
+            None => self.cot(&data)?,
+        };
         let plain = if self.run.recipe.sft.compare_without_cot {
             Some(self.sft("sft-plain", &cot, false)?)
         } else {
@@ -159,53 +172,19 @@ impl<'r, 'a> SeedRun<'r, 'a> {
     }
 
     fn data(&mut self) -> Result<PathBuf> {
-        let recipe = self.run.recipe;
-        let mut inputs = Inputs::new();
-        for source in [&recipe.data.train, &recipe.data.eval, &recipe.data.grpo] {
-            if Path::new(source).is_dir() {
-                inputs.insert(source.clone(), hash_path(Path::new(source))?);
-            }
-        }
-        let pending = self.pending("data", inputs, &["data"]);
+        let data = &self.run.recipe.data;
+        // Before the stage is looked at: it is done only if what it read is still the same.
+        let places = Places::ready(data, self.run.session)?;
+        let pending = self.pending_anywhere("data", places.inputs(), &["data"], "");
         let seed = self.seed;
-        let outputs = ["train.jsonl", "rl.jsonl", "eval"];
-        self.stage(&pending, &outputs, |stage| {
-            let sources = Sources::load(&recipe.data, seed)?;
+        self.stage(&pending, &Sources::outputs(data), |stage| {
+            let sources = Sources::read(&places, data, seed)?;
             sources.write(stage.dir())?;
-            Ok(format!(
-                "{} sentences to annotate, {} to reinforce on, {} to score",
-                sources.train.len(),
-                sources.rl.len(),
-                sources.suite.sentences()
-            ))
+            Ok(sources.summary())
         })?;
+        let protocol = RunProtocol::read(pending.stage.dir())?;
+        self.run.report.data = protocol.sentences();
         Ok(pending.stage.dir().to_owned())
-    }
-
-    fn cot(&mut self, data: &Path) -> Result<PathBuf> {
-        let recipe = self.run.recipe;
-        let train = data.join("train.jsonl");
-        let pending = self.pending("cot", input("train", &train)?, &["cot"]);
-        let (seed, session) = (self.seed, self.run.session);
-        self.stage(&pending, &["ner-cot.jsonl", "funnel.json"], |stage| {
-            let source = read_examples(&train)?;
-            let job = CotJob {
-                source: &source,
-                config: &recipe.cot,
-                seed,
-                out: stage.dir().to_owned(),
-                session,
-            };
-            let funnel = job.run()?;
-            Ok(format!(
-                "{} of {} sentences accepted",
-                funnel.accepted, funnel.rows
-            ))
-        })?;
-        if self.run.report.funnel.is_none() {
-            self.run.report.funnel = Some(read_json(&pending.stage.path("funnel.json"))?);
-        }
-        Ok(pending.stage.path("ner-cot.jsonl"))
     }
 
     fn sft(&mut self, name: &str, dataset: &Path, with_cot: bool) -> Result<ModelDir> {

@@ -1,9 +1,11 @@
 //! One stage of a run: done before, or done now and marked as done.
 
+use std::path::Path;
 use std::time::Instant;
 
 use super::SeedRun;
 use crate::error::{Context, Result};
+use crate::recipe::Recipe;
 use crate::report::StageTime;
 use crate::run_dir::{Done, Inputs, Stage};
 
@@ -30,27 +32,43 @@ pub(super) struct Pending<'n> {
     sections: String,
 }
 
+/// The folder of a stage, in that of its seed.
+pub(super) fn stage_of(root: &Path, name: &str) -> Stage {
+    let place = STAGES.iter().position(|stage| *stage == name);
+    Stage::at(root, place.map_or(0, |i| i + 1), name)
+}
+
+/// What a stage depends on beside its inputs, for its marker.
+pub(super) fn settings(recipe: &Recipe, seed: u64, sections: &[&str], more: &str) -> String {
+    let hash = recipe.section_hash(sections);
+    format!("{hash}-seed-{seed}-{more}")
+}
+
 impl SeedRun<'_, '_> {
+    /// A stage that computes: its numbers depend on the backend.
     pub(super) fn pending<'n>(
         &self,
         name: &'n str,
         inputs: Inputs,
         sections: &[&str],
     ) -> Pending<'n> {
-        let number = STAGES
-            .iter()
-            .position(|stage| *stage == name)
-            .map_or(0, |i| i + 1);
-        let hash = self.run.recipe.section_hash(sections);
+        let backend = self.run.recipe.run.backend.name();
+        self.pending_anywhere(name, inputs, sections, backend)
+    }
+
+    /// A stage that gives the same on every backend; `more` is what it depends on beside the sections.
+    pub(super) fn pending_anywhere<'n>(
+        &self,
+        name: &'n str,
+        inputs: Inputs,
+        sections: &[&str],
+        more: &str,
+    ) -> Pending<'n> {
         Pending {
             name,
-            stage: Stage::at(&self.root, number, name),
+            stage: stage_of(&self.root, name),
             inputs,
-            sections: format!(
-                "{hash}-seed-{}-{}",
-                self.seed,
-                self.run.recipe.run.backend.name()
-            ),
+            sections: settings(self.run.recipe, self.seed, sections, more),
         }
     }
 
