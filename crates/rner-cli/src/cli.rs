@@ -87,12 +87,6 @@ pub(crate) struct ReproduceArgs {
     /// Take this many sentences of each set.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
-    /// Accept a licence, such as cc-by-nc-4.0, so that data under it is fetched. May be repeated.
-    #[arg(long, value_name = "LICENCE")]
-    pub(crate) accept_licence: Vec<String>,
-    /// Score this set alone, and train on none of its sentences. May be repeated.
-    #[arg(long, value_name = "SET")]
-    pub(crate) hold_out: Vec<String>,
     /// Print what would be done and what stands against it, and do nothing; only teacher, judge and rollout servers are
     /// asked for their models.
     #[arg(long)]

@@ -4,12 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use ner_datasets::read_examples;
-<<<<<<< HEAD
 use rner::preflight::{Finding, Preflight};
-use rner::recipe::Recipe;
-=======
-use rner::recipe::DataSource;
->>>>>>> data
+use rner::recipe::{DataSource, Recipe};
 use rner::run_dir::RunDir;
 use rner::stages::{GrpoJob, MODEL, ModelDir, SftJob};
 use rner::{plan, report};
@@ -17,12 +13,8 @@ use rner_cli::args::{quoted, template};
 use rner_cli::exit::usage;
 use rner_cli::progress::Terminal;
 
-<<<<<<< HEAD
-use crate::cli::{GrpoArgs, ReproduceArgs, SftArgs};
-use crate::preflight;
-=======
 use crate::cli::{GrpoArgs, ReproduceArgs, SftArgs, SourceArgs};
->>>>>>> data
+use crate::preflight;
 
 /// `rner reproduce`.
 pub(crate) fn reproduce(args: &ReproduceArgs) -> Result<()> {
@@ -73,26 +65,7 @@ fn sets(args: &ReproduceArgs, profile: &str) -> Result<Vec<String>> {
     if let Some(limit) = args.limit {
         sets.push(format!("data.limit={limit}"));
     }
-<<<<<<< HEAD
-    for (key, names) in [
-        ("data.accept_licences", &args.accept_licence),
-        ("data.hold_out", &args.hold_out),
-    ] {
-        if !names.is_empty() {
-            sets.push(format!("{key}={}", toml::Value::from(names.clone())));
-        }
-    }
-    if let Some(data) = &args.data {
-        let dir = existing_dir(data)?;
-        sets.push(quoted("data.train", &dir));
-        sets.push(quoted("data.eval", &dir));
-        // What the training leaves over, unless --set names another source.
-        sets.push("data.grpo=train".into());
-        sets.push(quoted("run.name", &format!("{profile}-data")));
-    }
-=======
     sets.extend(source_sets(&args.sources, profile)?);
->>>>>>> data
     Ok(sets)
 }
 
