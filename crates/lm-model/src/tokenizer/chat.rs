@@ -11,9 +11,9 @@ use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{AddedToken, SplitDelimiterBehavior, Tokenizer};
 
+use super::characters::Characters;
 use super::control::{Control, END_OF_TEXT, END_THINK, IM_END, IM_START, Piece, THINK};
 use super::spelling::Spelling;
-use super::stream::Detokenizer;
 use super::{bpe, generation, plain};
 use crate::error::{Error, Result};
 use crate::files;
@@ -60,13 +60,13 @@ impl Pieces {
 /// The forms are the published ones for one message of the user, without a turn of the system.
 #[derive(Clone, Debug)]
 pub struct ChatTokenizer {
-    pub(super) tokenizer: Tokenizer,
+    tokenizer: Tokenizer,
     pub(super) spelling: Spelling,
     /// `tokenizer_config.json`, kept as it was read.
     config: Map<String, Value>,
     control: Control,
     /// Ids that [`ChatTokenizer::decode`] leaves out.
-    pub(super) hidden: BTreeSet<u32>,
+    hidden: BTreeSet<u32>,
     /// Ids that end an answer.
     stop: Vec<u32>,
     byte_ids: Vec<u32>,
@@ -231,7 +231,10 @@ impl ChatTokenizer {
     /// the end of an interrupted answer, become U+FFFD.
     pub fn decode(&self, ids: &[u32]) -> String {
         if self.spelling != Spelling::ByteLevel {
-            return Detokenizer::new(self).all(ids);
+            let mut characters = Characters::new(self.spelling);
+            let pieces = ids.iter().map(|&id| characters.push(&self.bytes_of(id)));
+            let text: String = pieces.collect();
+            return text + &characters.finish();
         }
         let shown: Vec<u32> = ids
             .iter()
@@ -280,6 +283,16 @@ impl ChatTokenizer {
             config,
             tokenizer,
         })
+    }
+
+    /// The bytes of a token; none for one that is not shown.
+    pub(super) fn bytes_of(&self, id: u32) -> Vec<u8> {
+        if self.hidden.contains(&id) {
+            return Vec::new();
+        }
+        let token = self.tokenizer.id_to_token(id);
+        let bytes = |token: String| self.spelling.bytes(&token);
+        token.map(bytes).unwrap_or_default()
     }
 
     fn ids_of(&self, pieces: Vec<Piece>) -> Vec<u32> {

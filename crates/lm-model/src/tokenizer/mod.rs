@@ -7,6 +7,7 @@
 
 mod bpe;
 mod bytes;
+mod characters;
 mod chat;
 mod control;
 mod generation;

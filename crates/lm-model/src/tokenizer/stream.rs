@@ -1,7 +1,7 @@
 //! Text of ids that arrive one after the other.
 
 use super::ChatTokenizer;
-use super::spelling::Spelling;
+use super::characters::Characters;
 use super::stop::StopMatcher;
 
 /// Turns ids into text as they arrive, and never shows half a character.
@@ -12,77 +12,28 @@ use super::stop::StopMatcher;
 #[derive(Clone, Debug)]
 pub struct Detokenizer<'a> {
     tokenizer: &'a ChatTokenizer,
-    /// The beginning of a character.
-    pending: Vec<u8>,
-    /// Whether a space that comes next is the one before every text, which is not shown.
-    skips_space: bool,
+    characters: Characters,
 }
 
 impl<'a> Detokenizer<'a> {
     /// Nothing has arrived yet.
     pub fn new(tokenizer: &'a ChatTokenizer) -> Self {
+        let characters = Characters::new(tokenizer.spelling);
         Self {
             tokenizer,
-            pending: Vec::new(),
-            skips_space: tokenizer.spelling == Spelling::ByteFallback,
+            characters,
         }
     }
 
     /// The text that `id` completes; often a word, sometimes nothing.
     pub fn push(&mut self, id: u32) -> String {
-        let bytes = self.tokenizer.bytes_of(id);
-        let hidden = usize::from(self.skips_space && bytes.first() == Some(&b' '));
-        self.skips_space &= bytes.is_empty();
-        self.pending.extend(&bytes[hidden..]);
-        take_complete(&mut self.pending)
+        self.characters.push(&self.tokenizer.bytes_of(id))
     }
 
     /// What is left when no id follows: U+FFFD for the beginning of a character, else nothing.
     pub fn finish(self) -> String {
-        String::from_utf8_lossy(&self.pending).into_owned()
+        self.characters.finish()
     }
-
-    /// The text of all these ids.
-    pub(super) fn all(mut self, ids: &[u32]) -> String {
-        let text: String = ids.iter().map(|&id| self.push(id)).collect();
-        text + &self.finish()
-    }
-}
-
-impl ChatTokenizer {
-    /// The bytes of a token; none for one that is not shown.
-    fn bytes_of(&self, id: u32) -> Vec<u8> {
-        if self.hidden.contains(&id) {
-            return Vec::new();
-        }
-        let token = self.tokenizer.id_to_token(id);
-        token
-            .map(|token| self.spelling.bytes(&token))
-            .unwrap_or_default()
-    }
-}
-
-/// Takes the text at the front of `bytes`, and leaves the beginning of a character at its end.
-fn take_complete(bytes: &mut Vec<u8>) -> String {
-    let mut text = String::new();
-    let mut left = 0;
-    let mut chunks = bytes.utf8_chunks().peekable();
-    while let Some(chunk) = chunks.next() {
-        text.push_str(chunk.valid());
-        let rest = chunk.invalid();
-        if chunks.peek().is_none() && may_go_on(rest) {
-            left = rest.len();
-        } else if !rest.is_empty() {
-            text.push(char::REPLACEMENT_CHARACTER);
-        }
-    }
-    bytes.drain(..bytes.len() - left);
-    text
-}
-
-/// Whether bytes are the beginning of a character.
-fn may_go_on(bytes: &[u8]) -> bool {
-    std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }
 
 /// A [`Detokenizer`] and a [`StopMatcher`]: the text of one completion as it is written, up to a stop string.

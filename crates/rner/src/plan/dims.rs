@@ -54,81 +54,22 @@ struct File {
 /// embedding. From the published `config.json` of each.
 type Known = (&'static str, Family, [u64; 7], bool);
 
+#[rustfmt::skip]
 const KNOWN: [Known; 12] = {
     use Family::{Llama, Qwen2, Qwen3};
     [
-        (
-            "Qwen/Qwen3-0.6B-Base",
-            Qwen3,
-            [1024, 3072, 28, 16, 8, 128, 151_936],
-            true,
-        ),
-        (
-            "Qwen/Qwen3-1.7B-Base",
-            Qwen3,
-            [2048, 6144, 28, 16, 8, 128, 151_936],
-            true,
-        ),
-        (
-            "Qwen/Qwen3-4B-Base",
-            Qwen3,
-            [2560, 9728, 36, 32, 8, 128, 151_936],
-            true,
-        ),
-        (
-            "Qwen/Qwen3-8B-Base",
-            Qwen3,
-            [4096, 12288, 36, 32, 8, 128, 151_936],
-            false,
-        ),
-        (
-            "Qwen/Qwen2.5-0.5B",
-            Qwen2,
-            [896, 4864, 24, 14, 2, 64, 151_936],
-            true,
-        ),
-        (
-            "Qwen/Qwen2.5-1.5B",
-            Qwen2,
-            [1536, 8960, 28, 12, 2, 128, 151_936],
-            true,
-        ),
-        (
-            "Qwen/Qwen2.5-3B",
-            Qwen2,
-            [2048, 11008, 36, 16, 2, 128, 151_936],
-            true,
-        ),
-        (
-            "Qwen/Qwen2.5-7B",
-            Qwen2,
-            [3584, 18944, 28, 28, 4, 128, 152_064],
-            false,
-        ),
-        (
-            "meta-llama/Llama-2-7b-hf",
-            Llama,
-            [4096, 11008, 32, 32, 32, 128, 32_000],
-            false,
-        ),
-        (
-            "meta-llama/Llama-3.1-8B",
-            Llama,
-            [4096, 14336, 32, 32, 8, 128, 128_256],
-            false,
-        ),
-        (
-            "meta-llama/Llama-3.2-1B",
-            Llama,
-            [2048, 8192, 16, 32, 8, 64, 128_256],
-            true,
-        ),
-        (
-            "meta-llama/Llama-3.2-3B",
-            Llama,
-            [3072, 8192, 28, 24, 8, 128, 128_256],
-            true,
-        ),
+        ("Qwen/Qwen3-0.6B-Base", Qwen3, [1024, 3072, 28, 16, 8, 128, 151_936], true),
+        ("Qwen/Qwen3-1.7B-Base", Qwen3, [2048, 6144, 28, 16, 8, 128, 151_936], true),
+        ("Qwen/Qwen3-4B-Base", Qwen3, [2560, 9728, 36, 32, 8, 128, 151_936], true),
+        ("Qwen/Qwen3-8B-Base", Qwen3, [4096, 12288, 36, 32, 8, 128, 151_936], false),
+        ("Qwen/Qwen2.5-0.5B", Qwen2, [896, 4864, 24, 14, 2, 64, 151_936], true),
+        ("Qwen/Qwen2.5-1.5B", Qwen2, [1536, 8960, 28, 12, 2, 128, 151_936], true),
+        ("Qwen/Qwen2.5-3B", Qwen2, [2048, 11008, 36, 16, 2, 128, 151_936], true),
+        ("Qwen/Qwen2.5-7B", Qwen2, [3584, 18944, 28, 28, 4, 128, 152_064], false),
+        ("meta-llama/Llama-2-7b-hf", Llama, [4096, 11008, 32, 32, 32, 128, 32_000], false),
+        ("meta-llama/Llama-3.1-8B", Llama, [4096, 14336, 32, 32, 8, 128, 128_256], false),
+        ("meta-llama/Llama-3.2-1B", Llama, [2048, 8192, 16, 32, 8, 64, 128_256], true),
+        ("meta-llama/Llama-3.2-3B", Llama, [3072, 8192, 28, 24, 8, 128, 128_256], true),
     ]
 };
 
