@@ -59,6 +59,7 @@ pub struct Reproduction {
 /// # Errors
 /// Whatever ends a stage; an interruption, after which the same call goes on from there.
 pub fn reproduce(recipe: &Recipe, dir: &RunDir, session: &Session) -> Result<Reproduction> {
+    crate::data::check(&recipe.data)?;
     dir.write_recipe(&recipe.to_toml())?;
     let mut run = Run {
         recipe,
@@ -80,7 +81,8 @@ impl Run<'_> {
             created: report::now_utc(),
             machine: report::Machine::here(self.recipe.run.backend.name()),
             program: report::Program::here(),
-            simulated_teacher: self.recipe.cot.teacher().is_none(),
+            simulated_teacher: self.recipe.cot.teacher().is_none()
+                && self.recipe.data.cot == "generate",
             notes: [notes(self.recipe), self.report.data].concat(),
             funnel: self.report.funnel,
             stages: self.report.stages,
