@@ -41,18 +41,25 @@ impl<'a> Gathering<'a> {
         let mut suite = suite_of(&places.eval, &data.eval, per_set, &mut self.reader)?;
         let held_out = hold_out(&mut suite, &data.hold_out)?;
         let mut scored = Scored::new(&suite)?;
-        let exclude = |rows: &mut Vec<Example>, notes: &mut Vec<String>| {
+        let exclude = |source: &str, rows: &mut Vec<Example>, notes: &mut Vec<String>| {
             if !held_out.is_empty() {
                 let (of_set, same) = scored.exclude(rows);
                 notes.push(format!(
-                    "held out: {of_set} training rows of these sets and {same} with a sentence of theirs were dropped"
+                    "held out: of {source}, {of_set} rows of these sets and {same} others with a sentence of theirs \
+                     were dropped"
                 ));
             }
         };
         let (mut train, left_over) = self.train(places, &exclude)?;
         let mut rl = self.rl(places, left_over, train.len())?;
-        exclude(&mut rl, &mut self.reader.notes);
-        self.rename(&mut suite, [&mut train, &mut rl]);
+        if !matches!(places.grpo, Place::Train) {
+            exclude(&data.grpo, &mut rl, &mut self.reader.notes);
+        }
+        self.rename_suite(&mut suite);
+        self.rename(&suite, &mut train);
+        if self.sample.is_empty() {
+            self.rename(&suite, &mut rl);
+        }
         check_not_empty(data, &train, &rl)?;
         let protocol = self.protocol(places, &mut scored, held_out, [&train, &rl]);
         let cot = places.cot.is_some().then(|| train.clone());
@@ -72,7 +79,7 @@ impl<'a> Gathering<'a> {
     fn train(
         &mut self,
         places: &Places,
-        exclude: &dyn Fn(&mut Vec<Example>, &mut Vec<String>),
+        exclude: &dyn Fn(&str, &mut Vec<Example>, &mut Vec<String>),
     ) -> Result<(Vec<Example>, Vec<Example>)> {
         let data = self.data;
         let found = match (&places.cot, &places.train) {
@@ -84,7 +91,12 @@ impl<'a> Gathering<'a> {
         if places.cot.is_some() {
             keep_reasoned(&mut rows, &data.cot, &mut self.reader.notes)?;
         }
-        exclude(&mut rows, &mut self.reader.notes);
+        let source = if places.cot.is_some() {
+            &data.cot
+        } else {
+            &data.train
+        };
+        exclude(source, &mut rows, &mut self.reader.notes);
         Ok(split(rows, data, matches!(places.grpo, Place::Train)))
     }
 
@@ -152,35 +164,39 @@ impl<'a> Gathering<'a> {
         let reader = &mut self.reader;
         let (rows, sample) = reader.sample(found, &config, data.limit, &self.grpo_labels)?;
         self.sample = sample;
+        if rows.is_empty() {
+            let (n, sets) = (config.total, self.sample.len());
+            let message = format!(
+                "data.grpo_samples: the share of each of {sets} sets in {n} prompts is below 1"
+            );
+            return Err(Error::Usage(message));
+        }
         Ok(rows)
     }
 
-    /// Gives the benchmark, and training rows of its sets, the names of labels that the recipe asks for. Prompts of a
-    /// sample have theirs already.
-    fn rename(&mut self, suite: &mut Suite, training: [&mut Vec<Example>; 2]) {
+    /// Gives the benchmark the names of labels that the recipe asks for.
+    fn rename_suite(&mut self, suite: &mut Suite) {
+        if self.labels.is_empty() {
+            return;
+        }
         let mut renamed = 0;
         for set in &mut suite.sets {
             let rows = set.examples.iter_mut();
-            renamed += rows
-                .map(|row| self.labels.apply(&set.name, row))
-                .max()
-                .unwrap_or(0);
+            let types = rows.map(|row| self.labels.apply(&set.name, row));
+            renamed += types.max().unwrap_or(0);
         }
-        let is_scored = |row: &Example| {
-            let name = row.dataset.as_deref().unwrap_or_default();
-            suite.sets.iter().any(|set| set.name == name)
-        };
-        for row in training.into_iter().flatten() {
-            if self.sample.is_empty() && is_scored(row) {
-                let name = row.dataset.clone().unwrap_or_default();
+        let (map, about) = (&self.data.label_map, self.labels.about.trim());
+        let note = format!("label names {map}: {renamed} types of the benchmark renamed. {about}");
+        self.reader.notes.push(note.trim().to_owned());
+    }
+
+    /// Gives training rows of the benchmark's sets the same names. Prompts of a sample have theirs already.
+    fn rename(&self, suite: &Suite, rows: &mut [Example]) {
+        for row in rows {
+            let name = row.dataset.clone().unwrap_or_default();
+            if suite.sets.iter().any(|set| set.name == name) {
                 self.labels.apply(&name, row);
             }
-        }
-        if !self.labels.is_empty() {
-            let (map, about) = (&self.data.label_map, self.labels.about.trim());
-            let note =
-                format!("label names {map}: {renamed} types of the benchmark renamed. {about}");
-            self.reader.notes.push(note.trim().to_owned());
         }
     }
 
