@@ -28,6 +28,9 @@ fn the_catalogue_shows_homes_and_licences() -> TestResult {
             .iter()
             .all(|entry| entry["licence"].is_string() && entry["name"].is_string())
     );
+    let groups = json(&["data", "list", "--groups", "--json"])?;
+    assert_eq!(groups[1]["name"], "instructuie-20");
+    assert_eq!(groups[1]["member"].as_array().map(Vec::len), Some(20));
     let name = entries[0]["name"].as_str().ok_or("a name")?;
     fails(&["data", "fetch", &name[..name.len() - 1]], 2, &[name])
 }
