@@ -29,7 +29,7 @@ pub(crate) fn reproduce(args: &ReproduceArgs) -> Result<()> {
     let out = out.unwrap_or_else(|| Path::new("runs").join(&recipe.run.name));
     let dir = RunDir::open(&out)?;
     let run = rner::reproduce(&recipe, &dir, &Terminal::session())?;
-    println!("{}", report::text_table(&run.report.results));
+    println!("{}", report::text_table(&run.report));
     println!("{}", run.page.display());
     Ok(())
 }
@@ -108,7 +108,7 @@ pub(crate) fn grpo(args: &GrpoArgs) -> Result<()> {
 pub(crate) fn report(run: &Path) -> Result<()> {
     let data = report::read(run)?;
     report::write(run, &data)?;
-    println!("{}", report::text_table(&data.results));
+    println!("{}", report::text_table(&data));
     println!("{}", run.join("report.html").display());
     Ok(())
 }

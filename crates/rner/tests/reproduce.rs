@@ -52,7 +52,7 @@ fn recipe() -> Result<Recipe> {
     let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tiny-base");
     let sets = [
         format!("model.base={:?}", base.display().to_string()),
-        "sft.compare_without_cot=false".to_owned(),
+        "run.rows=[\"base\",\"base-step\",\"cot\",\"grpo\"]".to_owned(),
         "sft.train.max_steps=2".to_owned(),
         "data.eval_sentences=2".to_owned(),
     ];

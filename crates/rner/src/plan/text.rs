@@ -7,7 +7,7 @@ use super::dims::Dims;
 use super::memory::{self, Memory};
 use super::words::{count, gib, join, lower, millions, thousands};
 use super::work;
-use crate::recipe::{DataSource, Method, Recipe, Rewards};
+use crate::recipe::{DataSource, Method, Recipe, Rewards, trainings};
 use lm_grpo::LossType;
 use std::fmt::{Result, Write};
 
@@ -70,16 +70,16 @@ fn stage_list(recipe: &Recipe) -> Vec<(&'static str, String, &'static str)> {
             "ner-cot.jsonl, funnel.json, journal",
         ),
     ];
-    if recipe.sft.compare_without_cot {
-        list.push(("sft-plain", sft.clone(), "model/, metrics"));
-    }
+    let trainings = trainings(&recipe.run.rows).into_iter();
+    list.extend(trainings.map(|name| {
+        let inputs = match name {
+            "grpo" => "data/rl.jsonl, sft-cot/model".to_owned(),
+            "sft-source" => format!("data/train.jsonl, {base}"),
+            _ => sft.clone(),
+        };
+        (name, inputs, "model/, metrics")
+    }));
     list.extend([
-        ("sft-cot", sft, "model/, metrics"),
-        (
-            "grpo",
-            "data/rl.jsonl, sft-cot/model".to_owned(),
-            "model/, metrics",
-        ),
         (
             "eval-...",
             format!("data/eval, {base} and every model above"),

@@ -11,6 +11,7 @@ mod error;
 mod keys;
 mod overrides;
 mod profiles;
+mod rows;
 mod sections;
 mod training;
 mod weights;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use backend::Backend;
 pub use error::RecipeError;
 pub use profiles::PROFILES;
+pub use rows::{Row, trainings};
 pub use sections::{Cot, Data, DataSource, Eval, Hardware, Lora, Model, Plan, Run};
 pub use training::{Grpo, Method, Rewards, Sft};
 pub use weights::{Dtype, Quantize};
@@ -143,6 +145,15 @@ impl Recipe {
         for (key, value) in positive {
             range(key, value, value >= 1, "at least 1")?;
         }
+        let rows = &self.run.rows;
+        let distinct = (1..rows.len()).all(|i| !rows[..i].contains(&rows[i]));
+        let ok = !rows.is_empty() && distinct;
+        range(
+            "run.rows",
+            format!("{rows:?}"),
+            ok,
+            "at least one row, none twice",
+        )?;
         let judge = self.cot.judge_threshold;
         let ok = (0.0..=10.0).contains(&judge);
         range("cot.judge_threshold", judge, ok, "between 0 and 10")?;

@@ -23,8 +23,6 @@ pub enum Method {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sft {
-    /// Also trains a model whose targets have no reasoning, for comparison.
-    pub compare_without_cot: bool,
     /// Full fine-tuning or LoRA.
     pub method: Method,
     /// Share of the examples that is held out to evaluate on, from 0 up to 1.

@@ -9,6 +9,8 @@ mod curves;
 mod data;
 mod highlight;
 mod machine;
+mod setting;
+mod steps;
 mod tables;
 
 use minijinja::{AutoEscape, Environment};
@@ -25,6 +27,7 @@ pub use data::pick_samples;
 pub use data::{ModelResult, ReportData, Sample, StageTime};
 pub use highlight::mark;
 pub use machine::{Machine, Program, now_utc};
+pub use setting::{Protocol, Setting};
 pub use tables::{funnel_text, text_table};
 
 const TEMPLATE: &str = include_str!("report.html.j2");
@@ -74,7 +77,8 @@ fn view(data: &ReportData) -> Value {
         "funnel": data.funnel.as_ref().map(tables::funnel),
         "stages": stages(data),
         "charts": data.charts.iter().map(drawn).collect::<Vec<_>>(),
-        "results": tables::results(&data.results),
+        "results": tables::results(data),
+        "steps": steps::view(&data.steps),
         "details": tables::details(&data.results),
         "paper": tables::paper(),
         "paper_source": ner_eval::paper::PAPER,
