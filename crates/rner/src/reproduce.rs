@@ -17,6 +17,7 @@ use ner_eval::steps::{SeedScores, Steps, compare_steps};
 use ner_eval::{EvalOptions, EvalResult, Prompting, Suite};
 use ner_score::Scorer;
 
+use crate::data::{PROTOCOL_FILE, RunProtocol};
 use crate::error::{Context, Result};
 use crate::recipe::{Recipe, Row};
 use crate::report::{self, ModelResult, ReportData, Setting, StageTime};
@@ -39,6 +40,8 @@ struct Collected {
     stages: Vec<StageTime>,
     results: Vec<ModelResult>,
     samples: Vec<report::Sample>,
+    /// What the data of the run are; of the first seed, as for the others only the order differs.
+    protocol: Option<RunProtocol>,
     /// The counts of every sentence, by row and seed.
     scores: Vec<(Row, u64, RunScores)>,
 }
@@ -76,6 +79,7 @@ pub fn reproduce(recipe: &Recipe, dir: &RunDir, session: &Session) -> Result<Rep
 impl Run<'_> {
     fn write_report(self) -> Result<Reproduction> {
         let lines = crate::run_dir::read_metrics(&self.dir.path("metrics.jsonl"))?;
+        let steps = self.report.steps(self.recipe)?;
         let data = ReportData {
             title: format!("rner: {}", self.recipe.run.name),
             created: report::now_utc(),
@@ -83,8 +87,11 @@ impl Run<'_> {
             program: report::Program::here(),
             simulated_teacher: self.recipe.cot.teacher().is_none(),
             notes: notes(self.recipe, &self.report.stages),
-            setting: Setting::of(self.recipe),
-            steps: self.report.steps(self.recipe)?,
+            setting: Setting {
+                data: self.report.protocol,
+                base: self.recipe.model.base.clone(),
+            },
+            steps,
             funnel: self.report.funnel,
             stages: self.report.stages,
             charts: report::charts(&lines),
@@ -151,6 +158,9 @@ impl<'r, 'a> SeedRun<'r, 'a> {
             self.run.session.line(&format!("seed {}", self.seed));
         }
         let data = self.data()?;
+        if self.run.report.protocol.is_none() && data.join(PROTOCOL_FILE).is_file() {
+            self.run.report.protocol = Some(RunProtocol::read(&data)?);
+        }
         let models = self.train(&data)?;
         self.evaluate(&data, &models)
     }

@@ -70,7 +70,7 @@ fn stage_list(recipe: &Recipe) -> Vec<(&'static str, String, &'static str)> {
             "ner-cot.jsonl, funnel.json, journal",
         ),
     ];
-    let trainings = trainings(&recipe.run.rows).into_iter();
+    let trainings = trainings(&recipe.rows()).into_iter();
     list.extend(trainings.map(|name| {
         let inputs = match name {
             "grpo" => "data/rl.jsonl, sft-cot/model".to_owned(),

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{CotSource, Recipe};
+
 /// A row of the results: a model, or a way of asking it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -95,6 +97,18 @@ pub fn trainings(rows: &[Row]) -> Vec<&'static str> {
         .collect()
 }
 
+impl Recipe {
+    /// The rows that the run makes, in the order of the table: those of `run.rows`, but for the source's annotation
+    /// where chains of thought are not generated, since the source is not read then.
+    pub fn rows(&self) -> Vec<Row> {
+        let generated = self.data.cot_source() == CotSource::Generate;
+        let mut rows = self.run.rows.clone();
+        rows.retain(|row| generated || *row != Row::Source);
+        rows.sort_unstable();
+        rows
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +119,22 @@ mod tests {
         assert_eq!(trainings(&Row::ALL), all);
         assert_eq!(trainings(&[Row::Grpo, Row::Base]), ["sft-cot", "grpo"]);
         assert_eq!(trainings(&[Row::BaseStep]), [""; 0]);
+    }
+
+    #[test]
+    fn a_source_that_is_not_read_has_no_row() -> Result<(), crate::recipe::RecipeError> {
+        let rows = |sets: &[&str]| {
+            let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+            Recipe::resolve("paper-8b", &sets).map(|recipe| recipe.rows())
+        };
+        assert_eq!(rows(&[])?, Row::ALL);
+        assert_eq!(
+            rows(&["run.rows=[\"grpo\",\"base\"]"])?,
+            [Row::Base, Row::Grpo]
+        );
+        assert!(!rows(&["data.cot=published"])?.contains(&Row::Source));
+        assert!(rows(&["run.rows=[]"]).is_err() && rows(&["run.rows=[\"cot\",\"cot\"]"]).is_err());
+        Ok(())
     }
 
     #[test]

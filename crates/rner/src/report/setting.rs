@@ -3,36 +3,22 @@
 use ner_datasets::BENCHMARK_SETS;
 use ner_eval::EvalResult;
 use ner_eval::paper::row_of_base;
+use ner_eval::result::SetResult;
 use ner_eval::table::PaperBeside;
 use serde::{Deserialize, Serialize};
 
 use super::data::ModelResult;
-use crate::recipe::{DataSource, Recipe};
+use crate::data::{Protocol, RunProtocol};
 
 /// Test sentences of the seven sets.
 const BENCHMARK_SENTENCES: usize = 6470;
 
-/// How the training data relate to the test sets.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Protocol {
-    /// Nothing of the test sets' domains was trained on; what the paper does.
-    #[default]
-    ZeroShot,
-    /// Trained on the train splits of the sets that are scored.
-    InDomain,
-    /// Trained on other sets of the benchmark, scored on those that were held out.
-    HeldOut,
-}
-
 /// What a run measures.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Setting {
-    /// How training and test data relate.
-    pub protocol: Protocol,
-    /// Whose label names the test sets have: `none` for their own, `b2ner`, or a file.
-    pub label_map: String,
+    /// What the stage `data` says of it; none of a run of a version that did not.
+    pub data: Option<RunProtocol>,
     /// The base model as the recipe names it.
     pub base: String,
 }
@@ -47,81 +33,74 @@ pub(super) enum Comparison {
 }
 
 impl Setting {
-    /// What a recipe measures.
-    pub fn of(recipe: &Recipe) -> Self {
-        let data = &recipe.data;
-        let dirs = [&data.train, &data.eval].map(|source| DataSource::parse(source));
-        let in_domain =
-            matches!(&dirs, [DataSource::Dir(train), DataSource::Dir(eval)] if train == eval);
-        Self {
-            protocol: if in_domain {
-                Protocol::InDomain
-            } else {
-                Protocol::ZeroShot
-            },
-            label_map: "none".to_owned(),
-            base: recipe.model.base.clone(),
-        }
-    }
-
     /// What the figures of the table are.
     pub(super) fn measure(&self) -> &'static str {
-        match self.protocol {
-            Protocol::ZeroShot => "Zero-shot micro-F1",
-            Protocol::InDomain => "In-domain micro-F1",
-            Protocol::HeldOut => "Micro-F1 on held-out domains",
+        match self.data.as_ref().map(|data| &data.protocol) {
+            Some(Protocol::ZeroShot) => "Zero-shot micro-F1",
+            Some(Protocol::InDomain { .. }) if self.is_like_the_paper() => {
+                "Zero-shot micro-F1 (of the MIT sets only before GRPO)"
+            }
+            Some(Protocol::InDomain { .. }) => "In-domain micro-F1",
+            Some(Protocol::HeldOut { .. }) => "Micro-F1 on held-out domains",
+            None => "Micro-F1",
         }
     }
 
-    /// Whether the paper's rows may stand beside these results: on its seven sets, whole, with its label names, and
-    /// zero-shot.
+    fn is_like_the_paper(&self) -> bool {
+        self.data
+            .as_ref()
+            .is_some_and(RunProtocol::is_like_the_paper)
+    }
+
+    /// Whether the paper's rows may stand beside these results: on its seven sets, whole, with its label names or
+    /// B2NER's, and zero-shot as far as the paper itself is.
     pub(super) fn comparison(&self, results: &[ModelResult]) -> Comparison {
-        match self.difference(results) {
-            Some(why) => Comparison::Apart(why),
-            None => {
-                let b2ner_test_sets = self.label_map == "b2ner";
-                Comparison::Beside(PaperBeside {
-                    b2ner_test_sets,
-                    same_base: row_of_base(&self.base, b2ner_test_sets),
-                })
-            }
+        if let Some(why) = self.difference(results) {
+            return Comparison::Apart(why);
         }
+        let b2ner_test_sets = self.label_map() == "b2ner";
+        Comparison::Beside(PaperBeside {
+            b2ner_test_sets,
+            same_base: row_of_base(&self.base, b2ner_test_sets),
+        })
+    }
+
+    fn label_map(&self) -> &str {
+        self.data
+            .as_ref()
+            .map_or("none", |data| data.label_map.as_str())
     }
 
     /// In what the run differs from the paper's evaluation, if it does.
     fn difference(&self, results: &[ModelResult]) -> Option<String> {
-        let sets: Vec<&str> = results
-            .first()
-            .map(|run| {
-                run.result
-                    .sets
-                    .iter()
-                    .map(|set| set.name.as_str())
-                    .collect()
-            })
-            .unwrap_or_default();
-        let sentences = results.first().map_or(0, |run| sentences(&run.result));
-        if sets.is_empty() || !sets.iter().all(|set| BENCHMARK_SETS.contains(set)) {
+        let first = results.first().map(|run| &run.result);
+        let sets = first.map_or(&[][..], |result| result.sets.as_slice());
+        let of_the_paper = |set: &SetResult| BENCHMARK_SETS.contains(&set.name.as_str());
+        if sets.is_empty() || !sets.iter().all(of_the_paper) {
             return Some(
                 "They are on other test sets and are no measure for the table above.".into(),
             );
         }
-        match self.protocol {
-            Protocol::InDomain => return Some(IN_DOMAIN.into()),
-            Protocol::HeldOut => return Some(HELD_OUT.into()),
-            Protocol::ZeroShot => {}
+        match self.data.as_ref().map(|data| &data.protocol) {
+            Some(Protocol::InDomain { sets }) if !self.is_like_the_paper() => {
+                return Some(format!("{IN_DOMAIN} Trained on: {}.", sets.join(", ")));
+            }
+            Some(Protocol::HeldOut { domains }) => {
+                return Some(format!("{HELD_OUT} Held out: {}.", domains.join(", ")));
+            }
+            None => return Some("What this run was trained on is not recorded.".into()),
+            Some(_) => {}
         }
-        if !["none", "", "b2ner"].contains(&self.label_map.as_str()) {
-            let map = &self.label_map;
+        let map = self.label_map();
+        if !["none", "b2ner"].contains(&map) {
             return Some(format!(
                 "This run's test sets have the label names of {map}, not the paper's."
             ));
         }
+        let sentences = first.map_or(0, sentences);
         (sets.len() < BENCHMARK_SETS.len() || sentences != BENCHMARK_SENTENCES).then(|| {
-            format!(
-                "This run scored {sentences} sentences of {} sets, the paper {BENCHMARK_SENTENCES} of seven.",
-                sets.len()
-            )
+            let sets = sets.len();
+            format!("This run scored {sentences} sentences of {sets} sets, the paper {BENCHMARK_SENTENCES} of seven.")
         })
     }
 }
@@ -146,6 +125,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::data::Training;
     use crate::report::{Machine, Program, ReportData, render, text_table};
 
     const SETS: [(&str, usize, f64); 7] = [
@@ -204,12 +184,39 @@ mod tests {
         }
     }
 
-    fn zero_shot() -> Setting {
+    fn setting(protocol: Protocol, label_map: &str, base: &str, grpo_sets: &[&str]) -> Setting {
+        let training = Training {
+            stage: "grpo".into(),
+            scored_sets: grpo_sets.iter().map(|set| (*set).to_owned()).collect(),
+            ..Training::default()
+        };
         Setting {
-            protocol: Protocol::ZeroShot,
-            label_map: "none".into(),
-            base: "Qwen/Qwen3-1.7B-Base".into(),
+            data: Some(RunProtocol {
+                protocol,
+                eval: "crossner-mit".into(),
+                label_map: label_map.into(),
+                training: vec![training],
+                overlap: vec![],
+                sample: vec![],
+                missing: vec![],
+                notes: vec![],
+            }),
+            base: base.into(),
         }
+    }
+
+    fn zero_shot() -> Setting {
+        setting(Protocol::ZeroShot, "none", "Qwen/Qwen3-1.7B-Base", &[])
+    }
+
+    fn in_domain(sets: &[&str]) -> Setting {
+        let names = sets.iter().map(|set| (*set).to_owned()).collect();
+        setting(
+            Protocol::InDomain { sets: names },
+            "none",
+            "Qwen/Qwen3-1.7B-Base",
+            sets,
+        )
     }
 
     #[test]
@@ -243,14 +250,12 @@ mod tests {
 
     #[test]
     fn in_domain_is_not_called_zero_shot_and_stands_apart() {
-        let setting = Setting {
-            protocol: Protocol::InDomain,
-            ..zero_shot()
-        };
+        let setting = in_domain(&["CrossNER_AI", "mit-movie"]);
         let text = text_table(&data(setting.clone(), results(0)));
         assert!(!text.contains("the paper's ReasoningNER"), "{text}");
         assert!(
-            text.contains("In-domain micro-F1") && text.contains("train splits of the sets"),
+            text.contains("In-domain micro-F1")
+                && text.contains("Trained on: CrossNER_AI, mit-movie."),
             "{text}"
         );
         let page = render(&data(setting, results(0))).expect("the template renders");
@@ -266,25 +271,27 @@ mod tests {
         };
         assert_eq!(apart(&zero_shot(), 0), "");
         assert!(apart(&zero_shot(), 3).contains("6467 sentences of 7 sets"));
-        let renamed = Setting {
-            label_map: "mine.toml".into(),
-            ..zero_shot()
-        };
+        let base = "Qwen/Qwen3-1.7B-Base";
+        let renamed = setting(Protocol::ZeroShot, "mine.toml", base, &[]);
         assert!(apart(&renamed, 0).contains("mine.toml"));
-        let held_out = Setting {
-            protocol: Protocol::HeldOut,
-            ..zero_shot()
-        };
-        assert!(apart(&held_out, 0).contains("held out"));
+        let domains = vec!["CrossNER_AI".to_owned()];
+        let held_out = setting(Protocol::HeldOut { domains }, "none", base, &[]);
+        assert!(apart(&held_out, 0).contains("Held out: CrossNER_AI."));
+        assert!(apart(&Setting::default(), 0).contains("not recorded"));
+    }
+
+    #[test]
+    fn grpo_prompts_of_mit_are_the_papers_own_and_are_named() {
+        let setting = in_domain(&["mit-movie", "mit-restaurant"]);
+        let text = text_table(&data(setting.clone(), results(0)));
+        assert!(text.contains("minus the paper's"), "{text}");
+        let page = render(&data(setting, results(0))).expect("the template renders");
+        assert!(page.contains("of the MIT sets only before GRPO"), "{page}");
     }
 
     #[test]
     fn b2ners_labels_are_compared_with_b2ners_rows() {
-        let setting = Setting {
-            label_map: "b2ner".into(),
-            base: "Qwen/Qwen3-8B-Base".into(),
-            ..zero_shot()
-        };
+        let setting = setting(Protocol::ZeroShot, "b2ner", "Qwen/Qwen3-8B-Base", &[]);
         let text = text_table(&data(setting, results(0)));
         assert!(text.contains("the paper's ReasoningNER 8B ♣"), "{text}");
         assert!(!text.contains("ReasoningNER 1.7B"), "{text}");

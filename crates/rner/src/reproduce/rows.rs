@@ -18,7 +18,13 @@ pub(super) type Models = BTreeMap<Row, ModelDir>;
 impl SeedRun<'_, '_> {
     /// Trains what the rows of the recipe need.
     pub(super) fn train(&mut self, data: &Path) -> Result<Models> {
-        let rows = self.run.recipe.run.rows.clone();
+        let rows = self.run.recipe.rows();
+        if rows.len() < self.run.recipe.run.rows.len() {
+            let row = Row::Source.title();
+            self.run.session.line(&format!(
+                "{row}: left out, since data.cot is not \"generate\" and the source is not read"
+            ));
+        }
         let mut models = Models::new();
         let cot = if rows.iter().any(|row| row.needs_cot()) {
             Some(self.cot(data)?)
@@ -72,9 +78,7 @@ impl SeedRun<'_, '_> {
         let recipe = self.run.recipe;
         let suite = read_suite(&data.join("eval"))?;
         let base = self.base.clone();
-        let mut rows = recipe.run.rows.clone();
-        rows.sort_unstable();
-        for row in rows {
+        for row in recipe.rows() {
             let is_trained = row.training().is_some();
             if !is_trained && self.seed != recipe.run.seed {
                 continue;
