@@ -17,48 +17,53 @@ const PLACES: [&str; 2] = ["first", "second"];
 impl Builder<'_> {
     /// A shape whose first names are ambiguous, two of them if their types differ; others are introduced as ever.
     pub(super) fn ambiguous_shape(&mut self, shape: &str, rng: &mut ChaCha8Rng) {
-        let named: Vec<usize> = self.kinds_of(shape);
-        let ambiguous = match named[..] {
-            [first, second, ..] if first != second => 2,
-            _ => 1,
+        let kinds = self.kinds_of(shape);
+        let ambiguous = match kinds[..] {
+            [first, second, ..] if first != second => &kinds[..2],
+            [_, ..] => &kinds[..1],
+            [] => &[],
         };
-        let cues: Vec<String> = named
+        let types = &self.domain.types;
+        let cues: Vec<String> = ambiguous
             .iter()
-            .map(|kind| cue(&self.domain.types[*kind], rng).to_owned())
+            .map(|kind| cue(&types[*kind], rng).to_owned())
             .collect();
-        let mut names = 0;
-        for (i, part) in shape.split(['[', ']']).enumerate() {
-            if i % 2 == 0 {
-                self.push(part);
-            } else if names < ambiguous {
-                let evidence = match ambiguous {
-                    2 => Evidence::Order(PLACES[names], cues[names].clone()),
-                    _ => Evidence::Meant(cues[names].clone()),
-                };
-                self.ambiguous_name(named[names], evidence, rng);
-                names += 1;
-            } else if let Some(kind) = self.kind_of(part) {
-                self.slot(kind, rng);
-            }
-        }
+        self.fill(shape, &kinds, &cues, rng);
         match cues.as_slice() {
-            [first, second, ..] if ambiguous == 2 => self.tell_order([first, second], rng),
-            [only, ..] => self.tell_meaning(named[0], only, rng),
-            [] => {}
+            [first, second] => self.tell_order([first, second], rng),
+            [only] => self.tell_meaning(kinds[0], only, rng),
+            _ => {}
+        }
+    }
+
+    /// Fills the slots of a shape, as many of them with ambiguous names as there are cues to tell later.
+    fn fill(&mut self, shape: &str, kinds: &[usize], cues: &[String], rng: &mut ChaCha8Rng) {
+        for (i, part) in shape.split(['[', ']']).enumerate() {
+            let slot = i / 2;
+            match (i % 2, kinds.get(slot)) {
+                (1, Some(kind)) if slot < cues.len() => {
+                    let evidence = match cues.len() {
+                        2 => Evidence::Order(PLACES[slot], cues[slot].clone()),
+                        _ => Evidence::Meant(cues[slot].clone()),
+                    };
+                    self.ambiguous_name(*kind, evidence, rng);
+                }
+                (1, Some(kind)) => self.slot(*kind, rng),
+                _ => self.push(part),
+            }
         }
     }
 
     /// The types of a shape's slots, in order.
     fn kinds_of(&self, shape: &str) -> Vec<usize> {
         let slots = shape.split(['[', ']']).skip(1).step_by(2);
-        slots.filter_map(|label| self.kind_of(label)).collect()
-    }
-
-    fn kind_of(&self, label: &str) -> Option<usize> {
-        self.domain
-            .types
-            .iter()
-            .position(|kind| kind.label == label)
+        let kind = |label| {
+            self.domain
+                .types
+                .iter()
+                .position(|kind| kind.label == label)
+        };
+        slots.filter_map(kind).collect()
     }
 
     fn ambiguous_name(&mut self, kind: usize, evidence: Evidence, rng: &mut ChaCha8Rng) {
@@ -99,6 +104,7 @@ impl Builder<'_> {
         });
     }
 
+    /// What the end of the sentence says begins after a semicolon in prose and after a comma in a query.
     fn end_clause(&mut self) {
         let comma = if self.text.ends_with(',') { " " } else { ", " };
         let semicolon = self.domain.style == Style::Prose && comma == ", ";
