@@ -68,14 +68,17 @@ pub use label_map::LabelMap;
 pub use labels::read_labels;
 pub use reader::{ReadOptions, RowReader, from_reader, open};
 pub use row::{ByteSpan, Row};
-pub use sample::{Draw, IN_DOMAIN_SETS, MIT_SETS, SampleConfig, draw, quotas, set_key};
+pub use sample::{
+    Draw, IN_DOMAIN_SETS, MIT_SETS, SampleConfig, draw, missing_quota, quotas, set_key,
+};
 pub use splits::bio::read_bio;
 pub use splits::data_dir::{BENCHMARK_SETS, DataDir, Layout, open_data_dir};
 pub use splits::dataset::{Dataset, Split};
 pub use splits::examples::{read_examples, read_json, read_jsonl, write_json, write_jsonl};
+pub use splits::folder::sets_in;
 pub use splits::instruct_uie;
 pub use splits::labels::scan_labels;
-pub use splits::on_disk::{SetOnDisk, SetRows, sets_in};
+pub use splits::on_disk::{SetOnDisk, SetRows};
 pub use stats::{Filtered, Stats};
 pub use throughput::{Throughput, measure_reading};
 pub use writer::{Written, write_rows};

@@ -17,7 +17,7 @@ use ner_eval::steps::{SeedScores, Steps, compare_steps};
 use ner_eval::{EvalOptions, EvalResult, Prompting, Suite};
 use ner_score::Scorer;
 
-use crate::data::{PROTOCOL_FILE, RunProtocol};
+use crate::data::{Places, RunProtocol};
 use crate::error::{Context, Result};
 use crate::recipe::{Recipe, Row};
 use crate::report::{self, ModelResult, ReportData, Setting, StageTime};
@@ -63,6 +63,7 @@ pub struct Reproduction {
 /// # Errors
 /// Whatever ends a stage; an interruption, after which the same call goes on from there.
 pub fn reproduce(recipe: &Recipe, dir: &RunDir, session: &Session) -> Result<Reproduction> {
+    crate::data::check(&recipe.data)?;
     dir.write_recipe(&recipe.to_toml())?;
     let mut run = Run {
         recipe,
@@ -85,7 +86,8 @@ impl Run<'_> {
             created: report::now_utc(),
             machine: report::Machine::here(self.recipe.run.backend.name()),
             program: report::Program::here(),
-            simulated_teacher: self.recipe.cot.teacher().is_none(),
+            simulated_teacher: self.recipe.cot.teacher().is_none()
+                && self.recipe.data.cot == "generate",
             notes: notes(self.recipe, &self.report.stages),
             setting: Setting {
                 data: self.report.protocol,
@@ -158,34 +160,24 @@ impl<'r, 'a> SeedRun<'r, 'a> {
             self.run.session.line(&format!("seed {}", self.seed));
         }
         let data = self.data()?;
-        if self.run.report.protocol.is_none() && data.join(PROTOCOL_FILE).is_file() {
-            self.run.report.protocol = Some(RunProtocol::read(&data)?);
-        }
         let models = self.train(&data)?;
         self.evaluate(&data, &models)
     }
 
     fn data(&mut self) -> Result<PathBuf> {
-        let recipe = self.run.recipe;
-        let mut inputs = Inputs::new();
-        for source in [&recipe.data.train, &recipe.data.eval, &recipe.data.grpo] {
-            if Path::new(source).is_dir() {
-                inputs.insert(source.clone(), hash_path(Path::new(source))?);
-            }
-        }
-        let pending = self.pending("data", inputs, &["data"]);
+        let data = &self.run.recipe.data;
+        // Before the stage is looked at: it is done only if what it read is still the same.
+        let places = Places::ready(data, self.run.session)?;
+        let pending = self.pending("data", places.inputs(), &["data"]);
         let seed = self.seed;
-        let outputs = ["train.jsonl", "rl.jsonl", "eval"];
-        self.stage(&pending, &outputs, |stage| {
-            let sources = Sources::load(&recipe.data, seed)?;
+        self.stage(&pending, &Sources::outputs(data), |stage| {
+            let sources = Sources::read(&places, data, seed)?;
             sources.write(stage.dir())?;
-            Ok(format!(
-                "{} sentences to annotate, {} to reinforce on, {} to score",
-                sources.train.len(),
-                sources.rl.len(),
-                sources.suite.sentences()
-            ))
+            Ok(sources.summary())
         })?;
+        if self.run.report.protocol.is_none() {
+            self.run.report.protocol = Some(RunProtocol::read(pending.stage.dir())?);
+        }
         Ok(pending.stage.dir().to_owned())
     }
 

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use ner_datasets::{Catalogue, CatalogueEntry, CatalogueFile, Group, Member};
+use ner_datasets::{Catalogue, CatalogueEntry, CatalogueFile, Group, Member, SetOnDisk, set_key};
 
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::recipe::{CotSource, Data, DataSource};
 
 /// A dataset that a run reads.
@@ -95,6 +95,56 @@ pub fn place_of(name: &str) -> String {
     homes.join(", ")
 }
 
+/// Whether `data.without` leaves out a set of a group from which a sample is drawn.
+pub(super) fn is_left_out(data: &Data, group: &Group, member: &Member) -> bool {
+    let key = set_key(&member.name);
+    !group.complete && data.without.iter().any(|name| set_key(name) == key)
+}
+
+/// Refuses a `[data]` of which something is missing or not accepted; all of it is said at once.
+///
+/// # Errors
+/// What is missing or not accepted, each with its remedy; a set of `data.without` that no group has.
+pub fn check(data: &Data) -> Result<()> {
+    let mut refused = unknown_sets(data)?;
+    for found in requirements(data, &data.cache_dir())? {
+        if let (true, Some(accept)) = (found.needs_acceptance, &found.accept) {
+            let leave = if found.is_optional {
+                ", or leave the set out with data.without"
+            } else {
+                ""
+            };
+            refused.push(format!(
+                "{} = {:?} is under {}: accept it with --accept-licence {accept} (data.accept_licences){leave}",
+                found.key,
+                found.dataset,
+                found.licence.as_deref().unwrap_or(accept)
+            ));
+        }
+        if let (State::Missing { remedy }, false) = (&found.state, found.is_optional) {
+            refused.push(remedy.clone());
+        }
+    }
+    refused.dedup();
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Usage(refused.join("\n")))
+}
+
+fn unknown_sets(data: &Data) -> Result<Vec<String>> {
+    let catalogue = catalogue()?;
+    let groups = catalogue.groups.iter().filter(|group| !group.complete);
+    let known: Vec<&str> = groups
+        .flat_map(|group| &group.members)
+        .map(|member| member.name.as_str())
+        .collect();
+    let is_known = |name: &&String| known.iter().any(|set| set_key(set) == set_key(name));
+    let unknown = data.without.iter().filter(|name| !is_known(name));
+    let message = |name| format!("data.without: {name:?} is none of {}", known.join(", "));
+    Ok(unknown.map(message).collect())
+}
+
 /// The catalogue of this build.
 pub(crate) fn catalogue() -> Result<Catalogue> {
     Catalogue::shipped().context("the catalogue of this build")
@@ -132,12 +182,8 @@ impl Look<'_> {
     }
 
     fn of_group(&self, key: &'static str, group: &Group) -> Result<Vec<Requirement>> {
-        let left_out = |member: &&Member| {
-            let key = ner_datasets::set_key(&member.name);
-            let mut without = self.data.without.iter();
-            !group.complete && without.any(|name| ner_datasets::set_key(name) == key)
-        };
-        let members = group.members.iter().filter(|member| !left_out(member));
+        let members = group.members.iter();
+        let members = members.filter(|member| !is_left_out(self.data, group, member));
         members
             .map(|member| self.of_member(key, group, member))
             .collect()
@@ -145,15 +191,25 @@ impl Look<'_> {
 
     fn of_member(&self, key: &'static str, group: &Group, member: &Member) -> Result<Requirement> {
         let optional = !group.complete;
+        let entry = self.catalogue.dataset_of(member);
         if !self.data.folder.is_empty()
-            && let Some(folder) = member.folder_in(Path::new(&self.data.folder))
+            && let Some(set) = SetOnDisk::find(member, entry, Path::new(&self.data.folder))
         {
-            let mut found = of_path(key, &folder)?;
-            found.dataset.clone_from(&member.name);
-            found.is_optional = optional;
-            return Ok(found);
+            let path = set.paths().next().and_then(Path::parent);
+            let path = path.unwrap_or(Path::new(&self.data.folder)).to_owned();
+            let sizes = set
+                .paths()
+                .map(|path| std::fs::metadata(path).map(|meta| meta.len()));
+            let bytes: std::io::Result<u64> = sizes.sum();
+            let bytes = bytes.with_context(|| format!("cannot read {}", path.display()))?;
+            return Ok(requirement(
+                key,
+                &member.name,
+                State::Present { path, bytes },
+                optional,
+            ));
         }
-        let Some(entry) = self.catalogue.dataset_of(member) else {
+        let Some(entry) = entry else {
             let remedy = member.remedy.clone().unwrap_or_default();
             return Ok(requirement(
                 key,
@@ -240,4 +296,87 @@ fn bytes_below(path: &Path) -> std::io::Result<u64> {
         bytes += bytes_below(&entry?.path())?;
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::Recipe;
+
+    type TestResult = std::result::Result<(), Box<dyn std::error::Error>>;
+
+    fn of(profile: &str, sets: &[&str], cache: &Path) -> Result<Vec<Requirement>> {
+        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+        requirements(&Recipe::resolve(profile, &sets)?.data, cache)
+    }
+
+    #[test]
+    fn the_papers_run_needs_what_it_says_and_asks_nobody() -> TestResult {
+        let dir = tempfile::tempdir()?;
+        let found = of("paper-8b", &[], dir.path())?;
+        let find = |name: &str| found.iter().find(|found| found.dataset == name);
+        let pile = find("pile-ner-type").ok_or("the training data")?;
+        assert_eq!(pile.key, "data.train");
+        assert!(pile.needs_acceptance && !pile.is_optional);
+        assert_eq!(pile.accept.as_deref(), Some("cc-by-nc-4.0"));
+        assert_eq!(
+            pile.state,
+            State::Fetchable {
+                bytes: None,
+                files: 1
+            }
+        );
+        let ai = find("CrossNER_AI").ok_or("a set of the benchmark")?;
+        let bytes = Some(40_202 + 114_516 + 134_455);
+        assert_eq!(ai.state, State::Fetchable { bytes, files: 3 });
+        assert!(!ai.is_optional && !ai.needs_acceptance);
+        let ace = find("ACE 2005").ok_or("a set of the sample")?;
+        assert!(
+            ace.is_optional
+                && matches!(&ace.state, State::Missing { remedy } if remedy.contains("LDC"))
+        );
+        assert_eq!(
+            found
+                .iter()
+                .filter(|found| found.key == "data.grpo")
+                .count(),
+            20
+        );
+        assert_eq!(std::fs::read_dir(dir.path())?.count(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn accepted_left_out_present_and_ready_data_is_told_apart() -> TestResult {
+        let dir = tempfile::tempdir()?;
+        for split in ["train", "dev", "test"] {
+            let path = dir.path().join(format!("crossner/ai/{split}.txt"));
+            std::fs::create_dir_all(path.parent().ok_or("a folder")?)?;
+            std::fs::write(path, "Brel\tB-x\n")?;
+        }
+        let sets = [
+            "data.cot=published",
+            "data.without=[\"wikiann EN\", \"ACE 2005\"]",
+            "data.accept_licences=[\"CC-BY-NC-4.0\"]",
+        ];
+        let found = of("paper-8b", &sets, dir.path())?;
+        let find = |name: &str| found.iter().find(|found| found.dataset == name);
+        assert!(find("pile-ner-type").is_none(), "nobody annotates");
+        let cot = find("ner-cot").ok_or("the chains of thought")?;
+        assert!(cot.key == "data.cot" && !cot.needs_acceptance);
+        assert!(find("WikiANN en").is_none() && find("ACE 2005").is_none());
+        assert!(find("WikiNeural").is_some_and(|found| found.needs_acceptance));
+        let ai = find("CrossNER_AI").ok_or("a set of the benchmark")?;
+        let path = dir.path().join("crossner/ai");
+        assert_eq!(ai.state, State::Present { path, bytes: 27 });
+        assert_eq!(of("tiny", &[], dir.path())?, []);
+        Ok(())
+    }
+
+    #[test]
+    fn places_of_names_are_shown() {
+        assert!(place_of("pile-ner-type").contains("huggingface.co/datasets/Universal-NER"));
+        assert!(place_of("crossner-mit").contains("zliucr/CrossNER"));
+        assert_eq!(place_of("nothing"), "");
+    }
 }

@@ -10,7 +10,7 @@ use ner_toy::teacher::{MistakeRates, noisy_annotation};
 use super::{SeedRun, input};
 use crate::error::{Error, Result};
 use crate::recipe::{DataSource, Row, trainings};
-use crate::stages::{ModelDir, read_suite};
+use crate::stages::{ModelDir, read_suite, ready_cot};
 
 /// The trained models by their rows.
 pub(super) type Models = BTreeMap<Row, ModelDir>;
@@ -26,10 +26,9 @@ impl SeedRun<'_, '_> {
             ));
         }
         let mut models = Models::new();
-        let cot = if rows.iter().any(|row| row.needs_cot()) {
-            Some(self.cot(data)?)
-        } else {
-            None
+        let cot = match ready_cot(data) {
+            None if rows.iter().any(|row| row.needs_cot()) => Some(self.cot(data)?),
+            ready => ready,
         };
         for name in trainings(&rows) {
             let (row, model) = match (name, &cot) {
