@@ -19,7 +19,7 @@ use crate::workspace::Workspace;
 const SETTINGS: [&str; 6] = [
     "data.train_sentences=96",
     "data.grpo_samples=400",
-    "sft.compare_without_cot=false",
+    "run.rows=[\"base\",\"base-step\",\"cot\",\"grpo\"]",
     "grpo.train.max_steps=12",
     "grpo.train.prompts_per_step=16",
     "grpo.train.iterations=2",

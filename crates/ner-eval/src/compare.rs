@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ner_score::bootstrap::paired_bootstrap;
 use ner_score::randomization::approximate_randomization;
-use ner_score::{Counts, Scorer, score_sentence, total};
+use ner_score::{Counts, Scorer, holm, score_sentence, total};
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::answers;
@@ -134,10 +134,10 @@ impl SetScores {
 }
 
 /// Two runs on the sentences of one set that both answered.
-struct Paired {
-    name: String,
-    first: Vec<Counts>,
-    second: Vec<Counts>,
+pub(crate) struct Paired {
+    pub(crate) name: String,
+    pub(crate) first: Vec<Counts>,
+    pub(crate) second: Vec<Counts>,
     unpaired: usize,
 }
 
@@ -153,14 +153,43 @@ pub fn compare_runs(
     options: &EvalOptions,
     on_fault: OnFault,
 ) -> Result<Comparison, Error> {
+    let pairs = pair_sets(first, second, on_fault)?;
+    let mut sets = Vec::new();
+    for pair in &pairs {
+        sets.push(gain(&pair.name, std::slice::from_ref(pair), options)?);
+    }
+    let p_values: Vec<f64> = sets.iter().map(|set| set.p_randomization).collect();
+    for (set, corrected) in sets.iter_mut().zip(holm(&p_values)) {
+        set.p_holm = corrected;
+    }
+    Ok(Comparison {
+        scorer: first.scorer,
+        mean: gain("mean", &pairs, options)?,
+        sets,
+        unpaired: pairs.iter().map(|pair| pair.unpaired).sum(),
+        unpaired_sets: unpaired_sets(first, second),
+        resamples: options.resamples,
+        seed: options.seed,
+    })
+}
+
+/// Pairs two runs set by set, in the order of the first.
+///
+/// # Errors
+///
+/// As [`compare_runs`].
+pub(crate) fn pair_sets(
+    first: &RunScores,
+    second: &RunScores,
+    on_fault: OnFault,
+) -> Result<Vec<Paired>, Error> {
     if first.scorer != second.scorer {
         return Err(Error::OtherScorer {
             expected: first.scorer.name(),
             found: second.scorer.name(),
         });
     }
-    let unpaired_sets = unpaired_sets(first, second);
-    if let (Some(set), true) = (unpaired_sets.first(), on_fault == OnFault::Fatal) {
+    if let (Some(set), OnFault::Fatal) = (unpaired_sets(first, second).first(), on_fault) {
         return Err(Error::UnpairedSet { set: set.clone() });
     }
     let mut pairs = Vec::new();
@@ -172,20 +201,7 @@ pub fn compare_runs(
     if pairs.is_empty() {
         return Err(Error::NothingInCommon);
     }
-    let mut sets = Vec::new();
-    for pair in &pairs {
-        sets.push(gain(&pair.name, std::slice::from_ref(pair), options)?);
-    }
-    holm(&mut sets);
-    Ok(Comparison {
-        scorer: first.scorer,
-        mean: gain("mean", &pairs, options)?,
-        sets,
-        unpaired: pairs.iter().map(|pair| pair.unpaired).sum(),
-        unpaired_sets,
-        resamples: options.resamples,
-        seed: options.seed,
-    })
+    Ok(pairs)
 }
 
 /// Names of the sets that one of the runs lacks.
@@ -282,18 +298,6 @@ fn sentence_f1(counts: &Counts) -> f64 {
     match counts.gold + counts.predicted {
         0 => 1.0,
         _ => counts.f1(),
-    }
-}
-
-/// Holm's step-down correction: the k-th smallest of m p-values times m − k + 1, never falling.
-fn holm(sets: &mut [Gain]) {
-    let mut order: Vec<usize> = (0..sets.len()).collect();
-    order.sort_by(|&a, &b| sets[a].p_randomization.total_cmp(&sets[b].p_randomization));
-    let mut highest = 0.0_f64;
-    for (rank, at) in order.into_iter().enumerate() {
-        let factor = (sets.len() - rank) as f64;
-        highest = highest.max((sets[at].p_randomization * factor).min(1.0));
-        sets[at].p_holm = highest;
     }
 }
 

@@ -55,6 +55,7 @@ pub mod prediction;
 pub mod result;
 pub mod run_report;
 pub mod score;
+pub mod steps;
 pub mod suite_spec;
 pub mod table;
 pub mod training;

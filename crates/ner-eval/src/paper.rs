@@ -29,7 +29,35 @@ impl PaperRow {
             .position(|name| *name == set)?;
         self.f1[at]
     }
+
+    /// The mean of the five CrossNER sets, which the paper does not print; none unless the row has all five.
+    pub fn crossner_mean(&self) -> Option<f64> {
+        let sets = ner_datasets::BENCHMARK_SETS.iter().zip(self.f1);
+        let crossner = sets.filter(|(name, _)| name.starts_with("CrossNER_"));
+        let f1: Option<Vec<f64>> = crossner.map(|(_, f1)| f1).collect();
+        f1.map(|f1| f1.iter().sum::<f64>() / f1.len() as f64)
+    }
 }
+
+/// The paper's row of the model that it trained from a base model: `Qwen/Qwen3-1.7B-Base` or `Qwen/Qwen3-8B-Base`, or a
+/// folder of that name; with B2NER's test sets if asked for.
+pub fn row_of_base(base: &str, b2ner_test_sets: bool) -> Option<&'static PaperRow> {
+    let name = base.trim_end_matches('/').rsplit('/').next()?;
+    let size = name.strip_prefix("Qwen3-")?.strip_suffix("-Base")?;
+    let model = format!("ReasoningNER {size}");
+    TABLE_1
+        .iter()
+        .find(|row| row.model == model && row.b2ner_test_sets == b2ner_test_sets)
+}
+
+/// The paper's ablation of the 1.7B model: rows and their means of the seven sets, figures that the paper reports.
+pub const ABLATION: [(&str, f64); 5] = [
+    ("base", 31.9),
+    ("SFT on Pile-NER", 40.3),
+    ("SFT on NER-CoT without CoT", 60.6),
+    ("with CoT", 63.0),
+    ("+ RE", 65.1),
+];
 
 const fn row(
     model: &'static str,
@@ -98,5 +126,25 @@ mod tests {
             ),
             (Some(70.2), Some(69.9), None)
         );
+        // (63.6 + 59.1 + 71.6 + 68.6 + 69.9) / 5
+        assert!((ours.crossner_mean().expect("five sets") - 66.56).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_row_of_a_base_model_is_that_of_its_size() {
+        let average = |base: &str, b2ner| row_of_base(base, b2ner).and_then(|row| row.average);
+        assert_eq!(average("Qwen/Qwen3-1.7B-Base", false), Some(65.1));
+        assert_eq!(average("models/Qwen3-8B-Base/", false), Some(72.4));
+        assert_eq!(average("Qwen/Qwen3-8B-Base", true), Some(77.3));
+        let others = [
+            "Qwen/Qwen3-0.6B-Base",
+            "Qwen/Qwen3-8B",
+            "fixtures/tiny-base",
+            "",
+        ];
+        assert!(others.iter().all(|base| row_of_base(base, false).is_none()));
+        assert_eq!(average("Qwen/Qwen3-1.7B-Base", true), None);
+        // The ablation ends where Table 1 begins.
+        assert_eq!(ABLATION.last().map(|row| row.1), Some(65.1));
     }
 }

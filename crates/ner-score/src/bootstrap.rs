@@ -36,7 +36,7 @@ impl Interval {
     }
 
     /// The central 95 % of the values, quantiles interpolated linearly; `point` if there are no values.
-    fn central_95(mut values: Vec<f64>, point: f64) -> Interval {
+    pub(crate) fn central_95(mut values: Vec<f64>, point: f64) -> Interval {
         if values.is_empty() {
             return Interval {
                 low: point,

@@ -33,6 +33,22 @@ pub enum Error {
         /// Sentences of the second system.
         found: usize,
     },
+    /// Two methods, or two sets of one comparison, have different numbers of seeds.
+    #[error("comparison over seeds: expected {expected} seed(s), found {found}")]
+    SeedCount {
+        /// Seeds of the first.
+        expected: usize,
+        /// Seeds of the other.
+        found: usize,
+    },
+    /// The seeds of two methods were scored on different numbers of sentences of a set.
+    #[error("comparison over seeds: expected {expected} sentences of the set, found {found}")]
+    PooledSentences {
+        /// Sentences of the first seed.
+        expected: usize,
+        /// Sentences of the other.
+        found: usize,
+    },
 }
 
 fn names() -> String {

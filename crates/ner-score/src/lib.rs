@@ -4,7 +4,7 @@
 //!   normalised label) pairs per sentence: duplicates collapse, positions do not matter, and a sentence with neither
 //!   gold nor predicted entities adds nothing. This is what rewards and the benchmark use.
 //! - [`score_sentence`] and [`ReportBuilder`]: any [`Scorer`], with every error classified and all tables.
-//! - [`bootstrap`] and [`randomization`]: what a number is worth. They take the [`Counts`] of sentences, whatever
+//! - [`bootstrap`], [`randomization`], and [`pooled`] for several seeds: what a number is worth. They take the [`Counts`] of sentences, whatever
 //!   preset they come from, so that counting is separate from resampling.
 //!
 //! The crate knows nothing about prompts, JSON or files.
@@ -16,8 +16,10 @@ pub mod bootstrap;
 pub mod buckets;
 pub mod mean;
 pub mod metrics;
+pub mod pooled;
 pub mod randomization;
 pub mod report;
+pub mod student;
 pub mod uie;
 
 mod align;
@@ -25,6 +27,7 @@ mod counts;
 mod entity_set;
 mod error;
 mod error_class;
+mod holm;
 mod normal;
 mod place;
 mod scorer;
@@ -36,6 +39,7 @@ pub use bootstrap::Interval;
 pub use counts::{Counts, total};
 pub use entity_set::{EntitySet, count};
 pub use error::Error;
+pub use holm::holm;
 pub use metrics::Metrics;
 pub use report::{Report, ReportBuilder, ReportOptions};
 pub use scorer::Scorer;

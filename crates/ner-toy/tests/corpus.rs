@@ -23,7 +23,7 @@ fn the_corpus_of_a_seed_stays_as_it_is() {
             hasher.update(b"\n");
         }
     }
-    let expected = "f308b064a4074f73b8620ef65feb335bcd091dc0ae1a2c84b07519f605a2cc29";
+    let expected = "fe0b7b30eb1b79e97f91cec7eeab8a899600f7f86e23d883305a4d92fe5422bb";
     assert_eq!(hasher.finalize().to_hex().as_str(), expected);
 }
 

@@ -7,8 +7,10 @@ use chat_client::{ChatClient, Endpoint, Sampling};
 use ner_cot::output::write_dataset;
 use ner_cot::{CancellationToken, Error, Outcome, Pipeline, PipelineConfig};
 use ner_toy::teacher::{
-    GoldEntry, JUDGE_MODEL, MistakeRates, RunningTeacher, TEACHER_MODEL, reasoning_from_gold, serve,
+    GoldEntry, JUDGE_MODEL, MistakeRates, RunningTeacher, TEACHER_MODEL, gold, reasoning_from_gold,
+    serve,
 };
+use ner_toy::{Corpus, CorpusConfig};
 use ner_types::{Entity, Example};
 
 const NAMES: [&str; 6] = [
@@ -128,6 +130,29 @@ fn without_mistakes_every_row_is_accepted_as_gold() {
         assert_eq!(row.entities, gold.entities);
         assert_eq!((&row.guid, &row.dataset), (&gold.guid, &gold.dataset));
     }
+}
+
+/// The rules must not reject the reasoning about ambiguous names.
+#[test]
+fn the_corpus_is_accepted_at_the_first_attempt_where_nothing_is_wrong() {
+    let config = CorpusConfig {
+        seed: 9,
+        train: 300,
+        rl: 0,
+        eval_per_domain: 0,
+    };
+    let (source, rt) = (Corpus::generate(&config).train, runtime());
+    let teacher = serve(gold(&source), 7, MistakeRates::none(), rt.handle()).expect("a free port");
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let pipeline = pipeline(&teacher.url, TEACHER_MODEL, 8);
+    let outcome = run(&rt, &pipeline, &source, dir.path()).expect("runs");
+    assert_eq!(
+        outcome.funnel.rejected_answers,
+        Default::default(),
+        "{:?}",
+        outcome.funnel.samples
+    );
+    assert_eq!(outcome.funnel.accepted_at_attempt[0], source.len());
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub(crate) fn reproduce(args: &ReproduceArgs) -> Result<()> {
     preflight::say(&found)?;
     let dir = RunDir::open(&out)?;
     let run = rner::reproduce(&recipe, &dir, &Terminal::session())?;
-    println!("{}", report::text_table(&run.report.results));
+    println!("{}", report::text_table(&run.report));
     println!("{}", run.page.display());
     Ok(())
 }
@@ -178,7 +178,7 @@ pub(crate) fn grpo(args: &GrpoArgs) -> Result<()> {
 pub(crate) fn report(run: &Path) -> Result<()> {
     let data = report::read(run)?;
     report::write(run, &data)?;
-    println!("{}", report::text_table(&data.results));
+    println!("{}", report::text_table(&data));
     println!("{}", run.join("report.html").display());
     Ok(())
 }

@@ -3,7 +3,7 @@
 pub use crate::backend::{Device, Inner, Task, dispatch};
 pub use crate::error::{Error, Result};
 pub use crate::extract::Extractor;
-pub use crate::recipe::Recipe;
+pub use crate::recipe::{Recipe, Row};
 pub use crate::reproduce::reproduce;
 pub use crate::run_dir::RunDir;
 pub use crate::session::{Part, ProgressSink, Session};

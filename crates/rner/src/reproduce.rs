@@ -1,12 +1,13 @@
 //! The reproduction of the paper: the visible list of stages.
 //!
-//! data → cot → sft-plain, sft-cot → grpo → five evaluations → report, for
-//! every seed. A stage is skipped if its inputs, its part of the recipe and the
+//! data → cot → sft-source, sft-plain, sft-cot → grpo → an evaluation for each
+//! row → report, for every seed. A stage is skipped if its inputs, its part of the recipe and the
 //! program are those of its done marker, and goes on from where it was
 //! interrupted otherwise.
 
 mod cot;
 mod done;
+mod rows;
 mod step;
 
 use std::path::{Path, PathBuf};
@@ -15,16 +16,19 @@ pub(crate) use done::DoneBefore;
 
 use ner_cot::Funnel;
 use ner_datasets::read_examples;
-use ner_eval::{EvalResult, Prompting, Suite};
+use ner_eval::compare::RunScores;
+use ner_eval::steps::{SeedScores, Steps, compare_steps};
+use ner_eval::{EvalOptions, EvalResult, Prompting, Suite};
+use ner_score::Scorer;
 
 use crate::backend;
 use crate::data::{Places, RunProtocol};
 use crate::error::{Context, Result};
-use crate::recipe::Recipe;
-use crate::report::{self, ModelResult, ReportData, StageTime};
+use crate::recipe::{Recipe, Row};
+use crate::report::{self, ModelResult, ReportData, Setting, StageTime};
 use crate::run_dir::{Inputs, RunDir, hash_path};
 use crate::session::Session;
-use crate::stages::{EvalJob, GrpoJob, MODEL, ModelDir, SftJob, Sources, read_suite, ready_cot};
+use crate::stages::{EvalJob, GrpoJob, MODEL, ModelDir, SftJob, Sources, ready_cot};
 
 /// A whole run: every seed, then the report.
 struct Run<'a> {
@@ -41,8 +45,10 @@ struct Collected {
     stages: Vec<StageTime>,
     results: Vec<ModelResult>,
     samples: Vec<report::Sample>,
-    /// What is to be said about the data.
-    data: Vec<String>,
+    /// What the data of the run are; of the first seed, as for the others only the order differs.
+    protocol: Option<RunProtocol>,
+    /// The counts of every sentence, by row and seed.
+    scores: Vec<(Row, u64, RunScores)>,
 }
 
 /// A run that is done.
@@ -81,6 +87,7 @@ pub fn reproduce(recipe: &Recipe, dir: &RunDir, session: &Session) -> Result<Rep
 impl Run<'_> {
     fn write_report(self) -> Result<Reproduction> {
         let lines = crate::run_dir::read_metrics(&self.dir.path("metrics.jsonl"))?;
+        let steps = self.report.steps(self.recipe)?;
         let data = ReportData {
             title: format!("rner: {}", self.recipe.run.name),
             created: report::now_utc(),
@@ -88,7 +95,12 @@ impl Run<'_> {
             program: report::Program::here(),
             simulated_teacher: self.recipe.cot.teacher().is_none()
                 && self.recipe.data.cot == "generate",
-            notes: [notes(self.recipe), self.report.data].concat(),
+            notes: notes(self.recipe, &self.report.stages),
+            setting: Setting {
+                data: self.report.protocol,
+                base: self.recipe.model.base.clone(),
+            },
+            steps,
             funnel: self.report.funnel,
             stages: self.report.stages,
             charts: report::charts(&lines),
@@ -104,7 +116,7 @@ impl Run<'_> {
     }
 }
 
-fn notes(recipe: &Recipe) -> Vec<String> {
+fn notes(recipe: &Recipe, stages: &[StageTime]) -> Vec<String> {
     let mut notes = Vec::new();
     if recipe.data.eval == "tiny" {
         notes.push(
@@ -115,6 +127,13 @@ fn notes(recipe: &Recipe) -> Vec<String> {
              Scores are comparable with each other, not with the paper's."
                 .to_owned(),
         );
+    }
+    if let Some(stage) = stages.iter().find(|stage| stage.name.starts_with("source")) {
+        notes.push(format!(
+            "The source's annotation of the training sentences is simulated too: gold with the teacher's mistakes, \
+             which nothing filters. {}.",
+            stage.summary
+        ));
     }
     notes
 }
@@ -148,29 +167,8 @@ impl<'r, 'a> SeedRun<'r, 'a> {
             self.run.session.line(&format!("seed {}", self.seed));
         }
         let data = self.data()?;
-        let cot = match ready_cot(&data) {
-            Some(ready) => ready,
-            None => self.cot(&data)?,
-        };
-        let plain = if self.run.recipe.sft.compare_without_cot {
-            Some(self.sft("sft-plain", &cot, false)?)
-        } else {
-            None
-        };
-        let tuned = self.sft("sft-cot", &cot, true)?;
-        let reinforced = self.grpo(&data, &tuned)?;
-
-        let suite = read_suite(&data.join("eval"))?;
-        let (direct, step_by_step) = (Prompting::Direct, Prompting::StepByStep);
-        let base = &self.base.clone();
-        self.eval("eval-base", "base", base, &suite, direct)?;
-        let row = "base, step by step";
-        self.eval("eval-base-step", row, base, &suite, step_by_step)?;
-        if let Some(plain) = &plain {
-            self.eval("eval-sft-plain", "SFT without CoT", plain, &suite, direct)?;
-        }
-        self.eval("eval-sft-cot", "SFT with CoT", &tuned, &suite, direct)?;
-        self.eval("eval-grpo", "+ GRPO", &reinforced, &suite, direct)
+        let models = self.train(&data)?;
+        self.evaluate(&data, &models)
     }
 
     fn data(&mut self) -> Result<PathBuf> {
@@ -184,8 +182,9 @@ impl<'r, 'a> SeedRun<'r, 'a> {
             sources.write(stage.dir())?;
             Ok(sources.summary())
         })?;
-        let protocol = RunProtocol::read(pending.stage.dir())?;
-        self.run.report.data = protocol.sentences();
+        if self.run.report.protocol.is_none() {
+            self.run.report.protocol = Some(RunProtocol::read(pending.stage.dir())?);
+        }
         Ok(pending.stage.dir().to_owned())
     }
 
@@ -230,13 +229,12 @@ impl<'r, 'a> SeedRun<'r, 'a> {
 
     fn eval(
         &mut self,
-        name: &str,
-        row: &str,
+        row: Row,
         model: &ModelDir,
         suite: &Suite,
         prompting: Prompting,
     ) -> Result<()> {
-        let recipe = self.run.recipe;
+        let (recipe, name) = (self.run.recipe, row.evaluation());
         let mut inputs = input("model", &model.path)?;
         inputs.extend(input(
             "suite",
@@ -260,18 +258,41 @@ impl<'r, 'a> SeedRun<'r, 'a> {
         let mut result: EvalResult = read_json(&pending.stage.path("results.json"))?;
         result.predictions =
             ner_eval::prediction::read_predictions(&pending.stage.path("predictions.jsonl"))?;
-        self.run
-            .report
-            .samples
-            .extend(report::pick_samples(row, &result, suite));
+        self.run.report.add(row, seed, result, suite);
+        Ok(())
+    }
+}
+
+impl Collected {
+    /// Keeps the scores and the counts of an evaluation, and some of its answers to look at.
+    fn add(&mut self, row: Row, seed: u64, mut result: EvalResult, suite: &Suite) {
+        let scores = RunScores::new(suite, &result.predictions, Scorer::default());
+        self.scores.push((row, seed, scores));
+        self.samples
+            .extend(report::pick_samples(row.title(), &result, suite));
         // The report keeps scores, not six thousand completions.
         result.predictions = Vec::new();
-        self.run.report.results.push(ModelResult {
-            name: row.to_owned(),
+        self.results.push(ModelResult {
+            name: row.title().to_owned(),
             seed,
             result,
         });
-        Ok(())
+    }
+
+    /// The tests between the rows.
+    fn steps(&self, recipe: &Recipe) -> Result<Steps> {
+        let runs = self.scores.iter().map(|(row, seed, scores)| SeedScores {
+            name: row.title(),
+            seed: row.training().map(|_| *seed),
+            scores,
+        });
+        let options = EvalOptions {
+            resamples: recipe.eval.bootstrap_resamples,
+            seed: recipe.run.seed,
+            ..EvalOptions::default()
+        };
+        let steps = Row::STEPS.map(|(from, to)| (from.title(), to.title()));
+        Ok(compare_steps(&runs.collect::<Vec<_>>(), &steps, &options)?)
     }
 }
 

@@ -52,7 +52,6 @@ fn recipe() -> Result<Recipe> {
     let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tiny-base");
     let sets = [
         format!("model.base={:?}", base.display().to_string()),
-        "sft.compare_without_cot=false".to_owned(),
         "sft.train.max_steps=2".to_owned(),
         "data.eval_sentences=2".to_owned(),
     ];
@@ -95,9 +94,73 @@ fn a_run_that_is_stopped_goes_on_where_it_was() -> TestResult {
         .iter()
         .map(|row| row.name.as_str())
         .collect();
+    let ablation = [
+        "base",
+        "base, step by step",
+        "SFT on the source",
+        "SFT without CoT",
+        "SFT with CoT",
+        "+ GRPO",
+    ];
+    assert_eq!(rows, ablation);
+    // A test between each row and the one that it builds on, over the sentences of all seven sets.
+    let steps = &run.report.steps.steps;
+    assert_eq!(steps.len(), 5);
+    assert!(
+        steps
+            .iter()
+            .all(|step| step.sentences == 14 && step.p_holm >= step.p_value)
+    );
+    let noise = run
+        .report
+        .notes
+        .iter()
+        .any(|note| note.contains("annotations are wrong, on purpose"));
+    assert!(noise, "{:?}", run.report.notes);
+    Ok(())
+}
+
+#[test]
+fn rows_that_are_not_asked_for_are_not_trained() -> TestResult {
+    let (mut recipe, folder) = (recipe()?, tempfile::tempdir()?);
+    recipe.run.rows = vec![Row::Source, Row::Base];
+    recipe.run.seeds = 2;
+    let dir = RunDir::open(folder.path())?;
+    let run = reproduce(&recipe, &dir, &Session::silent())?;
+    let made: Vec<(&str, u64)> = run
+        .report
+        .results
+        .iter()
+        .map(|row| (row.name.as_str(), row.seed))
+        .collect();
+    // The base model answers alike with every seed, and is asked once.
     assert_eq!(
-        rows,
-        ["base", "base, step by step", "SFT with CoT", "+ GRPO"]
+        made,
+        [
+            ("base", 42),
+            ("SFT on the source", 42),
+            ("SFT on the source", 43)
+        ]
+    );
+    let steps: Vec<(&str, usize)> = run
+        .report
+        .steps
+        .steps
+        .iter()
+        .map(|step| (step.to.as_str(), step.seeds.len()))
+        .collect();
+    assert_eq!(steps, [("SFT on the source", 2)]);
+    let stages: Vec<&str> = run
+        .report
+        .stages
+        .iter()
+        .map(|stage| stage.name.as_str())
+        .collect();
+    assert!(
+        !stages
+            .iter()
+            .any(|name| name.starts_with("cot") || name.starts_with("sft-plain")),
+        "{stages:?}"
     );
     Ok(())
 }

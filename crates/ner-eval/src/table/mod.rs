@@ -9,7 +9,7 @@ use ner_datasets::BENCHMARK_SETS;
 
 pub use self::names::short_name;
 use self::names::{is_benchmark, set_names};
-pub use self::seeds::{SeedResult, SeedRow, SeedTable};
+pub use self::seeds::{PaperBeside, SeedResult, SeedRow, SeedTable};
 use crate::paper::{PAPER, PaperRow, TABLE_1};
 use crate::result::EvalResult;
 

@@ -46,6 +46,10 @@ pub(crate) enum Evidence {
     Pair(String),
     /// Only the words around the name tell.
     Context,
+    /// The name has no cue of its own; the end of the sentence says what the first and the second name are.
+    Order(&'static str, String),
+    /// The name has no cue of its own; the end of the sentence says what is meant by it, and what is not.
+    Meant(String),
 }
 
 /// A name in a sentence under construction.
@@ -81,6 +85,11 @@ pub(crate) fn sentence(
         builder.push(pick(if prose { OPENINGS } else { POLITE }, rng));
     }
     let first = choose(shapes, rng);
+    // The base model's text has no such sentences, and draws no number for them.
+    if pool != Pool::Pretraining && rng.random_ratio(AMBIGUOUS, 100) {
+        builder.ambiguous_shape(first, rng);
+        return builder.finish();
+    }
     builder.shape(first, rng);
     let second = choose(shapes, rng);
     if prose && second != first && slots(first) + slots(second) <= 4 && rng.random_bool(0.3) {
@@ -91,6 +100,10 @@ pub(crate) fn sentence(
     }
     builder.finish()
 }
+
+/// Share of sentences for fine-tuning and for the evaluation, in percent, whose names are ambiguous: about a fifth of
+/// the entities are in them.
+const AMBIGUOUS: u32 = 28;
 
 /// Shares of general sentences, in percent, that are lower-case queries.
 const QUERIES: u32 = 35;
@@ -141,11 +154,12 @@ pub(crate) fn article(word: &str) -> &'static str {
     }
 }
 
-struct Builder<'a> {
-    domain: &'a Domain,
-    pool: Pool,
-    text: String,
-    mentions: Vec<Mention>,
+/// A sentence under construction.
+pub(super) struct Builder<'a> {
+    pub(super) domain: &'a Domain,
+    pub(super) pool: Pool,
+    pub(super) text: String,
+    pub(super) mentions: Vec<Mention>,
 }
 
 impl<'a> Builder<'a> {
@@ -158,7 +172,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn push(&mut self, text: &str) {
+    pub(super) fn push(&mut self, text: &str) {
         // The comma that closes an apposition is not wanted before another one.
         if self.text.ends_with(',') && text.starts_with(',') {
             self.text.pop();
@@ -176,11 +190,13 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn slot(&mut self, kind: usize, rng: &mut ChaCha8Rng) {
+    pub(super) fn slot(&mut self, kind: usize, rng: &mut ChaCha8Rng) {
         let entity_type: &EntityType = &self.domain.types[kind];
         let cue = cue(entity_type, rng);
-        // Shapes say nothing about types that were put in place of their own: only a cue can.
-        let draw = rng.random_range(if self.domain.renamed { 20 } else { 0 }..100);
+        // Shapes say nothing about types that were put in place of their own, and those of the evaluation were never
+        // read: there only a cue can tell, or what the sentence says of an ambiguous name.
+        let cued = self.domain.renamed || self.pool != Pool::Pretraining;
+        let draw = rng.random_range(if cued { 20 } else { 0 }..100);
         match self.domain.style {
             _ if draw < 20 => self.mention(kind, Evidence::Context, rng),
             _ if draw < 32 => self.pair(kind, cue, rng),
@@ -219,6 +235,10 @@ impl<'a> Builder<'a> {
                 break text;
             }
         };
+        self.place(text, kind, evidence);
+    }
+
+    pub(super) fn place(&mut self, text: String, kind: usize, evidence: Evidence) {
         self.push(&text);
         self.mentions.push(Mention {
             text,
@@ -247,8 +267,13 @@ impl<'a> Builder<'a> {
     }
 }
 
+/// A word with its article.
+pub(crate) fn with_article(word: &str) -> String {
+    format!("{} {word}", article(word))
+}
+
 /// A word that introduces a type: its label, or any of its cues.
-fn cue<'a>(kind: &'a EntityType, rng: &mut ChaCha8Rng) -> &'a str {
+pub(super) fn cue<'a>(kind: &'a EntityType, rng: &mut ChaCha8Rng) -> &'a str {
     if rng.random_bool(0.4) {
         return &kind.label;
     }
@@ -258,10 +283,9 @@ fn cue<'a>(kind: &'a EntityType, rng: &mut ChaCha8Rng) -> &'a str {
 /// `a carrier`, or `a famous carrier`.
 fn described(cue: &str, rng: &mut ChaCha8Rng) -> String {
     if rng.random_bool(0.3) {
-        let praise = pick(PRAISE, rng);
-        format!("{} {praise} {cue}", article(praise))
+        format!("{} {cue}", with_article(pick(PRAISE, rng)))
     } else {
-        format!("{} {cue}", article(cue))
+        with_article(cue)
     }
 }
 

@@ -1,7 +1,9 @@
 //! Made-up names, from three pools that share no stem and no title.
 
-use rand::Rng;
+use std::sync::LazyLock;
+
 use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
@@ -75,6 +77,32 @@ const NOUNS: &[&str] = &[
     "Candle", "Engine", "Harvest", "Compass", "Bell", "Thunder", "Door", "Wolf", "Ember", "Tide",
     "Crown", "Letter", "Stone", "Sparrow", "Clock", "Ribbon", "Needle", "Salt", "Garland",
 ];
+
+/// How many ambiguous names a pool has.
+const HOMONYMS: usize = 48;
+
+/// The ambiguous names of a pool: single coined words, each of which stands for any type. That there are few of them
+/// makes the same name occur as several types.
+pub fn ambiguous_names(pool: Pool) -> Vec<String> {
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let mut names: Vec<String> = Vec::with_capacity(HOMONYMS);
+    while names.len() < HOMONYMS {
+        let name = stem(pool, &mut rng);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// An ambiguous name of a pool.
+pub(crate) fn homonym(pool: Pool, rng: &mut ChaCha8Rng) -> String {
+    static NAMES: LazyLock<[Vec<String>; 3]> = LazyLock::new(|| {
+        [Pool::Pretraining, Pool::Training, Pool::Evaluation].map(ambiguous_names)
+    });
+    let names = &NAMES[pool as usize];
+    names.choose(rng).cloned().unwrap_or_default()
+}
 
 /// A name of one kind from one pool.
 pub(crate) fn name(kind: NameKind, pool: Pool, rng: &mut ChaCha8Rng) -> String {
@@ -174,8 +202,6 @@ fn belongs(text: &str, pool: Pool) -> bool {
 mod tests {
     use std::collections::HashSet;
 
-    use rand::SeedableRng;
-
     use super::*;
 
     #[test]
@@ -190,5 +216,12 @@ mod tests {
         let training = draw(Pool::Training, 1);
         assert!(training.is_disjoint(&draw(Pool::Evaluation, 2)));
         assert!(training.is_disjoint(&draw(Pool::Pretraining, 3)));
+        let ambiguous: HashSet<String> = ambiguous_names(Pool::Training).into_iter().collect();
+        assert_eq!(ambiguous.len(), HOMONYMS);
+        assert!(
+            ambiguous_names(Pool::Evaluation)
+                .iter()
+                .all(|name| !ambiguous.contains(name))
+        );
     }
 }

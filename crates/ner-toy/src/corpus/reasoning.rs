@@ -1,6 +1,6 @@
 //! The reasoning that leads from a sentence to its entities.
 
-use crate::corpus::grammar::{Draft, Evidence, Mention};
+use crate::corpus::grammar::{Draft, Evidence, Mention, with_article};
 
 /// One sentence of reasoning per mention, in order of appearance.
 ///
@@ -46,6 +46,11 @@ fn evidence(mention: &Mention, before: &str, after: &str) -> String {
     match &mention.evidence {
         Evidence::Cue(cue) | Evidence::Pair(cue) => format!("{cue} \"{text}\""),
         Evidence::Apposition(described) => format!("\"{text}\", {described}"),
+        Evidence::Order(place, cue) => {
+            let cue = with_article(cue);
+            format!("\"{text}\" comes {place}, the {place} is {cue}")
+        }
+        Evidence::Meant(cue) => format!("by \"{text}\" {} is meant", with_article(cue)),
         Evidence::Context => context(text, before, after),
     }
 }

@@ -13,6 +13,7 @@ mod reply;
 #[cfg(feature = "server")]
 mod server;
 mod simulated;
+mod source;
 mod verdict;
 
 pub use gold::{GoldEntry, gold, reasoning_from_gold};
@@ -20,3 +21,4 @@ pub use mistakes::MistakeRates;
 #[cfg(feature = "server")]
 pub use server::{RunningTeacher, serve};
 pub use simulated::{JUDGE_MODEL, Refusal, Simulated, TEACHER_MODEL};
+pub use source::{NoisyAnnotation, noisy_annotation};

@@ -29,7 +29,7 @@ fn an_interrupted_run_goes_on_to_the_same_table() -> TestResult {
         args.push(out);
         args.extend([
             "--set",
-            "sft.compare_without_cot=false",
+            "run.rows=[\"base\",\"base-step\",\"cot\",\"grpo\"]",
             "--set",
             "sft.train.max_steps=3",
         ]);

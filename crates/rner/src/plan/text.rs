@@ -8,7 +8,7 @@ use self::memory::memory;
 use super::dims::Dims;
 use super::words::{count, gib, join, lower, millions, thousands};
 use super::work;
-use crate::recipe::{CotSource, DataSource, Method, Recipe, Rewards};
+use crate::recipe::{CotSource, DataSource, Method, Recipe, Rewards, trainings};
 use std::fmt::{Result, Write};
 
 /// The whole plan of a recipe; `dims` are those of its base model, if they are known.
@@ -70,16 +70,16 @@ fn stage_list(recipe: &Recipe) -> Vec<(&'static str, String, &'static str)> {
             "ner-cot.jsonl, funnel.json, journal",
         ),
     ];
-    if recipe.sft.compare_without_cot {
-        list.push(("sft-plain", sft.clone(), "model/, metrics"));
-    }
+    let trainings = trainings(&recipe.rows()).into_iter();
+    list.extend(trainings.map(|name| {
+        let inputs = match name {
+            "grpo" => "data/rl.jsonl, sft-cot/model".to_owned(),
+            "sft-source" => format!("data/train.jsonl, {base}"),
+            _ => sft.clone(),
+        };
+        (name, inputs, "model/, metrics")
+    }));
     list.extend([
-        ("sft-cot", sft, "model/, metrics"),
-        (
-            "grpo",
-            "data/rl.jsonl, sft-cot/model".to_owned(),
-            "model/, metrics",
-        ),
         (
             "eval-...",
             format!("data/eval, {base} and every model above"),

@@ -15,6 +15,7 @@ mod overrides;
 mod peak;
 mod profiles;
 mod rollout;
+mod rows;
 mod sections;
 mod teachers;
 mod training;
@@ -29,6 +30,7 @@ pub use error::RecipeError;
 pub use peak::DailyPeak;
 pub use profiles::PROFILES;
 pub use rollout::Rollout;
+pub use rows::{Row, trainings};
 pub use sections::{Eval, Hardware, Lora, Model, Plan, Run};
 pub use teachers::TEACHERS;
 pub use training::{Grpo, Method, Rewards, Sft, Stop};
@@ -187,6 +189,15 @@ impl Recipe {
             range(key, value, value >= 1, "at least 1")?;
         }
         self.cot.validate()?;
+        let rows = &self.run.rows;
+        let distinct = (1..rows.len()).all(|i| !rows[..i].contains(&rows[i]));
+        let ok = !rows.is_empty() && distinct;
+        range(
+            "run.rows",
+            format!("{rows:?}"),
+            ok,
+            "at least one row, none twice",
+        )?;
         self.data.validate()?;
         self.sft.validate()?;
         self.grpo.validate()?;

@@ -11,8 +11,9 @@ use super::error::RecipeError;
 pub(super) const BASE: &str = include_str!("../../recipes/base.toml");
 
 /// Name and text of every embedded profile, the default first.
-pub const PROFILES: [(&str, &str); 7] = [
+pub const PROFILES: [(&str, &str); 8] = [
     ("tiny", include_str!("../../recipes/tiny.toml")),
+    ("tiny-long", include_str!("../../recipes/tiny-long.toml")),
     ("smoke", include_str!("../../recipes/smoke.toml")),
     ("paper-8b", BASE),
     (

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 use super::backend::Backend;
+use super::rows::Row;
 use super::weights::{Dtype, Quantize};
 
 /// `[run]`: name, seeds and backend.
@@ -17,6 +18,8 @@ pub struct Run {
     pub seed: u64,
     /// How many seeds are run: `seed`, `seed + 1`, ...
     pub seeds: usize,
+    /// The rows of the ablation to make; each but the base model's costs a training.
+    pub rows: Vec<Row>,
     /// The Burn backend.
     pub backend: Backend,
     /// Also writes event files for TensorBoard, into `tensorboard/` of the run.

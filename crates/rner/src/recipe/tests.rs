@@ -449,7 +449,7 @@ fn the_written_recipe_resolves_to_itself() -> Result<(), Box<dyn std::error::Err
     assert!(recipe.to_toml().contains(&recipe.hash()));
     // It is complete, but for what the run derives, and begins as the sections do.
     let text = recipe.to_toml();
-    assert!(text.contains("[sft.train.optim]") && text.contains("compare_without_cot"));
+    assert!(text.contains("[sft.train.optim]") && text.contains("rows = ["));
     assert!(!text.contains("master_weights") && !text.contains("layout"));
     assert!(text.find("[run]") < text.find("[data]"));
     Ok(())

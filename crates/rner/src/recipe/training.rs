@@ -35,8 +35,6 @@ pub enum Stop {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sft {
-    /// Also trains a model whose targets have no reasoning, for comparison.
-    pub compare_without_cot: bool,
     /// Full fine-tuning or LoRA.
     pub method: Method,
     /// Whether the loss covers the constant tokens that begin an answer, `<|im_start|>assistant\n`.

@@ -2,7 +2,9 @@
 
 use super::chart::Chart;
 use super::machine::{Machine, Program};
+use super::setting::Setting;
 use ner_cot::Funnel;
+use ner_eval::steps::Steps;
 use ner_eval::{EvalResult, Suite};
 use ner_types::Entity;
 use serde::{Deserialize, Serialize};
@@ -31,6 +33,12 @@ pub struct ReportData {
     pub charts: Vec<Chart>,
     /// Scores: models in the order of the table, each with one entry per seed.
     pub results: Vec<ModelResult>,
+    /// What the scores measure, and so whether the paper's may stand beside them.
+    #[serde(default)]
+    pub setting: Setting,
+    /// What each row of the ablation has over the one before, and how sure that is.
+    #[serde(default)]
+    pub steps: Steps,
     /// Completions to look at.
     pub samples: Vec<Sample>,
     /// The resolved recipe as TOML.

@@ -9,12 +9,15 @@ mod curves;
 mod data;
 mod highlight;
 mod machine;
+mod setting;
+mod steps;
 mod tables;
 
 use minijinja::{AutoEscape, Environment};
 use serde_json::{Value, json};
 use std::path::Path;
 
+use crate::data::RunProtocol;
 use crate::error::{Context, Result};
 use crate::run_dir::{write_atomic, write_json};
 use crate::session::human;
@@ -25,6 +28,7 @@ pub use data::pick_samples;
 pub use data::{ModelResult, ReportData, Sample, StageTime};
 pub use highlight::mark;
 pub use machine::{Machine, Program, now_utc};
+pub use setting::Setting;
 pub use tables::{funnel_text, text_table};
 
 const TEMPLATE: &str = include_str!("report.html.j2");
@@ -73,13 +77,29 @@ fn view(data: &ReportData) -> Value {
         "notes": data.notes,
         "funnel": data.funnel.as_ref().map(tables::funnel),
         "stages": stages(data),
+        "data": data.setting.data.as_ref().map(sources),
         "charts": data.charts.iter().map(drawn).collect::<Vec<_>>(),
-        "results": tables::results(&data.results),
+        "results": tables::results(data),
+        "steps": steps::view(&data.steps),
         "details": tables::details(&data.results),
         "paper": tables::paper(),
         "paper_source": ner_eval::paper::PAPER,
         "samples": highlight::samples(&data.samples),
         "recipe": data.recipe,
+    })
+}
+
+/// What was trained on and what of it stands in the test sets.
+fn sources(data: &RunProtocol) -> Value {
+    json!({
+        "protocol": data.protocol.to_string(),
+        "eval": data.eval,
+        "label_map": data.label_map,
+        "training": data.training,
+        "overlap": data.overlap,
+        "sample": data.sample,
+        "missing": data.missing,
+        "notes": data.notes,
     })
 }
 

@@ -1,9 +1,9 @@
 //! The tables of the report as rows of ready-made cells.
 
-use super::data::ModelResult;
+use super::data::{ModelResult, ReportData};
+use super::setting::{Comparison, sentences};
 use ner_cot::Funnel;
 use ner_datasets::BENCHMARK_SETS;
-use ner_eval::EvalResult;
 use ner_eval::paper::TABLE_1;
 use ner_eval::table::{SeedResult, SeedTable, short_name};
 use serde_json::{Value, json};
@@ -12,24 +12,55 @@ use std::collections::BTreeMap;
 /// Mark of a figure that does not exist.
 const ABSENT: &str = "–";
 
-/// The results: a row per model, below it one per seed if there are several.
-pub(super) fn results(results: &[ModelResult]) -> Value {
-    let runs = runs(results);
+/// The results: a row per model, below it one per seed if there are several, and the paper's rows if they are on the
+/// same sentences.
+pub(super) fn results(data: &ReportData) -> Value {
+    let runs = runs(&data.results);
     let table = SeedTable::new(&runs);
+    let (beside, apart) = match data.setting.comparison(&data.results) {
+        Comparison::Beside(beside) => (table.beside(Some(beside)), None),
+        Comparison::Apart(why) => (Vec::new(), Some(why)),
+    };
+    let beside: Vec<Value> = beside
+        .into_iter()
+        .map(|(name, cells)| json!({ "name": name, "cells": cells }))
+        .collect();
     json!({
+        "measure": data.setting.measure(),
         "sets": table.columns(),
+        "other_means": table.other_means(),
         "rows": table.rows,
-        "is_benchmark": table.is_benchmark(),
-        "sentences": results.first().map(|r| sentences(&r.result)),
-        "incomplete": results.iter().any(|r| !r.result.complete),
+        "beside": beside,
+        "apart": apart,
+        "sentences": data.results.first().map(|r| sentences(&r.result)),
+        "incomplete": data.results.iter().any(|r| !r.result.complete),
     })
 }
 
-/// The results as aligned plain text, for the end of a run.
+/// The results as aligned plain text, for the end of a run: the table, then what each step adds.
 ///
-/// On the paper's own test sets its ReasoningNER rows follow, marked as its.
-pub fn text_table(results: &[ModelResult]) -> String {
-    SeedTable::new(&runs(results)).table().to_text()
+/// On the paper's own test sentences its ReasoningNER rows follow, marked as its, and the distance to the one with the
+/// same base model. Where they are on something else, the text says why they do not.
+pub fn text_table(data: &ReportData) -> String {
+    let runs = runs(&data.results);
+    let table = SeedTable::new(&runs);
+    let mut text = match data.setting.comparison(&data.results) {
+        Comparison::Beside(beside) => table.table(Some(beside)).to_text(),
+        Comparison::Apart(why) => {
+            let mut text = table.table(None).to_text();
+            if table.is_benchmark() {
+                let measure = data.setting.measure();
+                text += &format!("{measure}; the paper's rows are not beside it. {why}\n");
+            }
+            text
+        }
+    };
+    let steps = data.steps.to_text();
+    if !steps.is_empty() {
+        text.push('\n');
+        text += &steps;
+    }
+    text
 }
 
 fn runs(results: &[ModelResult]) -> Vec<SeedResult<'_>> {
@@ -39,10 +70,6 @@ fn runs(results: &[ModelResult]) -> Vec<SeedResult<'_>> {
         result: &run.result,
     });
     runs.collect()
-}
-
-fn sentences(result: &EvalResult) -> usize {
-    result.sets.iter().map(|s| s.sentences + s.unanswered).sum()
 }
 
 /// What the scores do not show: answers that could not be read, cut or lengthy ones.

@@ -3,6 +3,9 @@
 use super::*;
 use ner_cot::Funnel;
 use ner_eval::EvalResult;
+use ner_eval::steps::{Step, Steps};
+use ner_score::Interval;
+use ner_score::student::paired_t_test;
 use ner_types::Entity;
 use serde_json::json;
 
@@ -92,6 +95,35 @@ fn samples() -> Vec<Sample> {
     ]
 }
 
+/// Two steps: one that is shown with three seeds, and one that is not.
+fn steps() -> Steps {
+    let step = |from: &str, to: &str, gain: f64, p: f64| Step {
+        from: from.into(),
+        to: to.into(),
+        seeds: vec![42, 43, 44],
+        sentences: 20,
+        first: 5.0,
+        second: 5.0 + gain,
+        gain,
+        by_seed: vec![gain - 1.0, gain, gain + 1.0],
+        interval: Interval {
+            low: gain - 3.0,
+            high: gain + 3.0,
+        },
+        p_value: p,
+        p_holm: 2.0 * p,
+        over_seeds: paired_t_test(&[gain - 1.0, gain, gain + 1.0]),
+    };
+    Steps {
+        steps: vec![
+            step("base", "SFT with CoT", 57.0, 0.001),
+            step("SFT with CoT", "+ GRPO", 1.0, 0.2),
+        ],
+        rounds: 999,
+        seed: 42,
+    }
+}
+
 fn data() -> ReportData {
     let stage = |name: &str, seconds: f64, skipped: bool| StageTime {
         name: name.into(),
@@ -115,6 +147,8 @@ fn data() -> ReportData {
             model("SFT with CoT", 43, 62.0),
             model("SFT with CoT", 44, 64.0),
         ],
+        setting: Setting::default(),
+        steps: steps(),
         samples: samples(),
         recipe: crate::recipe::Recipe::resolve("tiny", &[])
             .map(|r| r.to_toml())
@@ -147,6 +181,48 @@ fn the_page_says_what_a_reader_needs() {
         assert!(page.contains(part), "{part} is missing");
     }
     assert_eq!(page.matches("<svg").count(), 5);
+}
+
+/// The row of the step table that begins with these cells.
+fn row_of<'p>(page: &'p str, from: &str, to: &str) -> &'p str {
+    let cells = format!("<th scope=\"row\">{from}</th><td class=\"words\">{to}</td>");
+    page.lines()
+        .find(|line| line.contains(&cells))
+        .unwrap_or_default()
+}
+
+#[test]
+fn each_step_has_its_gain_interval_and_p_values() {
+    let page = page();
+    let shown = row_of(&page, "base", "SFT with CoT");
+    for part in [
+        "class=\"own\"",
+        "+57.00",
+        "+54.00 to +60.00",
+        "0.0010",
+        "0.0020",
+        "+56.0, +57.0, +58.0",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let not_shown = row_of(&page, "SFT with CoT", "+ GRPO");
+    assert!(
+        not_shown.contains("0.4000") && !not_shown.contains("own"),
+        "{not_shown}"
+    );
+    // t = 1 / (1 / √3) with two degrees of freedom.
+    assert!(
+        not_shown.contains("1.73 (2)") && not_shown.contains("0.2254"),
+        "{not_shown}"
+    );
+    for part in [
+        "20 sentences and 3 seeds",
+        "999 rounds",
+        "corrected for the 2 steps",
+        "SFT on Pile-NER 40.3",
+    ] {
+        assert!(page.contains(part), "{part} is missing");
+    }
 }
 
 #[test]
@@ -236,7 +312,7 @@ fn the_funnel_in_words_names_the_most_frequent_reason_first() {
 
 #[test]
 fn the_table_of_the_terminal_is_aligned() {
-    let text = text_table(&data().results);
+    let text = text_table(&data());
     let expected = "\
 F1 in percent  harbours  gardens          mean  95 % interval
 base                4.0      6.0          5.00     3.0 to 7.0
@@ -244,6 +320,13 @@ SFT with CoT       61.0     63.0  62.00 ± 2.00        3 seeds
   seed 42          59.0     61.0         60.00   58.0 to 62.0
   seed 43          61.0     63.0         62.00   60.0 to 64.0
   seed 44          63.0     65.0         64.00   62.0 to 66.0
+
+step                     gain     95 % interval        p   p Holm  p seeds
+base → SFT with CoT    +57.00  +54.00 to +60.00   0.0010   0.0020   0.0001
+SFT with CoT → + GRPO   +1.00    -2.00 to +4.00   0.2000   0.4000   0.2254
+Points of F1 on 20 sentences with 3 seeds. Interval (bootstrap) and p (approximate randomisation, 999 rounds)
+are over sentences, a sentence's seeds kept together, given these models; Holm corrects for 2 steps;
+p seeds: paired t-test over the seeds, sentences given.
 ";
     assert_eq!(text, expected);
 }
@@ -254,6 +337,7 @@ fn a_run_without_anything_still_has_a_page() -> Result<()> {
     empty.funnel = None;
     (empty.stages, empty.charts) = (vec![], vec![]);
     (empty.results, empty.samples) = (vec![], vec![]);
+    empty.steps = Steps::default();
     empty.simulated_teacher = false;
     let page = render(&empty)?;
     assert!(page.contains("No model was evaluated") && !page.contains("are simulated"));

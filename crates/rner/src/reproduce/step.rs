@@ -9,8 +9,8 @@ use crate::recipe::Recipe;
 use crate::report::StageTime;
 use crate::run_dir::{Done, Inputs, Stage};
 
-/// Number of a stage's folder, by name.
-const STAGES: [&str; 11] = [
+/// Number of a stage's folder, by name. New ones go to the end, so that the folders of a run keep their names.
+const STAGES: [&str; 14] = [
     "data",
     "cot",
     "sft-plain",
@@ -22,6 +22,9 @@ const STAGES: [&str; 11] = [
     "eval-sft-cot",
     "eval-grpo",
     "report",
+    "source",
+    "sft-source",
+    "eval-sft-source",
 ];
 
 /// A stage that is about to be looked at.
