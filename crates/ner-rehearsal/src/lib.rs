@@ -8,6 +8,7 @@
 //!   counts requests and bytes.
 //! - [`Teacher`] answers as a reasoning model does, after some thousand tokens of thinking, wants a key, and counts
 //!   requests by their content.
+//! - [`Rehearsal`] is all of them with empty caches in one folder; it runs a program, and kills it at random moments.
 //!
 //! Nothing here is measured against the real servers; it is what their documentation and their clients' code say.
 
@@ -15,7 +16,9 @@ mod error;
 mod faults;
 mod homes;
 mod http;
+mod kills;
 mod log;
+mod rehearsal;
 mod store;
 mod teacher;
 mod world;
@@ -23,7 +26,9 @@ mod world;
 pub use error::Error;
 pub use faults::Faults;
 pub use homes::Homes;
-pub use log::{Served, Traffic};
+pub use kills::{Kills, Toll, findings};
+pub use log::{Sent, Served, Traffic};
+pub use rehearsal::{BASE_MODEL, Rehearsal, Setting};
 pub use store::{COMMIT, Store};
 pub use teacher::{Manner, Teacher};
 pub use world::{Size, World};

@@ -7,10 +7,14 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use ner_datasets::{Catalogue, CatalogueEntry, Format, Policy, ReadOptions, Row, open, write_rows};
+use ner_datasets::{
+    Catalogue, CatalogueEntry, Format, IN_DOMAIN_SETS, Policy, ReadOptions, Row, open, set_key,
+    write_rows,
+};
 use ner_toy::teacher::{GoldEntry, gold};
 use ner_toy::{Corpus, CorpusConfig};
 use ner_types::{Entity, Example};
+use serde_json::json;
 use toml::{Table, Value};
 
 use crate::error::Error;
@@ -95,6 +99,39 @@ impl World {
             catalogue,
             gold: known,
         })
+    }
+}
+
+impl World {
+    /// Writes those of the 20 in-domain sets that the catalogue has no file of, in InstructUIE's layout, as a user would
+    /// have them who holds the licences; says which they are.
+    ///
+    /// # Errors
+    ///
+    /// A folder that cannot be written.
+    pub fn write_own_sets(&self, dir: &Path, size: Size) -> Result<Vec<&'static str>, Error> {
+        let parsed = Catalogue::parse(&self.catalogue).map_err(Error::Catalogue)?;
+        let files = parsed.datasets.iter().flat_map(|entry| &entry.files);
+        let folders = files.filter_map(|file| file.path.split('/').next());
+        let fetched: Vec<String> = folders.map(set_key).collect();
+        let is_own = |set: &&str| !fetched.contains(&set_key(set));
+        let own: Vec<&str> = IN_DOMAIN_SETS.into_iter().filter(is_own).collect();
+        for set in &own {
+            let dir = dir.join(set);
+            std::fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;
+            let rows = rows_of(set, &format!("{set}/train.json"), size);
+            let labels = rows
+                .first()
+                .map(|row| row.schema.clone())
+                .unwrap_or_default();
+            let labels = serde_json::Value::from(labels).to_string();
+            let list = dir.join("labels.json");
+            std::fs::write(&list, labels).map_err(Error::io("write", &list))?;
+            let rows = rows.into_iter().map(|example| Ok(Row::new(example)));
+            let file = dir.join("train.json");
+            write_rows(&file, Format::InstructUie, rows, Policy::lenient())?;
+        }
+        Ok(own)
     }
 }
 
@@ -195,22 +232,75 @@ fn written(
     path: &str,
     examples: Vec<Example>,
 ) -> Result<(Vec<u8>, Vec<Example>), Error> {
-    let is_table = path.ends_with(".parquet");
-    let format = if is_table {
-        Some(Format::Parquet)
-    } else {
-        entry.format()
-    };
-    let format = format.ok_or_else(|| Error::Format {
-        dataset: entry.name.clone(),
-        format: entry.format.clone(),
-    })?;
     let name = path.rsplit('/').next().unwrap_or(path);
     let file = dir.join(name);
+    let format = written_format(entry, path)?;
     let rows = examples.into_iter().map(|example| Ok(Row::new(example)));
     write_rows(&file, format, rows, Policy::lenient())?;
-    let rows = open(&file, format, ReadOptions::default())?;
-    let read: Result<Vec<Example>, _> = rows.map(|row| row.map(Row::into_unplaced)).collect();
-    let bytes = std::fs::read(&file).map_err(Error::io("read", &file))?;
-    Ok((bytes, read?))
+    let read = open(&file, format, ReadOptions::default())?;
+    let read: Vec<Row> = read.collect::<Result<_, _>>()?;
+    let bytes = match entry.format.as_str() {
+        "bio-indexed" => indexed(&file)?,
+        "tokens" => tokens(&read),
+        _ => std::fs::read(&file).map_err(Error::io("read", &file))?,
+    };
+    Ok((bytes, read.into_iter().map(Row::into_unplaced).collect()))
+}
+
+/// The format that a file is written in; those that the crate only reads are made from BIO.
+fn written_format(entry: &CatalogueEntry, path: &str) -> Result<Format, Error> {
+    if path.ends_with(".parquet") {
+        return Ok(Format::Parquet);
+    }
+    if matches!(entry.format.as_str(), "bio-indexed" | "tokens") {
+        return Ok(Format::Bio);
+    }
+    entry.format().ok_or_else(|| Error::Format {
+        dataset: entry.name.clone(),
+        format: entry.format.clone(),
+    })
+}
+
+/// A file of words and tags, with the number of each word in its sentence in front.
+fn indexed(file: &Path) -> Result<Vec<u8>, Error> {
+    let text = std::fs::read_to_string(file).map_err(Error::io("read", file))?;
+    let (mut numbered, mut n) = (String::new(), 0);
+    for line in text.lines() {
+        if line.trim().is_empty() {
+            numbered.push('\n');
+            n = 0;
+        } else {
+            numbered += &format!("{n}\t{line}\n");
+            n += 1;
+        }
+    }
+    Ok(numbered.into_bytes())
+}
+
+/// Rows of words with the ranges of their mentions, as copies of GENIA have them.
+fn tokens(rows: &[Row]) -> Vec<u8> {
+    let row = |(i, row): (usize, &Row)| {
+        let words = row.words();
+        let texts: Vec<&str> = words
+            .iter()
+            .map(|word| &row.example.sentence[word.clone()])
+            .collect();
+        let mentions = row.example.entities.iter().zip(row.located());
+        let mentions = mentions.filter_map(|(entity, place)| {
+            let place = place?;
+            let start = words.iter().position(|word| word.start == place.start)?;
+            let end = words.iter().position(|word| word.end == place.end)? + 1;
+            Some(json!({"start": start, "end": end, "entity_type": entity.label, "text": entity.text}))
+        });
+        let mentions: Vec<serde_json::Value> = mentions.collect();
+        format!(
+            "{}\n",
+            json!({"sent_id": i.to_string(), "tokens": texts, "entity_mentions": mentions})
+        )
+    };
+    rows.iter()
+        .enumerate()
+        .map(row)
+        .collect::<String>()
+        .into_bytes()
 }

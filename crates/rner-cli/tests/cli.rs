@@ -12,6 +12,7 @@ mod cli {
     #[cfg(unix)]
     mod interruption;
     mod lab;
+    mod real_run;
     mod serve;
     mod server;
     mod support;

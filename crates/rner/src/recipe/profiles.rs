@@ -11,7 +11,7 @@ use super::error::RecipeError;
 pub(super) const BASE: &str = include_str!("../../recipes/base.toml");
 
 /// Name and text of every embedded profile, the default first.
-pub const PROFILES: [(&str, &str); 5] = [
+pub const PROFILES: [(&str, &str); 6] = [
     ("tiny", include_str!("../../recipes/tiny.toml")),
     ("smoke", include_str!("../../recipes/smoke.toml")),
     ("paper-8b", BASE),
@@ -20,6 +20,7 @@ pub const PROFILES: [(&str, &str); 5] = [
         "qwen3-0.6b-lora",
         include_str!("../../recipes/qwen3-0.6b-lora.toml"),
     ),
+    ("rehearsal", include_str!("../../recipes/rehearsal.toml")),
 ];
 
 /// How many recipes may build on each other.
