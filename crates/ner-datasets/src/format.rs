@@ -14,6 +14,8 @@ pub enum Format {
     Bio,
     /// The MIT corpora: `tag word`, any white space between them.
     MitBio,
+    /// WikiNEuRal: `index⇥word⇥tag`, the index counting the words of a sentence. Read only.
+    IndexedBio,
     /// UniversalNER, Pile-NER: `{"id", "conversations": [{"from", "value"}]}`, one or several types a row.
     UniNer,
     /// The published NER-CoT rows: `{"guid", "dataset", "sentence", "schema", "cot", "entities": [{"text", "label"}]}`.
@@ -23,6 +25,9 @@ pub enum Format {
     /// Plain rows: `{"id", "text", "labels", "entities": [{"text", "label", "start", "end"}]}`, offsets in characters,
     /// all but `text` and `label` optional.
     Plain,
+    /// Words and mentions of word ranges, as GENIA is handed on: `{"sent_id", "tokens", "entity_mentions": [{"start",
+    /// "end", "entity_type"}]}`, the end exclusive. Read only.
+    Tokens,
     /// SLIMER's questions over Pile-NER: `{"doc_question_pairID", "tagName", "input", "output"}`. Read only.
     Slimer,
     /// Parquet with the columns of [`Format::NerCot`] or another JSON format. Needs the feature `parquet`.
@@ -31,14 +36,16 @@ pub enum Format {
 
 impl Format {
     /// All formats.
-    pub const ALL: [Format; 9] = [
+    pub const ALL: [Format; 11] = [
         Format::InstructUie,
         Format::Bio,
         Format::MitBio,
+        Format::IndexedBio,
         Format::UniNer,
         Format::NerCot,
         Format::Gliner,
         Format::Plain,
+        Format::Tokens,
         Format::Slimer,
         Format::Parquet,
     ];
@@ -49,10 +56,12 @@ impl Format {
             Format::InstructUie => "instructuie",
             Format::Bio => "bio",
             Format::MitBio => "mit-bio",
+            Format::IndexedBio => "bio-indexed",
             Format::UniNer => "uniner",
             Format::NerCot => "ner-cot",
             Format::Gliner => "gliner",
             Format::Plain => "plain",
+            Format::Tokens => "tokens",
             Format::Slimer => "slimer",
             Format::Parquet => "parquet",
         }
@@ -66,16 +75,23 @@ impl Format {
         )
     }
 
+    /// Whether files of the format are read but not written.
+    pub fn is_read_only(self) -> bool {
+        matches!(self, Format::IndexedBio | Format::Tokens | Format::Slimer)
+    }
+
     /// What a row should have been, for messages.
     pub(crate) fn expected(self) -> &'static str {
         match self {
             Format::InstructUie => "a row {sentence, entities: [{name, type, pos}]}",
             Format::Bio => "a word, a tab and a tag",
             Format::MitBio => "a tag, white space and a word",
+            Format::IndexedBio => "a number, a tab, a word, a tab and a tag",
             Format::UniNer => "a row {id, conversations: [{from, value}]}",
             Format::NerCot => "an example {sentence, schema, entities: [{text, label}]}",
             Format::Gliner => "a row {tokenized_text, ner: [[first, last, label]]}",
             Format::Plain => "a row {text, entities: [{text, label, start, end}]}",
+            Format::Tokens => "a row {tokens, entity_mentions: [{start, end, entity_type}]}",
             Format::Slimer => "a row {doc_question_pairID, tagName, input, output}",
             Format::Parquet => "a row with the columns of a known format",
         }

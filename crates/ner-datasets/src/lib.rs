@@ -29,6 +29,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod cache;
 mod catalogue;
 mod error;
 mod fault;
@@ -52,11 +53,12 @@ mod throughput;
 mod words;
 mod writer;
 
-pub use catalogue::{Catalogue, CatalogueEntry, CatalogueFile};
+pub use cache::default_cache;
+pub use catalogue::{Catalogue, CatalogueEntry, CatalogueFile, Group, Member};
 pub use error::Error;
 pub use fault::{Fault, FaultKind, FaultReport, Policy};
 #[cfg(feature = "fetch")]
-pub use fetch::{FetchOptions, Fetched, Progress, fetch, hash_file};
+pub use fetch::{Checked, Endpoints, FetchOptions, Fetched, Progress, Receipt, fetch, hash_file};
 pub use files::write_atomic;
 pub use format::Format;
 pub use formats::bio::BioColumns;

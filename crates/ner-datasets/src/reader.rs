@@ -147,6 +147,12 @@ pub fn from_reader(
             max,
             &mut recorder,
         )?),
+        Format::IndexedBio => Source::Bio(BioSource::new(
+            input,
+            BioColumns::Indexed,
+            max,
+            &mut recorder,
+        )?),
         Format::Parquet => return Err(Error::missing(name, "a file for Parquet", "a stream")),
         _ => {
             let input = BufReader::with_capacity(BUFFER, input);

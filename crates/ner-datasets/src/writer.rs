@@ -1,4 +1,4 @@
-//! One streaming writer for every format but SLIMER's.
+//! One streaming writer for every format but those that are only read.
 //!
 //! What a format cannot hold is left out: BIO and GLiNER have neither reasoning nor schema-only labels, conversations
 //! no offsets. What it cannot hold *of a mention* is a fault, counted and by the policy fatal: a mention that does not
@@ -46,10 +46,10 @@ pub fn write_rows(
     let mut recorder = Recorder::new(path, policy);
     let rows = rows.into_iter();
     let n_rows = match format {
-        Format::Slimer => Err(Error::missing(
+        _ if format.is_read_only() => Err(Error::missing(
             path,
             "a format to write",
-            "slimer, read only",
+            format!("{format}, read only"),
         )),
         Format::Parquet => write_parquet(path, rows),
         _ => replace_file(path, |file| {

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ner_datasets::{CatalogueFile, Error, FetchOptions, Fetched, fetch, hash_file};
+use ner_datasets::{CatalogueFile, Endpoints, Error, FetchOptions, Fetched, fetch, hash_file};
 
 const CONTENT: &[u8] = b"Ardela\tB-person\nVoss\tI-person\n\nOsmere\tB-city\n";
 
@@ -114,11 +114,13 @@ fn get(root: &Path, url: &str, sha256: Option<String>, attempts: usize) -> Resul
         url: url.into(),
         sha256,
         bytes: None,
+        split: None,
     };
     let options = FetchOptions {
         attempts,
         pause: Duration::from_millis(1),
         timeout: Duration::from_secs(20),
+        endpoints: Endpoints::default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -7,14 +7,16 @@ use ner_datasets::tags::{Mention, mentions, tags};
 use ner_datasets::{Format, Policy, ReadOptions, Row, open};
 use proptest::prelude::*;
 
-const TEXT_FORMATS: [Format; 8] = [
+const TEXT_FORMATS: [Format; 10] = [
     Format::InstructUie,
     Format::Bio,
     Format::MitBio,
+    Format::IndexedBio,
     Format::UniNer,
     Format::NerCot,
     Format::Gliner,
     Format::Plain,
+    Format::Tokens,
     Format::Slimer,
 ];
 

@@ -36,6 +36,7 @@ struct Readme;
 
 pub mod backend;
 pub mod cot;
+pub mod data;
 pub mod error;
 pub mod extract;
 pub mod inputs;

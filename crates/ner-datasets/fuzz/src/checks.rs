@@ -2,18 +2,19 @@
 
 use ner_datasets::{Format, Policy, ReadOptions, Row, from_reader};
 
-const JSON: [Format; 6] = [
+const JSON: [Format; 7] = [
     Format::InstructUie,
     Format::UniNer,
     Format::NerCot,
     Format::Gliner,
     Format::Plain,
+    Format::Tokens,
     Format::Slimer,
 ];
 
 /// The BIO reader on any bytes: no panic, and every place is on the borders of characters and equal to its text.
 pub fn check_bio(data: &[u8]) {
-    for format in [Format::Bio, Format::MitBio] {
+    for format in [Format::Bio, Format::MitBio, Format::IndexedBio] {
         for row in rows(data, format, 1 << 20) {
             for entity in &row.example.entities {
                 let span = entity.span.expect("BIO states places");

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::format::Format;
 use crate::formats::draft::{Draft, NotARow};
-use crate::formats::{conversations, gliner, instruct_uie, ner_cot, plain, slimer};
+use crate::formats::{conversations, gliner, instruct_uie, ner_cot, plain, slimer, tokens};
 use crate::row::{ByteSpan, Row};
 
 /// Decodes one element of a JSON format.
@@ -16,7 +16,10 @@ pub(super) fn decode(format: Format, bytes: &[u8]) -> Result<Draft, NotARow> {
         Format::Gliner => gliner::decode(bytes),
         Format::Plain => plain::decode(bytes),
         Format::Slimer => slimer::decode(bytes),
-        Format::Bio | Format::MitBio | Format::Parquet => Err(NotARow::new("JSON")),
+        Format::Tokens => tokens::decode(bytes),
+        Format::Bio | Format::MitBio | Format::IndexedBio | Format::Parquet => {
+            Err(NotARow::new("JSON"))
+        }
     }
 }
 
@@ -33,8 +36,11 @@ pub(crate) fn encode(
         Format::NerCot => ner_cot::encode(row, out),
         Format::Gliner => gliner::encode(row, located, out),
         Format::Plain => plain::encode(row, located, out),
-        Format::Slimer | Format::Bio | Format::MitBio | Format::Parquet => {
-            Err(io::Error::other("no JSON format to write"))
-        }
+        Format::Slimer
+        | Format::Tokens
+        | Format::Bio
+        | Format::MitBio
+        | Format::IndexedBio
+        | Format::Parquet => Err(io::Error::other("no JSON format to write")),
     }
 }

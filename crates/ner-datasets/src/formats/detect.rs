@@ -49,6 +49,8 @@ pub(crate) fn of_row(row: &Value) -> Option<Format> {
         Some(Format::UniNer)
     } else if has("tokenized_text") {
         Some(Format::Gliner)
+    } else if has("tokens") && has("entity_mentions") {
+        Some(Format::Tokens)
     } else if has("doc_question_pairID") {
         Some(Format::Slimer)
     } else if has("sentence") && has("schema") {
@@ -142,6 +144,14 @@ mod tests {
         check("a.jsonl", r#"{"conversations": []}"#, Ok(Format::UniNer));
         check("a", r#"[{"tokenized_text": []}]"#, Ok(Format::Gliner));
         check("a", r#"{"doc_question_pairID": "1"}"#, Ok(Format::Slimer));
+        check(
+            "a",
+            r#"{"tokens": [], "entity_mentions": []}"#,
+            Ok(Format::Tokens),
+        );
+        check("a", "0\tBrel\tB-city\n\n0\tso\tO\n", Ok(Format::IndexedBio));
+        check("a", "0\tin\tO\n1\tBrel\tB-city\n", Ok(Format::IndexedBio));
+        check("a", "0\tCD\tO\nBrel\tNN\tB-city\n", Ok(Format::Bio));
         check("a", "Brel\tB-city\n", Ok(Format::Bio));
         check("a", "[\tO\nBrel\tB-city\n", Ok(Format::Bio));
         check("a", "O Brel\n", Ok(Format::MitBio));

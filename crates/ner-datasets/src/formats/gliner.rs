@@ -55,7 +55,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Draft, NotARow> {
 }
 
 /// The words joined by one space, and their places.
-fn join(words: &[String]) -> (String, Vec<ByteSpan>) {
+pub(super) fn join(words: &[String]) -> (String, Vec<ByteSpan>) {
     let mut sentence = String::new();
     let mut spans = Vec::with_capacity(words.len());
     for word in words {

@@ -16,3 +16,4 @@ mod ner_cot;
 pub(crate) mod parquet;
 mod plain;
 mod slimer;
+mod tokens;

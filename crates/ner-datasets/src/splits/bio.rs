@@ -148,6 +148,20 @@ mod tests {
     }
 
     #[test]
+    fn numbered_words_are_read_without_their_numbers() {
+        check(
+            "0\tIn\tO\n1\t1975\tO\n2\tBrel\tB-LOC\n3\tBay\tI-LOC\n\n0\t.\tO\n",
+            BioColumns::Indexed,
+            &[("In 1975 Brel Bay", &[("Brel Bay", "LOC")]), (".", &[])],
+        );
+        check_error(
+            "0\tIn\tO\nBrel\tB-LOC\n",
+            BioColumns::Indexed,
+            ":2: expected a number, a tab, a word, a tab and a tag, found \"Brel\\tB-LOC\"",
+        );
+    }
+
+    #[test]
     fn the_schema_is_the_sorted_set_of_types() {
         let examples = read_bio(
             file("a\tB-y\nb\tB-x\n\nc\tB-y\n").path(),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use ner_types::Example;
+use serde::{Deserialize, Serialize};
 
 /// The examples of one split of one dataset, with the schema that they share.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +17,8 @@ pub struct Dataset {
 }
 
 /// A split of a dataset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Split {
     /// For training.
     Train,

@@ -98,8 +98,8 @@ fn downloads(out: &mut String, recipe: &Recipe, dims: Option<&Dims>) -> Result {
     writeln!(out, "\nDownloads")?;
     let mut any = false;
     for name in [&recipe.data.train, &recipe.data.grpo, &recipe.data.eval] {
-        if let DataSource::Public(name, place) = DataSource::parse(name) {
-            writeln!(out, "  {name}: {place}")?;
+        if let DataSource::Public(name) | DataSource::Group(name) = DataSource::parse(name) {
+            writeln!(out, "  {name}: {}", crate::data::place_of(&name))?;
             any = true;
         }
     }

@@ -51,9 +51,9 @@ pub(super) fn grpo_prompts(recipe: &Recipe) -> Option<usize> {
 
 /// Sentences of each benchmark set that are decoded; none where the recipe does not say.
 pub(super) fn eval_sentences(recipe: &Recipe) -> Option<Vec<(&'static str, usize)>> {
-    let DataSource::Public("crossner-mit", _) = DataSource::parse(&recipe.data.eval) else {
+    if DataSource::parse(&recipe.data.eval) != DataSource::Group("crossner-mit".into()) {
         return None;
-    };
+    }
     let of = |n| capped(capped(n, recipe.data.eval_sentences), recipe.data.limit);
     Some(BENCHMARK.iter().map(|(name, n)| (*name, of(*n))).collect())
 }

@@ -6,6 +6,7 @@
 //! see. A key that can be "off" is off at `0`, `""` or a word, documented at the field.
 
 mod backend;
+mod data;
 mod draft;
 mod error;
 mod keys;
@@ -18,9 +19,10 @@ mod weights;
 use serde::{Deserialize, Serialize};
 
 pub use backend::Backend;
+pub use data::{CotSource, Data, DataSource};
 pub use error::RecipeError;
 pub use profiles::PROFILES;
-pub use sections::{Cot, Data, DataSource, Eval, Hardware, Lora, Model, Plan, Run};
+pub use sections::{Cot, Eval, Hardware, Lora, Model, Plan, Run};
 pub use training::{Grpo, Method, Rewards, Sft};
 pub use weights::{Dtype, Quantize};
 
@@ -146,6 +148,7 @@ impl Recipe {
         let judge = self.cot.judge_threshold;
         let ok = (0.0..=10.0).contains(&judge);
         range("cot.judge_threshold", judge, ok, "between 0 and 10")?;
+        self.data.validate()?;
         self.sft.validate()?;
         self.grpo.validate()?;
         let quantize = self.eval.quantize;

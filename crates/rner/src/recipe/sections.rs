@@ -2,7 +2,7 @@
 
 use ner_types::{PromptTemplate, TemplateError};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::backend::Backend;
 use super::weights::{Dtype, Quantize};
@@ -28,69 +28,6 @@ impl Run {
     pub fn all_seeds(&self) -> impl Iterator<Item = u64> + use<> {
         let first = self.seed;
         (0..self.seeds as u64).map(move |i| first.wrapping_add(i))
-    }
-}
-
-/// `[data]`: what the stages read.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Data {
-    /// Sentences for the teacher: `tiny`, a named dataset or a directory.
-    pub train: String,
-    /// The benchmark: `tiny`, a named dataset or a directory.
-    pub eval: String,
-    /// Prompts of the GRPO stage: as above, or `train` for those of the training data.
-    pub grpo: String,
-    /// Sentences put to the teacher; 0 means all of them.
-    pub train_sentences: usize,
-    /// Sentences of each evaluation set; 0 means all of them.
-    pub eval_sentences: usize,
-    /// Prompts of the GRPO stage; 0 means as many as there are training rows.
-    pub grpo_samples: usize,
-    /// Takes this many sentences of every dataset that is read; 0 means all of them.
-    pub limit: usize,
-}
-
-/// Where data comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DataSource {
-    /// The corpus that this project wrote.
-    Tiny,
-    /// The data of the training stage (GRPO only).
-    Train,
-    /// A public dataset by name, with the place it is downloaded from.
-    Public(&'static str, &'static str),
-    /// A directory.
-    Dir(PathBuf),
-}
-
-/// Public datasets by the names that recipes use, with their places.
-const PUBLIC: [(&str, &str); 3] = [
-    (
-        "pile-ner-type",
-        "huggingface.co/datasets/Universal-NER/Pile-NER-type",
-    ),
-    (
-        "crossner-mit",
-        "github.com/zliucr/CrossNER and github.com/andrewzamai/SLIMER (MIT Movie, Restaurant)",
-    ),
-    (
-        "instructuie-20",
-        "InstructUIE's training sets, the 20 that the paper samples",
-    ),
-];
-
-impl DataSource {
-    /// Reads a value of `data.train`, `data.eval` or `data.grpo`.
-    pub fn parse(value: &str) -> Self {
-        match value {
-            "tiny" => Self::Tiny,
-            "train" => Self::Train,
-            _ => match PUBLIC.iter().find(|(name, _)| *name == value) {
-                Some((name, place)) => Self::Public(name, place),
-                None => Self::Dir(Path::new(value).to_owned()),
-            },
-        }
     }
 }
 

@@ -409,14 +409,28 @@ fn a_section_hash_sees_its_sections_only() -> Result<(), RecipeError> {
 #[test]
 fn data_sources_are_told_apart() {
     assert_eq!(DataSource::parse("tiny"), DataSource::Tiny);
-    assert!(matches!(
-        DataSource::parse("crossner-mit"),
-        DataSource::Public("crossner-mit", _)
-    ));
-    assert_eq!(
-        DataSource::parse("some/dir"),
-        DataSource::Dir("some/dir".into())
-    );
+    let group = |name: &str| DataSource::Group(name.into());
+    let public = |name: &str| DataSource::Public(name.into());
+    assert_eq!(DataSource::parse("crossner-mit"), group("crossner-mit"));
+    assert_eq!(DataSource::parse("instructuie-20"), group("instructuie-20"));
+    assert_eq!(DataSource::parse("pile-ner-type"), public("pile-ner-type"));
+    assert_eq!(DataSource::parse("NER-CoT"), public("ner-cot"));
+    for path in ["some/dir", "./ner-cot", "rows.jsonl"] {
+        assert_eq!(DataSource::parse(path), DataSource::Path(path.into()));
+    }
+}
+
+#[test]
+fn chains_of_thought_come_from_a_teacher_or_a_file() -> Result<(), RecipeError> {
+    let source = |cot: &str| tiny(&[&format!("data.cot={cot}")]).map(|r| r.data.cot_source());
+    assert_eq!(source("generate")?, CotSource::Generate);
+    let published = CotSource::Ready(DataSource::Public("ner-cot".into()));
+    assert_eq!(source("published")?, published);
+    let file = CotSource::Ready(DataSource::Path("my.jsonl".into()));
+    assert_eq!(source("my.jsonl")?, file);
+    assert!(refused("data.cot=tiny").contains("generate, published or a file"));
+    assert!(refused("data.sample_cap=0").contains("at least 1"));
+    Ok(())
 }
 
 #[test]

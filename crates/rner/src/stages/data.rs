@@ -135,12 +135,12 @@ fn index_of(dir: &Path) -> Result<Index> {
 pub fn load_suite(source: &str, limit: usize) -> Result<Suite> {
     let suite = match DataSource::parse(source) {
         DataSource::Tiny => tiny_suite(limit),
-        DataSource::Dir(dir) => match open_data_dir(&dir) {
+        DataSource::Path(dir) => match open_data_dir(&dir) {
             Ok(_) => Suite::benchmark(&dir)?,
             Err(error) => read_suite(&dir).map_err(|_| error)?,
         },
         DataSource::Train => return Err(Error::usage("data.eval: `train` is no benchmark")),
-        DataSource::Public(name, place) => return Err(not_here(name, place)),
+        DataSource::Public(name) | DataSource::Group(name) => return Err(not_here(&name)),
     };
     Ok(if limit == 0 {
         suite
@@ -174,9 +174,9 @@ fn load_train(data: &Data, seed: u64) -> Result<(Vec<Example>, Vec<Example>)> {
             let corpus = TinyCorpus::generate(seed, train, prompts, 0).0;
             Ok((corpus.train, corpus.rl))
         }
-        DataSource::Dir(dir) => split_train(&dir, data, seed),
+        DataSource::Path(dir) => split_train(&dir, data, seed),
         DataSource::Train => Err(Error::usage("data.train: `train` does not name a dataset")),
-        DataSource::Public(name, place) => Err(not_here(name, place)),
+        DataSource::Public(name) | DataSource::Group(name) => Err(not_here(&name)),
     }
 }
 
@@ -188,14 +188,14 @@ fn load_rl(data: &Data, seed: u64, left_over: Vec<Example>) -> Result<Vec<Exampl
             let prompts = data.grpo_samples.max(1);
             Ok(TinyCorpus::generate(seed, 0, prompts, 0).0.rl)
         }
-        DataSource::Dir(dir) => {
+        DataSource::Path(dir) => {
             let mut examples = shuffled_train(&dir, data.limit, seed)?;
             if data.grpo_samples > 0 {
                 examples.truncate(data.grpo_samples);
             }
             Ok(examples)
         }
-        DataSource::Public(name, place) => Err(not_here(name, place)),
+        DataSource::Public(name) | DataSource::Group(name) => Err(not_here(&name)),
     }
 }
 
@@ -233,7 +233,8 @@ fn limit(a: usize, b: usize) -> usize {
     }
 }
 
-fn not_here(name: &str, place: &str) -> Error {
+fn not_here(name: &str) -> Error {
+    let place = crate::data::place_of(name);
     Error::Usage(format!(
         "the dataset {name} is not on this machine and cannot be downloaded yet; \
          get it from {place} and pass its folder with --data"

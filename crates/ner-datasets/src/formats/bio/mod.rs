@@ -27,6 +27,8 @@ pub enum BioColumns {
     TagLast,
     /// `tag word`, as in the MIT corpora; any white space separates.
     TagFirst,
+    /// `index⇥word⇥tag`, as in WikiNEuRal.
+    Indexed,
 }
 
 impl BioColumns {
@@ -35,22 +37,44 @@ impl BioColumns {
         match self {
             BioColumns::TagLast => Format::Bio,
             BioColumns::TagFirst => Format::MitBio,
+            BioColumns::Indexed => Format::IndexedBio,
         }
     }
 }
 
-/// The column of the tags, judged by the first line that has two columns of which one alone can be a tag.
+/// The column of the tags, judged by the first line that has two columns of which one alone can be a tag, and for
+/// numbered words by the one after it.
 pub(crate) fn detect_columns(path: &Path) -> Result<Option<BioColumns>, Error> {
     let file = File::open(path).map_err(Error::io(path, "read"))?;
     let mut lines = Lines::new(file, usize::MAX).map_err(Error::io(path, "read"))?;
+    let mut number = None;
     while let Some(line) = lines.next_line().map_err(Error::io(path, "read"))? {
-        if let Line::Text(text, _) = line
-            && let Some(columns) = columns_of(text)
-        {
-            return Ok(Some(columns));
+        let Line::Text(text, _) = line else { continue };
+        if text.trim().is_empty() {
+            continue;
+        }
+        match (number, word_number(text)) {
+            (Some(before), Some(now)) if now == before || now == before + 1 => {
+                return Ok(Some(BioColumns::Indexed));
+            }
+            (None, Some(first @ 0..2)) => number = Some(first),
+            _ if number.is_some() => return Ok(Some(BioColumns::TagLast)),
+            _ => {
+                if let Some(columns) = columns_of(text) {
+                    return Ok(Some(columns));
+                }
+            }
         }
     }
-    Ok(None)
+    Ok(number.map(|_| BioColumns::Indexed))
+}
+
+/// The number at the beginning of `number⇥word⇥tag`.
+fn word_number(line: &str) -> Option<usize> {
+    let (number, rest) = line.split_once('\t')?;
+    let (_, tag) = rest.split_once('\t')?;
+    Tag::read(tag.trim_end())?;
+    number.parse().ok()
 }
 
 fn columns_of(line: &str) -> Option<BioColumns> {

@@ -103,6 +103,10 @@ impl Sentence {
         number: usize,
         recorder: &mut Recorder,
     ) -> Result<bool, Error> {
+        let (line, columns) = match without_number(line, columns) {
+            Some(line) => line,
+            None => return self.refuse(line, columns, number, recorder),
+        };
         if let Some(word) = plain_word(line, columns) {
             self.push_plain(word, number);
             return Ok(false);
@@ -132,6 +136,20 @@ impl Sentence {
         };
         self.is_faulty = true;
         recorder.record(FaultKind::NotARow, number, fault, || excerpt(line))?;
+        Ok(false)
+    }
+
+    /// Notes a line that has no number before its word.
+    fn refuse(
+        &mut self,
+        line: &str,
+        columns: BioColumns,
+        number: usize,
+        recorder: &mut Recorder,
+    ) -> Result<bool, Error> {
+        self.is_faulty = true;
+        let expected = columns.format().expected();
+        recorder.record(FaultKind::NotARow, number, expected, || excerpt(line))?;
         Ok(false)
     }
 
@@ -285,6 +303,20 @@ impl Sentence {
     }
 }
 
+/// The line without the number of its word, where the words are numbered, and the columns that are left; `None` if the
+/// number is missing. Blank lines are left as they are.
+fn without_number(line: &str, columns: BioColumns) -> Option<(&str, BioColumns)> {
+    if columns != BioColumns::Indexed {
+        return Some((line, columns));
+    }
+    if trim(line).is_empty() {
+        return Some((line, BioColumns::TagLast));
+    }
+    let (number, rest) = line.split_once('\t')?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then_some((rest, BioColumns::TagLast))
+}
+
 /// What a comment says: a line that begins with a hash and a space and does not end in a tag, as the word `#` does.
 fn comment_of(line: &str) -> Option<&str> {
     let comment = line.strip_prefix("# ")?;
@@ -299,7 +331,7 @@ fn comment_of(line: &str) -> Option<&str> {
 fn plain_word(line: &str, columns: BioColumns) -> Option<&str> {
     let word = match columns {
         BioColumns::TagLast => line.strip_suffix("\tO")?,
-        BioColumns::TagFirst => return None,
+        BioColumns::TagFirst | BioColumns::Indexed => return None,
     };
     let (first, last) = (word.as_bytes().first()?, word.as_bytes().last()?);
     let is_plain = first.is_ascii_graphic() && *first != b'-' && last.is_ascii_graphic();

@@ -66,8 +66,9 @@ fn target(args: &ConvertArgs) -> Result<Format> {
     let to = args.to.or(is_parquet.then_some(Format::Parquet));
     let to =
         to.ok_or_else(|| rner_cli::exit::usage("--to FORMAT is missing: which format to write"))?;
-    if to == Format::Slimer {
-        return Err(rner_cli::exit::usage("slimer can be read but not written"));
+    if to.is_read_only() {
+        let message = format!("{to} can be read but not written");
+        return Err(rner_cli::exit::usage(message));
     }
     if same_file(&args.input, &args.output) {
         return Err(rner_cli::exit::usage("input and output are the same file"));

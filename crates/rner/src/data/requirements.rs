@@ -1,0 +1,243 @@
+//! What a run needs, and whether it is on this machine, without asking anybody.
+
+use std::path::{Path, PathBuf};
+
+use ner_datasets::{Catalogue, CatalogueEntry, CatalogueFile, Group, Member};
+
+use crate::error::{Context, Result};
+use crate::recipe::{CotSource, Data, DataSource};
+
+/// A dataset that a run reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requirement {
+    /// The key of the recipe that names it, such as `data.train`.
+    pub key: &'static str,
+    /// Its name in the catalogue, or the path.
+    pub dataset: String,
+    /// Whether it is on this machine.
+    pub state: State,
+    /// Its licence, where the catalogue says.
+    pub licence: Option<String>,
+    /// Whether the licence has to be accepted and is not: `--accept-licence` and [`Requirement::accept`].
+    pub needs_acceptance: bool,
+    /// Identifier of the licence that has to be accepted, accepted or not.
+    pub accept: Option<String>,
+    /// Whether the run goes on without it, and says so: a set of a group from which a sample is drawn.
+    pub is_optional: bool,
+}
+
+/// Whether a dataset is on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It is there. Hashes are compared when it is read.
+    Present {
+        /// Its file or folder.
+        path: PathBuf,
+        /// Bytes of its files.
+        bytes: u64,
+    },
+    /// Some or all of its files have to be fetched first.
+    Fetchable {
+        /// Bytes to fetch, if the catalogue knows all of them.
+        bytes: Option<u64>,
+        /// Files to fetch.
+        files: usize,
+    },
+    /// No program can get it.
+    Missing {
+        /// What to do about it.
+        remedy: String,
+    },
+}
+
+/// What a run with this `[data]` reads, and whether it is there; `cache` is the folder of downloads, usually
+/// [`Data::cache_dir`].
+///
+/// Looks at names and sizes only: nothing is asked of the network, and no hash is computed.
+///
+/// # Errors
+/// A folder that cannot be listed.
+pub fn requirements(data: &Data, cache: &Path) -> Result<Vec<Requirement>> {
+    let look = Look {
+        data,
+        cache,
+        catalogue: catalogue()?,
+    };
+    let mut found = Vec::new();
+    match data.cot_source() {
+        CotSource::Generate => {
+            look.add("data.train", DataSource::parse(&data.train), &mut found)?
+        }
+        CotSource::Ready(source) => look.add("data.cot", source, &mut found)?,
+    }
+    look.add("data.grpo", DataSource::parse(&data.grpo), &mut found)?;
+    look.add("data.eval", DataSource::parse(&data.eval), &mut found)?;
+    Ok(found)
+}
+
+/// Where people find a dataset or the sets of a group.
+pub fn place_of(name: &str) -> String {
+    let Ok(catalogue) = catalogue() else {
+        return String::new();
+    };
+    if let Some(entry) = catalogue.get(name) {
+        return format!("{} ({})", entry.home, entry.licence);
+    }
+    let members = catalogue
+        .group(name)
+        .map_or(&[][..], |group| &group.members);
+    let here = members
+        .iter()
+        .filter_map(|member| catalogue.dataset_of(member));
+    let mut homes: Vec<&str> = here.map(|entry| entry.home.as_str()).collect();
+    homes.sort_unstable();
+    homes.dedup();
+    homes.join(", ")
+}
+
+/// The catalogue of this build.
+pub(crate) fn catalogue() -> Result<Catalogue> {
+    Catalogue::shipped().context("the catalogue of this build")
+}
+
+struct Look<'a> {
+    data: &'a Data,
+    cache: &'a Path,
+    catalogue: Catalogue,
+}
+
+impl Look<'_> {
+    fn add(
+        &self,
+        key: &'static str,
+        source: DataSource,
+        found: &mut Vec<Requirement>,
+    ) -> Result<()> {
+        match source {
+            DataSource::Tiny | DataSource::Train => {}
+            DataSource::Path(path) => found.push(of_path(key, &path)?),
+            DataSource::Public(name) => {
+                found.extend(self.catalogue.get(&name).map(|entry| {
+                    let files = entry.files.iter().collect();
+                    self.of_entry(key, name.clone(), entry, files, false)
+                }));
+            }
+            DataSource::Group(name) => {
+                if let Some(group) = self.catalogue.group(&name) {
+                    found.extend(self.of_group(key, group)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn of_group(&self, key: &'static str, group: &Group) -> Result<Vec<Requirement>> {
+        let left_out = |member: &&Member| {
+            let key = ner_datasets::set_key(&member.name);
+            let mut without = self.data.without.iter();
+            !group.complete && without.any(|name| ner_datasets::set_key(name) == key)
+        };
+        let members = group.members.iter().filter(|member| !left_out(member));
+        members
+            .map(|member| self.of_member(key, group, member))
+            .collect()
+    }
+
+    fn of_member(&self, key: &'static str, group: &Group, member: &Member) -> Result<Requirement> {
+        let optional = !group.complete;
+        if !self.data.folder.is_empty()
+            && let Some(folder) = member.folder_in(Path::new(&self.data.folder))
+        {
+            let mut found = of_path(key, &folder)?;
+            found.dataset.clone_from(&member.name);
+            found.is_optional = optional;
+            return Ok(found);
+        }
+        let Some(entry) = self.catalogue.dataset_of(member) else {
+            let remedy = member.remedy.clone().unwrap_or_default();
+            return Ok(requirement(
+                key,
+                &member.name,
+                State::Missing { remedy },
+                optional,
+            ));
+        };
+        let files = member.files(entry).collect();
+        Ok(self.of_entry(key, member.name.clone(), entry, files, optional))
+    }
+
+    fn of_entry(
+        &self,
+        key: &'static str,
+        dataset: String,
+        entry: &CatalogueEntry,
+        files: Vec<&CatalogueFile>,
+        is_optional: bool,
+    ) -> Requirement {
+        let accept = entry.accept.clone();
+        Requirement {
+            licence: Some(entry.licence.clone()),
+            needs_acceptance: accept.as_ref().is_some_and(|id| !self.data.accepts(id)),
+            accept,
+            ..requirement(key, &dataset, self.state(entry, &files), is_optional)
+        }
+    }
+
+    fn state(&self, entry: &CatalogueEntry, files: &[&CatalogueFile]) -> State {
+        let size = |file: &&CatalogueFile| std::fs::metadata(self.cache.join(&file.path)).ok();
+        let to_fetch: Vec<_> = files.iter().filter(|file| size(file).is_none()).collect();
+        if files.is_empty() {
+            let note = entry.note.as_deref().unwrap_or_default();
+            let remedy = format!("{note} Home: {}", entry.home);
+            return State::Missing { remedy };
+        }
+        if to_fetch.is_empty() {
+            let bytes = files.iter().filter_map(size).map(|meta| meta.len()).sum();
+            let path = self.cache.join(&files[0].path);
+            let path = path.parent().unwrap_or(&path).to_owned();
+            return State::Present { path, bytes };
+        }
+        State::Fetchable {
+            bytes: to_fetch.iter().map(|file| file.bytes).sum(),
+            files: to_fetch.len(),
+        }
+    }
+}
+
+fn requirement(key: &'static str, dataset: &str, state: State, is_optional: bool) -> Requirement {
+    Requirement {
+        key,
+        dataset: dataset.into(),
+        state,
+        licence: None,
+        needs_acceptance: false,
+        accept: None,
+        is_optional,
+    }
+}
+
+/// A file or folder of the user's.
+fn of_path(key: &'static str, path: &Path) -> Result<Requirement> {
+    let state = if path.exists() {
+        State::Present {
+            path: path.into(),
+            bytes: bytes_below(path).with_context(|| format!("cannot list {}", path.display()))?,
+        }
+    } else {
+        let remedy = super::unknown_source(key, path);
+        State::Missing { remedy }
+    };
+    Ok(requirement(key, &path.display().to_string(), state, false))
+}
+
+fn bytes_below(path: &Path) -> std::io::Result<u64> {
+    let meta = std::fs::metadata(path)?;
+    if !meta.is_dir() {
+        return Ok(meta.len());
+    }
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(path)? {
+        bytes += bytes_below(&entry?.path())?;
+    }
+    Ok(bytes)
+}
