@@ -7,10 +7,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use ner_datasets::{
-    Catalogue, CatalogueEntry, Format, IN_DOMAIN_SETS, Policy, ReadOptions, Row, open, set_key,
-    write_rows,
-};
+use ner_datasets::{Catalogue, CatalogueEntry, Format, Policy, ReadOptions, Row, open, write_rows};
 use ner_toy::teacher::{GoldEntry, gold};
 use ner_toy::{Corpus, CorpusConfig};
 use ner_types::{Entity, Example};
@@ -103,19 +100,20 @@ impl World {
 }
 
 impl World {
-    /// Writes those of the 20 in-domain sets that the catalogue has no file of, in InstructUIE's layout, as a user would
-    /// have them who holds the licences; says which they are.
+    /// Writes those of the 20 in-domain sets that no program can fetch, in InstructUIE's layout, as a user would have
+    /// them who holds the licences; says which they are.
     ///
     /// # Errors
     ///
     /// A folder that cannot be written.
-    pub fn write_own_sets(&self, dir: &Path, size: Size) -> Result<Vec<&'static str>, Error> {
+    pub fn write_own_sets(&self, dir: &Path, size: Size) -> Result<Vec<String>, Error> {
         let parsed = Catalogue::parse(&self.catalogue).map_err(Error::Catalogue)?;
-        let files = parsed.datasets.iter().flat_map(|entry| &entry.files);
-        let folders = files.filter_map(|file| file.path.split('/').next());
-        let fetched: Vec<String> = folders.map(set_key).collect();
-        let is_own = |set: &&str| !fetched.contains(&set_key(set));
-        let own: Vec<&str> = IN_DOMAIN_SETS.into_iter().filter(is_own).collect();
+        let groups = parsed.groups.iter();
+        let members = groups
+            .filter(|group| group.name == "instructuie-20")
+            .flat_map(|g| &g.members);
+        let own = members.filter(|member| member.dataset.is_none());
+        let own: Vec<String> = own.map(|member| member.name.clone()).collect();
         for set in &own {
             let dir = dir.join(set);
             std::fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;

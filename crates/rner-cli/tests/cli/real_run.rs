@@ -78,3 +78,76 @@ fn snapshot(cache: &Path) -> Result<PathBuf, Box<dyn std::error::Error>> {
         .join("snapshots")
         .join(ner_rehearsal::COMMIT))
 }
+
+#[test]
+fn datasets_arrive_whole_from_homes_that_refuse_break_off_and_change() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let rehearsal = Rehearsal::start(Setting {
+        faults: Faults {
+            refusals: 1,
+            breaks: 1,
+            changes: 1,
+            only: vec!["ner_data/ai/test.txt".into(), "Pile-NER-type".into()],
+            ..Faults::default()
+        },
+        ..setting(dir.path())?
+    })?;
+    let into = dir.path().join("data");
+    let names = [
+        "crossner",
+        "pile-ner-type",
+        "ner-cot",
+        "genia",
+        "wikiann-en",
+    ];
+    let fetch = [&["data", "fetch", "--into", text(&into)], &names[..]].concat();
+    for _ in 0..2 {
+        let output = rehearsed(&rehearsal, "cache", &fetch).output()?;
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+    let traffic = rehearsal.homes.traffic();
+    for (name, served) in &traffic.files {
+        assert!(!served.is_fetched_again(), "{name}: {served:?}");
+    }
+    let pile = traffic
+        .files
+        .iter()
+        .find(|(name, _)| name.contains("Pile-NER-type"));
+    let (_, pile) = pile.ok_or("Pile-NER-type was not asked for")?;
+    assert_eq!(
+        (pile.refused, pile.sent.len(), pile.twice()),
+        (1, 2, 0),
+        "{pile:?}"
+    );
+    for file in [
+        "crossner/ai/test.txt",
+        "genia/train.jsonl",
+        "wikiann-en/train.conllu",
+    ] {
+        let output = rner(&["data", "stats", text(&into.join(file))]).output()?;
+        assert!(output.status.success(), "{file}: {}", stderr(&output));
+    }
+    Ok(())
+}
+
+#[test]
+fn content_with_another_hash_than_the_pinned_one_is_refused() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let rehearsal = Rehearsal::start(Setting {
+        faults: Faults {
+            damages: 1,
+            only: vec!["MIT/movie/test.txt".into()],
+            ..Faults::default()
+        },
+        ..setting(dir.path())?
+    })?;
+    let into = dir.path().join("data");
+    let fetch = ["data", "fetch", "--into", text(&into), "mit-movie"];
+    let output = rehearsed(&rehearsal, "cache", &fetch).output()?;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("test.txt"), "{}", stderr(&output));
+    assert!(!into.join("mit-movie/test.txt").exists());
+    let output = rehearsed(&rehearsal, "cache", &fetch).output()?;
+    assert!(output.status.success(), "{}", stderr(&output));
+    Ok(())
+}
