@@ -10,6 +10,7 @@
 //!   [`read_examples`] read whole splits.
 //! - [`tags`] turns BIO tags into mentions and back, [`Stats`] counts, [`draw`] draws the paper's sample for
 //!   reinforcement learning.
+//! - [`sets_in`] finds the sets of a folder of any layout; a [`LabelMap`] puts other names in place of labels.
 //! - [`Catalogue`] lists public datasets. With the feature `fetch`, `fetch` downloads them; without it the crate has no
 //!   HTTP client. Parquet needs the feature `parquet`.
 //!
@@ -40,6 +41,7 @@ mod format;
 mod formats;
 mod hash;
 mod json_rows;
+mod label_map;
 mod labels;
 mod lines;
 mod reader;
@@ -62,6 +64,7 @@ pub use fetch::{Checked, Endpoints, FetchOptions, Fetched, Progress, Receipt, fe
 pub use files::write_atomic;
 pub use format::Format;
 pub use formats::bio::BioColumns;
+pub use label_map::LabelMap;
 pub use labels::read_labels;
 pub use reader::{ReadOptions, RowReader, from_reader, open};
 pub use row::{ByteSpan, Row};
@@ -72,6 +75,7 @@ pub use splits::dataset::{Dataset, Split};
 pub use splits::examples::{read_examples, read_json, read_jsonl, write_json, write_jsonl};
 pub use splits::instruct_uie;
 pub use splits::labels::scan_labels;
+pub use splits::on_disk::{SetOnDisk, SetRows, sets_in};
 pub use stats::{Filtered, Stats};
 pub use throughput::{Throughput, measure_reading};
 pub use writer::{Written, write_rows};

@@ -6,3 +6,4 @@ pub(crate) mod dataset;
 pub(crate) mod examples;
 pub mod instruct_uie;
 pub(crate) mod labels;
+pub(crate) mod on_disk;
