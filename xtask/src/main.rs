@@ -7,6 +7,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong usage.
 
 mod check;
+mod choice;
 mod consumers;
 mod learning;
 mod program;
@@ -37,7 +38,7 @@ struct Cli {
 enum Task {
     /// Run every stage: data, reasoning, fine-tuning, GRPO, evaluation, report.
     ///
-    /// Builds `rner` with the right backend and runs `rner reproduce` with the
+    /// Builds `rner` for the backend of the profile, or that of `--backend`, and runs `rner reproduce` with the
     /// arguments given here.
     #[command(after_long_help = REPRODUCE_OPTIONS)]
     Reproduce(PassedOn),
@@ -87,12 +88,13 @@ const REPRODUCE_OPTIONS: &str = "\
 Common options (all of them: `target/release/rner reproduce --help`):
   --smoke              the same stages in the shortest form, with no claim about scores
   --profile PROFILE    which recipe to run
-  --backend BACKEND    flex (default), libtorch, cuda or vulkan
+  --backend BACKEND    flex, libtorch, cuda or vulkan; that of the profile if left out
+  --teacher NAME       a teacher that there is today, such as deepseek or vllm
   --seeds N            repeat the run with N seeds
   --data DIR           real datasets instead of the synthetic corpus
   --limit N            take N sentences of each dataset
   --set KEY=VALUE      override one key of the recipe (repeatable)
-  --dry-run            print what would be done
+  --dry-run            print what would be done, and what stands against it
   --out DIR            where the run is written";
 
 fn main() -> ExitCode {
@@ -134,16 +136,21 @@ fn selected(only: &[Step], skip: &[Step]) -> Vec<Step> {
     steps
 }
 
+/// Builds a program for the backend that its arguments ask for, and becomes it.
 fn hand_over(
     workspace: &Workspace,
     program: Program,
     subcommand: &[&str],
     passed: PassedOn,
 ) -> anyhow::Result<ExitCode> {
-    let backend = match program::backend_of(&passed.args) {
-        Ok(backend) => backend,
-        Err(message) => usage_error(&message),
+    let asked = match program {
+        Program::Rner => {
+            let recipes = workspace.root.join("crates/rner/recipes");
+            choice::backend_of_run(&passed.args, &recipes)
+        }
+        Program::Lab => choice::backend_of(&passed.args),
     };
+    let backend = asked.unwrap_or_else(|message| usage_error(&message));
     program::hand_over(workspace, program, backend, subcommand, &passed.args)
 }
 

@@ -50,7 +50,7 @@ pub(crate) enum Backend {
 }
 
 impl Backend {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Flex => "flex",
             Self::LibTorch => "libtorch",
@@ -75,38 +75,6 @@ impl Backend {
             Self::LibTorch => libtorch_environment(),
         }
     }
-}
-
-/// The backend that `--backend NAME` or `--backend=NAME` among `args` asks for.
-///
-/// # Errors
-///
-/// A sentence for the user if the name is missing or unknown.
-pub(crate) fn backend_of(args: &[OsString]) -> Result<Backend, String> {
-    const FLAG: &str = "--backend";
-    let mut args = args.iter().take_while(|arg| *arg != "--");
-    while let Some(arg) = args.next() {
-        let text = arg.to_string_lossy();
-        if text == FLAG {
-            return parse_backend(args.next().map(|value| value.to_string_lossy()).as_deref());
-        }
-        if let Some(value) = text
-            .strip_prefix(FLAG)
-            .and_then(|rest| rest.strip_prefix('='))
-        {
-            return parse_backend(Some(value));
-        }
-    }
-    Ok(Backend::default())
-}
-
-fn parse_backend(value: Option<&str>) -> Result<Backend, String> {
-    let names = Backend::value_variants().iter().map(|b| b.name());
-    let expected = names.collect::<Vec<_>>().join(", ");
-    let found = value.unwrap_or("nothing");
-    value
-        .and_then(|value| Backend::from_str(value, false).ok())
-        .ok_or_else(|| format!("--backend: expected one of {expected}, found {found}"))
 }
 
 /// Builds `rner` in release mode and returns the path of the program.
@@ -228,28 +196,6 @@ fn pytorch_library_dir() -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn backend(line: &str) -> Result<Backend, String> {
-        let args: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
-        backend_of(&args)
-    }
-
-    #[test]
-    fn the_backend_is_found_wherever_it_stands() {
-        assert_eq!(backend("--smoke"), Ok(Backend::Flex));
-        assert_eq!(backend("--smoke --backend cuda"), Ok(Backend::Cuda));
-        assert_eq!(backend("--backend=libtorch -v"), Ok(Backend::LibTorch));
-        assert_eq!(backend("-- --backend cuda"), Ok(Backend::Flex));
-    }
-
-    #[test]
-    fn an_unknown_or_missing_backend_is_refused_before_the_build() {
-        let message = backend("--backend cude").expect_err("it is unknown");
-        assert!(
-            message.contains("flex, libtorch, cuda, vulkan") && message.ends_with("found cude")
-        );
-        assert!(backend("--smoke --backend").is_err());
-    }
 
     #[test]
     fn names_are_those_that_the_flag_accepts() {

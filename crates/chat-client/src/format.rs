@@ -132,6 +132,20 @@ mod tests {
     }
 
     #[test]
+    fn further_fields_stand_in_the_body_itself() {
+        let mut request = ChatRequest::user("m", "hi");
+        let thinking = json!({"enable_thinking": false});
+        request
+            .sampling
+            .extra
+            .insert("chat_template_kwargs".into(), thinking);
+        let body = serde_json::to_value(&request).expect("writable");
+        assert_eq!(body["chat_template_kwargs"]["enable_thinking"], false);
+        let sampling: Sampling = serde_json::from_value(json!(request.sampling)).expect("readable");
+        assert_eq!(sampling, request.sampling);
+    }
+
+    #[test]
     fn names_are_the_same_everywhere() {
         for (name, mode) in NAMES {
             assert_eq!(mode.to_string(), name);

@@ -1,8 +1,10 @@
 //! Requests and answers of the chat-completions protocol.
 
+use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::error::Error;
 use crate::format::ResponseFormat;
@@ -54,6 +56,10 @@ pub struct Sampling {
     /// attempt, so that resampling gives another answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+    /// What one server knows beside the protocol, as further fields of the request's body: `reasoning_effort`,
+    /// `chat_template_kwargs`. None of them may be a field of [`ChatRequest`].
+    #[serde(flatten)]
+    pub extra: BTreeMap<String, Value>,
 }
 
 /// The body of `POST /v1/chat/completions`.

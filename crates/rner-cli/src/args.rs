@@ -34,17 +34,27 @@ pub struct RecipeArgs {
 }
 
 impl RecipeArgs {
-    /// The recipe of a command: profile, flags, `more`, overrides, in this order. What is to be said about old names of
-    /// keys is said on stderr.
+    /// The recipe of a command: profile, flags, `more`, overrides, in this order, and `--backend`, for which the
+    /// program was built, over all of them. What is to be said about old names of keys is said on stderr.
     ///
     /// # Errors
     /// As [`Recipe::resolve`].
     pub fn resolve(&self, more: Vec<String>) -> Result<Recipe> {
+        self.resolve_with(None, more)
+    }
+
+    /// [`RecipeArgs::resolve`] with a teacher laid over the profile.
+    ///
+    /// # Errors
+    /// As [`Recipe::resolve_with`].
+    pub fn resolve_with(&self, teacher: Option<&str>, more: Vec<String>) -> Result<Recipe> {
         let backend = self.backend.map(|b| format!("run.backend={}", b.name()));
         let seed = self.seed.map(|seed| format!("run.seed={seed}"));
-        let flags = backend.into_iter().chain(seed);
-        let sets: Vec<String> = flags.chain(more).chain(self.sets.iter().cloned()).collect();
-        let recipe = Recipe::resolve(&self.profile, &sets).map_err(rner::Error::from)?;
+        let typed = self.sets.iter().cloned();
+        let sets = seed.into_iter().chain(more).chain(typed).chain(backend);
+        let sets: Vec<String> = sets.collect();
+        let recipe = Recipe::resolve_with(&self.profile, teacher, &sets);
+        let recipe = recipe.map_err(rner::Error::from)?;
         for note in &recipe.notes {
             eprintln!("note: {note}");
         }
@@ -55,6 +65,10 @@ impl RecipeArgs {
 /// Where teacher and judge are.
 #[derive(Clone, Debug, Default, Args)]
 pub struct TeacherArgs {
+    /// A teacher that there is today, with address, models, prices and limits: deepseek, deepseek-flash, vllm, sglang,
+    /// ollama, or a file of [cot] keys.
+    #[arg(long, value_name = "NAME")]
+    pub teacher: Option<String>,
     /// Base address of an OpenAI-compatible teacher, such as http://localhost:8000/v1.
     #[arg(long, value_name = "URL")]
     pub teacher_url: Option<String>,

@@ -19,7 +19,8 @@ pub(crate) fn reproduce(args: &ReproduceArgs) -> Result<()> {
     if args.smoke {
         recipe.profile = "smoke".into();
     }
-    let recipe = recipe.resolve(sets(args, &recipe.profile)?)?;
+    let sets = sets(args, &recipe.profile)?;
+    let recipe = recipe.resolve_with(args.teacher.teacher.as_deref(), sets)?;
     if args.dry_run {
         let dims = plan::dims_of(&recipe.model.base);
         print!("{}", plan::render(&recipe, dims.as_ref()));

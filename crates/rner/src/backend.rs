@@ -61,6 +61,27 @@ pub fn dispatch<T: Task>(backend: recipe::Backend, task: T) -> Result<T::Output,
     }
 }
 
+/// Whether this program can compute on a backend.
+pub const fn is_built(backend: recipe::Backend) -> bool {
+    match backend {
+        recipe::Backend::Flex => cfg!(feature = "flex"),
+        recipe::Backend::Libtorch => cfg!(feature = "libtorch"),
+        recipe::Backend::Cuda => cfg!(feature = "cuda"),
+        recipe::Backend::Vulkan => cfg!(feature = "vulkan"),
+    }
+}
+
+/// Refuses a backend that this program was built without.
+///
+/// # Errors
+/// That, with the command that builds it in.
+pub fn check_built(backend: recipe::Backend) -> Result<()> {
+    if is_built(backend) {
+        return Ok(());
+    }
+    Err(not_built(backend))
+}
+
 /// `count` devices of the kind of `first`. On a CPU backend they are all the same one, so that several workers
 /// share it.
 ///

@@ -5,6 +5,7 @@
 //! program are those of its done marker, and goes on from where it was
 //! interrupted otherwise.
 
+mod cot;
 mod step;
 
 use std::path::{Path, PathBuf};
@@ -13,12 +14,13 @@ use ner_cot::Funnel;
 use ner_datasets::read_examples;
 use ner_eval::{EvalResult, Prompting, Suite};
 
+use crate::backend;
 use crate::error::{Context, Result};
 use crate::recipe::Recipe;
 use crate::report::{self, ModelResult, ReportData, StageTime};
 use crate::run_dir::{Inputs, RunDir, hash_path};
 use crate::session::Session;
-use crate::stages::{CotJob, EvalJob, GrpoJob, MODEL, ModelDir, SftJob, Sources, read_suite};
+use crate::stages::{EvalJob, GrpoJob, MODEL, ModelDir, SftJob, Sources, read_suite};
 
 /// A whole run: every seed, then the report.
 struct Run<'a> {
@@ -54,6 +56,8 @@ pub struct Reproduction {
 /// # Errors
 /// Whatever ends a stage; an interruption, after which the same call goes on from there.
 pub fn reproduce(recipe: &Recipe, dir: &RunDir, session: &Session) -> Result<Reproduction> {
+    // The first stage that computes would find out too, after everything before it was downloaded and paid for.
+    backend::check_built(recipe.run.backend)?;
     dir.write_recipe(&recipe.to_toml())?;
     let mut run = Run {
         recipe,
@@ -166,7 +170,7 @@ impl<'r, 'a> SeedRun<'r, 'a> {
                 inputs.insert(source.clone(), hash_path(Path::new(source))?);
             }
         }
-        let pending = self.pending("data", inputs, &["data"]);
+        let pending = self.pending_anywhere("data", inputs, &["data"], "");
         let seed = self.seed;
         let outputs = ["train.jsonl", "rl.jsonl", "eval"];
         self.stage(&pending, &outputs, |stage| {
@@ -180,32 +184,6 @@ impl<'r, 'a> SeedRun<'r, 'a> {
             ))
         })?;
         Ok(pending.stage.dir().to_owned())
-    }
-
-    fn cot(&mut self, data: &Path) -> Result<PathBuf> {
-        let recipe = self.run.recipe;
-        let train = data.join("train.jsonl");
-        let pending = self.pending("cot", input("train", &train)?, &["cot"]);
-        let (seed, session) = (self.seed, self.run.session);
-        self.stage(&pending, &["ner-cot.jsonl", "funnel.json"], |stage| {
-            let source = read_examples(&train)?;
-            let job = CotJob {
-                source: &source,
-                config: &recipe.cot,
-                seed,
-                out: stage.dir().to_owned(),
-                session,
-            };
-            let funnel = job.run()?;
-            Ok(format!(
-                "{} of {} sentences accepted",
-                funnel.accepted, funnel.rows
-            ))
-        })?;
-        if self.run.report.funnel.is_none() {
-            self.run.report.funnel = Some(read_json(&pending.stage.path("funnel.json"))?);
-        }
-        Ok(pending.stage.path("ner-cot.jsonl"))
     }
 
     fn sft(&mut self, name: &str, dataset: &Path, with_cot: bool) -> Result<ModelDir> {

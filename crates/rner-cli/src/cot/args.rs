@@ -1,15 +1,14 @@
 //! What can be typed after `rner cot`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use chat_client::Structured;
 use clap::{Args, Subcommand};
 use ner_cot::export::Format;
-use ner_cot::journal::Durability;
 use ner_cot::rules::Rule;
 use ner_cot::source::Shard;
-use rner::cot::{Decisions, Flow};
+use rner::cot::Decisions;
+use rner::recipe::Cot;
 use rner_cli::args::{RecipeArgs, TeacherArgs};
 
 use super::money::MoneyArgs;
@@ -86,11 +85,11 @@ pub(crate) struct GenerateArgs {
     pub(crate) prompts: Option<PathBuf>,
     /// Ask the teacher's server to keep to the form of the answer: none, json-object, json-schema,
     /// structured-outputs (vLLM), guided-json (vLLM before 0.12).
-    #[arg(long, value_name = "HOW", default_value = "none")]
-    pub(crate) structured: Structured,
+    #[arg(long, value_name = "HOW")]
+    pub(crate) structured: Option<Structured>,
     /// The same for the judge's server.
-    #[arg(long, value_name = "HOW", default_value = "none")]
-    pub(crate) judge_structured: Structured,
+    #[arg(long, value_name = "HOW")]
+    pub(crate) judge_structured: Option<Structured>,
     /// Print what it would cost, and send nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -198,23 +197,40 @@ pub(crate) struct FlowArgs {
 }
 
 impl FlowArgs {
-    /// How the servers are asked.
-    pub(crate) fn flow(&self) -> Flow {
-        let seconds = |given: Option<u64>| given.map(Duration::from_secs);
-        Flow {
-            fixed_concurrency: self.fixed_concurrency,
-            requests_per_minute: self.rpm,
-            tokens_per_minute: self.tpm,
-            stream: self.stream,
-            first_byte_timeout: seconds(self.first_byte_timeout),
-            idle_timeout: seconds(self.idle_timeout),
-            timeout: seconds(self.timeout),
-            key_file: self.key_file.clone(),
-            judge_key_env: self.judge_key_env.clone(),
-            check_models: !self.no_model_check,
-            durability: self
-                .sync_every
-                .map_or(Durability::default(), Durability::Every),
+    /// Puts what was typed in the place of what the recipe says.
+    fn apply(&self, cot: &mut Cot) {
+        let set = |key: &mut u64, given: Option<u64>| *key = given.unwrap_or(*key);
+        set(&mut cot.first_byte_timeout, self.first_byte_timeout);
+        set(&mut cot.idle_timeout, self.idle_timeout);
+        set(&mut cot.timeout, self.timeout);
+        cot.concurrency = self.concurrency.unwrap_or(cot.concurrency);
+        cot.fixed_concurrency |= self.fixed_concurrency;
+        cot.rpm = self.rpm.unwrap_or(cot.rpm);
+        cot.tpm = self.tpm.unwrap_or(cot.tpm);
+        cot.stream |= self.stream;
+        cot.check_models &= !self.no_model_check;
+        cot.sync_every = self.sync_every.unwrap_or(cot.sync_every);
+        if let Some(file) = &self.key_file {
+            cot.key_file = file.display().to_string();
+        }
+        if let Some(variable) = &self.judge_key_env {
+            cot.judge_key_env.clone_from(variable);
+        }
+    }
+}
+
+impl GenerateArgs {
+    /// Puts what was typed in the place of what the recipe says.
+    pub(crate) fn apply(&self, cot: &mut Cot) {
+        self.flow.apply(cot);
+        self.money.apply(cot);
+        cot.near_duplicates = self.rows.near_duplicates.unwrap_or(cot.near_duplicates);
+        cot.target = self.target.unwrap_or(cot.target);
+        cot.structured = self.structured.unwrap_or(cot.structured);
+        cot.judge_structured = self.judge_structured.unwrap_or(cot.judge_structured);
+        cot.allow_change |= self.allow_change;
+        if let Some(prompts) = &self.prompts {
+            cot.prompts = prompts.display().to_string();
         }
     }
 }

@@ -9,8 +9,8 @@ use ner_cot::estimate::estimate;
 use ner_cot::replay::replay;
 use ner_cot::{Journal, Pipeline, RunOptions, Selection, Source, StopCause};
 use rner::cot::{
-    Annotation, Job, Servers, all_are_done, bill_text, estimate_text, journal_options, source,
-    write_card,
+    Annotation, Flow, Job, Money, Servers, all_are_done, bill_text, estimate_text, journal_options,
+    source, write_card,
 };
 use rner::{Error, report};
 use rner_cli::progress::Terminal;
@@ -20,7 +20,12 @@ use super::args::GenerateArgs;
 
 /// Runs the command.
 pub(super) fn generate(args: &GenerateArgs) -> Result<()> {
-    let recipe = args.recipe.resolve(args.teacher.sets())?;
+    let mut recipe = {
+        let (teacher, sets) = (&args.teacher, args.teacher.sets());
+        args.recipe.resolve_with(teacher.teacher.as_deref(), sets)?
+    };
+    args.apply(&mut recipe.cot);
+    recipe.check().map_err(Error::from)?;
     let job = described(args, Job::new(&args.data, recipe.cot, recipe.run.seed)?)?;
     if args.dry_run {
         return dry_run(&job, args);
@@ -36,8 +41,7 @@ pub(super) fn generate(args: &GenerateArgs) -> Result<()> {
         let rows: std::result::Result<Vec<_>, _> = source(&job.data)?.rows()?.collect();
         Ok(rows?)
     };
-    let (flow, money) = (args.flow.flow(), args.money.money());
-    let servers = Servers::start(&job.cot, job.seed, &flow, &money, known, &runtime)?;
+    let servers = Servers::start(&job.cot, job.seed, known, &runtime)?;
     match args.sample {
         Some(rows) => sample(&job, args, servers, rows, &runtime),
         None => whole(&job, args, servers, &selection, &runtime),
@@ -47,21 +51,12 @@ pub(super) fn generate(args: &GenerateArgs) -> Result<()> {
 /// The job with everything that the flags say of it.
 fn described(args: &GenerateArgs, mut job: Job) -> Result<Job> {
     job.limit = args.rows.limit;
-    job.near_duplicates = args.rows.near_duplicates;
     job.exclude(&args.rows.exclude)?;
     if let Some(shard) = args.rows.shard {
         job.take_shard(shard);
     }
-    if let Some(prompts) = &args.prompts {
-        job.ask_with(prompts)?;
-    }
-    (job.structured, job.judge_structured) = (args.structured, args.judge_structured);
-    job.target = args.target;
     job.license.clone_from(&args.license);
     job.decide(&args.rules.decisions());
-    if let Some(concurrency) = args.flow.concurrency {
-        job.cot.concurrency = concurrency;
-    }
     Ok(job)
 }
 
@@ -81,8 +76,8 @@ fn whole(
         ..
     } = servers;
     let options = RunOptions {
-        target: args.target,
-        allow_change: args.allow_change,
+        target: job.target,
+        allow_change: job.cot.allow_change,
         ..options
     };
     let pipeline = Pipeline::new(teacher, judge, job.pipeline_config()?)?;
@@ -97,7 +92,10 @@ fn whole(
     };
     let generated = annotation.generate(selection, journal, &args.out, &args.format)?;
     let funnel = &generated.funnel;
-    let bill = Bill::of(&Journal::open_to_read(&args.out)?, &args.money.prices())?;
+    let bill = Bill::of(
+        &Journal::open_to_read(&args.out)?,
+        &Money::from(&job.cot).prices,
+    )?;
     write_card(
         job,
         pipeline.plan(),
@@ -107,7 +105,7 @@ fn whole(
         &args.out,
     )?;
     eprintln!("{}", report::funnel_text(funnel));
-    eprintln!("{}", bill_text(&bill, &args.money.prices()));
+    eprintln!("{}", bill_text(&bill, &Money::from(&job.cot).prices));
     match &generated.stopped {
         Some(StopCause::Asked) => return Err(Error::Interrupted.into()),
         Some(StopCause::Budget(why)) => {
@@ -115,7 +113,7 @@ fn whole(
         }
         None => {}
     }
-    if let Some(short) = args.target.filter(|target| funnel.accepted < *target) {
+    if let Some(short) = job.target.filter(|target| funnel.accepted < *target) {
         eprintln!(
             "the source has no more rows: {} of {short} are accepted",
             funnel.accepted
@@ -147,7 +145,8 @@ fn sample(
         ..
     } = servers;
     let options = RunOptions {
-        allow_change: args.allow_change,
+        target: None,
+        allow_change: job.cot.allow_change,
         ..options
     };
     let pipeline = Pipeline::new(teacher, judge, job.pipeline_config()?)?;
@@ -164,7 +163,7 @@ fn sample(
     if sent.stopped == Some(StopCause::Asked) {
         return Err(Error::Interrupted.into());
     }
-    let prices = args.money.prices();
+    let prices = Money::from(&job.cot).prices;
     let funnel = replay(pipeline.plan(), &selection, &journal, None, &mut ())?;
     println!("{}", report::funnel_text(&funnel));
     let whole = job.selection()?;
@@ -180,7 +179,7 @@ fn dry_run(job: &Job, args: &GenerateArgs) -> Result<()> {
     } else {
         None
     };
-    let prices = args.money.prices();
+    let prices = Money::from(&job.cot).prices;
     let estimate = estimate(&job.plan()?, &selection, journal.as_ref(), &prices)?;
     println!("{}", estimate_text(&estimate));
     println!("nothing was sent");
@@ -189,8 +188,8 @@ fn dry_run(job: &Job, args: &GenerateArgs) -> Result<()> {
 
 fn write_batch(job: &Job, selection: &Selection<'_>, args: &GenerateArgs, to: &Path) -> Result<()> {
     let plan = job.plan()?;
-    let options = journal_options(&args.flow.flow());
-    let journal = plan.open_journal(&args.out, &options, args.allow_change)?;
+    let options = journal_options(&Flow::from(&job.cot));
+    let journal = plan.open_journal(&args.out, &options, job.cot.allow_change)?;
     job.write(&args.out)?;
     let export = export_batch(&plan, selection, &journal, to, Default::default())?;
     eprintln!("{}", report::funnel_text(&export.funnel));

@@ -10,7 +10,7 @@ use ner_cot::generate::export_dataset;
 use ner_cot::journal::RealDisk;
 use ner_cot::replay::replay;
 use ner_cot::report::THRESHOLDS;
-use rner::cot::{Job, bill_text, page, write_card};
+use rner::cot::{Job, Money, Place, bill_text, page, write_card};
 use rner::report;
 use rner::run_dir::write_atomic;
 use rner_cli::exit::usage;
@@ -20,12 +20,15 @@ use super::args::{ExportArgs, StatusArgs, ViewArgs};
 
 /// `rner cot status`.
 pub(super) fn status(args: &StatusArgs) -> Result<()> {
-    let mut job = Job::read(&args.dir)?;
+    let Place {
+        mut job, journal, ..
+    } = place(&args.dir)?;
     job.decide(&args.rules.decisions());
-    let journal = Journal::open_to_read(&args.dir)?;
+    args.money.apply(&mut job.cot);
+    let journal = Journal::open_to_read(&journal)?;
     let (plan, selection) = (job.plan()?, job.selection()?);
     let funnel = replay(&plan, &selection, &journal, job.target, &mut ())?;
-    let prices = args.money.prices();
+    let prices = Money::from(&job.cot).prices;
     let bill = Bill::of(&journal, &prices)?;
     if args.json {
         let models: Vec<_> = bill
@@ -60,17 +63,41 @@ pub(super) fn status(args: &StatusArgs) -> Result<()> {
     Ok(())
 }
 
+/// The job and the journal of a folder; which seed of a run is looked at is said on stderr.
+fn place(dir: &Path) -> Result<Place> {
+    let place = Place::find(dir)?;
+    let others: Vec<String> = place
+        .other_seeds
+        .iter()
+        .map(|dir| dir.display().to_string())
+        .collect();
+    if !others.is_empty() {
+        let shown = place.job.data.display();
+        eprintln!(
+            "the rows are those of {shown}; other seeds: {}",
+            others.join(", ")
+        );
+    }
+    Ok(place)
+}
+
 /// `rner cot export`.
 pub(super) fn export(args: &ExportArgs) -> Result<()> {
-    let mut job = Job::read(&args.dir)?;
+    let Place {
+        mut job,
+        journal,
+        out,
+        ..
+    } = place(&args.dir)?;
     job.decide(&args.rules.decisions());
+    args.money.apply(&mut job.cot);
     job.license = args.license.clone().or(job.license);
-    let journal = Journal::open_to_read(&args.dir)?;
+    let journal = Journal::open_to_read(&journal)?;
     let (plan, selection) = (job.plan()?, job.selection()?);
-    let out = args.out.as_ref().unwrap_or(&args.dir);
+    let out = args.out.as_ref().unwrap_or(&out);
     let target = args.target.or(job.target);
     let (funnel, files) = export_dataset(&plan, &selection, &journal, target, out, &args.format)?;
-    let bill = Bill::of(&journal, &args.money.prices())?;
+    let bill = Bill::of(&journal, &Money::from(&job.cot).prices)?;
     write_card(&job, &plan, &funnel, &bill, &files, out)?;
     eprintln!("{}", report::funnel_text(&funnel));
     files.iter().for_each(|file| println!("{}", file.display()));
@@ -79,13 +106,16 @@ pub(super) fn export(args: &ExportArgs) -> Result<()> {
 
 /// `rner cot view`.
 pub(super) fn view(args: &ViewArgs) -> Result<()> {
-    let mut job = Job::read(&args.dir)?;
-    job.decide(&args.rules.decisions());
-    let page = page(&job, &args.dir, args.rows)?;
+    let mut place = place(&args.dir)?;
+    place.job.decide(&args.rules.decisions());
+    let page = page(&place.job, &place.journal, args.rows)?;
     let path = match &args.out {
         Some(path) => path.clone(),
-        None => args.dir.join("view.html"),
+        None => place.out.join("view.html"),
     };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
     write_atomic(&path, page.as_bytes())?;
     println!("{}", path.display());
     Ok(())

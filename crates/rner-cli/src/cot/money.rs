@@ -1,11 +1,10 @@
-//! Prices as they are typed.
+//! Prices as they are typed: the keys of `[cot]` by another way.
 
 use std::str::FromStr;
 
-use chat_client::money::{Budget, Peak, Price};
+use chat_client::money::Price;
 use clap::Args;
-use ner_cot::bill::Prices;
-use rner::cot::Money;
+use rner::recipe::{Cot, DailyPeak};
 
 /// `in/out` or `in/cached/out`, dollars per million tokens.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,49 +39,25 @@ impl FromStr for PriceArg {
     }
 }
 
-/// `HH:MM-HH:MMxFACTOR`, UTC.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct PeakArg(Peak);
-
-impl FromStr for PeakArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let read = || {
-            let (hours, factor) = text.split_once('x')?;
-            let (from, to) = hours.split_once('-')?;
-            let factor: f64 = factor.trim().parse().ok()?;
-            (factor.is_finite() && factor > 0.0).then_some(Self(Peak {
-                from_minute: minute(from)?,
-                to_minute: minute(to)?,
-                factor,
-            }))
-        };
-        read().ok_or_else(|| "expected hours in UTC and a factor, such as 08:30-16:30x2".into())
-    }
-}
-
-/// Minute of the day.
-fn minute(text: &str) -> Option<u32> {
-    let (hours, minutes) = text.trim().split_once(':')?;
-    let (hours, minutes): (u32, u32) = (hours.parse().ok()?, minutes.parse().ok()?);
-    (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
+/// The text, if it names hours.
+fn peak(text: &str) -> Result<String, String> {
+    text.parse::<DailyPeak>().map(|_| text.to_owned())
 }
 
 /// Prices and budgets.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct MoneyArgs {
-    /// Dollars per million tokens of the teacher: in/out or in/cached/out, such as 0.55/2.19.
+    /// Dollars per million tokens of the teacher, in place of the recipe's: in/out or in/cached/out, such as 0.55/2.19.
     #[arg(long, value_name = "IN/OUT")]
     pub(crate) price: Option<PriceArg>,
     /// The same for the judge.
     #[arg(long, value_name = "IN/OUT")]
     pub(crate) judge_price: Option<PriceArg>,
     /// Hours (UTC) at which both cost more: 08:30-16:30x2 for twice as much.
-    #[arg(long, value_name = "HH:MM-HH:MMxFACTOR", requires = "price")]
-    pub(crate) peak: Option<PeakArg>,
+    #[arg(long, value_name = "HH:MM-HH:MMxFACTOR", value_parser = peak)]
+    pub(crate) peak: Option<String>,
     /// Stop before this folder has cost more dollars, earlier runs included.
-    #[arg(long, value_name = "DOLLARS", requires = "price")]
+    #[arg(long, value_name = "DOLLARS")]
     pub(crate) budget_usd: Option<f64>,
     /// Stop before this folder has taken more tokens, earlier runs included.
     #[arg(long, value_name = "TOKENS")]
@@ -90,25 +65,21 @@ pub(crate) struct MoneyArgs {
 }
 
 impl MoneyArgs {
-    /// Prices and budgets.
-    pub(crate) fn money(&self) -> Money {
-        Money {
-            prices: self.prices(),
-            budget: Budget {
-                dollars: self.budget_usd,
-                tokens: self.budget_tokens,
-            },
+    /// Puts what was typed in the place of what the recipe says.
+    pub(crate) fn apply(&self, cot: &mut Cot) {
+        if let Some(PriceArg(price)) = self.price {
+            (cot.price_in, cot.price_out) = (price.input, price.output);
+            cot.price_cached_in = price.cached_input;
         }
-    }
-
-    /// What the models cost.
-    pub(crate) fn prices(&self) -> Prices {
-        let peak = self.peak.map(|peak| peak.0);
-        let with_peak = |price: Option<PriceArg>| price.map(|price| Price { peak, ..price.0 });
-        Prices {
-            teacher: with_peak(self.price),
-            judge: with_peak(self.judge_price),
+        if let Some(PriceArg(price)) = self.judge_price {
+            (cot.judge_price_in, cot.judge_price_out) = (price.input, price.output);
+            cot.judge_price_cached_in = price.cached_input;
         }
+        if let Some(peak) = &self.peak {
+            cot.peak.clone_from(peak);
+        }
+        cot.budget_usd = self.budget_usd.unwrap_or(cot.budget_usd);
+        cot.budget_tokens = self.budget_tokens.unwrap_or(cot.budget_tokens);
     }
 }
 
@@ -124,15 +95,6 @@ mod tests {
         assert_eq!(price.0.cached_input, 0.1);
         for wrong in ["", "1", "a/b", "-1/2", "1/2/3/4", "inf/1"] {
             assert!(wrong.parse::<PriceArg>().is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn peaks_are_read_or_refused() {
-        let peak: PeakArg = "16:30-00:30x2".parse().expect("hours");
-        assert_eq!((peak.0.from_minute, peak.0.to_minute), (990, 30));
-        for wrong in ["", "16:30-00:30", "24:00-01:00x2", "16:30-00:30x0", "1-2x2"] {
-            assert!(wrong.parse::<PeakArg>().is_err(), "{wrong}");
         }
     }
 }

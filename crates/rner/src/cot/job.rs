@@ -14,11 +14,11 @@ use ner_datasets::{Format, Split};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Error, Result};
-use crate::recipe::Cot;
+use crate::recipe::{Cot, json_fields};
 use crate::run_dir::write_json;
 
 /// Name of the file in the folder.
-const FILE: &str = "job.json";
+pub(super) const FILE: &str = "job.json";
 
 /// Everything but servers, speed and money.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -60,25 +60,30 @@ pub struct Decisions {
 }
 
 impl Job {
-    /// All rows of a file, by the rules and prompts that are built in.
+    /// All rows of a file, as a recipe says.
     ///
     /// # Errors
-    /// A file that is not there.
+    /// A file, or a folder of prompts, that is not there.
     pub fn new(data: &Path, cot: Cot, seed: u64) -> Result<Self> {
+        let prompts = (!cot.prompts.is_empty()).then(|| full(Path::new(&cot.prompts)));
         Ok(Self {
             data: full(data)?,
-            cot,
             seed,
             limit: None,
             shard: None,
-            near_duplicates: None,
+            near_duplicates: (cot.near_duplicates > 0.0).then_some(cot.near_duplicates),
             exclude: Vec::new(),
-            no_rules: Vec::new(),
-            prompts: None,
-            structured: Structured::default(),
-            judge_structured: Structured::default(),
-            target: None,
+            no_rules: cot.rules_off.clone(),
+            prompts: prompts.transpose()?,
+            structured: cot.structured,
+            judge_structured: cot.judge_structured,
+            target: (cot.target > 0).then_some(cot.target),
             license: None,
+            // The folder has its absolute path above.
+            cot: Cot {
+                prompts: String::new(),
+                ..cot
+            },
         })
     }
 
@@ -97,28 +102,22 @@ impl Job {
         Ok(())
     }
 
-    /// Asks with the prompts of a folder, `teacher.txt` and `judge.txt`.
-    ///
-    /// # Errors
-    /// A folder that is not there.
-    pub fn ask_with(&mut self, prompts: &Path) -> Result<()> {
-        self.prompts = Some(full(prompts)?);
-        Ok(())
-    }
-
     /// Reads the job of a folder.
     ///
     /// # Errors
     /// A folder without one, or with a damaged one.
     pub fn read(dir: &Path) -> Result<Self> {
         let path = dir.join(FILE);
-        let text = std::fs::read_to_string(&path).map_err(|error| {
-            Error::Usage(format!(
-                "{}: expected a folder of `rner cot generate`, found no {FILE} ({error})",
-                dir.display()
-            ))
-        })?;
+        let text = std::fs::read_to_string(&path).map_err(|_| Self::missing(dir))?;
         serde_json::from_str(&text).with_context(|| format!("{} cannot be read", path.display()))
+    }
+
+    /// That a folder has no job.
+    pub(super) fn missing(dir: &Path) -> Error {
+        Error::Usage(format!(
+            "{}: expected a folder of `rner cot generate` or of a run, found neither {FILE} nor recipe.toml",
+            dir.display()
+        ))
     }
 
     /// Writes the job to a folder.
@@ -137,13 +136,12 @@ impl Job {
 
     /// Whether two jobs differ in nothing but their parts and speed.
     pub fn is_part_of_same(&self, other: &Self) -> bool {
-        let normal = |job: &Self| {
+        let rest = |job: &Self| {
             let mut job = job.clone().whole();
-            job.cot.concurrency = 0;
-            (job.cot.teacher_url, job.cot.judge_url) = Default::default();
+            job.cot = self.cot.clone();
             serde_json::json!(job)
         };
-        normal(self) == normal(other)
+        self.cot.decides_like(&other.cot) && rest(self) == rest(other)
     }
 
     /// Decides about answers in another way.
@@ -162,11 +160,8 @@ impl Job {
     /// # Errors
     /// Prompts that cannot be read.
     pub fn pipeline_config(&self) -> Result<PipelineConfig> {
-        let mut config = pipeline_config(&self.cot, self.seed);
-        config.rules = self
-            .no_rules
-            .iter()
-            .fold(Rules::default(), |rules, rule| rules.without(*rule));
+        let mut config = pipeline_config(&self.cot, self.seed)?;
+        config.rules = without(&self.no_rules);
         if let Some(dir) = &self.prompts {
             config.prompts = Prompts::load(dir)?;
         }
@@ -226,23 +221,43 @@ impl Job {
 }
 
 /// The recipe's settings as those of a pipeline.
-pub fn pipeline_config(cot: &Cot, seed: u64) -> PipelineConfig {
+///
+/// # Errors
+/// Prompts that cannot be read.
+pub fn pipeline_config(cot: &Cot, seed: u64) -> Result<PipelineConfig> {
     let sampling = Sampling {
         temperature: Some(cot.temperature),
         max_tokens: u32::try_from(cot.max_tokens).ok(),
         seed: Some(seed),
         ..Sampling::default()
     };
-    PipelineConfig {
+    let mut config = PipelineConfig {
         attempts: u32::try_from(cot.attempts).unwrap_or(u32::MAX),
         threshold: cot.judge_threshold,
+        rules: without(&cot.rules_off),
         judge: Sampling {
             temperature: Some(0.0),
+            extra: json_fields(&cot.judge_extra),
             ..sampling.clone()
         },
-        teacher: sampling,
+        teacher: Sampling {
+            extra: json_fields(&cot.teacher_extra),
+            ..sampling
+        },
+        teacher_format: cot.structured,
+        judge_format: cot.judge_structured,
         ..PipelineConfig::default()
+    };
+    if !cot.prompts.is_empty() {
+        config.prompts = Prompts::load(Path::new(&cot.prompts))?;
     }
+    Ok(config)
+}
+
+/// All rules but these.
+fn without(off: &[Rule]) -> Rules {
+    off.iter()
+        .fold(Rules::default(), |rules, rule| rules.without(*rule))
 }
 
 /// A file of rows in whatever format it has.

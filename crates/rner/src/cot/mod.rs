@@ -5,7 +5,9 @@
 
 mod card;
 mod job;
+mod journal_dir;
 mod options;
+mod place;
 mod run;
 mod servers;
 mod text;
@@ -13,9 +15,12 @@ mod view;
 
 pub use card::write_card;
 pub use job::{Decisions, Job, leakage, pipeline_config, source};
+pub use journal_dir::journal_dir;
+pub(crate) use journal_dir::{mark_free, move_out};
 pub use options::{Flow, Money};
+pub use place::Place;
 pub use run::{Annotation, all_are_done};
-pub(crate) use servers::serve_simulated;
 pub use servers::{Servers, journal_options};
+pub(crate) use servers::{endpoints, serve_simulated};
 pub use text::{bill_text, estimate_text};
 pub use view::page;

@@ -1,11 +1,13 @@
-//! How servers are asked, and what it may cost.
+//! How servers are asked, and what it may cost, as a recipe says it.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chat_client::money::Budget;
+use chat_client::money::{Budget, Price};
 use ner_cot::bill::Prices;
 use ner_cot::journal::Durability;
+
+use crate::recipe::Cot;
 
 /// How fast requests are sent, and how patiently.
 #[derive(Clone, Debug)]
@@ -34,20 +36,25 @@ pub struct Flow {
     pub durability: Durability,
 }
 
-impl Default for Flow {
-    fn default() -> Self {
+impl From<&Cot> for Flow {
+    fn from(cot: &Cot) -> Self {
+        let seconds = |given: u64| (given > 0).then(|| Duration::from_secs(given));
+        let named = |text: &String| (!text.is_empty()).then(|| text.clone());
         Self {
-            fixed_concurrency: false,
-            requests_per_minute: None,
-            tokens_per_minute: None,
-            stream: false,
-            first_byte_timeout: None,
-            idle_timeout: None,
-            timeout: None,
-            key_file: None,
-            judge_key_env: None,
-            check_models: true,
-            durability: Durability::default(),
+            fixed_concurrency: cot.fixed_concurrency,
+            requests_per_minute: (cot.rpm > 0).then_some(cot.rpm),
+            tokens_per_minute: (cot.tpm > 0).then_some(cot.tpm),
+            stream: cot.stream,
+            first_byte_timeout: seconds(cot.first_byte_timeout),
+            idle_timeout: seconds(cot.idle_timeout),
+            timeout: seconds(cot.timeout),
+            key_file: named(&cot.key_file).map(PathBuf::from),
+            judge_key_env: named(&cot.judge_key_env),
+            check_models: cot.check_models,
+            durability: match cot.sync_every {
+                0 => Durability::default(),
+                answers => Durability::Every(answers),
+            },
         }
     }
 }
@@ -59,4 +66,65 @@ pub struct Money {
     pub prices: Prices,
     /// What may be spent.
     pub budget: Budget,
+}
+
+impl From<&Cot> for Money {
+    fn from(cot: &Cot) -> Self {
+        // The recipe was checked: a peak that cannot be read does not get here.
+        let peak = cot.daily_peak().ok().flatten().map(|peak| peak.0);
+        let price = |input: f64, cached: f64, output: f64| {
+            let cached_input = if cached > 0.0 { cached } else { input };
+            (input > 0.0 || output > 0.0).then_some(Price {
+                input,
+                cached_input,
+                output,
+                peak,
+            })
+        };
+        Self {
+            prices: Prices {
+                teacher: price(cot.price_in, cot.price_cached_in, cot.price_out),
+                judge: price(
+                    cot.judge_price_in,
+                    cot.judge_price_cached_in,
+                    cot.judge_price_out,
+                ),
+            },
+            budget: Budget {
+                dollars: (cot.budget_usd > 0.0).then_some(cot.budget_usd),
+                tokens: (cot.budget_tokens > 0).then_some(cot.budget_tokens),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::Recipe;
+
+    #[test]
+    fn nought_is_off_and_a_cached_token_costs_what_another_does() {
+        let cot = |sets: &[&str]| {
+            let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+            Recipe::resolve("paper-8b", &sets).expect("a recipe").cot
+        };
+        let plain = cot(&["cot.price_in=0", "cot.price_out=0"]);
+        let (flow, money) = (Flow::from(&plain), Money::from(&plain));
+        assert_eq!((flow.requests_per_minute, flow.timeout), (None, None));
+        assert_eq!(
+            (money.prices.teacher, money.budget),
+            (None, Budget::default())
+        );
+        let paid = cot(&[
+            "cot.peak=08:30-16:30x2",
+            "cot.budget_usd=3",
+            "cot.timeout=7",
+        ]);
+        let teacher = Money::from(&paid).prices.teacher.expect("a price");
+        assert_eq!((teacher.cached_input, teacher.output), (0.55, 2.19));
+        assert_eq!(teacher.peak.map(|peak| peak.from_minute), Some(510));
+        assert_eq!(Money::from(&paid).budget.dollars, Some(3.0));
+        assert_eq!(Flow::from(&paid).timeout, Some(Duration::from_secs(7)));
+    }
 }

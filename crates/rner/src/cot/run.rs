@@ -6,8 +6,8 @@ use std::time::Instant;
 use ner_cot::export::Format;
 use ner_cot::{
     Funnel, Generated, Journal, Observer, Pipeline, Progress, RunOptions, Selection, Sent,
+    StopCause,
 };
-use ner_types::Example;
 use tokio::runtime::Runtime;
 
 use crate::error::{Error, Result};
@@ -56,18 +56,24 @@ impl Annotation<'_> {
         Ok(self.runtime.block_on(run)?)
     }
 
-    /// Annotates rows that are in memory, all of them, and writes the dataset to `out`.
+    /// [`Annotation::generate`] of lines of JSON, for a stage: what is not complete is an error.
     ///
     /// # Errors
-    /// As [`Annotation::generate`]; rows that a failing server left open, and an interruption.
-    pub fn generate_in_memory(&self, rows: &[Example], out: &Path) -> Result<Funnel> {
-        let selection = Selection::new(rows, Default::default())?;
-        let journal = self.pipeline.open(out, self.options)?;
-        let mut line = self.line(rows.len());
+    /// As [`Annotation::generate`]; rows that a failing server left open, a spent budget, and an interruption.
+    pub fn complete(
+        &self,
+        selection: &Selection<'_>,
+        journal: Journal,
+        out: &Path,
+    ) -> Result<Funnel> {
+        let rows = self.options.target.unwrap_or(selection.rows());
+        let mut line = self.line(rows);
         let formats = [Format::Jsonl];
-        let generated = self.generate_with(&mut line, &selection, journal, out, &formats)?;
-        if generated.stopped.is_some() {
-            return Err(Error::Interrupted);
+        let generated = self.generate_with(&mut line, selection, journal, out, &formats)?;
+        match &generated.stopped {
+            None => {}
+            Some(StopCause::Asked) => return Err(Error::Interrupted),
+            Some(StopCause::Budget(why)) => return Err(spent(why)),
         }
         let funnel = generated.funnel;
         all_are_done(&funnel)?;
@@ -124,6 +130,14 @@ impl Observer for Line {
         let done = if self.is_target { p.accepted } else { p.done };
         self.part.tick(done, &words);
     }
+}
+
+/// A stage that a budget ended is not done.
+fn spent(why: &str) -> Error {
+    Error::Invalid(format!(
+        "stopped: {why}; what was answered is kept, and the same command with a larger cot.budget_usd or \
+         cot.budget_tokens goes on from here"
+    ))
 }
 
 /// An error if a failing server left rows open: a script must not take the rest for the whole.

@@ -28,15 +28,13 @@ pub struct Servers {
 
 impl Servers {
     /// Sets the clients up, and starts the server inside the program if the teacher is simulated: it answers from
-    /// `known`, which is called only then.
+    /// `known`, which is called only then, with mistakes by `seed`.
     ///
     /// # Errors
     /// An address or a key that cannot be used, or no port for the simulated server.
     pub fn start(
         config: &Cot,
         seed: u64,
-        flow: &Flow,
-        money: &Money,
         known: impl FnOnce() -> Result<Vec<Example>>,
         runtime: &Runtime,
     ) -> Result<Self> {
@@ -45,39 +43,52 @@ impl Servers {
             None => Some(serve_simulated(&known()?, seed, runtime)?),
         };
         let local = simulated.as_ref().map(|teacher| teacher.url.as_str());
-        let teacher_url = config.teacher().or(local).unwrap_or_default();
-        let judge_url = config.judge().or(config.teacher()).or(local);
-        let judge_url = judge_url.unwrap_or_default();
-        let ledger = Arc::new(Ledger::new(money.budget));
-        let prices = money.prices;
-        let teacher_key = teacher_key(config, flow);
-        let judge_key = match &flow.judge_key_env {
-            Some(variable) => KeySource::Env(variable.clone()),
-            // A key is shown to the server that it is for, and to no other.
-            None if origin(teacher_url) == origin(judge_url) => teacher_key.clone(),
-            None => KeySource::None,
-        };
-        let client = |url: &str, model: &str, key, price: Option<_>| -> Result<ChatClient> {
-            let client = ChatClient::new(endpoint(url, model, key, config, flow))?;
+        let [teacher, judge] = endpoints(config, local);
+        let Money { prices, budget } = Money::from(config);
+        let ledger = Arc::new(Ledger::new(budget));
+        let client = |endpoint: Endpoint, price: Option<_>| -> Result<ChatClient> {
+            let client = ChatClient::new(endpoint)?;
             Ok(client.with_ledger(ledger.clone(), price.unwrap_or_default()))
         };
+        let flow = Flow::from(config);
         Ok(Self {
-            teacher: client(
-                teacher_url,
-                &config.teacher_model,
-                teacher_key,
-                prices.teacher,
-            )?,
-            judge: client(judge_url, &config.judge_model, judge_key, prices.judge)?,
+            teacher: client(teacher, prices.teacher)?,
+            judge: client(judge, prices.judge)?,
             options: RunOptions {
+                target: (config.target > 0).then_some(config.target),
                 ledger: Some((ledger.clone(), prices)),
                 check_models: flow.check_models,
-                journal: journal_options(flow),
-                ..RunOptions::default()
+                journal: journal_options(&flow),
+                allow_change: config.allow_change || config.is_simulated(),
             },
             _simulated: simulated,
         })
     }
+}
+
+/// How teacher and judge are asked; `local` is the address of the simulated ones.
+pub(crate) fn endpoints(config: &Cot, local: Option<&str>) -> [Endpoint; 2] {
+    let flow = Flow::from(config);
+    let teacher_url = config.teacher().or(local).unwrap_or_default();
+    let judge_url = config.judge().or(config.teacher()).or(local);
+    let judge_url = judge_url.unwrap_or_default();
+    let teacher_key = teacher_key(config, &flow);
+    let judge_key = match &flow.judge_key_env {
+        Some(variable) => key_of(variable),
+        // A key is shown to the server that it is for, and to no other.
+        None if origin(teacher_url) == origin(judge_url) => teacher_key.clone(),
+        None => KeySource::None,
+    };
+    [
+        endpoint(
+            teacher_url,
+            &config.teacher_model,
+            teacher_key,
+            config,
+            &flow,
+        ),
+        endpoint(judge_url, &config.judge_model, judge_key, config, &flow),
+    ]
 }
 
 /// Starts the simulated teacher and judge, which know `examples`.
@@ -96,9 +107,24 @@ pub(crate) fn serve_simulated(
 fn teacher_key(config: &Cot, flow: &Flow) -> KeySource {
     match &flow.key_file {
         Some(path) => KeySource::File(path.clone()),
-        None if config.key_env.is_empty() => KeySource::None,
-        None => KeySource::Env(config.key_env.clone()),
+        None => key_of(&config.key_env),
     }
+}
+
+/// The key of a variable; none if it is not set, because servers of one's own want none, and one that does says so.
+fn key_of(variable: &str) -> KeySource {
+    if variable.is_empty() {
+        return KeySource::None;
+    }
+    let is_name = variable
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || c == '_');
+    // What is no name may be a key: the client refuses it without showing it.
+    if is_name && std::env::var_os(variable).is_none_or(|key| key.is_empty()) {
+        tracing::info!(variable, "not set: no key is sent");
+        return KeySource::None;
+    }
+    KeySource::Env(variable.to_owned())
 }
 
 fn endpoint(url: &str, model: &str, key: KeySource, config: &Cot, flow: &Flow) -> Endpoint {

@@ -50,6 +50,9 @@ impl Draft {
         if key == "sft.layout" {
             return self.check_layout(read(key, &Value::from(""))?);
         }
+        if let Some((open, name)) = keys::in_open_table(key) {
+            return self.put_into(open, name, read(key, &Value::from(""))?);
+        }
         let name = self.present_name(origin, key)?;
         let Some(current) = keys::value_mut(&mut self.table, &name) else {
             return Err(self.unknown(origin, key));
@@ -59,6 +62,14 @@ impl Draft {
             (value, _) => value,
         };
         check_finite(&name, current)
+    }
+
+    /// One name of an open table, whose value may be of any type.
+    fn put_into(&mut self, open: &str, name: &str, value: Value) -> Result<(), RecipeError> {
+        if let Some(Value::Table(table)) = keys::value_mut(&mut self.table, open) {
+            table.insert(name.to_owned(), value);
+        }
+        Ok(())
     }
 
     /// The name that a key has now.

@@ -15,6 +15,16 @@ pub enum RecipeError {
         /// Names that resemble it.
         near: Vec<String>,
     },
+    /// The name is neither a teacher nor a file.
+    #[error(
+        "unknown teacher \"{name}\": expected a file of [cot] keys (NAME.toml) or one of {known}"
+    )]
+    UnknownTeacher {
+        /// What was asked for.
+        name: String,
+        /// The names of the embedded teachers.
+        known: String,
+    },
     /// The recipe file could not be read.
     #[error("cannot read the recipe {}: {source}", .path.display())]
     Read {

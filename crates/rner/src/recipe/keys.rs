@@ -13,6 +13,28 @@ const DERIVED: [(&str, &str); 6] = [
     ("grpo.train.optim.master_weights", "model.dtype decides it"),
 ];
 
+/// Keys whose value is a table of whatever names their reader knows.
+const OPEN: [&str; 2] = ["cot.teacher_extra", "cot.judge_extra"];
+
+/// Keys that are elsewhere since version 0.2, to be removed after one release.
+const MOVED: [(&str, &str); 2] = [
+    ("plan.teacher_price_in", "cot.price_in"),
+    ("plan.teacher_price_out", "cot.price_out"),
+];
+
+/// Whether a key's value is a table of names that no recipe lists.
+pub(super) fn is_open(key: &str) -> bool {
+    OPEN.contains(&key)
+}
+
+/// The open table that a key such as `cot.teacher_extra.reasoning_effort` lies in, and its name there.
+pub(super) fn in_open_table(key: &str) -> Option<(&'static str, &str)> {
+    OPEN.iter().find_map(|open| {
+        let name = key.strip_prefix(open)?.strip_prefix('.')?;
+        (!name.is_empty()).then_some((*open, name))
+    })
+}
+
 /// Why this is no key of a recipe, if it is a field that the run derives.
 pub(super) fn decided_by(key: &str) -> Option<&'static str> {
     let found = DERIVED.iter().find(|(name, _)| *name == key);
@@ -44,14 +66,19 @@ pub(super) fn value_mut<'t>(table: &'t mut Table, key: &str) -> Option<&'t mut V
 
 /// All keys with their values, in order.
 pub(super) fn leaves(table: &Table) -> Vec<(String, Value)> {
+    leaves_below("", table)
+}
+
+fn leaves_below(above: &str, table: &Table) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     for (name, value) in table {
+        let key = match above {
+            "" => name.clone(),
+            above => format!("{above}.{name}"),
+        };
         match value {
-            Value::Table(inner) => {
-                let inner = leaves(inner).into_iter();
-                found.extend(inner.map(|(key, value)| (format!("{name}.{key}"), value)));
-            }
-            leaf => found.push((name.clone(), leaf.clone())),
+            Value::Table(inner) if !is_open(&key) => found.extend(leaves_below(&key, inner)),
+            leaf => found.push((key, leaf.clone())),
         }
     }
     found
@@ -60,6 +87,9 @@ pub(super) fn leaves(table: &Table) -> Vec<(String, Value)> {
 /// What a key of a recipe of version 0.1 is called since, if it is a key of this table: the keys of the trainers were
 /// directly in `[sft]` and `[grpo]`. To be removed after one release.
 pub(super) fn renamed(table: &mut Table, key: &str) -> Option<String> {
+    if let Some((_, place)) = MOVED.iter().find(|(old, _)| *old == key) {
+        return Some((*place).to_owned());
+    }
     let (section, name) = key.split_once('.')?;
     let name = match name {
         "beta1" => "betas.0",
@@ -78,5 +108,5 @@ pub(super) fn renamed(table: &mut Table, key: &str) -> Option<String> {
 
 /// Whether this is a key of the table, not a section.
 pub(super) fn has(table: &mut Table, key: &str) -> bool {
-    value_mut(table, key).is_some_and(|value| !value.is_table())
+    value_mut(table, key).is_some_and(|value| is_open(key) || !value.is_table())
 }

@@ -6,23 +6,29 @@
 //! see. A key that can be "off" is off at `0`, `""` or a word, documented at the field.
 
 mod backend;
+mod cot;
 mod data;
 mod draft;
 mod error;
 mod keys;
 mod overrides;
+mod peak;
 mod profiles;
 mod sections;
+mod teachers;
 mod training;
 mod weights;
 
 use serde::{Deserialize, Serialize};
 
 pub use backend::Backend;
+pub use cot::{Cot, json_fields};
 pub use data::{CotSource, Data, DataSource};
 pub use error::RecipeError;
+pub use peak::DailyPeak;
 pub use profiles::PROFILES;
-pub use sections::{Cot, Eval, Hardware, Lora, Model, Plan, Run};
+pub use sections::{Eval, Hardware, Lora, Model, Plan, Run};
+pub use teachers::TEACHERS;
 pub use training::{Grpo, Method, Rewards, Sft};
 pub use weights::{Dtype, Quantize};
 
@@ -68,6 +74,19 @@ impl Recipe {
     /// is no recipe, an unknown key (with near matches) or one that the run
     /// derives, a value of the wrong type or outside its range.
     pub fn resolve(profile: &str, sets: &[String]) -> Result<Self, RecipeError> {
+        Self::resolve_with(profile, None, sets)
+    }
+
+    /// [`Recipe::resolve`] with a teacher, by its name in [`TEACHERS`] or as the path of a file of `[cot]` keys, laid
+    /// over the profile before the overrides.
+    ///
+    /// # Errors
+    /// As [`Recipe::resolve`]; an unknown teacher.
+    pub fn resolve_with(
+        profile: &str,
+        teacher: Option<&str>,
+        sets: &[String],
+    ) -> Result<Self, RecipeError> {
         let base: Result<Self, _> = toml::from_str(profiles::BASE);
         let mut recipe = base.map_err(|e| RecipeError::invalid("paper-8b", &e))?;
         let mut draft = Draft::new(recipe.table());
@@ -75,12 +94,16 @@ impl Recipe {
             draft.lay(table, origin)?;
             recipe = Self::read(&draft).map_err(|e| RecipeError::invalid(origin, &e))?;
         }
+        if let Some(teacher) = teacher {
+            draft.lay(&teachers::table(teacher)?, &format!("--teacher {teacher}"))?;
+            recipe = Self::read(&draft).map_err(|e| RecipeError::invalid(teacher, &e))?;
+        }
         for set in sets {
             let (key, text) = overrides::apply(&mut draft, set)?;
             // Enumerations and ranges of integers are known to the struct alone.
             recipe = Self::read(&draft).map_err(|e| RecipeError::value(key, text, &e))?;
         }
-        recipe.validate()?;
+        recipe.check()?;
         Ok(recipe)
     }
 
@@ -109,9 +132,12 @@ impl Recipe {
     /// The hash of the named sections together, for deciding whether a stage is done.
     ///
     /// Each stage names the sections it reads, so that changing the evaluation
-    /// does not repeat the training. A name that is no section contributes only its name.
+    /// does not repeat the training. Of `[cot]` only the keys count that shape answers or decide about them. A name
+    /// that is no section contributes only its name.
     pub fn section_hash(&self, names: &[&str]) -> String {
-        let table = self.table();
+        let mut table = self.table();
+        // How servers are asked, and what that may cost, changes nothing that was answered.
+        table.insert("cot".to_owned(), self.cot.deciding().into());
         let text: String = names
             .iter()
             .map(|name| match table.get(*name) {
@@ -120,6 +146,16 @@ impl Recipe {
             })
             .collect();
         hex(&text)
+    }
+
+    /// The seed that teacher and judge sample with. It is part of every request, so all seeds of a run have the same
+    /// one where an answer costs something.
+    pub fn sampling_seed(&self, seed: u64) -> u64 {
+        if self.cot.is_simulated() {
+            seed
+        } else {
+            self.run.seed
+        }
     }
 
     fn body(&self) -> String {
@@ -131,12 +167,13 @@ impl Recipe {
         keys::without_derived(toml::Table::try_from(self).unwrap_or_default())
     }
 
-    /// Checks what the types cannot say, and names the key that is wrong.
-    fn validate(&self) -> Result<(), RecipeError> {
+    /// Checks what the types cannot say: for whoever changed a recipe after it was resolved.
+    ///
+    /// # Errors
+    /// A value outside of its range, with the key.
+    pub fn check(&self) -> Result<(), RecipeError> {
         let positive = [
             ("run.seeds", self.run.seeds),
-            ("cot.concurrency", self.cot.concurrency),
-            ("cot.attempts", self.cot.attempts),
             ("lora.rank", self.lora.rank),
             ("eval.batch", self.eval.batch),
             ("eval.max_new_tokens", self.eval.max_new_tokens),
@@ -145,10 +182,8 @@ impl Recipe {
         for (key, value) in positive {
             range(key, value, value >= 1, "at least 1")?;
         }
-        let judge = self.cot.judge_threshold;
-        let ok = (0.0..=10.0).contains(&judge);
-        range("cot.judge_threshold", judge, ok, "between 0 and 10")?;
         self.data.validate()?;
+        self.cot.validate()?;
         self.sft.validate()?;
         self.grpo.validate()?;
         let quantize = self.eval.quantize;

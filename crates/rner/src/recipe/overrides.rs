@@ -4,6 +4,7 @@ use toml::Value;
 
 use super::draft::Draft;
 use super::error::RecipeError;
+use super::keys;
 
 /// Puts one override into a draft; returns its key and its text.
 pub(super) fn apply<'s>(
@@ -29,6 +30,9 @@ fn split(set: &str) -> Result<(&str, &str), RecipeError> {
 /// Reads the text as the type of the current value.
 fn convert(key: &str, text: &str, current: &Value) -> Result<Value, RecipeError> {
     let parsed = parse(text);
+    if keys::in_open_table(key).is_some() {
+        return Ok(parsed.unwrap_or_else(|| Value::from(text)));
+    }
     match (current, parsed) {
         // A bare word, a path or a number is welcome where a string is expected.
         (Value::String(_), Some(Value::String(s))) => Ok(Value::String(s)),

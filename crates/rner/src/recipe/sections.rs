@@ -31,44 +31,6 @@ impl Run {
     }
 }
 
-/// `[cot]`: teacher, validation and judge.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Cot {
-    /// Base address of an OpenAI-compatible server, or `simulated`.
-    pub teacher_url: String,
-    /// The same for the judge.
-    pub judge_url: String,
-    /// Model name sent to the teacher.
-    pub teacher_model: String,
-    /// Model name sent to the judge.
-    pub judge_model: String,
-    /// Environment variable that holds the API key; empty for none.
-    pub key_env: String,
-    /// Requests in flight at once.
-    pub concurrency: usize,
-    /// Attempts for one sentence before it is given up.
-    pub attempts: usize,
-    /// Lowest judge score (0 to 10) that is accepted.
-    pub judge_threshold: f64,
-    /// Most tokens of a teacher's answer.
-    pub max_tokens: usize,
-    /// The teacher's sampling temperature.
-    pub temperature: f64,
-}
-
-impl Cot {
-    /// The teacher's address; none if it is simulated.
-    pub fn teacher(&self) -> Option<&str> {
-        (self.teacher_url != "simulated").then_some(self.teacher_url.as_str())
-    }
-
-    /// The judge's address; none if it is simulated.
-    pub fn judge(&self) -> Option<&str> {
-        (self.judge_url != "simulated").then_some(self.judge_url.as_str())
-    }
-}
-
 /// `[model]`: the base model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -155,8 +117,4 @@ pub struct Plan {
     pub teacher_tokens_in: usize,
     /// Tokens of a teacher's answer: a low, a middle and a high guess.
     pub teacher_tokens_out: [usize; 3],
-    /// US dollars per million tokens to the teacher.
-    pub teacher_price_in: f64,
-    /// US dollars per million tokens from the teacher.
-    pub teacher_price_out: f64,
 }

@@ -31,11 +31,24 @@ pub(super) struct Pending<'n> {
 }
 
 impl SeedRun<'_, '_> {
+    /// A stage that computes: its numbers depend on the backend.
     pub(super) fn pending<'n>(
         &self,
         name: &'n str,
         inputs: Inputs,
         sections: &[&str],
+    ) -> Pending<'n> {
+        let backend = self.run.recipe.run.backend.name();
+        self.pending_anywhere(name, inputs, sections, backend)
+    }
+
+    /// A stage that gives the same on every backend; `more` is what it depends on beside the sections.
+    pub(super) fn pending_anywhere<'n>(
+        &self,
+        name: &'n str,
+        inputs: Inputs,
+        sections: &[&str],
+        more: &str,
     ) -> Pending<'n> {
         let number = STAGES
             .iter()
@@ -46,11 +59,7 @@ impl SeedRun<'_, '_> {
             name,
             stage: Stage::at(&self.root, number, name),
             inputs,
-            sections: format!(
-                "{hash}-seed-{}-{}",
-                self.seed,
-                self.run.recipe.run.backend.name()
-            ),
+            sections: format!("{hash}-seed-{}-{more}", self.seed),
         }
     }
 

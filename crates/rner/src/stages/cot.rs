@@ -1,13 +1,14 @@
 //! CoT generation as a stage: teacher, validation and judge, with the rows in memory.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use ner_cot::{Funnel, Pipeline, RunOptions};
+use ner_cot::{Funnel, Pipeline, Selection, SelectionOptions};
 use ner_toy::teacher;
 use ner_types::Example;
 use tokio::runtime::Runtime;
 
-use crate::cot::{Annotation, Flow, Money, Servers, pipeline_config, serve_simulated};
+use crate::cot::{Annotation, Servers, leakage, pipeline_config, serve_simulated};
 use crate::error::{Context, Result};
 use crate::recipe::Cot;
 use crate::session::Session;
@@ -18,9 +19,15 @@ pub struct CotJob<'a> {
     pub source: &'a [Example],
     /// Teacher, judge and limits.
     pub config: &'a Cot,
-    /// Seed of the simulated teacher's mistakes and of sampling.
+    /// Seed of the simulated teacher's mistakes.
     pub seed: u64,
-    /// Folder for dataset, funnel and journal.
+    /// Seed of sampling, which is part of every request.
+    pub sampling_seed: u64,
+    /// Evaluation data whose sentences are left out.
+    pub exclude: Vec<PathBuf>,
+    /// Folder of the journal.
+    pub journal: PathBuf,
+    /// Folder for dataset and funnel.
     pub out: PathBuf,
     /// When to stop, and who listens.
     pub session: &'a Session,
@@ -30,25 +37,44 @@ impl CotJob<'_> {
     /// Generates the dataset and says what became of the rows.
     ///
     /// # Errors
-    /// A server that cannot be asked, a folder that cannot be written; an interruption, after which the same job goes
-    /// on from its journal.
+    /// A server that cannot be asked, a folder that cannot be written, a budget that is spent; an interruption, after
+    /// which the same job goes on from its journal.
     pub fn run(&self) -> Result<Funnel> {
         std::fs::create_dir_all(&self.out)
             .with_context(|| format!("cannot create {}", self.out.display()))?;
+        let selection = Selection::new(self.source, self.options()?)?;
         let runtime = Runtime::new().context("starting the network runtime")?;
-        let (flow, money) = (Flow::default(), Money::default());
         let known = || Ok(self.source.to_vec());
-        let servers = Servers::start(self.config, self.seed, &flow, &money, known, &runtime)?;
+        let servers = Servers::start(self.config, self.seed, known, &runtime)?;
         // What is left of `servers` is the simulated one, which serves until the end.
-        let Servers { teacher, judge, .. } = servers;
-        let config = pipeline_config(self.config, self.seed);
+        let Servers {
+            teacher,
+            judge,
+            options,
+            ..
+        } = servers;
+        let config = pipeline_config(self.config, self.sampling_seed)?;
+        let pipeline = Pipeline::new(teacher, judge, config)?;
+        let journal = pipeline.open(&self.journal, &options);
+        let journal = journal.context(
+            "the journal of the teacher's answers (another one: cot.journal; ask anew in this one: cot.allow_change)",
+        )?;
         let annotation = Annotation {
-            pipeline: &Pipeline::new(teacher, judge, config)?,
-            options: &RunOptions::default(),
+            pipeline: &pipeline,
+            options: &options,
             session: self.session,
             runtime: &runtime,
         };
-        annotation.generate_in_memory(self.source, &self.out)
+        annotation.complete(&selection, journal, &self.out)
+    }
+
+    fn options(&self) -> Result<SelectionOptions> {
+        let near = self.config.near_duplicates;
+        Ok(SelectionOptions {
+            near_duplicates: (near > 0.0).then_some(near),
+            leakage: leakage(&self.exclude)?.map(Arc::new),
+            ..SelectionOptions::default()
+        })
     }
 }
 

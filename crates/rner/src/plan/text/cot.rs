@@ -58,8 +58,8 @@ fn billed(out: &mut String, recipe: &Recipe, url: &str, rows: Option<usize>) -> 
     };
     let own = Price {
         name: "this recipe's prices",
-        input: p.teacher_price_in,
-        output: p.teacher_price_out,
+        input: recipe.cot.price_in,
+        output: recipe.cot.price_out,
     };
     writeln!(
         out,

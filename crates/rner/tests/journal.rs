@@ -1,0 +1,153 @@
+//! What was paid for is never asked again: `rner::reproduce` with a teacher that counts its requests.
+
+mod mock;
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use mock::Teacher;
+use rner::prelude::*;
+use tokio_util::sync::CancellationToken;
+
+type TestResult = std::result::Result<(), Box<dyn std::error::Error>>;
+
+/// Cancels a run once the stage after the teacher's begins.
+struct UntilTuning(CancellationToken);
+
+impl ProgressSink for UntilTuning {
+    fn start(&self, label: &str, total: usize, unit: &'static str) -> Box<dyn Part> {
+        if label.starts_with("sft") {
+            self.0.cancel();
+        }
+        Session::silent().start(label, total, unit)
+    }
+
+    fn line(&self, _: &str) {}
+}
+
+/// Runs data and teacher of the shortest recipe in `dir`, and gives the words of the error that ends it.
+fn run(
+    teacher: &Teacher,
+    dir: &Path,
+    sets: &[&str],
+) -> std::result::Result<String, Box<dyn std::error::Error>> {
+    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tiny-base");
+    let mut all = vec![
+        format!("model.base={:?}", base.display().to_string()),
+        format!("cot.teacher_url={:?}", teacher.url),
+        "cot.teacher_model=thinker".to_owned(),
+        "cot.judge_url=".to_owned() + &teacher.url,
+        "cot.judge_model=judge".to_owned(),
+        "data.train_sentences=12".to_owned(),
+        "data.eval_sentences=2".to_owned(),
+    ];
+    all.extend(sets.iter().map(|set| (*set).to_owned()));
+    let recipe = Recipe::resolve("smoke", &all)?;
+    let stop = CancellationToken::new();
+    let session = Session::new(stop.clone(), Arc::new(UntilTuning(stop)));
+    let ended = reproduce(&recipe, &RunDir::open(dir)?, &session);
+    let error = ended.err().ok_or("it should have been stopped")?;
+    Ok(format!("{error}"))
+}
+
+#[test]
+fn nothing_is_paid_for_twice() -> TestResult {
+    let (teacher, folder) = (Teacher::start()?, tempfile::tempdir()?);
+    let dir = folder.path();
+    run(&teacher, dir, &[])?;
+    let paid = teacher.asked();
+    assert_eq!(
+        paid, 24,
+        "a teacher's and a judge's answer for each of twelve rows"
+    );
+    for set in [
+        "cot.judge_threshold=8",
+        "cot.attempts=6",
+        "cot.concurrency=3",
+        "data.limit=9",
+        "cot.rules_off=[\"leak\"]",
+        "cot.stream=false",
+        "cot.budget_tokens=1000000",
+    ] {
+        run(&teacher, dir, &[set])?;
+        assert_eq!(teacher.asked(), paid, "{set} asks for nothing again");
+        assert!(dir.join("teacher/journal.jsonl").is_file(), "{set}");
+    }
+    // A backend that no build of a test has: refused at once, with everything still there.
+    let refused = run(&teacher, dir, &["run.backend=libtorch"])?;
+    assert!(
+        refused.contains("built without the backend libtorch"),
+        "{refused}"
+    );
+    assert_eq!(teacher.asked(), paid);
+    // Another program does the stage again, from the journal.
+    for file in ["done.json", "work.json"] {
+        let path = dir.join("stage-2-cot").join(file);
+        let text = std::fs::read_to_string(&path)?;
+        let version = env!("CARGO_PKG_VERSION");
+        std::fs::write(&path, text.replace(&format!("{version:?}"), "\"0.0.1\""))?;
+    }
+    run(&teacher, dir, &[])?;
+    assert_eq!(teacher.asked(), paid);
+    // A threshold that the scores do not reach asks for the attempts that are left, and only for these.
+    run(&teacher, dir, &["cot.judge_threshold=10"])?;
+    assert!(teacher.asked() > paid);
+    let bodies = teacher.bodies();
+    let different: HashSet<&String> = bodies.iter().collect();
+    assert_eq!(different.len(), bodies.len(), "no request was sent twice");
+    Ok(())
+}
+
+#[test]
+fn seeds_and_runs_share_what_was_answered() -> TestResult {
+    let (teacher, folder) = (Teacher::start()?, tempfile::tempdir()?);
+    let journal = folder.path().join("answers");
+    let shared = format!("cot.journal={:?}", journal.display().to_string());
+    run(&teacher, &folder.path().join("one"), &[&shared])?;
+    let paid = teacher.asked();
+    run(
+        &teacher,
+        &folder.path().join("two"),
+        &[&shared, "sft.train.max_steps=3"],
+    )?;
+    assert_eq!(teacher.asked(), paid);
+    assert!(!folder.path().join("one/teacher").exists());
+    // Another model would have everything paid for again: that is said, not done.
+    let other = ["cot.teacher_model=other", &shared];
+    let refused = run(&teacher, &folder.path().join("two"), &other)?;
+    assert!(refused.contains("stage cot"), "{refused}");
+    assert_eq!(teacher.asked(), paid);
+    Ok(())
+}
+
+#[test]
+fn the_journal_of_an_older_program_is_moved_out_of_its_stage() -> TestResult {
+    let (teacher, folder) = (Teacher::start()?, tempfile::tempdir()?);
+    let dir = folder.path();
+    run(&teacher, dir, &[])?;
+    let paid = teacher.asked();
+    let stage = dir.join("stage-2-cot");
+    for file in ["journal.jsonl", "manifest.json"] {
+        std::fs::rename(dir.join("teacher").join(file), stage.join(file))?;
+    }
+    std::fs::remove_dir_all(dir.join("teacher"))?;
+    let before = std::fs::read(stage.join("journal.jsonl"))?;
+    run(&teacher, dir, &["cot.judge_threshold=7"])?;
+    assert_eq!(teacher.asked(), paid);
+    let kept = std::fs::read(dir.join("teacher/journal-of-a-stage-1.jsonl"))?;
+    assert_eq!(kept, before, "the file itself stays as it was");
+    // It is kept when nothing is paid for any more, too.
+    std::fs::copy(
+        dir.join("teacher/journal-of-a-stage-1.jsonl"),
+        stage.join("journal.jsonl"),
+    )?;
+    run(
+        &teacher,
+        dir,
+        &["cot.teacher_url=simulated", "cot.judge_url=simulated"],
+    )?;
+    let again = std::fs::read(dir.join("teacher/journal-of-a-stage-2.jsonl"))?;
+    assert_eq!(again, before);
+    Ok(())
+}
