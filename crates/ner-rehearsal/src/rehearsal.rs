@@ -17,13 +17,14 @@ pub const BASE_MODEL: &str = "rehearsal/Qwen3-cut-Base";
 /// Variable of the environment that holds the teacher's key, and the key.
 const KEY: (&str, &str) = ("TEACHER_API_KEY", "of-the-rehearsal");
 
+/// The real catalogue.
+const CATALOGUE: &str = include_str!("../../ner-datasets/src/catalogue.toml");
+
 /// What a rehearsal is made from.
 #[derive(Clone, Debug)]
 pub struct Setting {
     /// The folder that it may fill: caches, runs, the user's own data.
     pub dir: PathBuf,
-    /// The real catalogue, in TOML.
-    pub catalogue: String,
     /// Folder of the model that the Hub is to have, in Hugging Face layout.
     pub model: PathBuf,
     /// Rows of the datasets.
@@ -38,10 +39,9 @@ pub struct Setting {
 
 impl Setting {
     /// A rehearsal in a folder, with a model and without faults.
-    pub fn new(dir: &Path, catalogue: &str, model: &Path) -> Self {
+    pub fn new(dir: &Path, model: &Path) -> Self {
         Self {
             dir: dir.to_owned(),
-            catalogue: catalogue.to_owned(),
             model: model.to_owned(),
             size: Size::default(),
             faults: Faults::default(),
@@ -67,11 +67,11 @@ impl Rehearsal {
     ///
     /// # Errors
     ///
-    /// A catalogue or a model that cannot be read, a folder that cannot be written, no free port.
+    /// A model that cannot be read, a folder that cannot be written, no free port.
     pub fn start(setting: Setting) -> Result<Self, Error> {
         let Setting { dir, manner, .. } = setting;
         std::fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;
-        let mut world = World::generate(&setting.catalogue, setting.size)?;
+        let mut world = World::generate(CATALOGUE, setting.size)?;
         world.write_own_sets(&dir.join("own"), setting.size)?;
         world
             .store

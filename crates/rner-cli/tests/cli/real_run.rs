@@ -9,14 +9,8 @@ use ner_rehearsal::{Faults, Rehearsal, Setting};
 use super::support::{TestResult, rner, root, stderr, text};
 
 /// A rehearsal with the toy model under an id of the Hub.
-pub(crate) fn setting(dir: &Path) -> Result<Setting, Box<dyn std::error::Error>> {
-    let catalogue = root().join("crates/ner-datasets/src/catalogue.toml");
-    let catalogue = std::fs::read_to_string(catalogue)?;
-    Ok(Setting::new(
-        dir,
-        &catalogue,
-        &root().join("fixtures/tiny-base"),
-    ))
+pub(crate) fn setting(dir: &Path) -> Setting {
+    Setting::new(dir, &root().join("fixtures/tiny-base"))
 }
 
 /// The program with the caches `cache` of a rehearsal.
@@ -36,7 +30,7 @@ fn a_model_arrives_whole_over_bad_connections_and_only_once() -> TestResult {
             breaks: 2,
             ..Faults::default()
         },
-        ..setting(dir.path())?
+        ..setting(dir.path())
     })?;
     let extract = [
         "extract",
@@ -90,7 +84,7 @@ fn datasets_arrive_whole_from_homes_that_refuse_break_off_and_change() -> TestRe
             only: vec!["ner_data/ai/test.txt".into(), "Pile-NER-type".into()],
             ..Faults::default()
         },
-        ..setting(dir.path())?
+        ..setting(dir.path())
     })?;
     let into = dir.path().join("data");
     let names = [
@@ -139,7 +133,7 @@ fn content_with_another_hash_than_the_pinned_one_is_refused() -> TestResult {
             only: vec!["MIT/movie/test.txt".into()],
             ..Faults::default()
         },
-        ..setting(dir.path())?
+        ..setting(dir.path())
     })?;
     let into = dir.path().join("data");
     let fetch = ["data", "fetch", "--into", text(&into), "mit-movie"];
