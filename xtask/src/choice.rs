@@ -96,7 +96,7 @@ fn path_of(profile: &str, folder: &Path, recipes: &Path) -> PathBuf {
         "paper-8b" => "base",
         other => other,
     };
-    let built_in = recipes.join(name).with_extension("toml");
+    let built_in = recipes.join(format!("{name}.toml"));
     let is_name = !profile.contains(['/', '\\']) && !profile.ends_with(".toml");
     if is_name && built_in.is_file() {
         return built_in;

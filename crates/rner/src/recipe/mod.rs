@@ -182,8 +182,8 @@ impl Recipe {
         for (key, value) in positive {
             range(key, value, value >= 1, "at least 1")?;
         }
-        self.data.validate()?;
         self.cot.validate()?;
+        self.data.validate()?;
         self.sft.validate()?;
         self.grpo.validate()?;
         let quantize = self.eval.quantize;
