@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use ner_toy::teacher::gold;
+use ner_toy::{Corpus, CorpusConfig};
+use ner_types::Example;
 use serde_json::Value;
 
 use crate::error::Error;
@@ -78,6 +81,7 @@ impl Rehearsal {
             .add_model(BASE_MODEL, model_files(&setting.model)?);
         let catalogue = dir.join("catalogue.toml");
         std::fs::write(&catalogue, &world.catalogue).map_err(Error::io("write", &catalogue))?;
+        world.gold.extend(gold(&own_corpus()));
         let manner = Manner {
             key: Some(KEY.1.to_owned()),
             ..manner
@@ -120,6 +124,11 @@ impl Rehearsal {
             .envs(self.environment(cache))
     }
 
+    /// A corpus of the user's own: rows of the toy with reasoning, which the teacher knows.
+    pub fn examples(&self, n: usize) -> Vec<Example> {
+        own_corpus().into_iter().take(n).collect()
+    }
+
     /// The user's folder with the sets that no program can fetch.
     pub fn own_sets(&self) -> PathBuf {
         self.dir.join("own")
@@ -129,6 +138,17 @@ impl Rehearsal {
     pub fn dir(&self) -> &Path {
         &self.dir
     }
+}
+
+/// Up to 200 rows.
+fn own_corpus() -> Vec<Example> {
+    let config = CorpusConfig {
+        seed: 20_251_111,
+        train: 200,
+        rl: 0,
+        eval_per_domain: 0,
+    };
+    Corpus::generate(&config).train
 }
 
 /// The files of a model, with room for the longest prompts in its configuration.

@@ -13,6 +13,7 @@ mod cli {
     mod interruption;
     mod lab;
     mod real_run;
+    mod real_run_docs;
     mod serve;
     mod server;
     mod support;

@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
-use ner_rehearsal::{Faults, Rehearsal, Setting};
+use ner_rehearsal::{Faults, Kills, Rehearsal, Setting, Size, findings};
 
 use super::support::{TestResult, rner, root, stderr, text};
 
@@ -18,6 +19,94 @@ pub(crate) fn rehearsed(rehearsal: &Rehearsal, cache: &str, args: &[&str]) -> Co
     let mut command = rner(args);
     rehearsal.prepare(&mut command, cache);
     command
+}
+
+/// The profile `rehearsal` at the size of a test.
+pub(crate) const SMALLEST: [&str; 9] = [
+    "data.train_sentences=24",
+    "data.eval_sentences=1",
+    "data.grpo_samples=8",
+    "sft.train.max_steps=2",
+    "sft.train.max_length=1024",
+    "grpo.train.max_steps=1",
+    "grpo.train.max_completion_length=24",
+    "eval.max_new_tokens=24",
+    "eval.bootstrap_resamples=50",
+];
+
+/// The one command of a whole run, in the folder `out` of the rehearsal.
+fn reproduce(rehearsal: &Rehearsal, out: &Path) -> Command {
+    let own = toml_string(&rehearsal.own_sets());
+    let own = format!("data.folder={own}");
+    let mut args = vec!["reproduce", "--profile", "rehearsal", "--out", text(out)];
+    args.extend(["--teacher-url", &rehearsal.teacher.url, "--set", &own]);
+    args.extend(SMALLEST.iter().flat_map(|set| ["--set", set]));
+    rehearsed(rehearsal, "caches", &args)
+}
+
+fn toml_string(path: &Path) -> String {
+    serde_json::Value::from(text(path)).to_string()
+}
+
+/// Everything at once, because each run takes its time: the run that is left alone is what the killed one is compared
+/// with.
+#[test]
+fn one_command_goes_from_empty_caches_to_the_table_and_kills_change_nothing() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let size = Size {
+        train: 24,
+        rows: 12,
+    };
+    let small = |name: &str| Setting {
+        size,
+        ..setting(&dir.path().join(name))
+    };
+    let calm = Rehearsal::start(small("calm"))?;
+    let out = dir.path().join("calm/run");
+    let begun = Instant::now();
+    let output = reproduce(&calm, &out).output()?;
+    assert!(output.status.success(), "{}", stderr(&output));
+    let span = begun.elapsed();
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    for word in [
+        "Movie",
+        "Science",
+        "base",
+        "SFT with CoT",
+        "+ GRPO",
+        "report.html",
+    ] {
+        assert!(table.contains(word), "{word} is missing in\n{table}");
+    }
+    assert_eq!(calm.homes.traffic().twice(), 0, "nothing was fetched twice");
+    assert!(calm.teacher.asked().values().all(|times| *times == 1));
+
+    // The same command once more has nothing to do.
+    let before = (calm.homes.traffic().bytes(), calm.teacher.requests());
+    let output = reproduce(&calm, &out).output()?;
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(
+        (calm.homes.traffic().bytes(), calm.teacher.requests()),
+        before
+    );
+
+    let killed = Rehearsal::start(small("killed"))?;
+    let again = dir.path().join("killed/run");
+    let kills = Kills {
+        count: 2,
+        span,
+        seed: 7,
+    };
+    let (output, toll) = killed.run_with_kills(|| reproduce(&killed, &again), &again, kills)?;
+    assert!(output.status.success(), "{}", stderr(&output));
+    eprintln!("{toll:?}");
+    assert_eq!(toll.paid_twice, [""; 0]);
+    assert_eq!(toll.fetched_again, [""; 0]);
+    assert!(
+        findings(&out)? == findings(&again)?,
+        "another table: {toll:?}"
+    );
+    Ok(())
 }
 
 #[test]

@@ -79,39 +79,47 @@ enum Shape {
 pub(crate) fn run(args: &RehearseArgs) -> Result<()> {
     // It is removed when the rehearsal is over.
     let temporary = tempfile::tempdir().context("cannot create a folder")?;
-    let dir = args
-        .dir
-        .clone()
-        .unwrap_or_else(|| temporary.path().join("rehearsal"));
+    let dir = args.dir.clone();
+    let dir = dir.unwrap_or_else(|| temporary.path().join("rehearsal"));
     if dir.exists() {
         let dir = dir.display();
-        return Err(usage(format!(
-            "--dir {dir}: it exists, and caches are to be empty"
-        )));
+        let message = format!("--dir {dir}: it exists, and the caches are to be empty");
+        return Err(usage(message));
     }
-    let rehearsal = Rehearsal::start(args.setting(&dir)?)?;
+    let model = args.model(&dir)?;
+    let calm = Rehearsal::start(args.setting(&dir, &model))?;
     if args.serve {
-        return serve(&rehearsal);
+        return serve(&calm);
     }
-    let calm = args.calm(&rehearsal)?;
-    if args.kills > 0 {
-        args.killed(&rehearsal, calm)?;
+    let program = program()?;
+    let span = run_calmly(args.command(&program, &calm), &calm)?;
+    if args.kills == 0 {
+        return Ok(());
     }
-    Ok(())
+    let killed = Rehearsal::start(args.setting(&dir.join("killed"), &model))?;
+    let kills = Kills {
+        count: args.kills,
+        span,
+        seed: args.seed,
+    };
+    run_with_kills(|| args.command(&program, &killed), [&calm, &killed], kills)
 }
 
 impl RehearseArgs {
-    fn setting(&self, dir: &Path) -> Result<Setting> {
-        let model = match self.shape {
-            Shape::Toy => PathBuf::from("fixtures/tiny-base"),
-            Shape::Qwen3_0_6b => model::random(self.layers, &self.tokenizer, &dir.join("model"))?,
-        };
-        let size = Size {
-            train: self.rows,
-            ..Size::default()
-        };
-        Ok(Setting {
-            size,
+    /// The folder of the base model.
+    fn model(&self, dir: &Path) -> Result<PathBuf> {
+        match self.shape {
+            Shape::Toy => Ok(PathBuf::from("fixtures/tiny-base")),
+            Shape::Qwen3_0_6b => model::random(self.layers, &self.tokenizer, &dir.join("model")),
+        }
+    }
+
+    fn setting(&self, dir: &Path, model: &Path) -> Setting {
+        Setting {
+            size: Size {
+                train: self.rows,
+                ..Size::default()
+            },
             faults: Faults {
                 seed: self.seed,
                 breaks: self.breaks,
@@ -125,95 +133,75 @@ impl RehearseArgs {
                 ..Manner::default()
             },
             ports: if self.serve { PORTS } else { [0, 0] },
-            ..Setting::new(dir, &model)
-        })
+            ..Setting::new(dir, model)
+        }
     }
 
-    /// The command of a run with caches and folder of this name.
-    fn command(&self, rehearsal: &Rehearsal, name: &str) -> Result<Command> {
-        let own = std::env::current_exe().context("cannot find this program's own folder")?;
-        let program = own.with_file_name(format!("rner{}", std::env::consts::EXE_SUFFIX));
-        if !program.is_file() {
-            bail!(
-                "{}: there is no such program; build it first: cargo build --release -p rner-cli",
-                program.display()
-            );
-        }
+    /// The one command, with caches and run in the rehearsal's folder.
+    fn command(&self, program: &Path, rehearsal: &Rehearsal) -> Command {
         let mut command = Command::new(program);
         command.args(["reproduce", "--profile", "rehearsal"]);
         command.args(["--teacher-url", &rehearsal.teacher.url]);
         command.args(["--set", &own_sets(rehearsal)]);
-        command.arg("--out").arg(rehearsal.dir().join(name));
+        command.arg("--out").arg(run_of(rehearsal));
         command.args(&self.arguments);
-        rehearsal.prepare(&mut command, &format!("{name}-caches"));
-        Ok(command)
+        rehearsal.prepare(&mut command, "caches");
+        command
     }
+}
 
-    /// A run that is left alone; how long it took.
-    fn calm(&self, rehearsal: &Rehearsal) -> Result<Duration> {
-        let begun = Instant::now();
-        let mut command = self.command(rehearsal, "calm")?;
-        let status = command.status().context("cannot start rner")?;
-        if !status.success() {
-            bail!(
-                "the run failed; what it left is in {}",
-                rehearsal.dir().display()
-            );
-        }
-        let span = begun.elapsed();
-        let traffic = rehearsal.homes.traffic();
-        println!(
-            "from empty caches to the table in {:.0} s: {} files, {:.1} MB ({:.1} MB twice), {} answers of the teacher",
-            span.as_secs_f64(),
-            traffic.files.len(),
-            traffic.bytes() as f64 / 1e6,
-            traffic.twice() as f64 / 1e6,
-            rehearsal.teacher.requests(),
-        );
-        Ok(span)
+/// The program `rner` beside this one.
+fn program() -> Result<PathBuf> {
+    let own = std::env::current_exe().context("cannot find this program's own folder")?;
+    let program = own.with_file_name(format!("rner{}", std::env::consts::EXE_SUFFIX));
+    if !program.is_file() {
+        let program = program.display();
+        bail!("{program}: no such program; build it first: cargo build --release -p rner-cli");
     }
+    Ok(program)
+}
 
-    /// The same run on servers of its own, killed on the way.
-    fn killed(&self, calm: &Rehearsal, span: Duration) -> Result<()> {
-        let model = calm.dir().join("model");
-        let rehearsal = Rehearsal::start(Setting {
-            model: if model.is_dir() {
-                model
-            } else {
-                "fixtures/tiny-base".into()
-            },
-            ..self.setting_again(calm.dir())?
-        })?;
-        let out = rehearsal.dir().join("killed");
-        let program = || self.command(&rehearsal, "killed");
-        program()?;
-        let kills = Kills {
-            count: self.kills,
-            span,
-            seed: self.seed,
-        };
-        let command = || program().unwrap_or_else(|_| Command::new("rner"));
-        let (run, toll) = rehearsal.run_with_kills(command, &out, kills)?;
-        if !run.status.success() {
-            bail!("{}", String::from_utf8_lossy(&run.stderr));
-        }
-        let is_same = findings(&calm.dir().join("calm"))? == findings(&out)?;
-        tell(&toll, &rehearsal, is_same)
-    }
-
-    /// The setting once more, without making the model a second time.
-    fn setting_again(&self, dir: &Path) -> Result<Setting> {
-        let toy = Self {
-            shape: Shape::Toy,
-            ..self.clone()
-        };
-        toy.setting(&dir.join("again"))
-    }
+fn run_of(rehearsal: &Rehearsal) -> PathBuf {
+    rehearsal.dir().join("run")
 }
 
 fn own_sets(rehearsal: &Rehearsal) -> String {
     let folder = rehearsal.own_sets().display().to_string();
     format!("data.folder={}", serde_json::Value::from(folder))
+}
+
+/// A run that is left alone; how long it took.
+fn run_calmly(mut command: Command, rehearsal: &Rehearsal) -> Result<Duration> {
+    let begun = Instant::now();
+    let status = command.status().context("cannot start rner")?;
+    if !status.success() {
+        bail!("the run failed ({status}); with --dir it leaves what it made");
+    }
+    let span = begun.elapsed();
+    let traffic = rehearsal.homes.traffic();
+    println!(
+        "from empty caches to the table in {:.0} s: {} files, {:.1} MB ({:.1} MB twice), {} requests to the teacher",
+        span.as_secs_f64(),
+        traffic.files.len(),
+        traffic.bytes() as f64 / 1e6,
+        traffic.twice() as f64 / 1e6,
+        rehearsal.teacher.requests(),
+    );
+    Ok(span)
+}
+
+/// The same run on servers of its own, killed on the way, compared with the one that was left alone.
+fn run_with_kills(
+    command: impl Fn() -> Command,
+    [calm, killed]: [&Rehearsal; 2],
+    kills: Kills,
+) -> Result<()> {
+    let (run, toll) = killed.run_with_kills(command, &run_of(killed), kills)?;
+    if !run.status.success() {
+        bail!("{}", String::from_utf8_lossy(&run.stderr));
+    }
+    let is_same = findings(&run_of(calm))? == findings(&run_of(killed))?;
+    tell(&toll, killed, is_same)
 }
 
 /// Prints what the kills cost.
