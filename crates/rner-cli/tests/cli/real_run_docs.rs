@@ -74,12 +74,7 @@ fn on_this_machine(words: &[String], rehearsal: &Rehearsal, dir: &Path) -> Optio
         ["rner-lab", "rehearse", ..] => return None,
         other => panic!("the page has a command that the test does not know: {other:?}"),
     };
-    let named = |word: &&str| match *word {
-        "NAME" => Teacher::MODELS[0],
-        word if word.starts_with("Qwen/") => BASE_MODEL,
-        word => word,
-    };
-    let mut args: Vec<String> = args.iter().map(named).map(str::to_owned).collect();
+    let mut args: Vec<String> = args.iter().map(|word| renamed(word)).collect();
     let sets = match args[0].as_str() {
         "reproduce" => reproduce_sets(rehearsal),
         "sft" | "grpo" | "eval" if args.iter().any(|arg| arg == "--model") => own_sets(),
@@ -92,6 +87,15 @@ fn on_this_machine(words: &[String], rehearsal: &Rehearsal, dir: &Path) -> Optio
         .current_dir(dir)
         .env("DEEPSEEK_API_KEY", "of-the-rehearsal");
     Some(command)
+}
+
+/// A model of the page is the rehearsal's.
+fn renamed(word: &str) -> String {
+    match word {
+        "NAME" => Teacher::MODELS[0].to_owned(),
+        word if word.starts_with("Qwen/") => BASE_MODEL.to_owned(),
+        word => word.to_owned(),
+    }
 }
 
 /// Sizes that belong to every command with a model.
