@@ -68,7 +68,9 @@ pub use label_map::LabelMap;
 pub use labels::read_labels;
 pub use reader::{ReadOptions, RowReader, from_reader, open};
 pub use row::{ByteSpan, Row};
-pub use sample::{Draw, IN_DOMAIN_SETS, MIT_SETS, SampleConfig, draw, quotas, set_key};
+pub use sample::{
+    Draw, IN_DOMAIN_SETS, MIT_SETS, SampleConfig, draw, missing_quota, quotas, set_key,
+};
 pub use splits::bio::read_bio;
 pub use splits::data_dir::{BENCHMARK_SETS, DataDir, Layout, open_data_dir};
 pub use splits::dataset::{Dataset, Split};

@@ -79,6 +79,18 @@ pub fn quotas(sizes: &[usize], total: usize, cap: usize) -> Vec<usize> {
     sizes.iter().map(quota).collect()
 }
 
+/// The most rows that each of `n_missing` further sets would give: those of a set with at least `cap` rows, if all of
+/// them were there.
+pub fn missing_quota(sizes: &[usize], n_missing: usize, config: &SampleConfig) -> usize {
+    let all: Vec<usize> = sizes
+        .iter()
+        .copied()
+        .chain(std::iter::repeat_n(config.cap, n_missing))
+        .collect();
+    let quotas = quotas(&all, config.total, config.cap);
+    quotas.get(sizes.len()).copied().unwrap_or(0)
+}
+
 /// Draws the sample from sets of the given names and sizes, in the order in which it is to be used.
 pub fn draw(sets: &[(&str, usize)], config: &SampleConfig) -> Vec<Draw> {
     let sizes: Vec<usize> = sets.iter().map(|(_, size)| *size).collect();
@@ -132,6 +144,9 @@ mod tests {
         assert_eq!(quotas(&[1, 1, 1], 2, 10), [0, 0, 0], "rounded down");
         assert_eq!(quotas(&[7, 2], 5, 10), [3, 1]);
         assert_eq!(quotas(&[], 5, 10), [0; 0]);
+        let config = SampleConfig::default();
+        assert_eq!(missing_quota(&[10_000, 5_000], 1, &config), 2_000);
+        assert_eq!(missing_quota(&[10_000], 0, &config), 0);
         assert_eq!(quotas(&[0, 0], 5, 10), [0, 0]);
         assert_eq!(quotas(&[usize::MAX, 1], usize::MAX, usize::MAX).len(), 2);
     }

@@ -83,9 +83,8 @@ pub(crate) struct ReproduceArgs {
     /// Repeat the run over this many seeds.
     #[arg(long, value_name = "N")]
     pub(crate) seeds: Option<usize>,
-    /// Real datasets instead of the toy corpus: a directory with CrossNER and MIT.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) sources: SourceArgs,
     /// Take this many sentences of each set.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
@@ -95,6 +94,39 @@ pub(crate) struct ReproduceArgs {
     /// Folder of the run; runs/NAME if left out.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+}
+
+/// Where the data of `rner reproduce` comes from. A source is a name of `rner data list`, a file or a folder.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct SourceArgs {
+    /// Train on the training splits of a source and score its test splits; the prompts of GRPO come from it too. A run
+    /// on the sets that are scored is in-domain, not zero-shot: see --hold-out.
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) data: Option<String>,
+    /// Sentences for the teacher: `data.train`.
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) train: Option<String>,
+    /// Chains of thought: `generate`, `published`, or a source with reasoning: `data.cot`.
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) cot: Option<String>,
+    /// Prompts of GRPO: `data.grpo`.
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) grpo: Option<String>,
+    /// The benchmark: `data.eval`.
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) eval: Option<String>,
+    /// Folder with sets of a group that cannot be fetched, in InstructUIE's layout: `data.folder`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
+    /// Score this set of the benchmark alone and train on nothing of it; may be repeated.
+    #[arg(long, value_name = "SET")]
+    pub(crate) hold_out: Vec<String>,
+    /// Accept a licence, such as cc-by-nc-4.0; may be repeated.
+    #[arg(long, value_name = "LICENCE")]
+    pub(crate) accept_licence: Vec<String>,
+    /// Folder of downloads, for all runs: `data.cache`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
 }
 
 /// Flags of `rner sft`.

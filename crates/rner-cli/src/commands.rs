@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use ner_datasets::read_examples;
+use rner::recipe::DataSource;
 use rner::run_dir::RunDir;
 use rner::stages::{GrpoJob, MODEL, ModelDir, SftJob};
 use rner::{plan, report};
@@ -11,7 +12,7 @@ use rner_cli::args::{quoted, template};
 use rner_cli::exit::usage;
 use rner_cli::progress::Terminal;
 
-use crate::cli::{GrpoArgs, ReproduceArgs, SftArgs};
+use crate::cli::{GrpoArgs, ReproduceArgs, SftArgs, SourceArgs};
 
 /// `rner reproduce`.
 pub(crate) fn reproduce(args: &ReproduceArgs) -> Result<()> {
@@ -44,20 +45,66 @@ fn sets(args: &ReproduceArgs, profile: &str) -> Result<Vec<String>> {
     if let Some(limit) = args.limit {
         sets.push(format!("data.limit={limit}"));
     }
-    if let Some(data) = &args.data {
-        let dir = existing_dir(data)?;
-        sets.push(quoted("data.train", &dir));
-        sets.push(quoted("data.eval", &dir));
-        sets.push(quoted("run.name", &format!("{profile}-data")));
-    }
+    sets.extend(source_sets(&args.sources, profile)?);
     Ok(sets)
 }
 
-/// The absolute path of a directory, so that a recipe means the same from anywhere.
-fn existing_dir(path: &Path) -> Result<String> {
-    if !path.is_dir() {
+/// What the flags about data override; later ones win.
+fn source_sets(args: &SourceArgs, profile: &str) -> Result<Vec<String>> {
+    let mut sets = Vec::new();
+    if let Some(data) = &args.data {
+        let source = source("--data", data)?;
+        sets.push(quoted("data.train", &source));
+        sets.push(quoted("data.eval", &source));
+        sets.push(quoted("data.grpo", "train"));
+        let held_out = args.hold_out.iter().map(|set| format!("-without-{set}"));
+        let name: String = std::iter::once(format!("{profile}-data"))
+            .chain(held_out)
+            .collect();
+        sets.push(quoted("run.name", &name));
+    }
+    let keys = [
+        ("--train", "data.train", &args.train),
+        ("--cot", "data.cot", &args.cot),
+        ("--grpo", "data.grpo", &args.grpo),
+        ("--eval", "data.eval", &args.eval),
+    ];
+    for (flag, key, value) in keys {
+        if let Some(value) = value {
+            sets.push(quoted(key, &source(flag, value)?));
+        }
+    }
+    if let Some(folder) = &args.folder {
+        sets.push(quoted("data.folder", &absolute("--folder", folder)?));
+    }
+    if let Some(cache) = &args.cache {
+        let cache = std::path::absolute(cache).context("--cache")?;
+        sets.push(quoted("data.cache", &cache.display().to_string()));
+    }
+    sets.extend(list("data.hold_out", &args.hold_out));
+    sets.extend(list("data.accept_licences", &args.accept_licence));
+    Ok(sets)
+}
+
+fn list(key: &str, values: &[String]) -> Option<String> {
+    let list = toml::Value::from(values.to_vec());
+    (!values.is_empty()).then(|| format!("{key}={list}"))
+}
+
+/// A source as a recipe has it: words and names of the catalogue as they are, paths absolute.
+fn source(flag: &str, value: &str) -> Result<String> {
+    let word = matches!(value, "generate" | "published");
+    match DataSource::parse(value) {
+        DataSource::Path(path) if !word => absolute(flag, &path),
+        _ => Ok(value.to_owned()),
+    }
+}
+
+/// The absolute path of a file or folder, so that a recipe means the same from anywhere.
+fn absolute(flag: &str, path: &Path) -> Result<String> {
+    if !path.exists() {
         return Err(usage(format!(
-            "--data {}: there is no such directory",
+            "{flag} {}: neither a name of `rner data list` nor a file or folder that is there",
             path.display()
         )));
     }
@@ -66,7 +113,7 @@ fn existing_dir(path: &Path) -> Result<String> {
         .with_context(|| format!("cannot read {}", path.display()))?;
     path.to_str()
         .map(str::to_owned)
-        .ok_or_else(|| usage(format!("--data {}: not a UTF-8 path", path.display())))
+        .ok_or_else(|| usage(format!("{flag} {}: not a UTF-8 path", path.display())))
 }
 
 /// `rner sft`.

@@ -15,12 +15,13 @@ use ner_datasets::read_examples;
 use ner_eval::{EvalResult, Prompting, Suite};
 
 use crate::backend;
+use crate::data::{Places, RunProtocol};
 use crate::error::{Context, Result};
 use crate::recipe::Recipe;
 use crate::report::{self, ModelResult, ReportData, StageTime};
 use crate::run_dir::{Inputs, RunDir, hash_path};
 use crate::session::Session;
-use crate::stages::{EvalJob, GrpoJob, MODEL, ModelDir, SftJob, Sources, read_suite};
+use crate::stages::{EvalJob, GrpoJob, MODEL, ModelDir, SftJob, Sources, read_suite, ready_cot};
 
 /// A whole run: every seed, then the report.
 struct Run<'a> {
@@ -37,6 +38,8 @@ struct Collected {
     stages: Vec<StageTime>,
     results: Vec<ModelResult>,
     samples: Vec<report::Sample>,
+    /// What is to be said about the data.
+    data: Vec<String>,
 }
 
 /// A run that is done.
@@ -80,7 +83,7 @@ impl Run<'_> {
             machine: report::Machine::here(self.recipe.run.backend.name()),
             program: report::Program::here(),
             simulated_teacher: self.recipe.cot.teacher().is_none(),
-            notes: notes(self.recipe),
+            notes: [notes(self.recipe), self.report.data].concat(),
             funnel: self.report.funnel,
             stages: self.report.stages,
             charts: report::charts(&lines),
@@ -140,7 +143,10 @@ impl<'r, 'a> SeedRun<'r, 'a> {
             self.run.session.line(&format!("seed {}", self.seed));
         }
         let data = self.data()?;
-        let cot = self.cot(&data)?;
+        let cot = match ready_cot(&data) {
+            Some(ready) => ready,
+            None => self.cot(&data)?,
+        };
         let plain = if self.run.recipe.sft.compare_without_cot {
             Some(self.sft("sft-plain", &cot, false)?)
         } else {
@@ -163,26 +169,18 @@ impl<'r, 'a> SeedRun<'r, 'a> {
     }
 
     fn data(&mut self) -> Result<PathBuf> {
-        let recipe = self.run.recipe;
-        let mut inputs = Inputs::new();
-        for source in [&recipe.data.train, &recipe.data.eval, &recipe.data.grpo] {
-            if Path::new(source).is_dir() {
-                inputs.insert(source.clone(), hash_path(Path::new(source))?);
-            }
-        }
-        let pending = self.pending_anywhere("data", inputs, &["data"], "");
+        let data = &self.run.recipe.data;
+        // Before the stage is looked at: it is done only if what it read is still the same.
+        let places = Places::ready(data, self.run.session)?;
+        let pending = self.pending_anywhere("data", places.inputs(), &["data"], "");
         let seed = self.seed;
-        let outputs = ["train.jsonl", "rl.jsonl", "eval"];
-        self.stage(&pending, &outputs, |stage| {
-            let sources = Sources::load(&recipe.data, seed)?;
+        self.stage(&pending, &Sources::outputs(data), |stage| {
+            let sources = Sources::read(&places, data, seed)?;
             sources.write(stage.dir())?;
-            Ok(format!(
-                "{} sentences to annotate, {} to reinforce on, {} to score",
-                sources.train.len(),
-                sources.rl.len(),
-                sources.suite.sentences()
-            ))
+            Ok(sources.summary())
         })?;
+        let protocol = RunProtocol::read(pending.stage.dir())?;
+        self.run.report.data = protocol.sentences();
         Ok(pending.stage.dir().to_owned())
     }
 

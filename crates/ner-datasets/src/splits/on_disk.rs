@@ -270,7 +270,7 @@ impl Iterator for SetRows {
 }
 
 /// The sets below a folder, in the order of their paths: its folders that have files named after splits, and other files
-/// of rows, each a set of its own. A folder of folders gives names such as `news/north`.
+/// of rows, each a set of its own. A folder of folders gives names such as `news-north`.
 ///
 /// # Errors
 ///
@@ -311,7 +311,7 @@ fn search(dir: &Path, name: &str, sets: &mut Vec<SetOnDisk>) -> Result<(), Error
         let inner = if name.is_empty() {
             inner
         } else {
-            format!("{name}/{inner}")
+            format!("{name}-{inner}")
         };
         search(&dir.join(&folder), &inner, sets)?;
     }
@@ -388,15 +388,15 @@ mod tests {
         ]);
         let sets = sets_in(dir.path()).expect("some");
         let names: Vec<&str> = sets.iter().map(|set| set.name.as_str()).collect();
-        assert_eq!(names, ["c", "a", "deep/b"]);
+        assert_eq!(names, ["c", "a", "deep-b"]);
         assert_eq!(
             rows(&sets[1], Split::Train)[0].example.schema,
             ["city", "river"]
         );
         let b = rows(&sets[2], Split::Train);
         assert_eq!(b[0].example.schema, ["x", "y"], "labels of all splits");
-        assert_eq!(b[1].example.guid.as_deref(), Some("deep/b-train-1"));
-        assert_eq!(b[1].example.dataset.as_deref(), Some("deep/b"));
+        assert_eq!(b[1].example.guid.as_deref(), Some("deep-b-train-1"));
+        assert_eq!(b[1].example.dataset.as_deref(), Some("deep-b"));
         assert!(!sets[2].has(Split::Test) && sets[0].has(Split::Test));
         assert!(sets_in(&dir.path().join("deep/none")).is_err());
         let empty = folder(&[("readme.md", "nothing")]);

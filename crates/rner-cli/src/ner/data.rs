@@ -50,15 +50,16 @@ struct ListArgs {
 
 #[derive(Clone, Debug, Args)]
 struct FetchArgs {
-    /// Names from `rner data list`.
+    /// Names of datasets or groups from `rner data list`.
     #[arg(required_unless_present = "all")]
     names: Vec<String>,
     /// Fetch every dataset whose files are all pinned.
     #[arg(long, conflicts_with = "names")]
     all: bool,
-    /// Folder that receives the files.
-    #[arg(long, value_name = "DIR", default_value = "data")]
-    into: PathBuf,
+    /// Folder that receives the files; the cache of `rner reproduce` if left out: $RNER_DATA, or rner/data in the user's
+    /// cache folder.
+    #[arg(long, value_name = "DIR")]
+    into: Option<PathBuf>,
     /// How often a broken download is tried in all.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     attempts: u32,
@@ -98,7 +99,8 @@ struct ConvertArgs {
 
 #[derive(Clone, Debug, Args)]
 struct SampleArgs {
-    /// Folder with one folder for each in-domain set, each with its training split as `train.EXTENSION`.
+    /// Folder with one folder for each in-domain set, each with its training split as `train.EXTENSION` or under the
+    /// names of the files of `rner data fetch`, also in `instructuie-format/` and `in-domain/`.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
     /// File to write.
@@ -119,6 +121,9 @@ struct SampleArgs {
     /// Mix the rows of all sets.
     #[arg(long)]
     shuffle: bool,
+    /// Names of labels: `instructuie`, another of rner's lists, `none` as in the files, or a file of such names.
+    #[arg(long, value_name = "MAP", default_value = "instructuie")]
+    label_map: String,
     /// Leave mit-movie and mit-restaurant out, which the paper's list has although they are benchmark sets.
     #[arg(long)]
     without_mit: bool,

@@ -1,11 +1,19 @@
 //! Where the data of a run comes from: what is present and what can be fetched, and what a score on it means.
 //!
 //! A recipe's `[data]` names sources ([`DataSource`](crate::recipe::DataSource)). [`requirements`] says of each, without
-//! any request, whether it is on this machine; [`RunProtocol`] says after reading whether the run is zero-shot.
+//! any request, whether it is on this machine; [`Places::ready`] fetches what is not; [`RunProtocol`] says after reading
+//! whether the run is zero-shot.
 
+mod fetching;
+pub(crate) mod index;
+pub(crate) mod judgement;
+mod places;
 mod protocol;
 mod requirements;
+pub(crate) mod rows;
 
+pub(crate) use places::Finder;
+pub use places::{Found, Located, Place, Places};
 pub use protocol::{Overlap, PROTOCOL_FILE, Protocol, RunProtocol, SampledSet, Training};
 pub use requirements::{Requirement, State, place_of, requirements};
 

@@ -119,6 +119,43 @@ impl RunProtocol {
         Ok(write_json(&dir.join(PROTOCOL_FILE), self)?)
     }
 
+    /// All of it for people: what kind of run this is first, then what follows from the data.
+    pub fn sentences(&self) -> Vec<String> {
+        let mut said = vec![format!("Protocol: {}.", self.protocol)];
+        for training in &self.training {
+            let (stage, source) = (&training.stage, &training.source);
+            let licences = match training.licences.as_slice() {
+                [] => String::new(),
+                licences => format!(" under {}", licences.join("; ")),
+            };
+            said.push(format!(
+                "Data of {stage}: {} rows of {source}{licences}.",
+                training.rows
+            ));
+        }
+        for overlap in &self.overlap {
+            let Overlap {
+                set,
+                exact,
+                shared,
+                near,
+            } = overlap;
+            said.push(format!(
+                "{set}: training has {exact} of its sentences word for word, {shared} that share a long run of words \
+                 with one, {near} near-duplicates."
+            ));
+        }
+        let drawn = |set: &SampledSet| format!("{} {} of {}", set.set, set.drawn, set.rows);
+        if !self.sample.is_empty() {
+            let quotas: Vec<String> = self.sample.iter().map(drawn).collect();
+            said.push(format!("Sample for GRPO: {}.", quotas.join(", ")));
+        }
+        let missing = self.missing.iter();
+        said.extend(missing.map(|set| format!("Missing in the sample: {set}.")));
+        said.extend(self.notes.iter().cloned());
+        said
+    }
+
     /// Whether the scores may stand beside the paper's zero-shot rows.
     ///
     /// They may if the run is zero-shot, or if it is in-domain as the paper's own run may be: by GRPO prompts from

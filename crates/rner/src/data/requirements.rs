@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use ner_datasets::{Catalogue, CatalogueEntry, CatalogueFile, Group, Member};
+use ner_datasets::{Catalogue, CatalogueEntry, CatalogueFile, Group, Member, SetOnDisk, set_key};
 
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::recipe::{CotSource, Data, DataSource};
 
 /// A dataset that a run reads.
@@ -95,6 +95,56 @@ pub fn place_of(name: &str) -> String {
     homes.join(", ")
 }
 
+/// Whether `data.without` leaves out a set of a group from which a sample is drawn.
+pub(super) fn is_left_out(data: &Data, group: &Group, member: &Member) -> bool {
+    let key = set_key(&member.name);
+    !group.complete && data.without.iter().any(|name| set_key(name) == key)
+}
+
+/// Refuses a `[data]` of which something is missing or not accepted; all of it is said at once.
+///
+/// # Errors
+/// What is missing or not accepted, each with its remedy; a set of `data.without` that no group has.
+pub(super) fn refusals(data: &Data, cache: &Path) -> Result<()> {
+    let mut refused = unknown_sets(data)?;
+    for found in requirements(data, cache)? {
+        if let (true, Some(accept)) = (found.needs_acceptance, &found.accept) {
+            let leave = if found.is_optional {
+                ", or leave the set out with data.without"
+            } else {
+                ""
+            };
+            refused.push(format!(
+                "{} = {:?} is under {}: accept it with --accept-licence {accept} (data.accept_licences){leave}",
+                found.key,
+                found.dataset,
+                found.licence.as_deref().unwrap_or(accept)
+            ));
+        }
+        if let (State::Missing { remedy }, false) = (&found.state, found.is_optional) {
+            refused.push(remedy.clone());
+        }
+    }
+    refused.dedup();
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Usage(refused.join("\n")))
+}
+
+fn unknown_sets(data: &Data) -> Result<Vec<String>> {
+    let catalogue = catalogue()?;
+    let groups = catalogue.groups.iter().filter(|group| !group.complete);
+    let known: Vec<&str> = groups
+        .flat_map(|group| &group.members)
+        .map(|member| member.name.as_str())
+        .collect();
+    let is_known = |name: &&String| known.iter().any(|set| set_key(set) == set_key(name));
+    let unknown = data.without.iter().filter(|name| !is_known(name));
+    let message = |name| format!("data.without: {name:?} is none of {}", known.join(", "));
+    Ok(unknown.map(message).collect())
+}
+
 /// The catalogue of this build.
 pub(crate) fn catalogue() -> Result<Catalogue> {
     Catalogue::shipped().context("the catalogue of this build")
@@ -132,12 +182,8 @@ impl Look<'_> {
     }
 
     fn of_group(&self, key: &'static str, group: &Group) -> Result<Vec<Requirement>> {
-        let left_out = |member: &&Member| {
-            let key = ner_datasets::set_key(&member.name);
-            let mut without = self.data.without.iter();
-            !group.complete && without.any(|name| ner_datasets::set_key(name) == key)
-        };
-        let members = group.members.iter().filter(|member| !left_out(member));
+        let members = group.members.iter();
+        let members = members.filter(|member| !is_left_out(self.data, group, member));
         members
             .map(|member| self.of_member(key, group, member))
             .collect()
@@ -145,15 +191,25 @@ impl Look<'_> {
 
     fn of_member(&self, key: &'static str, group: &Group, member: &Member) -> Result<Requirement> {
         let optional = !group.complete;
+        let entry = self.catalogue.dataset_of(member);
         if !self.data.folder.is_empty()
-            && let Some(folder) = member.folder_in(Path::new(&self.data.folder))
+            && let Some(set) = SetOnDisk::find(member, entry, Path::new(&self.data.folder))
         {
-            let mut found = of_path(key, &folder)?;
-            found.dataset.clone_from(&member.name);
-            found.is_optional = optional;
-            return Ok(found);
+            let path = set.paths().next().and_then(Path::parent);
+            let path = path.unwrap_or(Path::new(&self.data.folder)).to_owned();
+            let sizes = set
+                .paths()
+                .map(|path| std::fs::metadata(path).map(|meta| meta.len()));
+            let bytes: std::io::Result<u64> = sizes.sum();
+            let bytes = bytes.with_context(|| format!("cannot read {}", path.display()))?;
+            return Ok(requirement(
+                key,
+                &member.name,
+                State::Present { path, bytes },
+                optional,
+            ));
         }
-        let Some(entry) = self.catalogue.dataset_of(member) else {
+        let Some(entry) = entry else {
             let remedy = member.remedy.clone().unwrap_or_default();
             return Ok(requirement(
                 key,

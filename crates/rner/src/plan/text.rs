@@ -7,7 +7,7 @@ use super::dims::Dims;
 use super::memory::{self, Memory};
 use super::words::{count, gib, join, lower, millions, thousands};
 use super::work;
-use crate::recipe::{DataSource, Method, Recipe, Rewards};
+use crate::recipe::{CotSource, DataSource, Method, Recipe, Rewards};
 use lm_grpo::LossType;
 use std::fmt::{Result, Write};
 
@@ -97,8 +97,14 @@ fn stage_list(recipe: &Recipe) -> Vec<(&'static str, String, &'static str)> {
 fn downloads(out: &mut String, recipe: &Recipe, dims: Option<&Dims>) -> Result {
     writeln!(out, "\nDownloads")?;
     let mut any = false;
-    for name in [&recipe.data.train, &recipe.data.grpo, &recipe.data.eval] {
-        if let DataSource::Public(name) | DataSource::Group(name) = DataSource::parse(name) {
+    let data = &recipe.data;
+    let first = match data.cot_source() {
+        CotSource::Generate => DataSource::parse(&data.train),
+        CotSource::Ready(source) => source,
+    };
+    let others = [&data.grpo, &data.eval].map(|name| DataSource::parse(name));
+    for source in std::iter::once(first).chain(others) {
+        if let DataSource::Public(name) | DataSource::Group(name) = source {
             writeln!(out, "  {name}: {}", crate::data::place_of(&name))?;
             any = true;
         }

@@ -1,73 +1,67 @@
-//! The data of a run: sentences to annotate, prompts to reinforce on, a
-//! benchmark to score.
+//! The data of a run: sentences to annotate, prompts to reinforce on, a benchmark to score, and what a score means.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use ner_datasets::{open_data_dir, read_examples, write_jsonl};
+use ner_datasets::{LabelMap, SampleConfig, Split, missing_quota, read_examples, write_jsonl};
 use ner_eval::{EvalSet, Suite};
 use ner_types::Example;
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 
+use crate::data::index::Index;
+use crate::data::judgement::{Scored, hold_out, protocol};
+use crate::data::rows::Reader;
+use crate::data::{Finder, Found, Place, Places, RunProtocol, SampledSet, Training};
 use crate::error::{Context, Error, Result};
-use crate::recipe::{Data, DataSource};
-use crate::run_dir::write_json;
+use crate::recipe::{Data, DataSource, Recipe};
+use crate::session::Session;
 use crate::tiny::TinyCorpus;
 
 /// The toy benchmark is the same for every seed, as a real one would be.
 const BENCHMARK_SEED: u64 = 20_251_111;
 
+/// Rows with reasoning that were there already, in the folder of the stage.
+const READY_COT: &str = "cot.jsonl";
+
 /// Everything that a run reads.
 pub struct Sources {
-    /// Sentences for the teacher, with the gold that a simulated one answers from.
+    /// Sentences for the teacher, with the gold that a simulated one answers from; or those of [`Sources::cot`].
     pub train: Vec<Example>,
+    /// Annotated sentences with their chains of thought, if they were there already.
+    pub cot: Option<Vec<Example>>,
     /// Prompts for reinforcement learning, with gold.
     pub rl: Vec<Example>,
     /// The benchmark.
     pub suite: Suite,
-}
-
-/// Name and order of the sets of a benchmark on disk.
-#[derive(Serialize, Deserialize)]
-struct Index {
-    name: String,
-    sets: Vec<String>,
+    /// What a score on it means.
+    pub protocol: RunProtocol,
 }
 
 impl Sources {
-    /// Gathers what the recipe names.
+    /// Gathers what the recipe names; what is not on this machine is fetched.
     ///
     /// # Errors
-    /// A dataset that is missing, empty or malformed, or that this version
-    /// cannot download.
-    pub fn load(data: &Data, seed: u64) -> Result<Self> {
-        let (train, left_over) = load_train(data, seed)?;
-        let rl = load_rl(data, seed, left_over)?;
-        let suite = load_suite(&data.eval, limit(data.eval_sentences, data.limit))?;
-        if train.is_empty() {
-            return Err(Error::Invalid(format!(
-                "there is no training sentence in {}",
-                data.train
-            )));
-        }
-        if rl.is_empty() {
-            return Err(Error::Invalid(format!(
-                "no sentence is left for GRPO in {}",
-                data.train
-            )));
-        }
-        Ok(Self { train, rl, suite })
+    /// A dataset that is missing, empty, malformed or cannot be fetched, or a licence that is not accepted.
+    pub fn load(data: &Data, seed: u64, session: &Session) -> Result<Self> {
+        Self::read(&Places::ready(data, session)?, data, seed)
     }
 
-    /// Writes `train.jsonl`, `rl.jsonl` and `eval/`.
+    /// Reads what was found.
+    ///
+    /// # Errors
+    /// A dataset that is empty or malformed; a name of a set or of label names that does not exist.
+    pub fn read(places: &Places, data: &Data, seed: u64) -> Result<Self> {
+        Gathering::new(data, seed)?.gather(places)
+    }
+
+    /// Writes `train.jsonl`, `rl.jsonl`, `eval/`, `protocol.json` and, where there are chains of thought, `cot.jsonl`.
     ///
     /// # Errors
     /// A folder that cannot be written.
     pub fn write(&self, dir: &Path) -> Result<()> {
         write_jsonl(&dir.join("train.jsonl"), &self.train)?;
         write_jsonl(&dir.join("rl.jsonl"), &self.rl)?;
+        if let Some(cot) = &self.cot {
+            write_jsonl(&dir.join(READY_COT), cot)?;
+        }
         let eval = dir.join("eval");
         std::fs::create_dir_all(&eval)
             .with_context(|| format!("cannot create {}", eval.display()))?;
@@ -78,21 +72,52 @@ impl Sources {
             name: self.suite.name.clone(),
             sets: self.suite.sets.iter().map(|set| set.name.clone()).collect(),
         };
-        Ok(write_json(&eval.join("suite.json"), &index)?)
+        index.write(&eval)?;
+        self.protocol.write(dir)
+    }
+
+    /// What [`Sources::write`] writes for a recipe.
+    pub fn outputs(data: &Data) -> Vec<&'static str> {
+        let ready = (data.cot != "generate").then_some(READY_COT);
+        let always = [
+            "train.jsonl",
+            "rl.jsonl",
+            "eval",
+            crate::data::PROTOCOL_FILE,
+        ];
+        always.into_iter().chain(ready).collect()
+    }
+
+    /// What was read, in a sentence.
+    pub fn summary(&self) -> String {
+        let first = match &self.cot {
+            Some(rows) => format!("{} sentences with reasoning", rows.len()),
+            None => format!("{} sentences to annotate", self.train.len()),
+        };
+        format!(
+            "{first}, {} to reinforce on, {} to score, {}",
+            self.rl.len(),
+            self.suite.sentences(),
+            self.protocol.protocol
+        )
     }
 }
 
-/// Reads a benchmark that [`Sources::write`] wrote, or any folder of
-/// `<set>.jsonl` files.
+/// The rows with reasoning that the stage `data` wrote because they were there already: the output of the stage `cot`,
+/// which asks no teacher then.
+pub fn ready_cot(data: &Path) -> Option<PathBuf> {
+    let path = data.join(READY_COT);
+    path.is_file().then_some(path)
+}
+
+/// Reads a benchmark that [`Sources::write`] wrote, or any folder of `<set>.jsonl` files.
 ///
 /// # Errors
 /// Files that are missing or malformed.
 pub fn read_suite(dir: &Path) -> Result<Suite> {
-    let path = dir.join("suite.json");
-    let index: Index = match std::fs::read_to_string(&path) {
-        Ok(text) => serde_json::from_str(&text)
-            .with_context(|| format!("{}: not the index of a benchmark", path.display()))?,
-        Err(_) => index_of(dir)?,
+    let index = match Index::read(dir)? {
+        Some(index) => index,
+        None => index_of(dir)?,
     };
     let sets: Result<Vec<EvalSet>> = index
         .sets
@@ -128,24 +153,36 @@ fn index_of(dir: &Path) -> Result<Index> {
     Ok(Index { name, sets })
 }
 
-/// The benchmark that a recipe names, `limit` sentences of each set; 0 takes them all.
+/// The benchmark of that name or in that file or folder, `limit` sentences of each set; 0 takes them all. What is not on
+/// this machine is fetched.
 ///
 /// # Errors
-/// A dataset that is missing, empty or malformed, or that this version cannot download.
+/// A dataset that is missing, empty or malformed, or cannot be fetched.
 pub fn load_suite(source: &str, limit: usize) -> Result<Suite> {
-    let suite = match DataSource::parse(source) {
-        DataSource::Tiny => tiny_suite(limit),
-        DataSource::Path(dir) => match open_data_dir(&dir) {
-            Ok(_) => Suite::benchmark(&dir)?,
-            Err(error) => read_suite(&dir).map_err(|_| error)?,
-        },
-        DataSource::Train => return Err(Error::usage("data.eval: `train` is no benchmark")),
-        DataSource::Public(name) | DataSource::Group(name) => return Err(not_here(&name)),
+    let mut data = Recipe::resolve("smoke", &[])?.data;
+    data.eval = source.to_owned();
+    let session = Session::silent();
+    let place = Finder::new(&data, &session)?.place("--data", DataSource::parse(source))?;
+    let suite = suite_of(&place, source, limit, &mut Reader::default())?;
+    Ok(suite)
+}
+
+fn suite_of(place: &Place, source: &str, limit: usize, reader: &mut Reader) -> Result<Suite> {
+    let found = match place {
+        Place::Tiny => return Ok(tiny_suite(limit)),
+        Place::Train => return Err(Error::usage("data.eval: `train` is no benchmark")),
+        Place::Sets(found) => found,
     };
-    Ok(if limit == 0 {
-        suite
-    } else {
-        suite.limited(limit)
+    let sets = reader.sets(found, Split::Test, limit)?.into_iter();
+    let name = found.title.clone().unwrap_or_else(|| source.to_owned());
+    Ok(Suite {
+        name,
+        sets: sets
+            .map(|set| EvalSet {
+                name: set.name,
+                examples: set.examples,
+            })
+            .collect(),
     })
 }
 
@@ -161,68 +198,277 @@ fn tiny_suite(per_domain: usize) -> Suite {
     }
 }
 
-/// Training sentences, and as many others of the same source for GRPO.
-fn load_train(data: &Data, seed: u64) -> Result<(Vec<Example>, Vec<Example>)> {
-    let train = limit(data.train_sentences, data.limit);
-    match DataSource::parse(&data.train) {
-        DataSource::Tiny => {
-            let prompts = if data.grpo_samples == 0 {
-                train
-            } else {
-                data.grpo_samples
-            };
-            let corpus = TinyCorpus::generate(seed, train, prompts, 0).0;
-            Ok((corpus.train, corpus.rl))
-        }
-        DataSource::Path(dir) => split_train(&dir, data, seed),
-        DataSource::Train => Err(Error::usage("data.train: `train` does not name a dataset")),
-        DataSource::Public(name) | DataSource::Group(name) => Err(not_here(&name)),
-    }
+/// The sources of a run while they are gathered.
+struct Gathering<'a> {
+    data: &'a Data,
+    seed: u64,
+    labels: LabelMap,
+    grpo_labels: LabelMap,
+    reader: Reader,
+    sample: Vec<SampledSet>,
 }
 
-/// The prompts of GRPO: those left over by the training source, or another dataset.
-fn load_rl(data: &Data, seed: u64, left_over: Vec<Example>) -> Result<Vec<Example>> {
-    match DataSource::parse(&data.grpo) {
-        DataSource::Train => Ok(left_over),
-        DataSource::Tiny => {
-            let prompts = data.grpo_samples.max(1);
-            Ok(TinyCorpus::generate(seed, 0, prompts, 0).0.rl)
-        }
-        DataSource::Path(dir) => {
-            let mut examples = shuffled_train(&dir, data.limit, seed)?;
-            if data.grpo_samples > 0 {
-                examples.truncate(data.grpo_samples);
+impl<'a> Gathering<'a> {
+    fn new(data: &'a Data, seed: u64) -> Result<Self> {
+        Ok(Self {
+            data,
+            seed,
+            labels: LabelMap::find(&data.label_map).context("data.label_map")?,
+            grpo_labels: LabelMap::find(&data.grpo_label_map).context("data.grpo_label_map")?,
+            reader: Reader::default(),
+            sample: Vec::new(),
+        })
+    }
+
+    fn gather(mut self, places: &Places) -> Result<Sources> {
+        let data = self.data;
+        let per_set = limit(data.eval_sentences, data.limit);
+        let mut suite = suite_of(&places.eval, &data.eval, per_set, &mut self.reader)?;
+        let held_out = hold_out(&mut suite, &data.hold_out)?;
+        let mut scored = Scored::new(&suite)?;
+        let exclude = |rows: &mut Vec<Example>, notes: &mut Vec<String>| {
+            if !held_out.is_empty() {
+                let (of_set, same) = scored.exclude(rows);
+                notes.push(format!(
+                    "held out: {of_set} training rows of these sets and {same} with a sentence of theirs were dropped"
+                ));
             }
-            Ok(examples)
+        };
+        let (mut train, left_over) = self.train(places, &exclude)?;
+        let mut rl = self.rl(places, left_over, train.len())?;
+        exclude(&mut rl, &mut self.reader.notes);
+        self.rename(&mut suite, [&mut train, &mut rl]);
+        check_not_empty(data, &train, &rl)?;
+        let protocol = self.protocol(places, &mut scored, held_out, [&train, &rl]);
+        let cot = places.cot.is_some().then(|| train.clone());
+        if cot.is_some() {
+            train.iter_mut().for_each(|row| row.cot = None);
         }
-        DataSource::Public(name) | DataSource::Group(name) => Err(not_here(&name)),
+        Ok(Sources {
+            train,
+            cot,
+            rl,
+            suite,
+            protocol,
+        })
+    }
+
+    /// Training sentences, and as many others of the same source for GRPO, if it takes them.
+    fn train(
+        &mut self,
+        places: &Places,
+        exclude: &dyn Fn(&mut Vec<Example>, &mut Vec<String>),
+    ) -> Result<(Vec<Example>, Vec<Example>)> {
+        let data = self.data;
+        let found = match (&places.cot, &places.train) {
+            (Some(Place::Sets(found)), _) | (None, Some(Place::Sets(found))) => found,
+            (None, Some(Place::Tiny)) => return Ok(self.tiny_train()),
+            _ => return Err(Error::usage("data.train: `train` does not name a dataset")),
+        };
+        let mut rows = self.reader.shuffled(found, data.limit, self.seed)?;
+        if places.cot.is_some() {
+            keep_reasoned(&mut rows, &data.cot, &mut self.reader.notes)?;
+        }
+        exclude(&mut rows, &mut self.reader.notes);
+        Ok(split(rows, data, matches!(places.grpo, Place::Train)))
+    }
+
+    fn tiny_train(&self) -> (Vec<Example>, Vec<Example>) {
+        let train = limit(self.data.train_sentences, self.data.limit);
+        let prompts = match self.data.grpo_samples {
+            0 => train,
+            n => n,
+        };
+        let corpus = TinyCorpus::generate(self.seed, train, prompts, 0).0;
+        (corpus.train, corpus.rl)
+    }
+
+    /// The prompts of GRPO: those left over by the training source, or another dataset.
+    fn rl(
+        &mut self,
+        places: &Places,
+        left_over: Vec<Example>,
+        n_train: usize,
+    ) -> Result<Vec<Example>> {
+        let data = self.data;
+        match &places.grpo {
+            Place::Train => Ok(left_over),
+            Place::Tiny => {
+                let prompts = data.grpo_samples.max(1);
+                Ok(TinyCorpus::generate(self.seed, 0, prompts, 0).0.rl)
+            }
+            Place::Sets(found) if found.is_sampled => self.sampled(found, n_train),
+            Place::Sets(found) => {
+                let mut rows = self.reader.shuffled(found, data.limit, self.seed)?;
+                if data.grpo_samples > 0 {
+                    rows.truncate(data.grpo_samples);
+                }
+                Ok(rows)
+            }
+        }
+    }
+
+    /// The sets that are not there, with what they would give.
+    fn missing(&self, sets: Vec<String>) -> Vec<String> {
+        let sizes: Vec<usize> = self.sample.iter().map(|set| set.rows).collect();
+        let config = SampleConfig {
+            total: self.data.grpo_samples,
+            cap: self.data.sample_cap,
+            ..SampleConfig::default()
+        };
+        let up_to = missing_quota(&sizes, sets.len(), &config);
+        let told = sets
+            .into_iter()
+            .map(|set| format!("{set} (would give up to {up_to} rows)"));
+        told.collect()
+    }
+
+    fn sampled(&mut self, found: &Found, n_train: usize) -> Result<Vec<Example>> {
+        let data = self.data;
+        let config = SampleConfig {
+            total: match data.grpo_samples {
+                0 => n_train,
+                n => n,
+            },
+            cap: data.sample_cap,
+            seed: data.sample_seed,
+            shuffle: data.sample_shuffle,
+        };
+        let reader = &mut self.reader;
+        let (rows, sample) = reader.sample(found, &config, data.limit, &self.grpo_labels)?;
+        self.sample = sample;
+        Ok(rows)
+    }
+
+    /// Gives the benchmark, and training rows of its sets, the names of labels that the recipe asks for. Prompts of a
+    /// sample have theirs already.
+    fn rename(&mut self, suite: &mut Suite, training: [&mut Vec<Example>; 2]) {
+        let mut renamed = 0;
+        for set in &mut suite.sets {
+            let rows = set.examples.iter_mut();
+            renamed += rows
+                .map(|row| self.labels.apply(&set.name, row))
+                .max()
+                .unwrap_or(0);
+        }
+        let is_scored = |row: &Example| {
+            let name = row.dataset.as_deref().unwrap_or_default();
+            suite.sets.iter().any(|set| set.name == name)
+        };
+        for row in training.into_iter().flatten() {
+            if self.sample.is_empty() && is_scored(row) {
+                let name = row.dataset.clone().unwrap_or_default();
+                self.labels.apply(&name, row);
+            }
+        }
+        if !self.labels.is_empty() {
+            let (map, about) = (&self.data.label_map, self.labels.about.trim());
+            let note =
+                format!("label names {map}: {renamed} types of the benchmark renamed. {about}");
+            self.reader.notes.push(note.trim().to_owned());
+        }
+    }
+
+    fn protocol(
+        self,
+        places: &Places,
+        scored: &mut Scored,
+        held_out: Vec<String>,
+        [train, rl]: [&[Example]; 2],
+    ) -> RunProtocol {
+        let data = self.data;
+        let (stage, source, place) = match &places.cot {
+            Some(place) => ("cot", &data.cot, Some(place)),
+            None => ("train", &data.train, places.train.as_ref()),
+        };
+        let found = |place: Option<&Place>| match place {
+            Some(Place::Sets(found)) => found.clone(),
+            _ => Found::default(),
+        };
+        let training = |stage: &str, source: &str, licences| Training {
+            stage: stage.to_owned(),
+            source: source.to_owned(),
+            licences,
+            ..Training::default()
+        };
+        let (first, second) = (found(place), found(Some(&places.grpo)));
+        let first = training(stage, source, first.licences);
+        let training = vec![
+            scored.look(train, first),
+            scored.look(rl, training("grpo", &data.grpo, second.licences)),
+        ];
+        let missing = self.missing(second.missing);
+        RunProtocol {
+            protocol: protocol(&held_out, &training),
+            eval: data.eval.clone(),
+            label_map: data.label_map.clone(),
+            overlap: scored.overlap(),
+            training,
+            sample: self.sample,
+            missing,
+            notes: self.reader.notes,
+        }
     }
 }
 
-/// The training splits of a directory in an order drawn by the seed.
-fn shuffled_train(dir: &Path, limit: usize, seed: u64) -> Result<Vec<Example>> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut examples = Vec::new();
-    for mut set in open_data_dir(dir)?.train()? {
-        set.examples.shuffle(&mut rng);
-        if limit > 0 {
-            set.examples.truncate(limit);
-        }
-        examples.extend(set.examples.iter().map(Example::normalized));
+fn check_not_empty(data: &Data, train: &[Example], rl: &[Example]) -> Result<()> {
+    let source = if data.cot == "generate" {
+        &data.train
+    } else {
+        &data.cot
+    };
+    if train.is_empty() {
+        let message = format!("there is no training sentence in {source}");
+        return Err(Error::Invalid(message));
     }
-    examples.shuffle(&mut rng);
-    Ok(examples)
+    if rl.is_empty() {
+        let source = if data.grpo == "train" {
+            source
+        } else {
+            &data.grpo
+        };
+        let message = format!("no sentence is left for GRPO in {source}");
+        return Err(Error::Invalid(message));
+    }
+    Ok(())
 }
 
-/// Training sentences of a directory and others for GRPO; where there are too
-/// few for both, each gets half.
-fn split_train(dir: &Path, data: &Data, seed: u64) -> Result<(Vec<Example>, Vec<Example>)> {
-    let mut examples = shuffled_train(dir, data.limit, seed)?;
-    let all = examples.len();
+/// Keeps the rows with reasoning, and says what the others were.
+fn keep_reasoned(rows: &mut Vec<Example>, source: &str, notes: &mut Vec<String>) -> Result<()> {
+    let all = rows.len();
+    rows.retain(|row| row.cot.as_ref().is_some_and(|cot| !cot.trim().is_empty()));
+    if rows.is_empty() {
+        let message =
+            format!("data.cot = {source:?}: none of its {all} rows has reasoning (`cot`)");
+        return Err(Error::Usage(message));
+    }
+    let entities = rows
+        .iter()
+        .flat_map(|row| row.entities.iter().map(move |e| (row, e)));
+    let absent = { entities }
+        .filter(|(row, entity)| !row.sentence.contains(&entity.text))
+        .count();
+    notes.push(format!(
+        "chains of thought from {source}: {} rows; {} without reasoning were dropped; {absent} entities do not occur in \
+         their sentence",
+        rows.len(),
+        all - rows.len()
+    ));
+    Ok(())
+}
+
+/// Training sentences, and others for GRPO if it takes those that are left; where there are too few for both, each gets
+/// half.
+fn split(mut rows: Vec<Example>, data: &Data, shares: bool) -> (Vec<Example>, Vec<Example>) {
+    let all = rows.len();
     let wanted = |n: usize| if n == 0 { all } else { n };
-    let rl = wanted(data.grpo_samples).min(all / 2);
-    let rest = examples.split_off(wanted(data.train_sentences).min(all - rl));
-    Ok((examples, rest.into_iter().take(rl).collect()))
+    let rl = if shares {
+        wanted(data.grpo_samples).min(all / 2)
+    } else {
+        0
+    };
+    let rest = rows.split_off(wanted(data.train_sentences).min(all - rl));
+    (rows, rest.into_iter().take(rl).collect())
 }
 
 /// The smaller of two limits of which 0 means none.
@@ -233,48 +479,5 @@ fn limit(a: usize, b: usize) -> usize {
     }
 }
 
-fn not_here(name: &str) -> Error {
-    let place = crate::data::place_of(name);
-    Error::Usage(format!(
-        "the dataset {name} is not on this machine and cannot be downloaded yet; \
-         get it from {place} and pass its folder with --data"
-    ))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_benchmark_survives_the_disk() -> Result<(), Box<dyn std::error::Error>> {
-        let dir = tempfile::tempdir()?;
-        let recipe = crate::recipe::Recipe::resolve("smoke", &[])?;
-        let sources = Sources::load(&recipe.data, 1)?;
-        sources.write(dir.path())?;
-        let read = read_suite(&dir.path().join("eval"))?;
-        assert_eq!(read.name, "tiny");
-        assert_eq!(read.sets.len(), 7);
-        assert_eq!(read.sets[0].examples, sources.suite.sets[0].examples);
-        Ok(())
-    }
-
-    #[test]
-    fn the_toy_benchmark_does_not_depend_on_the_seed() -> Result<()> {
-        let recipe = crate::recipe::Recipe::resolve("smoke", &[])?;
-        let [a, b] = [
-            Sources::load(&recipe.data, 1)?,
-            Sources::load(&recipe.data, 2)?,
-        ];
-        assert_eq!(a.suite.sets[3].examples, b.suite.sets[3].examples);
-        assert_ne!(a.train, b.train);
-        Ok(())
-    }
-
-    #[test]
-    fn the_smaller_limit_counts_and_nought_is_none() {
-        assert_eq!(
-            [limit(0, 5), limit(5, 0), limit(3, 5), limit(0, 0)],
-            [5, 5, 3, 0]
-        );
-    }
-}
+mod tests;

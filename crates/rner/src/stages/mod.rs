@@ -12,7 +12,7 @@ mod sft;
 mod watch;
 
 pub use cot::{CotJob, Simulated, serve_teacher};
-pub use data::{Sources, load_suite, read_suite};
+pub use data::{Sources, load_suite, read_suite, ready_cot};
 pub use eval::{EvalJob, LOG, LmCompleter, Ticks};
 pub use grpo::{CompletionTable, GrpoJob, NerReward, Rollout};
 pub use model_dir::{Answering, MODEL, ModelDir};

@@ -1,8 +1,13 @@
 //! `rner data list` and `rner data fetch`: the catalogue and its downloads.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
-use ner_datasets::{Catalogue, CatalogueEntry, CatalogueFile, FetchOptions, Fetched, fetch};
+use ner_datasets::{
+    Catalogue, CatalogueEntry, CatalogueFile, Checked, FetchOptions, Fetched, Group, default_cache,
+    fetch,
+};
 
 use super::{FetchArgs, ListArgs, print_json};
 
@@ -18,8 +23,22 @@ pub(super) fn list(args: &ListArgs) -> Result<()> {
         println!("    licence  {}", entry.licence);
         println!("    format   {}", entry.format);
         println!("    files    {}", files(entry));
+        if let Some(accept) = &entry.accept {
+            println!("    accept   {accept}, before `rner reproduce` uses it");
+        }
         if let Some(note) = &entry.note {
             println!("    note     {note}");
+        }
+    }
+    for group in &catalogue.groups {
+        println!("{}  {}", group.name, group.title);
+        for member in &group.members {
+            let remedy = member.remedy.as_deref().unwrap_or("not known");
+            println!(
+                "    {:<20} {}",
+                member.name,
+                member.dataset.as_deref().unwrap_or(remedy)
+            );
         }
     }
     Ok(())
@@ -41,6 +60,7 @@ fn files(entry: &CatalogueEntry) -> String {
 pub(super) fn run(args: &FetchArgs) -> Result<()> {
     let catalogue = catalogue()?;
     let entries = entries(args, &catalogue)?;
+    let into = args.into.clone().unwrap_or_else(default_cache);
     let options = FetchOptions {
         attempts: args.attempts as usize,
         ..FetchOptions::default()
@@ -56,7 +76,7 @@ pub(super) fn run(args: &FetchArgs) -> Result<()> {
             entry.name, entry.licence, entry.home
         );
         for file in &entry.files {
-            let fetched = runtime.block_on(download(args, file, &options))?;
+            let fetched = runtime.block_on(download(&into, file, &options))?;
             if !args.json {
                 println!("{}", line(&fetched));
             }
@@ -74,15 +94,35 @@ fn entries<'a>(args: &FetchArgs, catalogue: &'a Catalogue) -> Result<Vec<&'a Cat
         let pinned = catalogue.datasets.iter().filter(|entry| entry.is_pinned());
         return Ok(pinned.collect());
     }
-    args.names
-        .iter()
-        .map(|name| entry(name, catalogue))
-        .collect()
+    let mut entries = Vec::new();
+    for name in &args.names {
+        match catalogue.group(name) {
+            Some(group) => entries.extend(of_group(group, catalogue)),
+            None => entries.push(entry(name, catalogue)?),
+        }
+    }
+    Ok(entries)
+}
+
+/// The datasets of a group; what no program can fetch is named on stderr.
+fn of_group<'a>(group: &Group, catalogue: &'a Catalogue) -> Vec<&'a CatalogueEntry> {
+    let mut entries: Vec<&CatalogueEntry> = Vec::new();
+    for member in &group.members {
+        match catalogue.dataset_of(member) {
+            Some(entry) if entries.iter().any(|known| known.name == entry.name) => {}
+            Some(entry) => entries.push(entry),
+            None => {
+                let remedy = member.remedy.as_deref().unwrap_or_default();
+                eprintln!("{}: cannot be fetched: {remedy}", member.name);
+            }
+        }
+    }
+    entries
 }
 
 fn entry<'a>(name: &str, catalogue: &'a Catalogue) -> Result<&'a CatalogueEntry> {
     let Some(entry) = catalogue.get(name) else {
-        let names: Vec<&str> = catalogue.datasets.iter().map(|e| e.name.as_str()).collect();
+        let names: Vec<&str> = catalogue.names().collect();
         let message = format!(
             "{name}: not in the catalogue, which has {}",
             names.join(", ")
@@ -100,16 +140,12 @@ fn entry<'a>(name: &str, catalogue: &'a Catalogue) -> Result<&'a CatalogueEntry>
     Ok(entry)
 }
 
-async fn download(
-    args: &FetchArgs,
-    file: &CatalogueFile,
-    options: &FetchOptions,
-) -> Result<Fetched> {
+async fn download(into: &Path, file: &CatalogueFile, options: &FetchOptions) -> Result<Fetched> {
     let bar = ProgressBar::no_length().with_style(ProgressStyle::with_template(
         "{msg} {bytes}/{total_bytes} {bytes_per_sec}",
     )?);
     bar.set_message(file.path.clone());
-    let fetched = fetch(&args.into, file, options, |progress| {
+    let fetched = fetch(into, file, options, |progress| {
         if let Some(total) = progress.total {
             bar.set_length(total);
         }
@@ -121,10 +157,12 @@ async fn download(
 }
 
 fn line(fetched: &Fetched) -> String {
-    let state = match (fetched.was_here, fetched.is_pinned) {
-        (true, _) => "was here, hash as pinned",
-        (false, true) => "hash as pinned",
-        (false, false) => "not pinned",
+    let here = if fetched.was_here { "was here, " } else { "" };
+    let state = match fetched.checked {
+        Checked::Catalogue => "hash as pinned",
+        Checked::Hub => "hash as the Hub states",
+        Checked::FirstUse => "hash as when it was first fetched",
+        Checked::Nothing => "first use: the hash is kept and compared from now on",
     };
     let Fetched {
         path,
@@ -133,7 +171,7 @@ fn line(fetched: &Fetched) -> String {
         ..
     } = fetched;
     format!(
-        "{}  {bytes} bytes  sha256 {sha256}  {state}",
+        "{}  {bytes} bytes  sha256 {sha256}  {here}{state}",
         path.display()
     )
 }

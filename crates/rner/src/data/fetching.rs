@@ -1,0 +1,102 @@
+//! Downloads into the cache that all runs share.
+
+use std::path::PathBuf;
+
+use ner_datasets::{CatalogueEntry, CatalogueFile, Checked, FetchOptions, Fetched, fetch};
+use tokio::runtime::Runtime;
+
+use crate::error::{Context, Error, Result};
+use crate::session::Session;
+
+/// Bytes between two signs of progress.
+const TICK: u64 = 1 << 20;
+
+/// Fetches files of the catalogue.
+pub(super) struct Fetcher<'a> {
+    cache: PathBuf,
+    session: &'a Session,
+    options: FetchOptions,
+    runtime: Runtime,
+}
+
+impl<'a> Fetcher<'a> {
+    pub(super) fn new(cache: PathBuf, session: &'a Session) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        Ok(Self {
+            cache,
+            session,
+            options: FetchOptions::default(),
+            runtime: runtime.context("cannot start the downloads")?,
+        })
+    }
+
+    /// Makes sure that files of a dataset are there with their right hashes; gives path and SHA-256 of each.
+    ///
+    /// # Errors
+    /// A download that fails; an interruption, after which the next call goes on from there.
+    pub(super) fn fetch(
+        &self,
+        entry: &CatalogueEntry,
+        files: &[&CatalogueFile],
+    ) -> Result<Vec<(String, String)>> {
+        if files.is_empty() {
+            let note = entry.note.as_deref().unwrap_or_default();
+            let message = format!("{}: no program can fetch it. {note}", entry.name);
+            return Err(Error::usage(message));
+        }
+        let mut hashes = Vec::new();
+        for file in files {
+            let fetched = self.one(file);
+            let fetched =
+                fetched.with_context(|| format!("fetching the dataset {}", entry.name))?;
+            self.say(entry, file, &fetched);
+            hashes.push((file.path.clone(), fetched.sha256));
+        }
+        Ok(hashes)
+    }
+
+    fn one(&self, file: &CatalogueFile) -> Result<Fetched> {
+        let total = file.bytes.and_then(|bytes| usize::try_from(bytes).ok());
+        let mut part = None;
+        let mut told = 0;
+        let work = fetch(&self.cache, file, &self.options, |progress| {
+            // A file that is there already is no part of the work.
+            let part = part.get_or_insert_with(|| {
+                let stated = progress.total.and_then(|bytes| usize::try_from(bytes).ok());
+                let total = total.or(stated).unwrap_or(0);
+                self.session.start(&file.path, total, "bytes")
+            });
+            if progress.bytes >= told + TICK {
+                told = progress.bytes;
+                part.tick(usize::try_from(told).unwrap_or(usize::MAX), "");
+            }
+        });
+        let stop = self.session.stop();
+        self.runtime.block_on(async {
+            tokio::select! {
+                fetched = work => Ok(fetched?),
+                () = stop.cancelled() => Err(Error::Interrupted),
+            }
+        })
+    }
+
+    fn say(&self, entry: &CatalogueEntry, file: &CatalogueFile, fetched: &Fetched) {
+        if fetched.was_here && fetched.checked != Checked::Nothing {
+            return;
+        }
+        let checked = match fetched.checked {
+            Checked::Catalogue => "hash as pinned",
+            Checked::Hub => "hash as the Hub states",
+            Checked::FirstUse => "hash as when it was first fetched",
+            Checked::Nothing => "first use: its hash is kept and compared from now on",
+        };
+        let revision = fetched.revision.as_ref();
+        let revision = revision.map_or_else(String::new, |commit| format!(", revision {commit}"));
+        self.session.line(&format!(
+            "{}: {} bytes, {checked}{revision}; licence of {}: {}",
+            file.path, fetched.bytes, entry.name, entry.licence
+        ));
+    }
+}
