@@ -2,11 +2,8 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use rner::stages::Rollout;
-use rner_cli::args::{RecipeArgs, TeacherArgs};
-use rner_cli::exit::usage;
+use rner_cli::args::{RecipeArgs, TeacherArgs, quoted};
 
 use crate::cot::CotCommand;
 use crate::extract::ExtractArgs;
@@ -77,6 +74,8 @@ pub(crate) struct ReproduceArgs {
     pub(crate) recipe: RecipeArgs,
     #[command(flatten)]
     pub(crate) teacher: TeacherArgs,
+    #[command(flatten)]
+    pub(crate) rollout: RolloutArgs,
     /// Everything in a minute or so, with no claim about the scores.
     #[arg(long, conflicts_with = "profile")]
     pub(crate) smoke: bool,
@@ -88,9 +87,19 @@ pub(crate) struct ReproduceArgs {
     /// Take this many sentences of each set.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
-    /// Print what would be done, and do nothing.
+    /// Print what would be done and what stands against it, and do nothing; only teacher, judge and rollout servers are
+    /// asked for their models.
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Ask no server before the run begins.
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// With --dry-run: print what was found as JSON, without the plan.
+    #[arg(long, requires = "dry_run")]
+    pub(crate) json: bool,
+    /// Print what each built-in profile takes of a device, and end.
+    #[arg(long)]
+    pub(crate) list_profiles: bool,
     /// Folder of the run; runs/NAME if left out.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -176,7 +185,7 @@ pub(crate) struct GrpoArgs {
     pub(crate) out: PathBuf,
 }
 
-/// Who samples the completions of `rner grpo`.
+/// Who samples the completions of GRPO: keys of `[grpo.rollout]`.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct RolloutArgs {
     /// Base address of an OpenAI-compatible server (vLLM, SGLang, `rner serve`) that samples the completions, in place
@@ -184,41 +193,32 @@ pub(crate) struct RolloutArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) rollout_url: Option<String>,
     /// Name of the base model on that server.
-    #[arg(long, value_name = "NAME", requires = "rollout_url")]
+    #[arg(long, value_name = "NAME")]
     pub(crate) rollout_model: Option<String>,
     /// How the server gets the policy: `adapter` (LoRA, by /v1/load_lora_adapter), `never`, or the method that makes it
     /// read a folder again.
-    #[arg(
-        long,
-        value_name = "HOW",
-        default_value = "adapter",
-        requires = "rollout_url"
-    )]
-    pub(crate) rollout_sync: String,
+    #[arg(long, value_name = "HOW")]
+    pub(crate) rollout_sync: Option<String>,
     /// Largest mean difference between the server's log-probabilities and the trainer's, in nats, at which a batch
     /// counts.
-    #[arg(long, value_name = "NATS", requires = "rollout_url")]
+    #[arg(long, value_name = "NATS")]
     pub(crate) rollout_tolerance: Option<f64>,
 }
 
 impl RolloutArgs {
-    /// The server, if one is named.
-    ///
-    /// # Errors
-    /// A server without the name of its model.
-    pub(crate) fn rollout(&self) -> Result<Option<Rollout>> {
-        let Some(url) = &self.rollout_url else {
-            return Ok(None);
-        };
-        let model = self.rollout_model.clone().ok_or_else(|| {
-            usage("--rollout-model: expected the name of the base model on the server, found none")
-        })?;
-        Ok(Some(Rollout {
-            url: url.clone(),
-            model,
-            sync: self.rollout_sync.clone(),
-            tolerance: self.rollout_tolerance,
-        }))
+    /// The flags as overrides of a recipe.
+    pub(crate) fn sets(&self) -> Vec<String> {
+        let text = |key: &str, given: &Option<String>| Some(quoted(key, given.as_ref()?));
+        let tolerance = self.rollout_tolerance;
+        [
+            text("grpo.rollout.url", &self.rollout_url),
+            text("grpo.rollout.model", &self.rollout_model),
+            text("grpo.rollout.sync", &self.rollout_sync),
+            tolerance.map(|nats| format!("grpo.rollout.tolerance={nats}")),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 }
 

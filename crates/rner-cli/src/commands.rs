@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use ner_datasets::read_examples;
-use rner::recipe::DataSource;
+use rner::preflight::{Finding, Preflight};
+use rner::recipe::{DataSource, Recipe};
 use rner::run_dir::RunDir;
 use rner::stages::{GrpoJob, MODEL, ModelDir, SftJob};
 use rner::{plan, report};
@@ -13,22 +14,31 @@ use rner_cli::exit::usage;
 use rner_cli::progress::Terminal;
 
 use crate::cli::{GrpoArgs, ReproduceArgs, SftArgs, SourceArgs};
+use crate::preflight;
 
 /// `rner reproduce`.
 pub(crate) fn reproduce(args: &ReproduceArgs) -> Result<()> {
+    if args.list_profiles {
+        print!("{}", plan::profile_table());
+        return Ok(());
+    }
     let mut recipe = args.recipe.clone();
     if args.smoke {
         recipe.profile = "smoke".into();
     }
     let sets = sets(args, &recipe.profile)?;
     let recipe = recipe.resolve_with(args.teacher.teacher.as_deref(), sets)?;
-    if args.dry_run {
-        let dims = plan::dims_of(&recipe.model.base);
-        print!("{}", plan::render(&recipe, dims.as_ref()));
-        return Ok(());
-    }
     let out = args.out.clone();
     let out = out.unwrap_or_else(|| Path::new("runs").join(&recipe.run.name));
+    let found = check(args, &recipe, &out);
+    if args.dry_run {
+        if !args.json {
+            let dims = plan::dims_of(&recipe.model.base);
+            print!("{}", plan::render(&recipe, dims.as_ref()));
+        }
+        return preflight::conclude(&found, args.json);
+    }
+    preflight::say(&found)?;
     let dir = RunDir::open(&out)?;
     let run = rner::reproduce(&recipe, &dir, &Terminal::session())?;
     println!("{}", report::text_table(&run.report.results));
@@ -36,9 +46,19 @@ pub(crate) fn reproduce(args: &ReproduceArgs) -> Result<()> {
     Ok(())
 }
 
+/// What stands against the run, before anything is downloaded, paid or written.
+fn check(args: &ReproduceArgs, recipe: &Recipe, out: &Path) -> Vec<Finding> {
+    let preflight = Preflight {
+        run: out.to_owned(),
+        offline: args.offline,
+    };
+    preflight.check(recipe)
+}
+
 /// What the flags of `rner reproduce` override.
 fn sets(args: &ReproduceArgs, profile: &str) -> Result<Vec<String>> {
     let mut sets = args.teacher.sets();
+    sets.extend(args.rollout.sets());
     if let Some(seeds) = args.seeds {
         sets.push(format!("run.seeds={seeds}"));
     }
@@ -139,12 +159,14 @@ pub(crate) fn sft(args: &SftArgs) -> Result<()> {
 
 /// `rner grpo`.
 pub(crate) fn grpo(args: &GrpoArgs) -> Result<()> {
-    let (recipe, session) = (args.recipe.resolve(Vec::new())?, Terminal::session());
+    let (recipe, session) = (
+        args.recipe.resolve(args.rollout.sets())?,
+        Terminal::session(),
+    );
     let examples = read_examples(&args.data)?;
     let base = ModelDir::find(&args.model, &session)?;
     let job = GrpoJob {
         template: template(args.prompt.as_deref())?,
-        rollout: args.rollout.rollout()?,
         ..GrpoJob::new(&recipe, base, &examples, &args.out, &session)
     };
     job.train()?;

@@ -6,6 +6,7 @@ mod cot;
 mod extract;
 mod lab;
 mod ner;
+mod preflight;
 mod serve;
 
 use std::process::ExitCode;

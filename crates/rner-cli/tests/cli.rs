@@ -12,8 +12,10 @@ mod cli {
     #[cfg(unix)]
     mod interruption;
     mod lab;
+    mod preflight;
     mod real_run;
     mod real_run_docs;
+    mod run_folder;
     mod serve;
     mod server;
     mod support;

@@ -41,6 +41,7 @@ pub mod error;
 pub mod extract;
 pub mod inputs;
 pub mod plan;
+pub mod preflight;
 pub mod prelude;
 pub mod recipe;
 pub mod report;

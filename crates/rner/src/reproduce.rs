@@ -6,9 +6,12 @@
 //! interrupted otherwise.
 
 mod cot;
+mod done;
 mod step;
 
 use std::path::{Path, PathBuf};
+
+pub(crate) use done::DoneBefore;
 
 use ner_cot::Funnel;
 use ner_datasets::read_examples;

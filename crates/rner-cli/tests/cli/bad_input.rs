@@ -202,13 +202,18 @@ fn a_dry_run_prints_the_plan_and_writes_nothing() -> TestResult {
             "--profile",
             profile,
             "--dry-run",
+            "--offline",
             "--out",
             text(&out),
         ];
         let output = rner(&args).output()?;
-        assert!(output.status.success(), "{profile}");
+        // Whether something stands against it depends on the machine; it is said after the plan.
+        assert!(matches!(output.status.code(), Some(0 | 2)), "{profile}");
         let plan = String::from_utf8(output.stdout)?;
-        assert!(plan.contains("GRPO") || plan.contains("grpo"), "{plan}");
+        assert!(
+            plan.contains("GRPO") && plan.contains("Preflight"),
+            "{plan}"
+        );
         assert!(!out.exists(), "{profile}");
     }
     Ok(())

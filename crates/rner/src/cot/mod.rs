@@ -21,6 +21,6 @@ pub use options::{Flow, Money};
 pub use place::Place;
 pub use run::{Annotation, all_are_done};
 pub use servers::{Servers, journal_options};
-pub(crate) use servers::{endpoints, serve_simulated};
+pub(crate) use servers::{endpoints, key_of, serve_simulated};
 pub use text::{bill_text, estimate_text};
 pub use view::page;

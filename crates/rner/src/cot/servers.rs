@@ -112,7 +112,7 @@ fn teacher_key(config: &Cot, flow: &Flow) -> KeySource {
 }
 
 /// The key of a variable; none if it is not set, because servers of one's own want none, and one that does says so.
-fn key_of(variable: &str) -> KeySource {
+pub(crate) fn key_of(variable: &str) -> KeySource {
     if variable.is_empty() {
         return KeySource::None;
     }

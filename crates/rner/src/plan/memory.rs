@@ -1,22 +1,24 @@
-//! Memory of one device, by precision and method.
+//! Memory of one device, by precision and method: what the trainer really takes.
 //!
-//! Assumptions, printed beside the figures: weights, gradients and optimiser
-//! states are divided among the devices (ZeRO-3); layers are recomputed in the
-//! backward pass, so that of each layer only its input is kept; logits exist for
-//! [`LOGIT_ROWS`] rows at a time.
+//! Nothing is divided among devices: every worker of fine-tuning holds the whole model and the whole optimizer
+//! (`lm_train`'s team), and the first device of GRPO holds optimizer, reference and key-value cache too, the others
+//! weights and gradients (`lm_grpo`'s workers).
 //!
 //! ```text
-//! states      = P·(w + g + o)/n        w = g = bytes of the type; o = 8 for f32
-//!                                      (AdamW's m and v), 12 for bf16 (m, v and an
-//!                                      f32 copy of the weights)
-//!               LoRA: P·w/n + P_lora·(w + g + o)/n
-//! activations = w·T·(L·H + 4·H + 2·(Hq + 2·Hkv)·D + 3·I) + 2·4·rows·V
-//! KV cache    = w·2·L·Hkv·D·slots·(prompt + longest completion)
+//! weights     = P·w                     w = bytes of the type
+//! gradients   = P'·g                    g = w on one device; 4 on several, which sum in single precision
+//! optimizer   = P'·o                    o = 8 for f32 (AdamW's m and v), 12 for bf16 (m, v and an f32 copy of the
+//!                                       weights), 4 for bf16-pure
+//!               P' = P, or the adapters' parameters in single precision (g = 4, o = 8, and 4 for themselves)
+//! activations = a·T·(⌈L/k⌉·H + k·(4·H + 2·(Hq + 2·Hkv)·D + 3·I)) + 2·4·rows·V
+//!               a = w, or 4 on flex; k layers computed again at a time, all L of them if none is
+//! KV cache    = a·2·L·Hkv·D·slots·(longest prompt + longest completion), kept while GRPO trains
+//! exchange    = 2·4·V·H on several devices: the largest gradient of two workers, while they are summed
 //! ```
 
 use super::dims::Dims;
 use super::work::{micro_batch, sequence_tokens};
-use crate::recipe::{Dtype, Method, Recipe};
+use crate::recipe::{Backend, Dtype, Method, Quantize, Recipe};
 
 /// Rows of logits that exist at once in the fused loss.
 pub(super) const LOGIT_ROWS: u64 = 1024;
@@ -24,102 +26,207 @@ pub(super) const LOGIT_ROWS: u64 = 1024;
 /// Bytes on one device, by what they are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) struct Memory {
-    /// Weights, gradients and optimiser.
-    pub(super) states: u64,
+    /// The model's own.
+    pub(super) weights: u64,
+    /// One for each trained parameter.
+    pub(super) gradients: u64,
+    /// Moments, and weights in single precision where the model has narrower ones.
+    pub(super) optimizer: u64,
     /// What the backward pass needs of one micro-batch.
     pub(super) activations: u64,
     /// The frozen reference model.
     pub(super) reference: u64,
     /// Keys and values of the completions that grow at once.
     pub(super) cache: u64,
+    /// What workers hand each other.
+    pub(super) exchange: u64,
 }
 
 impl Memory {
+    /// Every part with its name.
+    pub(super) fn parts(&self) -> [(&'static str, u64); 7] {
+        [
+            ("weights", self.weights),
+            ("gradients", self.gradients),
+            ("optimizer", self.optimizer),
+            ("activations", self.activations),
+            ("reference", self.reference),
+            ("KV cache", self.cache),
+            ("exchange", self.exchange),
+        ]
+    }
+
     /// All of it.
     pub(super) fn total(&self) -> u64 {
-        self.states + self.activations + self.reference + self.cache
+        self.parts().iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// Whether a device of so many GiB has room for it.
+    pub(super) fn fits(&self, gib: f64) -> bool {
+        self.total() as f64 <= gib * (1u64 << 30) as f64
     }
 }
 
-/// Memory of supervised fine-tuning.
+/// The stages that need memory of a device, with their names. Of GRPO on several devices the first is the one that
+/// counts.
+pub(super) fn stages(recipe: &Recipe, dims: &Dims) -> Vec<(&'static str, Memory)> {
+    let mut stages = vec![("sft", sft(recipe, dims)), ("grpo", grpo(recipe, dims))];
+    if recipe.hardware.gpus > 1 {
+        stages.push(("grpo, others", grpo_other(recipe, dims)));
+    }
+    stages.push(("eval", eval(recipe, dims)));
+    stages
+}
+
+/// Supervised fine-tuning: the same on every device.
 pub(super) fn sft(recipe: &Recipe, dims: &Dims) -> Memory {
     let tokens = (micro_batch(recipe) * sequence_tokens(recipe)) as u64;
+    let layers = recipe.sft.train.recompute_layers as u64;
     Memory {
-        states: states(recipe, recipe.sft.method, dims),
-        activations: activations(dims, recipe.model.dtype, tokens),
-        ..Memory::default()
+        activations: activations(recipe, dims, tokens, layers),
+        exchange: exchange(recipe, recipe.sft.method, dims),
+        ..trained(recipe, recipe.sft.method, dims)
     }
 }
 
-/// Memory of GRPO: as above, the reference, and the cache of one batch of rollouts.
+/// GRPO's first device: as above, the reference, and the cache of one batch of rollouts.
 pub(super) fn grpo(recipe: &Recipe, dims: &Dims) -> Memory {
-    let n = recipe.hardware.gpus as u64;
-    let bytes = recipe.model.dtype.bytes();
+    let train = &recipe.grpo.train;
+    let weights = dims.parameters() * recipe.model.dtype.bytes();
     // An adapter that is switched off is its own reference.
-    let separate = recipe.grpo.train.beta > 0.0 && recipe.grpo.method == Method::Full;
+    let separate = train.beta > 0.0 && recipe.grpo.method == Method::Full;
+    // The policy that samples is another one than that which trains.
+    let ahead = train.one_step_off_policy && recipe.grpo.method == Method::Full;
+    let slots = recipe.grpo.rollout_batch;
+    let remote = !recipe.grpo.rollout.url.is_empty();
     Memory {
-        states: states(recipe, recipe.grpo.method, dims),
-        activations: activations(
-            dims,
-            recipe.model.dtype,
-            recipe.grpo.train.micro_batch_tokens as u64,
-        ),
-        reference: if separate {
-            dims.parameters() * bytes / n
-        } else {
+        reference: weights * (u64::from(separate) + u64::from(ahead)),
+        cache: if remote {
             0
+        } else {
+            cache(recipe, dims, slots, train.max_completion_length)
         },
-        cache: cache(
-            recipe,
-            dims,
-            recipe.grpo.rollout_batch,
-            recipe.grpo.train.max_completion_length,
-        ),
+        ..grpo_other(recipe, dims).with_optimizer(recipe, dims)
     }
 }
 
-/// Memory of the evaluation: the weights, undivided, and the cache of one batch.
-pub(super) fn eval(recipe: &Recipe, dims: &Dims) -> Memory {
+/// GRPO's other devices: a copy of the policy, and gradients.
+pub(super) fn grpo_other(recipe: &Recipe, dims: &Dims) -> Memory {
+    let train = &recipe.grpo.train;
+    let (tokens, layers) = (
+        train.micro_batch_tokens as u64,
+        train.recompute_layers as u64,
+    );
     Memory {
-        states: dims.parameters() * recipe.model.dtype.bytes(),
+        optimizer: 0,
+        // They are summed one after the other as they are.
+        gradients: match recipe.grpo.method {
+            Method::Full => dims.parameters() * recipe.model.dtype.bytes(),
+            Method::Lora => 4 * adapters(recipe, dims),
+        },
+        activations: activations(recipe, dims, tokens, layers),
+        ..trained(recipe, recipe.grpo.method, dims)
+    }
+}
+
+impl Memory {
+    fn with_optimizer(self, recipe: &Recipe, dims: &Dims) -> Self {
+        let optimizer = trained(recipe, recipe.grpo.method, dims).optimizer;
+        Self { optimizer, ..self }
+    }
+}
+
+/// The evaluation: the weights as they are read, and the cache of one batch.
+pub(super) fn eval(recipe: &Recipe, dims: &Dims) -> Memory {
+    let weights = dims.parameters() * recipe.model.dtype.bytes();
+    Memory {
+        // The matrices are narrowed one by one, so that both are never there together.
+        weights: match recipe.eval.quantize {
+            Quantize::None => weights,
+            Quantize::Int8 => weights.max(dims.parameters() * 17 / 16),
+        },
         cache: cache(recipe, dims, recipe.eval.batch, recipe.eval.max_new_tokens),
         ..Memory::default()
     }
 }
 
-/// A slot of the cache has room for the longest completion from the start.
+/// A slot of the cache has room for the longest prompt and completion from the start.
 fn cache(recipe: &Recipe, dims: &Dims, slots: usize, new_tokens: usize) -> u64 {
-    let tokens = (slots * (recipe.plan.prompt_tokens + new_tokens)) as u64;
-    tokens * dims.cache_numbers() * recipe.model.dtype.bytes()
+    let tokens = (slots * (recipe.grpo.max_prompt_length + new_tokens)) as u64;
+    tokens * dims.cache_numbers() * activation_bytes(recipe)
 }
 
-fn states(recipe: &Recipe, method: Method, dims: &Dims) -> u64 {
-    let (dtype, n) = (recipe.model.dtype, recipe.hardware.gpus as u64);
-    let trained = trained_bytes(dtype);
+/// Weights, gradients and the optimizer's states.
+fn trained(recipe: &Recipe, method: Method, dims: &Dims) -> Memory {
+    let dtype = recipe.model.dtype;
+    let weights = dims.parameters() * dtype.bytes();
     match method {
-        Method::Full => dims.parameters() * trained / n,
-        Method::Lora => {
-            let adapters = dims.lora_parameters(recipe.lora.rank as u64);
-            (dims.parameters() * dtype.bytes() + adapters * trained) / n
-        }
+        Method::Full => Memory {
+            weights,
+            gradients: dims.parameters() * gradient_bytes(recipe),
+            optimizer: dims.parameters() * optimizer_bytes(dtype),
+            ..Memory::default()
+        },
+        Method::Lora => Memory {
+            weights: weights + 4 * adapters(recipe, dims),
+            gradients: 4 * adapters(recipe, dims),
+            optimizer: optimizer_bytes(Dtype::F32) * adapters(recipe, dims),
+            ..Memory::default()
+        },
     }
 }
 
-/// Bytes of a parameter that is trained: weight, gradient and AdamW's states.
-fn trained_bytes(dtype: Dtype) -> u64 {
-    let optimizer = match dtype {
+/// Bytes of the optimizer's states in a checkpoint.
+pub(super) fn optimizer_on_disk(recipe: &Recipe, method: Method, dims: &Dims) -> u64 {
+    trained(recipe, method, dims).optimizer
+}
+
+fn adapters(recipe: &Recipe, dims: &Dims) -> u64 {
+    dims.lora_parameters(recipe.lora.rank as u64)
+}
+
+fn gradient_bytes(recipe: &Recipe) -> u64 {
+    if recipe.hardware.gpus > 1 {
+        4
+    } else {
+        recipe.model.dtype.bytes()
+    }
+}
+
+/// AdamW's moments, with the weights in single precision where the model's are narrower.
+fn optimizer_bytes(dtype: Dtype) -> u64 {
+    match dtype {
         Dtype::F32 => 8,
         Dtype::Bf16 => 12,
         Dtype::Bf16Pure => 4,
-    };
-    2 * dtype.bytes() + optimizer
+    }
 }
 
-fn activations(dims: &Dims, dtype: Dtype, tokens: u64) -> u64 {
+fn exchange(recipe: &Recipe, method: Method, dims: &Dims) -> u64 {
+    if recipe.hardware.gpus > 1 && method == Method::Full {
+        2 * 4 * dims.vocab_size * dims.hidden_size
+    } else {
+        0
+    }
+}
+
+/// Bytes of a number in a hidden state: Flex widens what it reads.
+fn activation_bytes(recipe: &Recipe) -> u64 {
+    match recipe.run.backend {
+        Backend::Flex => 4,
+        _ => recipe.model.dtype.bytes(),
+    }
+}
+
+fn activations(recipe: &Recipe, dims: &Dims, tokens: u64, recomputed: u64) -> u64 {
     let h = dims.hidden_size;
     let heads = dims.num_attention_heads + 2 * dims.num_key_value_heads;
     let one_layer = 4 * h + 2 * heads * dims.head_dim + 3 * dims.intermediate_size;
-    let kept = dims.num_hidden_layers * h;
+    let layers = dims.num_hidden_layers;
+    let numbers = match recomputed {
+        0 => layers * one_layer,
+        k => layers.div_ceil(k) * h + k.min(layers) * one_layer,
+    };
     let rows = tokens.min(LOGIT_ROWS);
-    dtype.bytes() * tokens * (kept + one_layer) + 2 * 4 * rows * dims.vocab_size
+    activation_bytes(recipe) * tokens * numbers + 2 * 4 * rows * dims.vocab_size
 }

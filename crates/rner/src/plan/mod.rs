@@ -4,6 +4,7 @@
 //! without network; each estimate stands beside the assumptions it rests on.
 
 mod dims;
+mod fit;
 mod memory;
 mod teacher;
 mod text;
@@ -11,6 +12,8 @@ mod words;
 mod work;
 
 pub use dims::dims_of;
+pub use fit::{DiskUse, StageMemory, disk_of, memory_of, profile_table, remedies};
+pub use teacher::{TeacherCost, teacher_cost};
 pub use text::render;
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! The plan as text.
 
 mod cot;
+mod memory;
 
 use self::cot::cot;
+use self::memory::memory;
 use super::dims::Dims;
-use super::memory::{self, Memory};
 use super::words::{count, gib, join, lower, millions, thousands};
 use super::work;
 use crate::recipe::{CotSource, DataSource, Method, Recipe, Rewards};
@@ -288,66 +289,4 @@ fn eval(out: &mut String, recipe: &Recipe) -> Result {
             )
         }
     }
-}
-
-fn memory(out: &mut String, recipe: &Recipe, dims: Option<&Dims>) -> Result {
-    let hardware = &recipe.hardware;
-    writeln!(
-        out,
-        "\nMemory of each device, estimated ({} of {} GiB)",
-        hardware.gpus, hardware.gpu_memory_gib
-    )?;
-    let Some(dims) = dims else {
-        return writeln!(out, "  not known: no config.json at {}", recipe.model.base);
-    };
-    for (name, memory) in [
-        ("sft", memory::sft(recipe, dims)),
-        ("grpo", memory::grpo(recipe, dims)),
-        ("eval", memory::eval(recipe, dims)),
-    ] {
-        memory_line(out, name, &memory, hardware.gpu_memory_gib)?;
-    }
-    writeln!(
-        out,
-        "  states      parameters x (weight + gradient + AdamW) / devices (ZeRO-3);"
-    )?;
-    writeln!(
-        out,
-        "              16 bytes a trained parameter: bf16 2+2+12, f32 4+4+8"
-    )?;
-    writeln!(
-        out,
-        "  activations bytes·T·(L·H + 4·H + 2·(Hq+2·Hkv)·D + 3·I) + 8·{}·V:",
-        memory::LOGIT_ROWS
-    )?;
-    writeln!(
-        out,
-        "              layers recomputed, logits in chunks, T = tokens of a micro-batch"
-    )?;
-    writeln!(
-        out,
-        "  KV cache    bytes·2·L·Hkv·D a token: slots with room for the longest completion"
-    )
-}
-
-fn memory_line(out: &mut String, name: &str, m: &Memory, device: f64) -> Result {
-    let fits = m.total() as f64 <= device * (1u64 << 30) as f64;
-    let parts = [
-        ("states", m.states),
-        ("activations", m.activations),
-        ("reference", m.reference),
-        ("KV cache", m.cache),
-    ];
-    let sum: Vec<String> = parts
-        .iter()
-        .filter(|(_, bytes)| *bytes > 0)
-        .map(|(what, bytes)| format!("{what} {}", gib(*bytes)))
-        .collect();
-    let verdict = if fits { "" } else { "  DOES NOT FIT" };
-    writeln!(
-        out,
-        "  {name:<11} {} = {}{verdict}",
-        gib(m.total()),
-        sum.join(" + ")
-    )
 }

@@ -64,6 +64,14 @@ pub(super) fn value_mut<'t>(table: &'t mut Table, key: &str) -> Option<&'t mut V
     })
 }
 
+/// Leaves of an address no more than that there is one: a stage is the same wherever its server stands.
+pub(super) fn forget_place(table: &mut Table, key: &str) {
+    if let Some(value) = value_mut(table, key) {
+        let is_set = value.as_str().is_some_and(|text| !text.is_empty());
+        *value = Value::Boolean(is_set);
+    }
+}
+
 /// All keys with their values, in order.
 pub(super) fn leaves(table: &Table) -> Vec<(String, Value)> {
     leaves_below("", table)

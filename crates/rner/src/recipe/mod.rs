@@ -14,6 +14,7 @@ mod keys;
 mod overrides;
 mod peak;
 mod profiles;
+mod rollout;
 mod sections;
 mod teachers;
 mod training;
@@ -27,6 +28,7 @@ pub use data::{CotSource, Data, DataSource};
 pub use error::RecipeError;
 pub use peak::DailyPeak;
 pub use profiles::PROFILES;
+pub use rollout::Rollout;
 pub use sections::{Eval, Hardware, Lora, Model, Plan, Run};
 pub use teachers::TEACHERS;
 pub use training::{Grpo, Method, Rewards, Sft};
@@ -138,6 +140,8 @@ impl Recipe {
         let mut table = self.table();
         // How servers are asked, and what that may cost, changes nothing that was answered.
         table.insert("cot".to_owned(), self.cot.deciding().into());
+        keys::forget_place(&mut table, "grpo.rollout.url");
+        keys::forget_place(&mut table, "grpo.rollout.key_env");
         let text: String = names
             .iter()
             .map(|name| match table.get(*name) {

@@ -11,10 +11,14 @@ use super::error::RecipeError;
 pub(super) const BASE: &str = include_str!("../../recipes/base.toml");
 
 /// Name and text of every embedded profile, the default first.
-pub const PROFILES: [(&str, &str); 6] = [
+pub const PROFILES: [(&str, &str); 7] = [
     ("tiny", include_str!("../../recipes/tiny.toml")),
     ("smoke", include_str!("../../recipes/smoke.toml")),
     ("paper-8b", BASE),
+    (
+        "paper-8b-lora",
+        include_str!("../../recipes/paper-8b-lora.toml"),
+    ),
     ("qwen3-1.7b", include_str!("../../recipes/qwen3-1.7b.toml")),
     (
         "qwen3-0.6b-lora",

@@ -8,6 +8,7 @@ use lm_train::SftConfig;
 use serde::{Deserialize, Serialize};
 
 use super::error::{RecipeError, range};
+use super::rollout::Rollout;
 
 /// Which parameters are trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +50,8 @@ pub struct Grpo {
     pub eval_share: f64,
     /// The weights of the rewards.
     pub reward: Rewards,
+    /// A server that samples the completions.
+    pub rollout: Rollout,
     /// The trainer's configuration.
     pub train: GrpoConfig,
 }
@@ -87,6 +90,7 @@ impl Grpo {
     /// Checks what would otherwise be found out only when the stage begins, after those before it.
     pub(super) fn validate(&self) -> Result<(), RecipeError> {
         self.reward.validate()?;
+        self.rollout.validate()?;
         let batch = self.rollout_batch;
         range("grpo.rollout_batch", batch, batch >= 1, "at least 1")?;
         let checked = self.train.validate();

@@ -1,9 +1,11 @@
 //! One stage of a run: done before, or done now and marked as done.
 
+use std::path::Path;
 use std::time::Instant;
 
 use super::SeedRun;
 use crate::error::{Context, Result};
+use crate::recipe::Recipe;
 use crate::report::StageTime;
 use crate::run_dir::{Done, Inputs, Stage};
 
@@ -30,6 +32,18 @@ pub(super) struct Pending<'n> {
     sections: String,
 }
 
+/// The folder of a stage, in that of its seed.
+pub(super) fn stage_of(root: &Path, name: &str) -> Stage {
+    let place = STAGES.iter().position(|stage| *stage == name);
+    Stage::at(root, place.map_or(0, |i| i + 1), name)
+}
+
+/// What a stage depends on beside its inputs, for its marker.
+pub(super) fn settings(recipe: &Recipe, seed: u64, sections: &[&str], more: &str) -> String {
+    let hash = recipe.section_hash(sections);
+    format!("{hash}-seed-{seed}-{more}")
+}
+
 impl SeedRun<'_, '_> {
     /// A stage that computes: its numbers depend on the backend.
     pub(super) fn pending<'n>(
@@ -50,16 +64,11 @@ impl SeedRun<'_, '_> {
         sections: &[&str],
         more: &str,
     ) -> Pending<'n> {
-        let number = STAGES
-            .iter()
-            .position(|stage| *stage == name)
-            .map_or(0, |i| i + 1);
-        let hash = self.run.recipe.section_hash(sections);
         Pending {
             name,
-            stage: Stage::at(&self.root, number, name),
+            stage: stage_of(&self.root, name),
             inputs,
-            sections: format!("{hash}-seed-{}-{more}", self.seed),
+            sections: settings(self.run.recipe, self.seed, sections, more),
         }
     }
 

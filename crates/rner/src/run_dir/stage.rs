@@ -76,6 +76,15 @@ impl Stage {
         (same && self.outputs_match(&done)).then_some(done)
     }
 
+    /// Whether there is a marker of this program with these settings, whatever the stage read.
+    pub fn was_done_with(&self, recipe_hash: &str) -> bool {
+        let text = std::fs::read_to_string(self.path("done.json")).ok();
+        let done: Option<Done> = text.and_then(|text| serde_json::from_str(&text).ok());
+        done.is_some_and(|done| {
+            done.recipe_hash == recipe_hash && done.program_version == env!("CARGO_PKG_VERSION")
+        })
+    }
+
     fn outputs_match(&self, done: &Done) -> bool {
         done.outputs
             .iter()

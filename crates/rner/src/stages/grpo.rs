@@ -17,7 +17,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-pub use self::engine::Rollout;
+pub(crate) use self::engine::endpoint as rollout_endpoint;
 pub use self::reward::NerReward;
 pub use self::table::CompletionTable;
 use super::{ModelDir, Watch, sft};
@@ -36,8 +36,6 @@ pub struct GrpoJob<'a> {
     pub template: Option<PromptTemplate>,
     /// Hyperparameters, adapters and devices.
     pub recipe: &'a Recipe,
-    /// Who samples the completions, if it is not this program.
-    pub rollout: Option<Rollout>,
     /// Seed of prompts and samples.
     pub seed: u64,
     /// Folder for `metrics.jsonl` and the files of TensorBoard.
@@ -49,7 +47,7 @@ pub struct GrpoJob<'a> {
 }
 
 impl<'a> GrpoJob<'a> {
-    /// The reinforcement learning of a recipe, completions sampled by this program, everything in the folder `out`.
+    /// The reinforcement learning of a recipe, everything in the folder `out`.
     pub fn new(
         recipe: &'a Recipe,
         base: ModelDir,
@@ -63,7 +61,6 @@ impl<'a> GrpoJob<'a> {
             examples,
             template: None,
             recipe,
-            rollout: None,
             seed: recipe.run.seed,
             log: out.clone(),
             out,
@@ -107,7 +104,7 @@ impl Task for GrpoJob<'_> {
             checkpoints: Some(checkpoints.clone()),
             attach: self.base.tokenizer_files(),
         };
-        let mut engine = engine::choose(self.rollout.as_ref(), grpo.rollout_batch, &self.out)?;
+        let mut engine = engine::choose(&grpo.rollout, grpo.rollout_batch, &self.out)?;
         let (unit, log) = ("rollout batches", self.log.as_path());
         let mut watch = Watch::open("grpo", self.seed, unit, log, run, self.session)?;
         watch.completions = Some(table);

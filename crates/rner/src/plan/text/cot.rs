@@ -79,5 +79,24 @@ fn billed(out: &mut String, recipe: &Recipe, url: &str, rows: Option<usize>) -> 
     writeln!(
         out,
         "           one attempt a row and no cache hits; a second attempt of every row doubles it"
-    )
+    )?;
+    if let Some(cost) = teacher::teacher_cost(recipe) {
+        writeln!(
+            out,
+            "           with the judge ${:.0} / ${:.0}, and ${:.0} with all attempts; budget {}",
+            cost.low,
+            cost.middle,
+            cost.high,
+            budget(recipe.cot.budget_usd)
+        )?;
+    }
+    Ok(())
+}
+
+fn budget(dollars: f64) -> String {
+    if dollars > 0.0 {
+        format!("${dollars:.2}")
+    } else {
+        "none (cot.budget_usd)".to_owned()
+    }
 }
