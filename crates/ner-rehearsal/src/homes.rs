@@ -92,6 +92,7 @@ impl Homes {
 struct Named<'a> {
     name: String,
     file: &'a File,
+    kind: Kind,
     /// Whether its home may put another version in its place.
     may_change: bool,
 }
@@ -140,6 +141,7 @@ impl Shared {
         Some(Named {
             name: format!("{}/{repo}/{path}", folder(kind)),
             file,
+            kind,
             may_change: false,
         })
     }
@@ -153,7 +155,9 @@ impl Shared {
         let what = parts.next().unwrap_or("revision/main");
         let files = self.store.repos.get(&(kind, repo.clone()))?;
         if what.starts_with("tree/") {
-            let entries = files.iter().map(|(path, file)| tree_entry(path, file));
+            let entries = files
+                .iter()
+                .map(|(path, file)| tree_entry(kind, path, file));
             return Some(entries.collect());
         }
         let siblings: Vec<Value> = files
@@ -177,7 +181,7 @@ impl Shared {
             self.log.file(&named.name, size, |served| served.heads += 1);
         }
         let size = size.to_string();
-        let (location, etag) = if is_large(path, named.file) {
+        let (location, etag) = if is_large(named.kind, path, named.file) {
             let storage = self.storage.get().map_or("", String::as_str);
             let location = format!("{storage}/{}?name={}", named.file.sha256, named.name);
             (location, quoted(&named.file.sha256))
@@ -204,19 +208,18 @@ impl Shared {
     fn stored(&self, request: &Request, out: &mut TcpStream) -> io::Result<Then> {
         let wanted = request.path.trim_start_matches('/');
         let all = self.store.repos.iter().flat_map(|((kind, repo), files)| {
-            let named = move |(path, file)| (format!("{}/{repo}/{path}", folder(*kind)), file);
-            files.iter().map(named)
+            files.iter().map(move |(path, file)| Named {
+                name: format!("{}/{repo}/{path}", folder(*kind)),
+                file,
+                kind: *kind,
+                may_change: false,
+            })
         });
-        let mut all = all.filter(|(_, file): &(String, &File)| file.sha256 == wanted);
-        let Some((name, file)) = all.next() else {
-            return self.absent(&request.path, out);
-        };
-        let named = Named {
-            name,
-            file,
-            may_change: false,
-        };
-        self.body(&named, &file.sha256, request, out)
+        let mut all = all.filter(|named| named.file.sha256 == wanted);
+        match all.next() {
+            Some(named) => self.body(&named, &named.file.sha256, request, out),
+            None => self.absent(&request.path, out),
+        }
     }
 
     fn plain(
@@ -229,6 +232,7 @@ impl Shared {
         let named = Named {
             name: address.to_owned(),
             file,
+            kind: Kind::Dataset,
             may_change: true,
         };
         self.body(&named, &file.sha256, request, out)
@@ -365,10 +369,10 @@ fn folder(kind: Kind) -> &'static str {
     }
 }
 
-fn tree_entry(path: &str, file: &File) -> Value {
+fn tree_entry(kind: Kind, path: &str, file: &File) -> Value {
     let size = file.bytes.len();
     let mut entry = json!({"type": "file", "path": path, "size": size, "oid": file.git_id()});
-    if is_large(path, file) {
+    if is_large(kind, path, file) {
         entry["lfs"] = json!({"oid": file.sha256, "size": size, "pointerSize": 134});
     }
     entry

@@ -7,9 +7,9 @@ use sha2::{Digest, Sha256};
 /// The commit of every repository here.
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// Files of at least so many bytes, and weights and tables of any size, lie in LFS as on the Hub.
+/// Files of at least so many bytes lie in LFS as on the Hub, and weights of any size.
 const LARGE: usize = 10 << 20;
-const LARGE_ENDINGS: [&str; 2] = [".safetensors", ".parquet"];
+const LARGE_ENDINGS: [&str; 1] = [".safetensors"];
 
 /// A file with what its home says of it.
 #[derive(Clone, Debug)]
@@ -89,9 +89,10 @@ fn dataset_file(address: &str) -> Option<(&str, String)> {
     Some((repo, path.to_owned()))
 }
 
-/// Whether the Hub keeps a file in LFS, behind a pointer.
-pub(crate) fn is_large(path: &str, file: &File) -> bool {
-    file.bytes.len() >= LARGE || LARGE_ENDINGS.iter().any(|ending| path.ends_with(ending))
+/// Whether the Hub keeps a file in LFS, behind a pointer. The datasets' files here stand for large ones.
+pub(crate) fn is_large(kind: Kind, path: &str, file: &File) -> bool {
+    let is_weights = LARGE_ENDINGS.iter().any(|ending| path.ends_with(ending));
+    file.bytes.len() >= LARGE || is_weights || kind == Kind::Dataset
 }
 
 /// SHA-256 in lower-case hexadecimal.

@@ -208,23 +208,18 @@ fn thinking(prompt: &str, tokens: usize) -> String {
     let length = tokens * TOKEN;
     let salt = prompt.len();
     let mut text = String::with_capacity(length + 64);
-    let mut step = 0;
-    while text.len() + 1 < length {
-        let (pass, place) = (step / 12 + 1, step % 12 + 1);
-        text += match step % 4 {
-            0 => format!(
-                "Round {pass}, place {place}: I weigh {} against {}. ",
-                salt + step,
-                step
-            ),
-            1 => format!("Wait, at {place} in round {pass} nothing is settled yet. "),
-            2 => format!("On second thought, {step} readings are possible, {pass} of them good. "),
-            _ => format!("So far {step} steps; I go on to place {place}, round {pass}. "),
+    for step in 1.. {
+        if text.len() + 1 >= length {
+            break;
         }
-        .as_str();
-        step += 1;
+        text += &match step % 4 {
+            0 => format!("Round {step}: I weigh {} against {step}. ", salt + step),
+            1 => format!("Wait, {step} remains open for now. "),
+            2 => format!("On second thought, {step} readings remain possible. "),
+            _ => format!("So far {step} steps; I go on to {}. ", step + 1),
+        };
     }
-    truncate(&mut text, length - 1);
+    truncate(&mut text, length.saturating_sub(1));
     text.push('\n');
     text
 }
@@ -267,10 +262,11 @@ mod tests {
     fn thinking_is_as_long_as_asked_and_repeats_nothing() {
         let text = thinking("a prompt", 4_000);
         assert_eq!(text.len().div_ceil(TOKEN), 4_000);
-        let mut steps: Vec<&str> = text.split(". ").collect();
-        let all = steps.len();
-        steps.sort_unstable();
-        steps.dedup();
-        assert_eq!(steps.len(), all);
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let mut runs: Vec<&[&str]> = words.windows(8).collect();
+        let all = runs.len();
+        runs.sort_unstable();
+        runs.dedup();
+        assert_eq!(runs.len(), all);
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn rehearsed(rehearsal: &Rehearsal, cache: &str, args: &[&str]) -> Co
 pub(crate) const SMALLEST: [&str; 9] = [
     "data.train_sentences=24",
     "data.eval_sentences=1",
-    "data.grpo_samples=8",
+    "data.grpo_samples=40",
     "sft.train.max_steps=2",
     "sft.train.max_length=1024",
     "grpo.train.max_steps=1",
