@@ -104,13 +104,26 @@ pub struct Member {
 }
 
 impl Catalogue {
-    /// The catalogue that comes with the crate.
+    /// The catalogue that comes with the crate, or the one in the file that `RNER_CATALOGUE` names: for copies of the
+    /// datasets that have other addresses or hashes.
     ///
     /// # Errors
     ///
-    /// None in a tested build; the error is that of the TOML reader.
+    /// A file that cannot be read or is no catalogue; none for the crate's own in a tested build.
     pub fn shipped() -> Result<Self, toml::de::Error> {
-        Self::parse(TOML)
+        match std::env::var_os("RNER_CATALOGUE").filter(|path| !path.is_empty()) {
+            Some(path) => Self::read(Path::new(&path)),
+            None => Self::parse(TOML),
+        }
+    }
+
+    fn read(path: &Path) -> Result<Self, toml::de::Error> {
+        let failed = |reason: &dyn std::fmt::Display| {
+            let path = path.display();
+            serde::de::Error::custom(format!("RNER_CATALOGUE: {path}: {reason}"))
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| failed(&error))?;
+        Self::parse(&text).map_err(|error| failed(&error))
     }
 
     /// Reads a catalogue of the same form.
@@ -192,6 +205,31 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    #[test]
+    fn another_catalogue_is_read_from_a_file_that_is_named_in_errors() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("mine.toml");
+        let error = Catalogue::read(&path)
+            .expect_err("no such file")
+            .to_string();
+        assert!(
+            error.contains("RNER_CATALOGUE") && error.contains("mine.toml"),
+            "{error}"
+        );
+        std::fs::write(&path, "dataset = []").expect("written");
+        assert!(
+            Catalogue::read(&path)
+                .expect("a catalogue")
+                .datasets
+                .is_empty()
+        );
+        std::fs::write(&path, "dataset = 1").expect("written");
+        let error = Catalogue::read(&path)
+            .expect_err("no catalogue")
+            .to_string();
+        assert!(error.contains("mine.toml"), "{error}");
+    }
 
     #[test]
     fn the_shipped_catalogue_is_well_formed() {

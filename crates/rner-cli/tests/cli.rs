@@ -14,6 +14,8 @@ mod cli {
     mod interruption;
     mod lab;
     mod preflight;
+    mod real_run;
+    mod real_run_docs;
     mod run_folder;
     mod serve;
     mod server;

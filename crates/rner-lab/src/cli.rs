@@ -11,6 +11,7 @@ use crate::backend::BackendArgs;
 use crate::bench::{BenchGenerateArgs, BenchGrpoArgs, BenchLoadArgs, BenchSftArgs};
 use crate::bench_cot::BenchCotArgs;
 use crate::bench_score::BenchScoreArgs;
+use crate::rehearse::RehearseArgs;
 
 /// The workshop of `rner`: is it right, how fast is it, and where does the toy model come from?
 #[derive(Debug, Parser)]
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     /// The toy world: its corpus and its base model.
     #[command(subcommand)]
     Tiny(TinyCommand),
+    /// Run the real path against mock servers on this machine: from empty caches to the table, killed on the way.
+    Rehearse(Box<RehearseArgs>),
 }
 
 /// `rner-lab bench`.

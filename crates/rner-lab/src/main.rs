@@ -8,6 +8,7 @@ mod cli;
 mod commands;
 mod parity;
 mod pretrain;
+mod rehearse;
 
 use std::process::ExitCode;
 
@@ -44,6 +45,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Backend(args) => backend::run(&args),
         Command::Tiny(TinyCommand::Corpus { recipe, out }) => commands::corpus(&recipe, &out),
         Command::Tiny(TinyCommand::Pretrain(args)) => commands::pretrain(args),
+        Command::Rehearse(args) => rehearse::run(&args),
     }
 }
 

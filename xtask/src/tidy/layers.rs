@@ -58,6 +58,7 @@ pub(super) const TABLE: &[Row] = &[
     row("lm-grpo", 3, &["lm-train", "lm-generate", "lm-model", "lm-kernels", "chat-client"]),
     row("lm-serve", 3, &["lm-generate", "lm-model", "lm-kernels"]),
     row("ner-toy", 3, &["ner-types", "ner-cot", "chat-client"]),
+    row("ner-rehearsal", 4, &["ner-types", "ner-datasets", "ner-toy"]),
     row("rner", 4, ALL_ABOVE),
     row("rner-cli", 5, ALL_ABOVE),
     row("rner-lab", 6, ALL_ABOVE),

@@ -11,7 +11,7 @@ use super::error::RecipeError;
 pub(super) const BASE: &str = include_str!("../../recipes/base.toml");
 
 /// Name and text of every embedded profile, the default first.
-pub const PROFILES: [(&str, &str); 8] = [
+pub const PROFILES: [(&str, &str); 9] = [
     ("tiny", include_str!("../../recipes/tiny.toml")),
     ("tiny-long", include_str!("../../recipes/tiny-long.toml")),
     ("smoke", include_str!("../../recipes/smoke.toml")),
@@ -29,6 +29,7 @@ pub const PROFILES: [(&str, &str); 8] = [
         "qwen3-0.6b-lora",
         include_str!("../../recipes/qwen3-0.6b-lora.toml"),
     ),
+    ("rehearsal", include_str!("../../recipes/rehearsal.toml")),
 ];
 
 /// How many recipes may build on each other.
