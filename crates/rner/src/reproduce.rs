@@ -28,7 +28,7 @@ use crate::recipe::{Recipe, Row};
 use crate::report::{self, ModelResult, ReportData, Setting, StageTime};
 use crate::run_dir::{Inputs, RunDir, hash_path};
 use crate::session::Session;
-use crate::stages::{EvalJob, GrpoJob, MODEL, ModelDir, SftJob, Sources, ready_cot};
+use crate::stages::{EvalJob, GrpoJob, MODEL, ModelDir, SftJob, Sources};
 
 /// A whole run: every seed, then the report.
 struct Run<'a> {

@@ -3,7 +3,7 @@
 use super::dims::{Dims, dims_of};
 use super::memory::{self, Memory};
 use super::words::gib;
-use crate::recipe::{Dtype, Method, PROFILES, Recipe};
+use crate::recipe::{Dtype, Method, PROFILES, Recipe, trainings};
 
 /// What a stage takes of one device.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +47,7 @@ pub fn disk_of(recipe: &Recipe) -> Option<DiskUse> {
     };
     let sft = of_stage(recipe.sft.method, recipe.sft.train.save_total_limit);
     let grpo = of_stage(recipe.grpo.method, recipe.grpo.train.save_total_limit);
-    let models = 2 + u64::from(recipe.sft.compare_without_cot);
+    let models = trainings(&recipe.rows()).len() as u64;
     Some(DiskUse {
         base: dims.parameters() * 2,
         // The checkpoints of a stage go when it is done.
