@@ -108,7 +108,8 @@ impl Batch {
         costs.iter().map(|(_, tokens)| tokens).sum()
     }
 
-    /// What every trajectory of `part` that counts adds to the tokens of a pass in which its predecessor is too, with its index.
+    /// What every trajectory of `part` that counts adds to the tokens of a pass in which its predecessor is too, with
+    /// its index.
     fn costs(&self, part: Range<usize>, prompt_lengths: &[usize]) -> Vec<(usize, usize)> {
         let counted = part.map(|i| (i, &self.trajectories[i]));
         let mut before = None;

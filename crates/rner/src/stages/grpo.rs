@@ -281,8 +281,34 @@ fn summary<B: AutodiffBackend>(prompts: usize, left_out: &str, outcome: &Outcome
 
 #[cfg(test)]
 mod tests {
-    use super::hold_out;
+    use ner_types::Example;
+
+    use super::{GrpoJob, hold_out, left_out};
     use crate::recipe::Recipe;
+    use crate::session::Session;
+    use crate::stages::ModelDir;
+
+    #[test]
+    fn prompts_that_are_too_long_are_counted() {
+        let session = Session::silent();
+        let base = ModelDir::find("../../fixtures/tiny-base", &session).expect("a model");
+        let tokenizer = base.tokenizer().expect("a tokenizer");
+        let example = |sentence: String| Example {
+            sentence,
+            schema: vec!["person".into()],
+            ..Example::default()
+        };
+        let long = "Ada Brel left Port Halvek. ".repeat(200);
+        let examples = [example("Ada Brel left.".into()), example(long)];
+        let recipe = Recipe::resolve("tiny", &[]).expect("a recipe");
+        let dir = tempfile::tempdir().expect("a folder");
+        let job = GrpoJob::new(&recipe, base, &examples, dir.path(), &session);
+        let tasks = job.tasks(&tokenizer).expect("a prompt");
+        assert_eq!((tasks.prompts.len(), tasks.too_long), (1, 1));
+        let said = left_out(1, recipe.grpo.max_prompt_length);
+        assert_eq!(said, " (1 more have over 512 tokens and are left out)");
+        assert_eq!(left_out(0, 512), "");
+    }
 
     #[test]
     fn a_share_of_the_prompts_is_held_out() {
