@@ -1,0 +1,218 @@
+//! Whether a reasoning text and an answer say the same about an entity.
+//!
+//! A reasoning contradicts its answer if its final judgement about a text differs from the answer's. What is a judgement
+//! is read by [`statements`]: `"X" is a person`, `X -> city`, `X …, so its type is city`, `"X" is no entity`. Questions,
+//! conditions and possibilities are none; a later judgement overrules an earlier one. What is not understood is not held
+//! against anybody, and where it is not clear whom a judgement is about, or whether it was taken back, there is no
+//! contradiction: the judge decides later.
+
+mod lexicon;
+mod predicate;
+mod quotes;
+mod sentences;
+mod statements;
+mod tokens;
+
+use ner_types::{Entity, normalize_label};
+
+use lexicon::{DISMISSALS, NEGATIONS, has};
+pub(crate) use sentences::{quotations, split_sentences};
+use statements::{Statement, Statements};
+use tokens::{Lexer, Sentence, Token};
+
+/// Names the first contradiction between the reasoning and the answer.
+///
+/// Three kinds are found: a text of the answer that is finally given other types only, one that is denied its type or
+/// called no entity, and a phrase of the sentence that is finally given a type while the answer leaves it out.
+pub(crate) fn contradiction(
+    reasoning: &str,
+    schema: &[String],
+    sentence: &str,
+    entities: &[Entity],
+) -> Option<String> {
+    let answered: Vec<&str> = entities.iter().map(|e| e.text.as_str()).collect();
+    let sentences = Lexer::new(schema, sentence, &answered).sentences(reasoning);
+    let reader = Reader {
+        said: Statements::read(&sentences),
+        sentences,
+        entities,
+    };
+    let wrong = answered.iter().find_map(|text| reader.against(text));
+    wrong.or_else(|| reader.left_out())
+}
+
+struct Reader<'a> {
+    sentences: Vec<Sentence>,
+    said: Statements,
+    entities: &'a [Entity],
+}
+
+impl Reader<'_> {
+    /// What speaks against a text of the answer.
+    fn against(&self, text: &str) -> Option<String> {
+        let labels = self.labels(text);
+        for statement in self.about(text) {
+            let is_sure = statement.subjects.len() == 1;
+            if statement.positive.iter().any(|label| labels.contains(label)) {
+                return None;
+            }
+            let denied = labels.iter().all(|label| statement.negative.contains(label));
+            let message = if !statement.positive.is_empty() {
+                if self.is_met(statement) {
+                    continue;
+                }
+                let (types, given) = (list(&statement.positive), list(&labels));
+                format!("the reasoning calls {text:?} {types}, the answer {given}")
+            } else if statement.no_entity && is_sure {
+                format!("the reasoning calls {text:?} no entity, the answer has it")
+            } else if denied && is_sure {
+                let given = list(&labels);
+                format!("the reasoning denies that {text:?} is {given}")
+            } else {
+                continue;
+            };
+            return (!self.comes_back(text, &labels, statement.at)).then_some(message);
+        }
+        None
+    }
+
+    /// A phrase that the reasoning finally gives a type, and the answer leaves out.
+    fn left_out(&self) -> Option<String> {
+        let mut phrases: Vec<&str> = Vec::new();
+        for subject in self.said.all.iter().flat_map(|statement| &statement.subjects) {
+            if !phrases.contains(&subject.as_str()) && !self.overlaps(subject) {
+                phrases.push(subject);
+            }
+        }
+        phrases.into_iter().find_map(|phrase| {
+            let is_unmet = |statement: &&Statement| {
+                statement.positive.is_empty() || !self.is_met(statement)
+            };
+            let last = self.about(phrase).find(is_unmet)?;
+            let sure = last.subjects.len() == 1 || last.subjects.iter().all(|s| !self.overlaps(s));
+            let stays = !last.positive.is_empty() && !self.is_a_step(last) && !self.is_dismissed(phrase, last.at);
+            let types = list(&last.positive);
+            (sure && stays).then(|| format!("the reasoning calls {phrase:?} {types}, the answer leaves it out"))
+        })
+    }
+
+    /// The statements about a text, the last one first.
+    fn about<'s>(&'s self, text: &'s str) -> impl Iterator<Item = &'s Statement> {
+        let all = self.said.all.iter().rev();
+        all.filter(move |statement| statement.subjects.iter().any(|subject| subject == text))
+    }
+
+    /// Normalised types of a text in the answer.
+    fn labels(&self, text: &str) -> Vec<String> {
+        let same = self.entities.iter().filter(|e| e.text == text);
+        same.map(|e| normalize_label(&e.label)).collect()
+    }
+
+    /// Whether the answer gives one of the subjects, or a text that is a part of it or has it as a part, such a type.
+    fn is_met(&self, statement: &Statement) -> bool {
+        let given = |e: &&Entity| statement.positive.contains(&normalize_label(&e.label));
+        let mut given = self.entities.iter().filter(given);
+        given.any(|e| {
+            let mut subjects = statement.subjects.iter();
+            subjects.any(|subject| {
+                let exact = self.entities.iter().any(|other| other.text == *subject);
+                if exact { e.text == *subject } else { overlap(&e.text, subject) }
+            })
+        })
+    }
+
+    /// Whether a text of the answer is a part of the phrase, or has it as a part.
+    fn overlaps(&self, phrase: &str) -> bool {
+        self.entities.iter().any(|e| overlap(&e.text, phrase))
+    }
+
+    /// Whether the statement is a step to one about an entity: `"singer" is a person, so "Ann" is a person`.
+    fn is_a_step(&self, statement: &Statement) -> bool {
+        let same = |other: &&Statement| other.at.0 == statement.at.0 && other.at > statement.at;
+        let mut later = self.said.all.iter().filter(same);
+        later.any(|other| {
+            let shared = other.positive.iter().any(|label| statement.positive.contains(label));
+            shared && self.is_met(other)
+        })
+    }
+
+    /// Whether a type of the text is named with it again after a statement.
+    fn comes_back(&self, text: &str, labels: &[String], at: (usize, usize)) -> bool {
+        self.after(text, at, |tokens, place| match &tokens[place] {
+            Token::Label(label) => labels.contains(label) && !is_denied(tokens, place),
+            _ => false,
+        })
+    }
+
+    /// Whether something behind a statement may take it back.
+    fn is_dismissed(&self, text: &str, at: (usize, usize)) -> bool {
+        self.after(text, at, |tokens, place| match &tokens[place] {
+            Token::Word(word) if has(NEGATIONS, word) => {
+                // "A city, not a person" takes nothing back.
+                let mut next = tokens[place + 1..].iter().take(3);
+                !next.any(|token| matches!(token, Token::Label(_)))
+            }
+            Token::Word(word) => has(DISMISSALS, word),
+            _ => false,
+        })
+    }
+
+    /// Whether a token that belongs to the text stands behind a place.
+    fn after(
+        &self,
+        text: &str,
+        (first, token): (usize, usize),
+        is_it: impl Fn(&[Token], usize) -> bool,
+    ) -> bool {
+        let sentences = self.sentences.iter().enumerate().skip(first);
+        let mut sentences = sentences.filter(|(_, sentence)| !sentence.question);
+        sentences.any(|(number, sentence)| {
+            let tokens = &sentence.tokens;
+            let start = if number == first { token + 1 } else { 0 };
+            let topic = &self.said.topics[number];
+            let topic = topic.iter().any(|topic| overlap(topic, text));
+            (start..tokens.len()).any(|at| is_it(tokens, at) && belongs(tokens, at, text, topic))
+        })
+    }
+}
+
+/// Whether what stands here is about `text`: the nearest mention before it is, or the one behind it, or else the topic.
+fn belongs(tokens: &[Token], at: usize, text: &str, topic: bool) -> bool {
+    let mention = |token: &Token| match token {
+        Token::Mention { text: other, .. } => Some(overlap(other, text)),
+        _ => None,
+    };
+    let heads = matches!(tokens.get(at + 1), Some(Token::Mark(':')));
+    let before = tokens[..at].iter().rev().find_map(mention);
+    let after = tokens[at..].iter().find_map(mention);
+    match (before, after) {
+        (_, Some(true)) => true,
+        (Some(before), _) => before && !heads,
+        (None, _) => topic && !heads,
+    }
+}
+
+/// Whether "not a" or the like stands before a type.
+fn is_denied(tokens: &[Token], at: usize) -> bool {
+    let before = tokens[..at].iter().rev().take(2);
+    let mut words = before.filter_map(|token| match token {
+        Token::Word(word) => Some(word.as_str()),
+        _ => None,
+    });
+    words.any(|word| has(NEGATIONS, word))
+}
+
+fn overlap(a: &str, b: &str) -> bool {
+    let (a, b) = (a.to_lowercase(), b.to_lowercase());
+    a.contains(&b) || b.contains(&a)
+}
+
+fn list(labels: &[String]) -> String {
+    let mut labels: Vec<_> = labels.iter().map(|label| format!("{label:?}")).collect();
+    labels.sort_unstable();
+    labels.dedup();
+    labels.join(" and ")
+}
+
+#[cfg(test)]
+mod tests;
