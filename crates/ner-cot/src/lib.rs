@@ -43,6 +43,7 @@
 //! # }
 //! ```
 
+pub mod audit;
 pub mod batch;
 pub mod bill;
 pub mod card;
@@ -61,6 +62,7 @@ pub mod rules;
 pub mod source;
 
 mod agree;
+mod cut_off;
 mod drive;
 mod error;
 mod hashing;
@@ -78,6 +80,7 @@ mod shape;
 mod verbatim;
 mod words;
 
+pub use cut_off::CutOffLimit;
 pub use error::Error;
 pub use generate::Generated;
 pub use journal::Journal;

@@ -1,7 +1,8 @@
 //! What is said of a subject: `is a city`, `: city`, `is not a band but a city`.
 
 use super::lexicon::{
-    ARTICLES, BE, CONDITIONS, DISMISSALS, FILLERS, FOLLOWERS, HEDGES, JOINS, NEGATIONS, OR, TURNS, has,
+    ARTICLES, BE, CONCLUSIONS, CONDITIONS, DISMISSALS, FILLERS, FOLLOWERS, HEDGES, JOINS,
+    NEGATIONS, OR, TURNS, has,
 };
 use super::tokens::Token;
 
@@ -99,9 +100,17 @@ impl Reader<'_> {
         }
         if has(OR, word) {
             // "A person or a city" is not decided, and neither is what went before.
-            return if self.leads_to_label(self.at + 1) { None } else { Some(false) };
+            return if self.leads_to_label(self.at + 1) {
+                None
+            } else {
+                Some(false)
+            };
         }
         if has(HEDGES, word) || has(CONDITIONS, word) && !has(FILLERS, word) {
+            return Some(false);
+        }
+        if self.comma && !self.has_found() && has(CONCLUSIONS, word) {
+            // `…, so city` speaks of the whole sentence.
             return Some(false);
         }
         self.at += 1;
@@ -129,11 +138,16 @@ impl Reader<'_> {
     /// Whether nothing but joining words stands between here and a type.
     fn leads_to_label(&self, at: usize) -> bool {
         let joins = |token: &&Token| match token {
-            Token::Word(word) => {
-                [JOINS, NEGATIONS, TURNS, ARTICLES, OR, &["also", "as", "auch"]]
-                    .iter()
-                    .any(|list| has(list, word))
-            }
+            Token::Word(word) => [
+                JOINS,
+                NEGATIONS,
+                TURNS,
+                ARTICLES,
+                OR,
+                &["also", "as", "auch"],
+            ]
+            .iter()
+            .any(|list| has(list, word)),
             Token::Mark(mark) => matches!(mark, ',' | '/'),
             _ => false,
         };
@@ -149,7 +163,9 @@ pub(super) fn is_head(tokens: &[Token], at: usize) -> bool {
         None | Some(Token::Mark(_)) | Some(Token::Label(_)) => true,
         Some(Token::Mention { .. }) => false,
         Some(Token::Word(word)) => {
-            let lists = [FOLLOWERS, FILLERS, BE, NEGATIONS, TURNS, HEDGES, DISMISSALS, JOINS];
+            let lists = [
+                FOLLOWERS, FILLERS, BE, NEGATIONS, TURNS, HEDGES, DISMISSALS, JOINS,
+            ];
             !word.is_ascii() || lists.iter().any(|list| has(list, word))
         }
     }

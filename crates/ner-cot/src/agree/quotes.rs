@@ -1,6 +1,7 @@
 //! What quotation marks and emphasis stand around.
 
-use super::tokens::{Lexer, is_part, is_whole};
+use super::lexicon::{FUNCTION_WORDS, has};
+use super::tokens::{Lexer, is_part};
 
 /// Most bytes between two marks; more are a stray mark and what happens to follow.
 const LONGEST: usize = 200;
@@ -47,18 +48,29 @@ impl<'l, 'a> Quotes<'l, 'a> {
         });
         let (length, mark) = ends.min()?;
         let inside = &text[start..start + length];
-        let found = self.read(inside, closing.iter().any(|mark| mark.starts_with(['*', '`'])))?;
+        let found = self.read(
+            inside,
+            closing.iter().any(|mark| mark.starts_with(['*', '`'])),
+        )?;
         Some((found, start + length + mark))
     }
 
     /// A text of the answer between the marks, which may itself hold such marks.
     fn answer(&self, text: &str, start: usize, closing: &[&str]) -> Option<(Found, usize)> {
-        let lead = text[start..].len() - text[start..].trim_start_matches([' ', '"', '*', '`', '“']).len();
+        let lead = text[start..].len()
+            - text[start..]
+                .trim_start_matches([' ', '"', '*', '`', '“'])
+                .len();
         let at = start + lead;
         let answer = self.lexer.answered_at(text, at)?;
         let after = &text[at + answer.len()..];
         let behind = after.trim_start_matches([' ', '.', ',', ':', ';', '!', '?', '"', '`', '”']);
-        let closed = |from: &str| closing.iter().find(|mark| from.starts_with(**mark)).copied();
+        let closed = |from: &str| {
+            closing
+                .iter()
+                .find(|mark| from.starts_with(**mark))
+                .copied()
+        };
         let (rest, mark) = match (closed(after), closed(behind)) {
             (Some(mark), _) => (after, mark),
             (None, Some(mark)) => (behind, mark),
@@ -75,21 +87,42 @@ impl<'l, 'a> Quotes<'l, 'a> {
         Some((Found::Mention(answer.into()), end))
     }
 
+    /// A text of the answer without the articles and prepositions that were quoted with it.
+    fn bare<'p>(&self, phrase: &'p str) -> &'p str {
+        let mut rest = phrase;
+        while let Some((word, after)) = rest.split_once(' ') {
+            if !has(FUNCTION_WORDS, &word.to_lowercase()) {
+                break;
+            }
+            rest = after;
+            if self.lexer.answered_at(rest, 0) == Some(rest) {
+                return rest;
+            }
+        }
+        phrase
+    }
+
     fn read(&self, inside: &str, is_emphasis: bool) -> Option<Found> {
         let marks = ['"', '“', '”', '*', '`', '_', ' ', '\''];
         let phrase = inside.trim_matches(marks);
         if phrase.is_empty() || inside.len() > LONGEST {
             return None;
         }
-        let plain = phrase.trim_end_matches(['.', ',', ':', ';', '!', '?']).trim_end();
+        let plain = phrase
+            .trim_end_matches(['.', ',', ':', ';', '!', '?'])
+            .trim_end();
         let phrases = [phrase, plain];
-        let stands = phrases.into_iter().find(|phrase| self.lexer.in_sentence(phrase));
+        let stands = phrases
+            .into_iter()
+            .find(|phrase| self.lexer.in_sentence(phrase));
         let label = self.lexer.label_of(plain);
         match (stands, label) {
             // The colon in `**Type:**` or `**city:**` joins what follows.
             (None, Some(_)) if is_emphasis && plain != phrase => None,
-            (_, Some(label)) if stands.is_none() || self.expects_label => Some(Found::Label(label.into())),
-            (Some(phrase), _) => Some(Found::Mention(phrase.into())),
+            (_, Some(label)) if stands.is_none() || self.expects_label => {
+                Some(Found::Label(label.into()))
+            }
+            (Some(phrase), _) => Some(Found::Mention(self.bare(phrase).into())),
             _ if is_emphasis || inside.contains(". ") => None,
             _ => Some(Found::Other),
         }
@@ -115,6 +148,5 @@ fn opening(text: &str, at: usize) -> Option<(usize, Vec<&'static str>)> {
         '*' => ("*", &["*"]),
         _ => return None,
     };
-    let start = at + mark.len();
-    is_whole(text, at, start).then(|| (start, closing.to_vec()))
+    Some((at + mark.len(), closing.to_vec()))
 }

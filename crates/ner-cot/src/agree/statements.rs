@@ -1,11 +1,13 @@
 //! What a reasoning states, in its order: who has which type, and who is no entity.
 
-use super::lexicon::{
-    BE, CONCLUSIONS, CONDITIONS, FILLERS, HEDGES, JOINS, NEGATIONS, NO_ENTITY, OBJECTS, PARTICLES, PLURALS, PRONOUN_IS,
-    PRONOUNS, TURNS, TYPE_WORDS, VERBS, YES, has,
+use super::lexicon::{ARTICLES, BE, INVERTED, NO_ENTITY, YES, has};
+use super::phrases::{
+    behind_aside, coordinated, first_group, is_condition, is_hedged, is_pronoun_before, labels,
+    mentions_before,
 };
-use super::predicate::{Predicate, is_head, predicate};
-use super::tokens::{Place, Sentence, Token};
+use super::predicate::{Predicate, predicate};
+use super::reference::{is_denied, object_behind, reference};
+use super::tokens::{Place, Sentence, Token, opens_with_pronoun};
 
 /// Sentences without a mention for which a topic is remembered.
 const LONGEST_MEMORY: usize = 4;
@@ -19,10 +21,23 @@ pub(super) struct Statement {
     pub(super) negative: Vec<String>,
     /// It says that the subject is no entity.
     pub(super) no_entity: bool,
-    /// The subject was named in an earlier sentence.
-    pub(super) carried: bool,
+    /// It gives a type first, and says later that the subject is no entity.
+    pub(super) doubted: bool,
     /// Sentence and token.
     pub(super) at: (usize, usize),
+}
+
+impl Statement {
+    /// Takes over what the same sentence says later: what it gives is no longer denied, and the other way round.
+    fn go_on(&mut self, later: Self) {
+        self.negative
+            .retain(|label| !later.positive.contains(label));
+        self.positive
+            .retain(|label| !later.negative.contains(label));
+        self.positive.extend(later.positive);
+        self.negative.extend(later.negative);
+        self.no_entity |= later.no_entity;
+    }
 }
 
 /// All statements of a text.
@@ -39,7 +54,7 @@ impl Statements {
         for (number, sentence) in sentences.iter().enumerate() {
             topics.push(reader.topic.clone());
             reader.sentence(number, sentence, sentences.get(number + 1));
-            reader.remember(sentence);
+            reader.remember(number, sentence);
         }
         Self {
             all: reader.found,
@@ -55,6 +70,8 @@ struct Reader {
     topic: Vec<String>,
     /// Sentences since then.
     age: usize,
+    /// The mentions of the last sentences, each with the number of its sentence.
+    recent: Vec<(usize, String)>,
     /// The type that stands above the items of a list.
     heading: Option<String>,
     /// What the last sentence asked: of whom, and for which types.
@@ -139,8 +156,12 @@ impl Reader {
                 continue;
             }
             let after = behind_aside(tokens, end);
-            let said = predicate(tokens, end, false).or_else(|| predicate(tokens, after, false));
-            let heading = self.heading.clone().filter(|_| at == 0 && sentence.place.bullet);
+            let inverted = at > 0 && matches!(&tokens[at - 1], Token::Word(w) if has(INVERTED, w));
+            let said = predicate(tokens, end, inverted).or_else(|| predicate(tokens, after, false));
+            let heading = self
+                .heading
+                .clone()
+                .filter(|_| at == 0 && sentence.place.bullet);
             let said = said.or_else(|| {
                 let positive = vec![heading?];
                 Some(Predicate {
@@ -150,7 +171,7 @@ impl Reader {
             });
             if let Some(said) = said.filter(|_| !is_hedged(tokens, at)) {
                 for subject in group {
-                    self.state(number, vec![subject], &said, false);
+                    self.state(number, vec![subject], &said);
                 }
             }
             at = end;
@@ -165,9 +186,14 @@ impl Reader {
             };
             let joined = match tokens.get(at + 1) {
                 Some(Token::Mark(mark)) => matches!(mark, ':' | '>' | '=' | '-'),
+                Some(Token::Word(word)) => has(BE, word) && !is_hedged(tokens, at),
                 _ => false,
             };
-            let opens = at == 0 || matches!(tokens[at - 1], Token::Mark(',' | '|'));
+            let opens = match at.checked_sub(1).map(|before| &tokens[before]) {
+                None | Some(Token::Mark(',' | '|')) => true,
+                Some(Token::Word(word)) => has(ARTICLES, word),
+                _ => false,
+            };
             let start = at + 1 + usize::from(joined);
             let apart = matches!(tokens.get(start), Some(Token::Mention { apart: true, .. }));
             if !(joined && opens || at == 0 && apart) {
@@ -179,7 +205,7 @@ impl Reader {
                 at,
             };
             for subject in coordinated(tokens, start).0 {
-                self.state(number, vec![subject], &said, false);
+                self.state(number, vec![subject], &said);
             }
         }
     }
@@ -191,19 +217,33 @@ impl Reader {
                 continue;
             };
             let said = predicate(tokens, reference.from, true);
-            let Some(said) = said.filter(|_| !is_hedged(tokens, at)) else {
+            // What stands before a colon or a dash is a sentence of its own, which may doubt as it likes.
+            let marked = matches!(tokens[at], Token::Mark(_)) && at > 0;
+            let denied = is_denied(tokens, at);
+            let Some(mut said) = said.filter(|_| marked || denied || !is_hedged(tokens, at)) else {
                 continue;
             };
-            let (subjects, carried) = match reference.object {
-                Some(object) => (vec![object], false),
+            if denied {
+                std::mem::swap(&mut said.positive, &mut said.negative);
+            }
+            let (subjects, here) = match reference.object.or_else(|| object_behind(tokens, said.at))
+            {
+                Some(object) => (vec![object], true),
                 None => self.subjects(tokens, at),
             };
-            if reference.plural && !carried {
+            if reference.plural && here {
                 for subject in first_group(tokens) {
-                    self.state(number, vec![subject], &said, false);
+                    self.state(number, vec![subject], &said);
                 }
+            } else if reference.plural {
+                let near = self
+                    .recent
+                    .iter()
+                    .filter(|(place, _)| place + LONGEST_MEMORY >= number);
+                let subjects = near.map(|(_, text)| text.clone()).collect();
+                self.state(number, subjects, &said);
             } else {
-                self.state(number, subjects, &said, carried);
+                self.state(number, subjects, &said);
             }
         }
     }
@@ -212,7 +252,8 @@ impl Reader {
     fn no_entity(&mut self, number: usize, tokens: &[Token]) {
         let starts = |at: usize, phrase: &[&str]| {
             let rest = tokens[at..].iter();
-            let same = |(token, word): (&Token, &&str)| matches!(token, Token::Word(w) if w == word);
+            let same =
+                |(token, word): (&Token, &&str)| matches!(token, Token::Word(w) if w == word);
             rest.len() >= phrase.len() && rest.zip(phrase).all(same)
         };
         for at in 0..tokens.len() {
@@ -227,29 +268,36 @@ impl Reader {
                 ([.., last], _) => vec![last.clone()],
                 _ => continue,
             };
+            // `…: none` and `… -> not an entity` are a verdict, whatever stands before it.
+            let verdict = at > 0 && matches!(tokens[at - 1], Token::Mark(':' | '>' | '-' | '='));
+            let same = |statement: &&mut Statement| {
+                statement.at.0 == number && statement.subjects == subjects
+            };
+            for statement in self.found.iter_mut().filter(same).filter(|_| verdict) {
+                statement.positive.clear();
+            }
             self.push(Statement {
                 subjects,
                 no_entity: true,
-                carried: named.is_empty(),
                 at: (number, at),
                 ..Statement::default()
             });
         }
     }
 
-    fn state(&mut self, number: usize, subjects: Vec<String>, said: &Predicate, carried: bool) {
+    fn state(&mut self, number: usize, subjects: Vec<String>, said: &Predicate) {
         self.push(Statement {
             subjects,
             positive: said.positive.clone(),
             negative: said.negative.clone(),
-            carried,
             at: (number, said.at),
             ..Statement::default()
         });
     }
 
     fn push(&mut self, statement: Statement) {
-        let says = statement.no_entity || !statement.positive.is_empty() || !statement.negative.is_empty();
+        let says =
+            statement.no_entity || !statement.positive.is_empty() || !statement.negative.is_empty();
         if says && !statement.subjects.is_empty() {
             self.found.push(statement);
         }
@@ -257,217 +305,58 @@ impl Reader {
 
     /// Puts together what one sentence says of the same subjects: types count more than that it is no entity.
     fn merge(&mut self, from: usize) {
+        let mut all: Vec<Statement> = self.found.drain(from..).collect();
+        all.sort_by_key(|statement| statement.at);
         let mut merged: Vec<Statement> = Vec::new();
-        for statement in self.found.drain(from..) {
-            let same = merged.iter_mut().find(|other| other.subjects == statement.subjects);
+        for statement in all {
+            let same = merged
+                .iter_mut()
+                .find(|other| other.subjects == statement.subjects);
             match same {
                 None => merged.push(statement),
-                Some(other) => {
-                    other.positive.extend(statement.positive);
-                    other.negative.extend(statement.negative);
-                    other.no_entity = other.no_entity || statement.no_entity;
-                    other.at = other.at.max(statement.at);
-                }
+                Some(other) => other.go_on(statement),
             }
         }
         for statement in &mut merged {
-            statement.no_entity &= statement.positive.is_empty();
+            statement.doubted = statement.no_entity && !statement.positive.is_empty();
+            statement.no_entity &= !statement.doubted;
         }
         self.found.extend(merged);
     }
 
-    /// Whom a word like "it" at this place means, and whether the sentence itself does not name them.
+    /// Whom a word like "it" at this place means, and whether the sentence itself names them.
     fn subjects(&self, tokens: &[Token], at: usize) -> (Vec<String>, bool) {
         let (apart, any) = mentions_before(tokens, at);
-        if !apart.is_empty() {
-            return (apart, false);
+        let here = !any.is_empty();
+        let mut subjects = apart;
+        if subjects.is_empty() || opens_with_pronoun(tokens) {
+            subjects.extend(self.topic.iter().cloned());
         }
-        let mut subjects = self.topic.clone();
-        subjects.extend(any.last().cloned());
-        subjects.dedup();
-        (subjects, any.is_empty())
+        if subjects.len() == self.topic.len() {
+            subjects.extend(any.last().cloned());
+        }
+        let mut seen = Vec::new();
+        subjects.retain(|subject| !seen.contains(subject) && (seen.push(subject.clone()), true).1);
+        (subjects, here)
     }
 
-    fn remember(&mut self, sentence: &Sentence) {
+    fn remember(&mut self, number: usize, sentence: &Sentence) {
         let tokens = &sentence.tokens;
         let (apart, any) = mentions_before(tokens, tokens.len());
+        self.recent
+            .extend(apart.iter().map(|text| (number, text.clone())));
         self.age += 1;
-        if !apart.is_empty() {
+        if !apart.is_empty() && !opens_with_pronoun(tokens) {
             (self.topic, self.age) = (apart, 0);
-        } else if let Some(last) = any.last() {
-            if !self.topic.contains(last) {
-                self.topic.push(last.clone());
+        } else if !any.is_empty() {
+            for text in apart.iter().chain(any.last()) {
+                if !self.topic.contains(text) {
+                    self.topic.push(text.clone());
+                }
             }
             self.age = 0;
         } else if self.age > LONGEST_MEMORY {
             self.topic.clear();
         }
     }
-}
-
-/// Where a type is said of what was named before.
-struct Reference {
-    from: usize,
-    object: Option<String>,
-    plural: bool,
-}
-
-fn reference(tokens: &[Token], at: usize) -> Option<Reference> {
-    let to = |from| {
-        Some(Reference {
-            from,
-            object: None,
-            plural: false,
-        })
-    };
-    let is_be = |at: usize| matches!(tokens.get(at), Some(Token::Word(w)) if has(BE, w));
-    match &tokens[at] {
-        Token::Word(word) if has(PRONOUN_IS, word) => to(at + 1),
-        Token::Word(word) if has(PRONOUNS, word) && (is_be(at + 1) || is_filler(tokens, at + 1) && is_be(at + 2)) => {
-            Some(Reference {
-                from: at + 1,
-                object: None,
-                plural: has(PLURALS, word),
-            })
-        }
-        Token::Word(word) if has(TYPE_WORDS, word) => {
-            let marked = matches!(tokens.get(at + 1), Some(Token::Mark(':' | '>' | '=')));
-            let label = matches!(tokens.get(at + 1), Some(Token::Label(_)));
-            (marked || label || is_be(at + 1)).then_some(())?;
-            to(at + 1 + usize::from(marked))
-        }
-        Token::Word(word) if has(VERBS, word) => verb(tokens, at),
-        Token::Word(word) if has(CONCLUSIONS, word) => to(at + 1),
-        Token::Label(_) if at == 0 => ends(tokens, 1).then_some(()).and_then(|()| to(0)),
-        Token::Mark('>' | '=') if at == 0 => to(1),
-        Token::Mark(':' | '-' | '>' | '(') => {
-            let label = matches!(tokens.get(at + 1), Some(Token::Label(_)));
-            (label && ends(tokens, at + 2)).then_some(()).and_then(|()| to(at + 1))
-        }
-        _ => None,
-    }
-}
-
-/// `label it as`, `tag "X" as`, `counts as`, `use`.
-fn verb(tokens: &[Token], at: usize) -> Option<Reference> {
-    let (mut from, mut object) = (at + 1, None);
-    match tokens.get(from) {
-        Some(Token::Word(word)) if has(OBJECTS, word) => from += 1,
-        Some(Token::Mention { text, .. }) => {
-            object = Some(text.clone());
-            from += 1;
-        }
-        _ => {}
-    }
-    if matches!(tokens.get(from), Some(Token::Word(word)) if has(PARTICLES, word)) {
-        from += 1;
-    }
-    Some(Reference {
-        from,
-        object,
-        plural: false,
-    })
-}
-
-/// Whether a sentence, a bracket or a cell ends here.
-fn ends(tokens: &[Token], at: usize) -> bool {
-    matches!(tokens.get(at), None | Some(Token::Mark(')' | '|' | '(' | '-')))
-}
-
-fn is_filler(tokens: &[Token], at: usize) -> bool {
-    matches!(tokens.get(at), Some(Token::Word(word)) if has(FILLERS, word))
-}
-
-fn is_pronoun_before(tokens: &[Token], at: usize) -> bool {
-    let before = tokens[..at].iter().rev().take(3);
-    let mut words = before.filter_map(|token| match token {
-        Token::Word(word) => Some(word.as_str()),
-        _ => None,
-    });
-    words.any(|word| has(PRONOUNS, word) || has(PRONOUN_IS, word) || has(OBJECTS, word))
-}
-
-/// Mentions that follow each other, and where they end.
-fn coordinated(tokens: &[Token], start: usize) -> (Vec<String>, usize) {
-    let (mut group, mut at) = (Vec::new(), start);
-    while let Some(Token::Mention { text, .. }) = tokens.get(at) {
-        group.push(text.clone());
-        at += 1;
-        let joins = |token: &&Token| match token {
-            Token::Word(word) => has(JOINS, word),
-            Token::Mark(mark) => *mark == ',',
-            _ => false,
-        };
-        let n_joins = tokens[at..].iter().take_while(joins).count();
-        if n_joins == 0 || !matches!(tokens.get(at + n_joins), Some(Token::Mention { .. })) {
-            break;
-        }
-        at += n_joins;
-    }
-    (group, at)
-}
-
-fn first_group(tokens: &[Token]) -> Vec<String> {
-    let first = tokens.iter().position(|token| matches!(token, Token::Mention { .. }));
-    first.map_or_else(Vec::new, |at| coordinated(tokens, at).0)
-}
-
-/// Behind a bracket that opens here.
-fn behind_aside(tokens: &[Token], at: usize) -> usize {
-    if tokens.get(at) != Some(&Token::Mark('(')) {
-        return at;
-    }
-    let close = tokens[at..].iter().position(|token| *token == Token::Mark(')'));
-    close.map_or(at, |close| at + close + 1)
-}
-
-/// The mentions before a place: those that are set apart, and all.
-fn mentions_before(tokens: &[Token], at: usize) -> (Vec<String>, Vec<String>) {
-    let (mut set_apart, mut all) = (Vec::new(), Vec::new());
-    for token in &tokens[..at] {
-        if let Token::Mention { text, apart } = token {
-            all.push(text.clone());
-            if *apart && !set_apart.contains(text) {
-                set_apart.push(text.clone());
-            }
-        }
-    }
-    (set_apart, all)
-}
-
-fn labels(tokens: &[Token]) -> Vec<String> {
-    let mut labels = Vec::new();
-    for (at, token) in tokens.iter().enumerate() {
-        if let Token::Label(label) = token
-            && is_head(tokens, at)
-            && !labels.contains(label)
-        {
-            labels.push(label.clone());
-        }
-    }
-    labels
-}
-
-/// Whether the sentence says what would be, not what is.
-fn is_condition(tokens: &[Token]) -> bool {
-    let first = tokens.iter().take(2);
-    let mut words = first.filter_map(|token| match token {
-        Token::Word(word) => Some(word.as_str()),
-        _ => None,
-    });
-    words.any(|word| has(CONDITIONS, word))
-}
-
-/// Whether a word of doubt stands in the same clause before the place.
-fn is_hedged(tokens: &[Token], at: usize) -> bool {
-    let clause = tokens[..at].iter().rev().take_while(|token| match token {
-        Token::Mark(mark) => !matches!(mark, ',' | '|'),
-        Token::Word(word) => !has(TURNS, word) && !has(NEGATIONS, word) || word == "no",
-        _ => true,
-    });
-    let mut words = clause.filter_map(|token| match token {
-        Token::Word(word) => Some(word.as_str()),
-        _ => None,
-    });
-    words.any(|word| has(HEDGES, word))
 }

@@ -3,8 +3,11 @@
 use ner_types::normalize_label;
 use unicode_script::{Script, UnicodeScript};
 
-use super::lexicon::{CONCLUSIONS, FUNCTION_WORDS, TYPE_WORDS, has};
-use super::quotes::{Found, Quotes};
+use super::lexicon::{
+    BE, EVIDENCE_AFTER, EVIDENCE_BEFORE, EVIDENCE_NAMED, FUNCTION_WORDS, OPENERS, SUBJECTS, has,
+};
+use super::predicate::predicate;
+use super::scan::Scan;
 
 /// A piece of the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +34,8 @@ pub(super) struct Place {
     pub(super) opens_line: bool,
     /// Its line is the item of a list.
     pub(super) bullet: bool,
+    /// Its line is an item, a heading or the row of a table.
+    pub(super) marked: bool,
 }
 
 /// One sentence, line or cell.
@@ -75,14 +80,15 @@ impl<'a> Lexer<'a> {
     pub(super) fn sentences(&self, reasoning: &str) -> Vec<Sentence> {
         let mut sentences = Vec::new();
         for line in reasoning.lines() {
-            let (line, bullet) = without_bullet(line);
+            let (mut rest, bullet) = without_bullet(line);
             let mut place = Place {
                 opens_line: true,
                 bullet,
+                marked: rest.len() < line.trim_start().len(),
             };
-            let mut rest = line;
             while !rest.is_empty() {
-                let (sentence, after) = Scan::new(self, rest, place).sentence();
+                let (mut sentence, after) = Scan::new(self, rest, place).sentence();
+                self.set_evidence_aside(&mut sentence.tokens);
                 if !sentence.tokens.is_empty() {
                     sentences.push(sentence);
                     place.opens_line = false;
@@ -91,6 +97,32 @@ impl<'a> Lexer<'a> {
             }
         }
         sentences
+    }
+
+    /// Quotations that only say by which words something is known are no mentions.
+    fn set_evidence_aside(&self, tokens: &mut [Token]) {
+        for at in 0..tokens.len() {
+            let Token::Mention { text, apart: true } = &tokens[at] else {
+                continue;
+            };
+            let is_answer = self.is_answered(text);
+            let is_particle = has(FUNCTION_WORDS, &text.to_lowercase()) && !is_answer;
+            let is_evidence =
+                is_evidence(tokens, at, is_answer) && predicate(tokens, at + 1, false).is_none();
+            if is_particle || is_evidence {
+                tokens[at] = Token::Word("…".into());
+            }
+        }
+    }
+
+    /// Whether the answer has this text.
+    pub(super) fn is_answered(&self, text: &str) -> bool {
+        self.answered.contains(&text)
+    }
+
+    /// Whether the sentence begins with this phrase.
+    pub(super) fn opens_sentence(&self, phrase: &str) -> bool {
+        self.sentence.starts_with(phrase)
     }
 
     /// Whether the sentence has this phrase, as whole words.
@@ -110,27 +142,38 @@ impl<'a> Lexer<'a> {
     /// The type that a phrase is, in whatever spelling.
     pub(super) fn label_of(&self, phrase: &str) -> Option<&str> {
         let phrase = bare(&phrase.to_lowercase());
-        let found = self.labels.iter().find(|(_, label)| is_form(&phrase, label));
+        let found = self
+            .labels
+            .iter()
+            .find(|(_, label)| is_form(&phrase, label));
         found.map(|(label, _)| label.as_str())
     }
 
     /// The type that begins here, in up to four words, and its length.
-    fn label_at(&self, text: &str, at: usize) -> Option<(&str, usize)> {
+    pub(super) fn label_at(&self, text: &str, at: usize) -> Option<(&str, usize)> {
         let rest = &text[at..];
         let first = rest.chars().next()?;
         if is_unspaced(first) {
-            let labels = self.labels.iter().filter(|(label, _)| rest.starts_with(label));
+            let labels = self
+                .labels
+                .iter()
+                .filter(|(label, _)| rest.starts_with(label));
             let longest = labels.max_by_key(|(label, _)| label.len())?;
             return Some((&longest.0, longest.0.len()));
         }
         let (mut joined, mut end, mut found) = (String::new(), 0, None);
         for _ in 0..4 {
-            let word = rest[end..].find(|c: char| !is_part(c)).map_or(rest.len(), |n| end + n);
+            let word = rest[end..]
+                .find(|c: char| !is_part(c))
+                .map_or(rest.len(), |n| end + n);
             if word == end {
                 break;
             }
             joined.push_str(&rest[end..word].to_lowercase());
-            let same = self.labels.iter().find(|(_, label)| is_form(&joined, label));
+            let same = self
+                .labels
+                .iter()
+                .find(|(_, label)| is_form(&joined, label));
             if let Some((label, _)) = same.filter(|_| is_whole(rest, 0, word)) {
                 found = Some((label.as_str(), word));
             }
@@ -144,175 +187,52 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// A sentence being read.
-struct Scan<'l, 'a> {
-    lexer: &'l Lexer<'a>,
-    text: &'l str,
-    at: usize,
-    found: Sentence,
+/// Whether the words beside a quotation say that it is evidence.
+fn is_evidence(tokens: &[Token], at: usize, is_answer: bool) -> bool {
+    let word = |at: usize| match tokens.get(at) {
+        Some(Token::Word(word)) => word.as_str(),
+        _ => "",
+    };
+    let before = tokens[..at].iter().rev().take(2);
+    let before =
+        before.take_while(|token| matches!(token, Token::Word(_) | Token::Mark(':' | '(')));
+    let before = before.filter_map(|token| match token {
+        Token::Word(word) => Some(word.as_str()),
+        _ => None,
+    });
+    let before: Vec<&str> = before.collect();
+    let any = |list: &[&str]| before.iter().any(|word| has(list, word));
+    let behind = word(at + 1) == "の" && matches!(word(at + 2), "前" | "後");
+    let named = match tokens[..at] {
+        [.., Token::Word(ref word)] | [.., Token::Word(ref word), Token::Mark(':')] => {
+            has(EVIDENCE_NAMED, word)
+        }
+        _ => false,
+    };
+    if behind || named || !is_answer && has(EVIDENCE_AFTER, word(at + 1)) {
+        return true;
+    }
+    // `directed by "Ann"` may be the sentence's own words; then nothing else is what they speak of.
+    let other = tokens[..at]
+        .iter()
+        .any(|token| matches!(token, Token::Mention { apart: true, .. }));
+    (other || opens_with_pronoun(tokens)) && any(EVIDENCE_BEFORE)
 }
 
-impl<'l, 'a> Scan<'l, 'a> {
-    fn new(lexer: &'l Lexer<'a>, text: &'l str, place: Place) -> Self {
-        let found = Sentence {
-            place,
-            ..Sentence::default()
-        };
-        Self {
-            lexer,
-            text,
-            at: 0,
-            found,
-        }
+/// Whether a sentence goes on about what was spoken of: "But she …".
+pub(super) fn opens_with_pronoun(tokens: &[Token]) -> bool {
+    let is_opener = |token: &&Token| match token {
+        Token::Word(word) => has(OPENERS, word),
+        Token::Mark(mark) => *mark == ',',
+        _ => false,
+    };
+    let n_openers = tokens.iter().take(3).take_while(is_opener).count();
+    match tokens.get(n_openers..) {
+        // `¿Es "X" …?` has the verb first.
+        Some([Token::Word(word), Token::Mention { .. }, ..]) if has(BE, word) => false,
+        Some([Token::Word(word), ..]) => has(SUBJECTS, word),
+        _ => false,
     }
-
-    /// The first sentence of the text, and what follows it.
-    fn sentence(mut self) -> (Sentence, &'l str) {
-        self.leading();
-        while let Some(c) = self.text[self.at..].chars().next() {
-            if is_part(c) {
-                self.word(c);
-            } else if !self.quotation() {
-                self.at += c.len_utf8();
-                if self.ends(c) {
-                    self.found.question = matches!(c, '?' | '？');
-                    break;
-                }
-                self.mark(c);
-            }
-        }
-        (self.found, &self.text[self.at..])
-    }
-
-    /// A name before a colon, an arrow or "is" at the beginning counts as set apart.
-    fn leading(&mut self) {
-        let start = self.text.len() - self.text.trim_start().len();
-        let rest = &self.text[start..];
-        let ends = [": ", " -> ", " → ", " => ", " = ", " (", " – ", " — ", " is ", " was ", " ist "];
-        let first = ends.iter().filter_map(|end| rest.find(end)).min();
-        let Some(name) = first.map(|end| &rest[..end]) else {
-            return;
-        };
-        let is_name = !name.is_empty() && name.starts_with(is_part) && self.lexer.in_sentence(name);
-        let is_other = has(FUNCTION_WORDS, &name.to_lowercase()) || self.lexer.label_of(name).is_some();
-        if is_name && !is_other {
-            let text = name.into();
-            self.found.tokens.push(Token::Mention { text, apart: true });
-            self.at = start + name.len();
-        }
-    }
-
-    /// A quotation or an emphasised phrase; `false` if here is none.
-    fn quotation(&mut self) -> bool {
-        let expects_label = match self.found.tokens.last() {
-            Some(Token::Word(word)) => {
-                let more = ["as", "under", "als", "to"];
-                has(TYPE_WORDS, word) || has(&more, word) || has(CONCLUSIONS, word)
-            }
-            _ => false,
-        };
-        let quotes = Quotes::new(self.lexer, expects_label);
-        let Some((found, end)) = quotes.at(self.text, self.at) else {
-            return false;
-        };
-        self.at = end;
-        match found {
-            Found::Mention(text) => self.found.tokens.push(Token::Mention { text, apart: true }),
-            Found::Label(label) => self.found.tokens.push(Token::Label(label)),
-            Found::Other => self.found.tokens.push(Token::Word("…".into())),
-        }
-        true
-    }
-
-    fn word(&mut self, first: char) {
-        let label = self.lexer.label_at(self.text, self.at);
-        let answer = self.lexer.answered_at(self.text, self.at);
-        let longer = |text: &&str| label.is_none_or(|(_, length)| text.len() > length);
-        if let Some(text) = answer.filter(longer) {
-            self.at += text.len();
-            let (text, apart) = (text.into(), false);
-            self.found.tokens.push(Token::Mention { text, apart });
-        } else if let Some((label, length)) = label {
-            let label = label.into();
-            self.at += length;
-            self.found.tokens.push(Token::Label(label));
-        } else {
-            let length = word_length(&self.text[self.at..], first);
-            let word = self.text[self.at..self.at + length].to_lowercase();
-            self.at += length;
-            self.found.tokens.push(Token::Word(word));
-        }
-    }
-
-    /// Whether a sentence ends with the mark that was just passed.
-    fn ends(&self, c: char) -> bool {
-        let rest = &self.text[self.at..];
-        match c {
-            '。' | '！' | '？' | '；' | ';' | '!' | '?' => true,
-            '.' | '…' => {
-                let next = rest.trim_start_matches(['*', '"', '”', ')', '_', '.']);
-                let next = next.strip_prefix(char::is_whitespace);
-                let next = next.map(str::trim_start);
-                let goes_on = |next: &str| self.is_short() && next.starts_with(char::is_lowercase);
-                rest.is_empty() || next.is_some_and(|next| !goes_on(next))
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether the last word is as short as an abbreviation.
-    fn is_short(&self) -> bool {
-        match self.found.tokens.last() {
-            Some(Token::Word(word)) => word.len() <= 4,
-            _ => false,
-        }
-    }
-
-    fn mark(&mut self, c: char) {
-        let before = self.text[..self.at - c.len_utf8()].chars().next_back();
-        let after = self.text[self.at..].chars().next();
-        let spaced = before.is_none_or(char::is_whitespace) && after.is_none_or(char::is_whitespace);
-        let mark = match c {
-            '→' | '⇒' | '>' | '✔' | '✓' | '➜' => '>',
-            '-' | '=' if after == Some('>') => {
-                self.at += 1;
-                '>'
-            }
-            '–' | '—' => '-',
-            '-' if spaced => '-',
-            ':' | '：' => ':',
-            '(' | '（' => '(',
-            ')' | '）' => ')',
-            ',' | '，' | '、' => ',',
-            '=' | '|' | '/' => c,
-            _ => return,
-        };
-        self.found.tokens.push(Token::Mark(mark));
-    }
-}
-
-/// Words of several letters where a script writes no spaces.
-const UNSPACED_WORDS: &[&str] = &[
-    "ではない", "ではなく", "かもしれない", "である", "です", "类型", "類型", "类别", "種類", "属于", "屬於", "不是",
-    "并非", "而是", "可能", "也许", "似乎", "看起来", "所以", "因此", "因为", "如果", "要是", "还是", "一个", "一種", "一种",
-    "一位", "一座", "这里", "实体", "是的", "没有", "それ", "これ", "もし", "はい",
-];
-
-/// How long the word at the beginning is.
-fn word_length(rest: &str, first: char) -> usize {
-    if is_unspaced(first) {
-        let known = UNSPACED_WORDS.iter().find(|word| rest.starts_with(**word));
-        return known.map_or(first.len_utf8(), |word| word.len());
-    }
-    let goes_on = |c: char| is_part(c) && !is_unspaced(c);
-    let end = rest.find(|c: char| !goes_on(c)).unwrap_or(rest.len());
-    // English contractions are one word; the elided articles of French and Italian are words of their own.
-    let tail = rest[end..].strip_prefix(['\'', '’']).unwrap_or("");
-    let suffix = &tail[..tail.find(|c: char| !goes_on(c)).unwrap_or(tail.len())];
-    if matches!(suffix, "s" | "t" | "d" | "m" | "ll" | "ve" | "re") {
-        return rest.len() - tail.len() + suffix.len();
-    }
-    end
 }
 
 /// The line without the signs of a list, a heading, a quotation or a table, and whether it is the item of a list.
@@ -343,8 +263,12 @@ fn is_form(word: &str, label: &str) -> bool {
     if word.len() == label.len() {
         return word == label;
     }
-    let plural = word.strip_prefix(label).is_some_and(|end| matches!(end, "s" | "es"));
-    let stem = label.strip_suffix('y').and_then(|stem| word.strip_prefix(stem));
+    let plural = word
+        .strip_prefix(label)
+        .is_some_and(|end| matches!(end, "s" | "es"));
+    let stem = label
+        .strip_suffix('y')
+        .and_then(|stem| word.strip_prefix(stem));
     plural || stem == Some("ies")
 }
 
@@ -366,7 +290,7 @@ pub(super) fn is_part(c: char) -> bool {
     c.is_alphanumeric() || unicode_normalization::char::is_combining_mark(c)
 }
 
-fn is_unspaced(c: char) -> bool {
+pub(super) fn is_unspaced(c: char) -> bool {
     !c.is_ascii()
         && matches!(
             c.script(),

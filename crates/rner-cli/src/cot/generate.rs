@@ -83,6 +83,7 @@ fn whole(
     let options = RunOptions {
         target: args.target,
         allow_change: args.allow_change,
+        cut_off: args.cut_off(),
         ..options
     };
     let pipeline = Pipeline::new(teacher, judge, job.pipeline_config()?)?;
@@ -148,6 +149,7 @@ fn sample(
     } = servers;
     let options = RunOptions {
         allow_change: args.allow_change,
+        cut_off: args.cut_off(),
         ..options
     };
     let pipeline = Pipeline::new(teacher, judge, job.pipeline_config()?)?;
