@@ -6,8 +6,11 @@
 //! is not held against anybody, and where it is not clear whom a judgement is about, or whether it was taken back,
 //! there is no contradiction: the judge decides later.
 
+mod evidence;
+mod lexer;
 #[rustfmt::skip]
 mod lexicon;
+mod lines;
 mod phrases;
 mod predicate;
 mod quotes;
@@ -15,17 +18,19 @@ mod reference;
 mod scan;
 mod sentences;
 mod statements;
-mod tokens;
+mod token;
 
 use ner_types::{Entity, normalize_label};
 
+use lexer::Lexer;
 use lexicon::{
     ARTICLES, DISMISSALS, ENTITY_WORDS, NEGATIONS, OBJECTS, PRONOUN_IS, PRONOUNS, TYPE_WORDS,
     VERBS, has,
 };
+use lines::read_sentences;
 pub(crate) use sentences::{quotations, split_sentences};
 use statements::{Statement, Statements};
-use tokens::{Lexer, Sentence, Token};
+use token::{Sentence, Token};
 
 /// Names the first contradiction between the reasoning and the answer.
 ///
@@ -39,7 +44,7 @@ pub(crate) fn contradiction(
     entities: &[Entity],
 ) -> Option<String> {
     let answered: Vec<&str> = entities.iter().map(|e| e.text.as_str()).collect();
-    let sentences = Lexer::new(schema, sentence, &answered).sentences(reasoning);
+    let sentences = read_sentences(&Lexer::new(schema, sentence, &answered), reasoning);
     let reader = Reader {
         said: Statements::read(&sentences),
         sentences,
@@ -48,7 +53,9 @@ pub(crate) fn contradiction(
     let wrong = answered.iter().find_map(|text| reader.against(text));
     let wrong = wrong.or_else(|| reader.left_out());
     // That a text is not spoken of at all is another rule's concern.
-    let mut spoken_of = answered.iter().filter(|text| reasoning.contains(**text));
+    // A text with quotation marks inside is quoted in too many ways.
+    let is_plain = |text: &str| reasoning.contains(text) && !text.contains('"');
+    let mut spoken_of = answered.iter().filter(|text| is_plain(text));
     wrong.or_else(|| spoken_of.find_map(|text| reader.untyped(text)))
 }
 

@@ -2,7 +2,7 @@
 
 use super::lexicon::{CONDITIONS, HEDGES, JOINS, OBJECTS, PRONOUN_IS, PRONOUNS, TURNS, has};
 use super::predicate::is_head;
-use super::tokens::Token;
+use super::token::Token;
 
 pub(super) fn is_pronoun_before(tokens: &[Token], at: usize) -> bool {
     let before = tokens[..at].iter().rev().take(3);

@@ -4,7 +4,7 @@ use super::lexicon::{
     ARTICLES, BE, CONCLUSIONS, CONDITIONS, DISMISSALS, FILLERS, FOLLOWERS, HEDGES, JOINS,
     NEGATIONS, OR, TURNS, has,
 };
-use super::tokens::Token;
+use super::token::Token;
 
 /// Most tokens between a subject and its type.
 const LONGEST: usize = 12;

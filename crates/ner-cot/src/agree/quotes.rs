@@ -1,7 +1,7 @@
 //! What quotation marks and emphasis stand around.
 
+use super::lexer::{Lexer, is_part};
 use super::lexicon::{FUNCTION_WORDS, has};
-use super::tokens::{Lexer, is_part};
 
 /// Most bytes between two marks; more are a stray mark and what happens to follow.
 const LONGEST: usize = 200;

@@ -4,7 +4,7 @@ use super::lexicon::{
     BE, CONCLUSIONS, FILLERS, FINAL_IS, JOINS, NEGATIONS, OBJECTS, PARTICLES, PLURALS, PRONOUN_IS,
     PRONOUNS, TYPE_WORDS, VERBS, has,
 };
-use super::tokens::Token;
+use super::token::Token;
 
 /// Where a type is said of what was named before.
 pub(super) struct Reference {

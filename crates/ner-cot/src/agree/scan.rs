@@ -1,10 +1,11 @@
 //! One sentence of a reasoning, piece by piece.
 
+use super::lexer::{Lexer, is_part, is_unspaced};
 use super::lexicon::{
     CONCLUSIONS, FILLERS, FUNCTION_WORDS, HEDGES, LEAD_WORDS, NEGATIONS, TYPE_WORDS, YES, has,
 };
 use super::quotes::{Found, Quotes};
-use super::tokens::{Lexer, Place, Sentence, Token, is_part, is_unspaced};
+use super::token::{Place, Sentence, Token};
 
 /// A sentence being read.
 pub(super) struct Scan<'l, 'a> {
@@ -84,10 +85,10 @@ impl<'l, 'a> Scan<'l, 'a> {
         let answer = self.lexer.answered_at(self.text, start);
         // A name of the answer may have a bracket inside.
         let longer = answer.filter(|answer| marked.is_some_and(|name| answer.starts_with(name)));
-        let hard = [whole, longer, marked].into_iter().flatten();
-        let named = hard.into_iter().find(|name| self.is_name(name));
-        let soft = [answer, said].into_iter().flatten();
-        let soft = soft.into_iter().find(|name| self.is_name(name));
+        let mut hard = [whole, longer, marked].into_iter().flatten();
+        let named = hard.find(|name| self.is_name(name));
+        let mut soft = [answer, said].into_iter().flatten();
+        let soft = soft.find(|name| self.is_name(name));
         let is_soft = named.is_none();
         if let Some(name) = named.or(soft).or_else(|| self.capitalised(rest)) {
             self.name(start, name);

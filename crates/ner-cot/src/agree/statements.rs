@@ -1,5 +1,6 @@
 //! What a reasoning states, in its order: who has which type, and who is no entity.
 
+use super::evidence::opens_with_pronoun;
 use super::lexicon::{ARTICLES, BE, INVERTED, NO_ENTITY, YES, has};
 use super::phrases::{
     behind_aside, coordinated, first_group, is_condition, is_hedged, is_pronoun_before, labels,
@@ -7,7 +8,7 @@ use super::phrases::{
 };
 use super::predicate::{Predicate, predicate};
 use super::reference::{is_denied, object_behind, reference};
-use super::tokens::{Place, Sentence, Token, opens_with_pronoun};
+use super::token::{Place, Sentence, Token};
 
 /// Sentences without a mention for which a topic is remembered.
 const LONGEST_MEMORY: usize = 4;
