@@ -336,9 +336,13 @@ impl Reader {
         if subjects.len() == self.topic.len() {
             subjects.extend(any.last().cloned());
         }
-        let mut seen = Vec::new();
-        subjects.retain(|subject| !seen.contains(subject) && (seen.push(subject.clone()), true).1);
-        (subjects, here)
+        let mut once: Vec<String> = Vec::with_capacity(subjects.len());
+        for subject in subjects {
+            if !once.contains(&subject) {
+                once.push(subject);
+            }
+        }
+        (once, here)
     }
 
     fn remember(&mut self, number: usize, sentence: &Sentence) {
