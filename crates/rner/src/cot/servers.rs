@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chat_client::money::Ledger;
 use chat_client::{ChatClient, Endpoint, KeySource};
-use ner_cot::RunOptions;
 use ner_cot::journal::JournalOptions;
+use ner_cot::{CutOffLimit, RunOptions};
 use ner_toy::teacher::{self, MistakeRates, RunningTeacher};
 use ner_types::Example;
 use tokio::runtime::Runtime;
@@ -60,6 +60,11 @@ impl Servers {
                 check_models: flow.check_models,
                 journal: journal_options(&flow),
                 allow_change: config.allow_change || config.is_simulated(),
+                cut_off: if config.allow_cut_off {
+                    CutOffLimit::OFF
+                } else {
+                    CutOffLimit::default()
+                },
             },
             _simulated: simulated,
         })

@@ -55,6 +55,9 @@ pub fn disk_of(recipe: &Recipe) -> Option<DiskUse> {
     })
 }
 
+/// Owners on the Hub of models that somebody trained.
+const PUBLISHED: [&str; 2] = ["Qwen/", "meta-llama/"];
+
 /// Changes of the recipe after which every stage fits, each as it is typed; the built-in profiles among them.
 pub fn remedies(recipe: &Recipe) -> Vec<String> {
     let Some(dims) = dims_of(&recipe.model.base) else {
@@ -68,8 +71,11 @@ pub fn remedies(recipe: &Recipe) -> Vec<String> {
             found.push(words.to_owned());
         }
     }
-    let smaller = PROFILES.iter().filter(|(name, _)| name.contains('-'));
-    found.extend(smaller.filter_map(|(name, _)| profile_that_fits(recipe, name)));
+    found.extend(
+        PROFILES
+            .iter()
+            .filter_map(|(name, _)| profile_that_fits(recipe, name)),
+    );
     found
 }
 
@@ -115,6 +121,13 @@ fn fits(recipe: &Recipe, dims: &Dims) -> bool {
 fn profile_that_fits(recipe: &Recipe, name: &str) -> Option<String> {
     let mut other = Recipe::resolve(name, &[]).ok()?;
     other.hardware = recipe.hardware.clone();
+    // A toy is no smaller way to what was asked for, and neither is a rehearsal.
+    if !PUBLISHED
+        .iter()
+        .any(|owner| other.model.base.starts_with(owner))
+    {
+        return None;
+    }
     let dims = dims_of(&other.model.base)?;
     let same = other.model == recipe.model && other.sft == recipe.sft && other.grpo == recipe.grpo;
     (!same && fits(&other, &dims)).then(|| format!("--profile {name}"))

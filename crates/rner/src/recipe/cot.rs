@@ -13,7 +13,7 @@ use super::error::{RecipeError, range};
 use super::peak::DailyPeak;
 
 /// Keys that change no answer and decide about none: another value of them asks for nothing again.
-const NOT_DECIDING: [&str; 26] = [
+const NOT_DECIDING: [&str; 27] = [
     "teacher_url",
     "judge_url",
     "key_env",
@@ -40,6 +40,7 @@ const NOT_DECIDING: [&str; 26] = [
     "budget_tokens",
     "journal",
     "allow_change",
+    "allow_cut_off",
 ];
 
 /// Fields of a request that other keys or the pipeline decide.
@@ -178,6 +179,9 @@ pub struct Cot {
     /// Go on in a journal whose answers were asked for with other models, prompts or sampling.
     #[serde(default)]
     pub allow_change: bool,
+    /// Go on even if half of the teacher's last answers ran out of tokens.
+    #[serde(default)]
+    pub allow_cut_off: bool,
 }
 
 fn yes() -> bool {
