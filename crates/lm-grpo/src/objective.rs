@@ -11,10 +11,9 @@ use crate::surrogate::{Surrogate, sapo};
 ///
 /// `−min(min(ρ, δ)·A, clip(ρ, 1 − ε, 1 + ε_high)·A)·w + β·kl(d)`
 ///
-/// where `w` is the weight of [`EngineCorrection`](crate::EngineCorrection) and `kl` the [`KlEstimator`], which the bias
-/// correction multiplies by `ρ`. Without `δ`
-/// the first ratio is not bounded. As `δ > 1 + ε_high`, the bound matters for negative advantages only: there the
-/// surrogate is otherwise unbounded.
+/// where `w` is the weight of [`EngineCorrection`](crate::EngineCorrection) and `kl` the [`KlEstimator`], multiplied by
+/// `ρ` if the bias correction is on. Without `δ` the first ratio is not bounded. As `δ > 1 + ε_high`, the bound matters
+/// for negative advantages only: there the surrogate is otherwise unbounded.
 ///
 /// At the level of sequences (GSPO, Zheng et al. 2025) every token has the ratio of its completion,
 /// `ρ = exp(Σ_t r_t / |o|)`. Each `r_t` enters it with `1/|o|`, so the derivative of the completion's losses, which all

@@ -1,6 +1,6 @@
 //! The objective a second time, one number after the other, written from the formulas alone: TRL's losses as
-//! *DeepSeekMath*, *DAPO*, *Dr. GRPO*, *GSPO*, *MiniMax-M1* (CISPO), *SAPO*, *LUSPO* and *VESPO* have them, with gradients
-//! by finite differences. Weights that have no gradient are those of the batch that is not moved.
+//! *DeepSeekMath*, *DAPO*, *Dr. GRPO*, *GSPO*, *MiniMax-M1* (CISPO), *SAPO*, *LUSPO* and *VESPO* have them, with
+//! gradients by finite differences. Weights that have no gradient are those of the batch that is not moved.
 
 use proptest::prelude::*;
 

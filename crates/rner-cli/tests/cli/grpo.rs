@@ -131,8 +131,8 @@ fn every_option_reaches_the_trainer() -> TestResult {
     )
 }
 
-/// TRL's other losses, corrections of whole completions, mini-batches, the paper's end of a completion and the corrected
-/// rewards, each by its keys alone.
+/// TRL's other losses, corrections of whole completions, mini-batches, the paper's end of a completion and the
+/// corrected rewards, each by its keys alone.
 #[test]
 fn every_loss_trains() -> TestResult {
     let dir = tempfile::tempdir()?;

@@ -24,8 +24,8 @@ pub enum Method {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stop {
-    /// At the end-of-sequence token, the last of the targets of fine-tuning: `<|im_end|>`, the line break and this token
-    /// are part of the completion, as in the paper's code. What a model writes between them is, too.
+    /// At the end-of-sequence token, the last of the targets of fine-tuning: `<|im_end|>`, the line break and this
+    /// token are part of the completion, as in the paper's code. What a model writes between them is, too.
     Eos,
     /// At the first `<|im_end|>`, end-of-sequence token or `<|endoftext|>`, where serving and evaluation stop.
     EndOfTurn,
