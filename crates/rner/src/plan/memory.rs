@@ -126,7 +126,7 @@ pub(super) fn grpo_other(recipe: &Recipe, dims: &Dims) -> Memory {
         optimizer: 0,
         // They are summed one after the other as they are.
         gradients: match recipe.grpo.method {
-            Method::Full => dims.parameters() * recipe.model.dtype.bytes(),
+            Method::Full => dims.parameters() * activation_bytes(recipe),
             Method::Lora => 4 * adapters(recipe, dims),
         },
         activations: activations(recipe, dims, tokens, layers),
