@@ -34,7 +34,7 @@ pub(crate) fn backend_of_run(args: &[OsString], recipes: &Path) -> Result<Backen
         return parse("--backend", value.as_deref());
     }
     let sets = values(args, "--set").into_iter().flatten();
-    let set = sets.filter_map(|set| value_of(&set, "run.backend")).last();
+    let set = sets.rev().find_map(|set| value_of(&set, "run.backend"));
     if let Some(name) = set {
         return parse("--set run.backend", Some(&name));
     }

@@ -124,7 +124,7 @@ fn every_device_holds_the_whole_model_and_optimizer() -> Result<(), RecipeError>
     for dtype in ["bf16", "f32"] {
         let sets = ["hardware.gpus=1", &format!("model.dtype={dtype}")];
         let one = memory::sft(&recipe("paper-8b", &sets)?, &dims);
-        assert_eq!((states(&one), one.exchange), (p * 16, 0), "{dtype}");
+        assert_eq!((states(&one), one.temporary), (p * 16, 0), "{dtype}");
     }
     // More devices make no device lighter.
     let twice = memory::sft(&recipe("paper-8b", &["hardware.gpus=16"])?, &dims);
