@@ -4,7 +4,7 @@ use ner_eval::paper::ABLATION;
 use ner_eval::steps::{Step, Steps, p_text};
 use serde_json::{Value, json};
 
-/// A p-value after correction that is called significant.
+/// A p-value below this is called significant.
 const LEVEL: f64 = 0.05;
 
 /// The steps with their gains, intervals and p-values.
@@ -25,6 +25,11 @@ pub(super) fn view(steps: &Steps) -> Value {
     })
 }
 
+/// Whether a gain is shown: over sentences after correction and, where there are seeds enough, over seeds too.
+fn is_shown(step: &Step) -> bool {
+    step.p_holm < LEVEL && step.over_seeds.is_none_or(|test| test.p_value < LEVEL)
+}
+
 fn row(step: &Step) -> Value {
     let t_test = step.over_seeds.map(
         |test| json!({ "t": format!("{:.2}", test.t), "df": test.df, "p": p_text(test.p_value) }),
@@ -36,7 +41,7 @@ fn row(step: &Step) -> Value {
         "interval": format!("{:+.2} to {:+.2}", step.interval.low, step.interval.high),
         "p": p_text(step.p_value),
         "p_holm": p_text(step.p_holm),
-        "shown": step.p_holm < LEVEL,
+        "shown": is_shown(step),
         "by_seed": step.by_seed.iter().map(|gain| format!("{gain:+.1}")).collect::<Vec<_>>(),
         "t_test": t_test,
     })

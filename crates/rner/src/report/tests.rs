@@ -185,7 +185,7 @@ fn the_page_says_what_a_reader_needs() {
 
 /// The row of the step table that begins with these cells.
 fn row_of<'p>(page: &'p str, from: &str, to: &str) -> &'p str {
-    let cells = format!("<th scope=\"row\">{from}</th><td class=\"words\">{to}</td>");
+    let cells = format!("<th scope=\"row\">{from}</th><td class=\"name\">{to}</td>");
     page.lines()
         .find(|line| line.contains(&cells))
         .unwrap_or_default()
@@ -223,6 +223,18 @@ fn each_step_has_its_gain_interval_and_p_values() {
     ] {
         assert!(page.contains(part), "{part} is missing");
     }
+}
+
+#[test]
+fn a_gain_that_the_seeds_do_not_agree_on_is_not_bold() {
+    let mut data = data();
+    data.steps.steps[1].p_holm = 0.001;
+    let page = render(&data).expect("the template renders");
+    let row = row_of(&page, "SFT with CoT", "+ GRPO");
+    assert!(row.contains("0.0010") && !row.contains("own"), "{row}");
+    data.steps.steps[1].over_seeds = None;
+    let page = render(&data).expect("the template renders");
+    assert!(row_of(&page, "SFT with CoT", "+ GRPO").contains("class=\"own\""));
 }
 
 #[test]
