@@ -179,7 +179,7 @@ pub(super) const NO_ENTITY: &[&[&str]] = &[
 pub(super) const DISMISSALS: &[&str] = &[
     "not", "no", "none", "isn't", "isn’t", "don't", "don’t", "doesn't", "doesn’t", "shouldn't", "without", "skip",
     "skipped", "exclude", "excluded", "ignore", "ignored", "generic", "however", "leave", "left", "drop", "omit",
-    "omitted", "outside", "unnamed", "unless", "although", "though", "nicht", "kein", "keine", "weg", "pas",
+    "omitted", "outside", "principle", "unnamed", "unless", "although", "though", "nicht", "kein", "keine", "weg", "pas",
     "sin", "não", "non", "不", "不是", "没有",
 ];
 
