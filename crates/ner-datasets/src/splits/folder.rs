@@ -10,8 +10,8 @@ use crate::splits::on_disk::{ENDINGS, SetOnDisk, file_names, folder_names};
 /// Files that describe a set and have no rows.
 const NO_ROWS: [&str; 3] = ["labels.json", "suite.json", "schema.json"];
 
-/// The sets below a folder, in the order of their paths: its folders that have files named after splits, and other files
-/// of rows, each a set of its own. A folder of folders gives names such as `news-north`.
+/// The sets below a folder, in the order of their paths: its folders that have files named after splits, and other
+/// files of rows, each a set of its own. A folder of folders gives names such as `news-north`.
 ///
 /// # Errors
 ///

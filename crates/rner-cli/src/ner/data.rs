@@ -59,8 +59,8 @@ struct FetchArgs {
     /// Fetch every dataset whose files are all pinned.
     #[arg(long, conflicts_with = "names")]
     all: bool,
-    /// Folder that receives the files; the cache of `rner reproduce` if left out: $RNER_DATA, or rner/data in the user's
-    /// cache folder.
+    /// Folder that receives the files; the cache of `rner reproduce` if left out: $RNER_DATA, or rner/data in the
+    /// user's cache folder.
     #[arg(long, value_name = "DIR")]
     into: Option<PathBuf>,
     /// How often a broken download is tried in all.

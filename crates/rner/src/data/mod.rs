@@ -1,8 +1,8 @@
 //! Where the data of a run comes from: what is present and what can be fetched, and what a score on it means.
 //!
-//! A recipe's `[data]` names sources ([`DataSource`](crate::recipe::DataSource)). [`requirements`] says of each, without
-//! any request, whether it is on this machine; [`Places::ready`] fetches what is not; [`RunProtocol`] says after reading
-//! whether the run is zero-shot.
+//! A recipe's `[data]` names sources ([`DataSource`](crate::recipe::DataSource)). [`requirements`] says of each,
+//! without any request, whether it is on this machine; [`Places::ready`] fetches what is not; [`RunProtocol`] says
+//! after reading whether the run is zero-shot.
 
 mod fetching;
 pub(crate) mod index;

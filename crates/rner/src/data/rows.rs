@@ -27,7 +27,8 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// The rows of a split of all sets, `limit` of each; 0 takes all. A set without that split is passed over and named.
+    /// The rows of a split of all sets, `limit` of each; 0 takes all. A set without that split is passed over and
+    /// named.
     ///
     /// # Errors
     /// A file that cannot be read or has a fault that is fatal, or no set with that split.

@@ -2,6 +2,7 @@
 
 use super::chart::Chart;
 use super::machine::{Machine, Program};
+use super::model_result::ModelResult;
 use super::setting::Setting;
 use ner_cot::Funnel;
 use ner_eval::steps::Steps;
@@ -57,18 +58,6 @@ pub struct StageTime {
     pub skipped: bool,
     /// What came out of it, in a few words.
     pub summary: String,
-}
-
-/// The scores of one model trained with one seed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelResult {
-    /// Row of the table, such as `SFT with CoT`.
-    pub name: String,
-    /// Seed of the run.
-    pub seed: u64,
-    /// Its scores.
-    pub result: EvalResult,
 }
 
 /// A completion with its sentence and gold.

@@ -7,7 +7,7 @@ use ner_eval::result::SetResult;
 use ner_eval::table::PaperBeside;
 use serde::{Deserialize, Serialize};
 
-use super::data::ModelResult;
+use super::model_result::ModelResult;
 use crate::data::{Protocol, RunProtocol};
 
 /// Test sentences of the seven sets.

@@ -1,6 +1,7 @@
 //! The tables of the report as rows of ready-made cells.
 
-use super::data::{ModelResult, ReportData};
+use super::data::ReportData;
+use super::model_result::ModelResult;
 use super::setting::{Comparison, sentences};
 use ner_cot::Funnel;
 use ner_datasets::BENCHMARK_SETS;

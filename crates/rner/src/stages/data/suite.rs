@@ -59,8 +59,8 @@ fn index_of(dir: &Path) -> Result<Index> {
     Ok(Index { name, sets })
 }
 
-/// The benchmark of that name or in that file or folder, `limit` sentences of each set; 0 takes them all. What is not on
-/// this machine is fetched.
+/// The benchmark of that name or in that file or folder, `limit` sentences of each set; 0 takes them all. What is not
+/// on this machine is fetched.
 ///
 /// # Errors
 /// A dataset that is missing, empty or malformed, or cannot be fetched.
