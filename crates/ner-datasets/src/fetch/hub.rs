@@ -1,8 +1,8 @@
 //! What the Hub says of a file before it is fetched: its hash, its size, and the commit that the address stands for.
 
-use reqwest::header::{HeaderMap, HeaderName};
-use reqwest::redirect::{Attempt, Policy};
-use reqwest::{Client, StatusCode};
+use reqwest::header::{HeaderMap, HeaderName, LOCATION};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, StatusCode};
 
 use super::FetchOptions;
 use super::endpoints::is_on_hub;
@@ -37,31 +37,40 @@ pub(super) async fn ask(file: &CatalogueFile, options: &FetchOptions) -> Stated 
     }
 }
 
+/// The headers that state something: those of the file itself, not of where its bytes lie. The Hub redirects to other
+/// paths of its own where a repository has another name now; these are followed.
 async fn head(
     file: &CatalogueFile,
     options: &FetchOptions,
 ) -> reqwest::Result<(StatusCode, HeaderMap)> {
-    // The headers are the Hub's own; the bytes may lie on another host.
     let client = Client::builder()
         .read_timeout(options.timeout)
-        .redirect(Policy::custom(stay_on_host))
+        .redirect(Policy::none())
         .build()?;
-    let mut request = client.head(options.endpoints.address(&file.url));
-    if let Some(token) = options.endpoints.token_for(&file.url) {
-        request = request.bearer_auth(token);
+    let mut address = options.endpoints.address(&file.url);
+    for _ in 0..MAX_REDIRECTS {
+        let mut request = client.head(&address);
+        if let Some(token) = options.endpoints.token_for(&file.url) {
+            request = request.bearer_auth(token);
+        }
+        let response = request.send().await?;
+        match next(&response) {
+            Some(other) => address = other,
+            None => return Ok((response.status(), response.headers().clone())),
+        }
     }
-    let response = request.send().await?;
-    Ok((response.status(), response.headers().clone()))
+    Ok((StatusCode::LOOP_DETECTED, HeaderMap::new()))
 }
 
-fn stay_on_host(attempt: Attempt<'_>) -> reqwest::redirect::Action {
-    let first = attempt.previous().first();
-    let is_same = first.is_some_and(|first| first.authority() == attempt.url().authority());
-    if is_same && attempt.previous().len() <= MAX_REDIRECTS {
-        attempt.follow()
-    } else {
-        attempt.stop()
+/// Where a redirection leads that states nothing itself, if that is on the same host.
+fn next(response: &Response) -> Option<String> {
+    let headers = response.headers();
+    if !response.status().is_redirection() || headers.contains_key("x-linked-etag") {
+        return None;
     }
+    let location = headers.get(LOCATION)?.to_str().ok()?;
+    let other = response.url().join(location).ok()?;
+    (other.authority() == response.url().authority()).then(|| other.into())
 }
 
 /// A file in LFS has its SHA-256 as tag; others have the hash of a Git blob, which is shorter and says nothing here.

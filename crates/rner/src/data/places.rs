@@ -1,5 +1,6 @@
 //! Where the sets of each source lie: found in a folder, or fetched into the cache of downloads.
 
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use ner_datasets::{
@@ -129,9 +130,8 @@ impl<'a> Finder<'a> {
             DataSource::Path(path) => {
                 let found = in_path(key, &path)?;
                 // Several keys may name one folder.
-                let name = path.display().to_string();
-                if !self.inputs.contains_key(&name) {
-                    self.inputs.insert(name, hash_path(&path)?);
+                if let Entry::Vacant(entry) = self.inputs.entry(path.display().to_string()) {
+                    entry.insert(hash_path(&path)?);
                 }
                 Ok(Place::Sets(found))
             }

@@ -13,6 +13,9 @@ use crate::error::{Context, Error, Result};
 use crate::recipe::Data;
 use crate::tiny::TinyCorpus;
 
+/// Drops rows of what is held out, from a source, and notes how many.
+type Exclude<'e> = dyn Fn(&str, &mut Vec<Example>, &mut Vec<String>) + 'e;
+
 /// The sources of a run while they are gathered.
 pub(super) struct Gathering<'a> {
     data: &'a Data,
@@ -79,7 +82,7 @@ impl<'a> Gathering<'a> {
     fn train(
         &mut self,
         places: &Places,
-        exclude: &dyn Fn(&str, &mut Vec<Example>, &mut Vec<String>),
+        exclude: &Exclude<'_>,
     ) -> Result<(Vec<Example>, Vec<Example>)> {
         let data = self.data;
         let found = match (&places.cot, &places.train) {
