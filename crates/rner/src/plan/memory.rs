@@ -19,7 +19,7 @@
 //!
 //! Checked against the peak of the resident memory of `rner sft` on flex, with the shape of Qwen3-0.6B, four layers and
 //! micro-batches that were some 20 % shorter than assumed: f32 5.3 GiB (estimate 6.0), with recomputation 4.2 (4.9),
-//! bf16 6.4 (7.0), bf16-pure 6.1 (5.3), LoRA 2.3 (3.1). No GPU was looked at.
+//! bf16 6.4 (7.0), bf16-pure 6.1 (5.3), LoRA 2.3 (3.1), and two workers 12.4 for both (15.0). No GPU was looked at.
 
 use super::dims::Dims;
 use super::work::{micro_batch, sequence_tokens};
