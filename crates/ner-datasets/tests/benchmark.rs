@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use ner_datasets::{BioColumns, Dataset, Layout, Split, open_data_dir, read_bio};
+use ner_datasets::{
+    BioColumns, Dataset, Layout, Policy, SetOnDisk, Split, open_data_dir, read_bio,
+};
 use ner_types::{Example, normalize_text};
 
 /// Set, then sentences and gold-set size of the train and of the test split, in the order of `BENCHMARK_SETS`.
@@ -124,4 +126,22 @@ fn dev_splits_and_in_domain_files() {
     assert_eq!(bio("BroadTweetCorpus/f.conll"), (2_001, 4_376));
     // One of the 2,001 sentences has no word.
     assert_eq!(bio("BroadTweetCorpus/h.conll"), (2_000, 3_368));
+}
+
+/// Whatever finds the files of a set, its rows are the same.
+#[test]
+fn sets_on_disk_have_the_rows_of_the_benchmark() {
+    let Some(datasets) = shared("datasets") else {
+        return;
+    };
+    let data = open_data_dir(&datasets).expect("all seven");
+    for split in [Split::Train, Split::Test] {
+        let expected = data.read(split).expect("readable");
+        for ((name, dir, _), expected) in data.sets().zip(expected) {
+            let set = SetOnDisk::in_folder(name, dir).expect("divided");
+            let rows = set.rows(split, Policy::default()).expect("opened");
+            let rows = rows.map(|row| row.expect("a row").into_unplaced());
+            assert!(rows.eq(expected.examples), "{name} {split}");
+        }
+    }
 }

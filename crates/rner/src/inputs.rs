@@ -8,8 +8,18 @@ use ner_datasets::{Format, Policy, ReadOptions, scan_labels};
 use crate::error::{Context, Error, Result};
 
 /// Names that a dataset's rows have, by their ending.
-const ENDINGS: [&str; 8] = [
-    "json", "jsonl", "ndjson", "txt", "tsv", "conll", "bio", "parquet",
+const ENDINGS: [&str; 11] = [
+    "json",
+    "jsonl",
+    "jsonlines",
+    "ndjson",
+    "txt",
+    "tsv",
+    "conll",
+    "conllu",
+    "bio",
+    "iob",
+    "parquet",
 ];
 
 /// The files of some paths with their formats. A file that is named must be of a known format; one that is found in a

@@ -64,6 +64,7 @@ pub struct Reproduction {
 pub fn reproduce(recipe: &Recipe, dir: &RunDir, session: &Session) -> Result<Reproduction> {
     // The first stage that computes would find out too, after everything before it was downloaded and paid for.
     backend::check_built(recipe.run.backend)?;
+    crate::data::check(&recipe.data)?;
     dir.write_recipe(&recipe.to_toml())?;
     let mut run = Run {
         recipe,
@@ -85,7 +86,8 @@ impl Run<'_> {
             created: report::now_utc(),
             machine: report::Machine::here(self.recipe.run.backend.name()),
             program: report::Program::here(),
-            simulated_teacher: self.recipe.cot.teacher().is_none(),
+            simulated_teacher: self.recipe.cot.teacher().is_none()
+                && self.recipe.data.cot == "generate",
             notes: [notes(self.recipe), self.report.data].concat(),
             funnel: self.report.funnel,
             stages: self.report.stages,

@@ -18,7 +18,7 @@ use crate::splits::dataset::{Split, guid_prefix, source_name};
 use crate::splits::labels::scan_labels;
 
 /// Endings of files of rows. Of two files of one split, the one whose ending stands first is read.
-const ENDINGS: [&str; 11] = [
+pub(super) const ENDINGS: [&str; 11] = [
     "json",
     "jsonl",
     "jsonlines",
@@ -31,9 +31,6 @@ const ENDINGS: [&str; 11] = [
     "iob",
     "conllu",
 ];
-
-/// Files that describe a set and have no rows.
-const NO_ROWS: [&str; 3] = ["labels.json", "suite.json", "schema.json"];
 
 /// Folders in which a folder of data may keep its sets.
 const INNER: [&str; 3] = ["", "instructuie-format", "in-domain"];
@@ -269,55 +266,6 @@ impl Iterator for SetRows {
     }
 }
 
-/// The sets below a folder, in the order of their paths: its folders that have files named after splits, and other files
-/// of rows, each a set of its own. A folder of folders gives names such as `news-north`.
-///
-/// # Errors
-///
-/// If the folder cannot be listed, or there is none.
-pub fn sets_in(dir: &Path) -> Result<Vec<SetOnDisk>, Error> {
-    let mut sets = Vec::new();
-    search(dir, "", &mut sets)?;
-    if sets.is_empty() {
-        let expected = "files of rows, or folders with train, dev or test files";
-        return Err(Error::missing(dir, expected, "none"));
-    }
-    Ok(sets)
-}
-
-fn search(dir: &Path, name: &str, sets: &mut Vec<SetOnDisk>) -> Result<(), Error> {
-    let own = dir.file_name().unwrap_or_default().to_string_lossy();
-    let shown = if name.is_empty() {
-        source_name(&own)
-    } else {
-        name.to_owned()
-    };
-    let divided = SetOnDisk::in_folder(&shown, dir);
-    let is_divided = divided.is_some();
-    sets.extend(divided);
-    for file in file_names(dir)? {
-        let ending = file.rsplit_once('.').map(|(_, ending)| ending);
-        let is_rows = ending.is_some_and(|ending| ENDINGS.contains(&ending));
-        if is_rows && !is_divided && !NO_ROWS.contains(&file.as_str()) {
-            let set = SetOnDisk::of_file(&dir.join(&file));
-            match Format::detect(&dir.join(&file)) {
-                Ok(_) => sets.push(set),
-                Err(error) => tracing::warn!("left out: {error}"),
-            }
-        }
-    }
-    for folder in folder_names(dir)? {
-        let inner = source_name(&folder);
-        let inner = if name.is_empty() {
-            inner
-        } else {
-            format!("{name}-{inner}")
-        };
-        search(&dir.join(&folder), &inner, sets)?;
-    }
-    Ok(())
-}
-
 /// The split that a file is named after.
 fn split_of(stem: &str) -> Option<Split> {
     match stem {
@@ -328,11 +276,11 @@ fn split_of(stem: &str) -> Option<Split> {
     }
 }
 
-fn file_names(dir: &Path) -> Result<Vec<String>, Error> {
+pub(super) fn file_names(dir: &Path) -> Result<Vec<String>, Error> {
     names(dir, Path::is_file)
 }
 
-fn folder_names(dir: &Path) -> Result<Vec<String>, Error> {
+pub(super) fn folder_names(dir: &Path) -> Result<Vec<String>, Error> {
     names(dir, Path::is_dir)
 }
 
@@ -357,9 +305,6 @@ fn names(dir: &Path, is_wanted: impl Fn(&Path) -> bool) -> Result<Vec<String>, E
 mod tests {
     use super::*;
 
-    const ROW: &str =
-        r#"[{"sentence": "brel at night", "entities": [{"name": "brel", "type": "city"}]}]"#;
-
     fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().expect("a folder");
         for (name, text) in files {
@@ -373,35 +318,6 @@ mod tests {
     fn rows(set: &SetOnDisk, split: Split) -> Vec<Row> {
         let rows = set.rows(split, Policy::default()).expect("opened");
         rows.map(|row| row.expect("a row")).collect()
-    }
-
-    #[test]
-    fn sets_of_any_layout_are_found_and_read() {
-        let dir = folder(&[
-            ("a_sample_9/train.json", ROW),
-            ("a_sample_9/labels.json", r#"["city", "river"]"#),
-            ("deep/b/train.tsv", "Brel\tB-x\n\nso\tO\n"),
-            ("deep/b/devel.tsv", "Osmere\tB-y\n"),
-            ("deep/b/notes.md", "no rows"),
-            ("c.jsonl", r#"{"text": "Brel", "entities": []}"#),
-            ("suite.json", "{}"),
-        ]);
-        let sets = sets_in(dir.path()).expect("some");
-        let names: Vec<&str> = sets.iter().map(|set| set.name.as_str()).collect();
-        assert_eq!(names, ["c", "a", "deep-b"]);
-        assert_eq!(
-            rows(&sets[1], Split::Train)[0].example.schema,
-            ["city", "river"]
-        );
-        let b = rows(&sets[2], Split::Train);
-        assert_eq!(b[0].example.schema, ["x", "y"], "labels of all splits");
-        assert_eq!(b[1].example.guid.as_deref(), Some("deep-b-train-1"));
-        assert_eq!(b[1].example.dataset.as_deref(), Some("deep-b"));
-        assert!(!sets[2].has(Split::Test) && sets[0].has(Split::Test));
-        assert!(sets_in(&dir.path().join("deep/none")).is_err());
-        let empty = folder(&[("readme.md", "nothing")]);
-        let message = sets_in(empty.path()).expect_err("none").to_string();
-        assert!(message.contains("expected files of rows"), "{message}");
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(crate) struct DataArgs {
 
 #[derive(Clone, Debug, Subcommand)]
 enum DataCommand {
-    /// List the public datasets that can be fetched, with homes and licences.
+    /// List the public datasets that can be fetched, with homes and licences, and their groups.
     List(ListArgs),
     /// Download public datasets; resumed if broken off, checked against pinned hashes.
     Fetch(FetchArgs),
@@ -43,6 +43,9 @@ enum DataCommand {
 
 #[derive(Clone, Debug, Args)]
 struct ListArgs {
+    /// Only the groups, each with its sets.
+    #[arg(long)]
+    groups: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,

@@ -28,6 +28,9 @@ fn the_catalogue_shows_homes_and_licences() -> TestResult {
             .iter()
             .all(|entry| entry["licence"].is_string() && entry["name"].is_string())
     );
+    let groups = json(&["data", "list", "--groups", "--json"])?;
+    assert_eq!(groups[1]["name"], "instructuie-20");
+    assert_eq!(groups[1]["member"].as_array().map(Vec::len), Some(20));
     let name = entries[0]["name"].as_str().ok_or("a name")?;
     fails(&["data", "fetch", &name[..name.len() - 1]], 2, &[name])
 }
@@ -185,6 +188,67 @@ fn the_sample_is_proportional_seeded_and_may_leave_mit_out() -> TestResult {
         2,
         &["conll 1999", "CoNLL 2003"],
     )
+}
+
+/// Names of labels are those of InstructUIE unless another list is asked for, and what is missing says how to get it.
+#[test]
+fn the_sample_names_labels_and_says_what_is_missing() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    write(
+        &dir.path().join("mit-movie/train.txt"),
+        "B-RATINGS_AVERAGE\tgood\n\nO\tso\n",
+    )?;
+    for part in ["a", "b", "e", "f", "g", "h"] {
+        let path = format!("in-domain/BroadTweetCorpus/{part}.conll");
+        write(&dir.path().join(path), "Brel\tB-LOC\n")?;
+    }
+    let out = dir.path().join("a.jsonl");
+    let paths = ["--data", text(dir.path()), "--out", text(&out)];
+    let sample = [&["data", "sample", "--json", "--allow-missing"][..], &paths].concat();
+    let summary = json(&sample)?;
+    let quotas = summary["quotas"].as_array().ok_or("quotas")?;
+    let rows: Vec<_> = quotas
+        .iter()
+        .map(|q| (q["set"].as_str(), q["rows"].as_u64()))
+        .collect();
+    let expected = [("Broad Tweet Corpus", 4), ("mit-movie", 2)];
+    assert_eq!(rows, expected.map(|(set, n)| (Some(set), Some(n))));
+    let missing = summary["missing"].as_array().ok_or("missing")?;
+    assert_eq!(missing.len(), 18);
+    assert_eq!(missing[1]["remedy"], "rner data fetch anatem");
+    assert!(fs::read_to_string(&out)?.contains("average ratings"));
+    json(&[&sample[..], &["--label-map", "none"]].concat())?;
+    assert!(fs::read_to_string(&out)?.contains("RATINGS_AVERAGE"));
+    fails(
+        &[&sample[..], &["--label-map", "no-such"]].concat(),
+        2,
+        &["instructuie"],
+    )
+}
+
+/// All that is missing or not accepted is said at once, and nothing is fetched or written before it.
+#[test]
+fn a_run_without_its_data_is_refused_at_once() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let (cache, out) = (dir.path().join("cache"), dir.path().join("run"));
+    let run = [
+        "reproduce",
+        "--profile",
+        "qwen3-1.7b",
+        "--cache",
+        text(&cache),
+        "--out",
+        text(&out),
+    ];
+    let remedies = [
+        "--accept-licence cc-by-nc-4.0",
+        "--accept-licence cc-by-nc-sa-4.0",
+        "data.without",
+    ];
+    fails(&run, 2, &remedies)?;
+    assert!(!cache.exists());
+    let unknown = [&run[..], &["--train", "pile-ner-typo"]].concat();
+    fails(&unknown, 2, &["--train", "pile-ner-typo", "rner data list"])
 }
 
 /// Each fault of a file with its line; the switches decide what is fatal.

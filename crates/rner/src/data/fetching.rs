@@ -82,21 +82,36 @@ impl<'a> Fetcher<'a> {
         })
     }
 
-    fn say(&self, entry: &CatalogueEntry, file: &CatalogueFile, fetched: &Fetched) {
-        if fetched.was_here && fetched.checked != Checked::Nothing {
-            return;
+    /// Says what was fetched of a dataset, or is seen for the first time; what was there is not worth a word.
+    fn say(&self, entry: &CatalogueEntry, new: &[Fetched]) {
+        let of = |checked| new.iter().filter(|file| file.checked == checked).count();
+        let kinds = [
+            (Checked::Catalogue, "as pinned"),
+            (Checked::Hub, "as the Hub states"),
+            (Checked::FirstUse, "as when first fetched"),
+            (
+                Checked::Nothing,
+                "of first use, kept and compared from now on",
+            ),
+        ];
+        let kinds = kinds.into_iter().filter(|(kind, _)| of(*kind) > 0);
+        let hashes: Vec<String> = kinds
+            .map(|(kind, words)| format!("{} {words}", of(kind)))
+            .collect();
+        let revisions = new.iter().filter_map(|file| file.revision.as_ref());
+        let revisions: Vec<String> = revisions
+            .map(|commit| format!(", revision {commit}"))
+            .collect();
+        if !new.is_empty() {
+            let bytes: u64 = new.iter().map(|file| file.bytes).sum();
+            self.session.line(&format!(
+                "{}: {} files, {bytes} bytes, hashes: {}{}; licence: {}",
+                entry.name,
+                new.len(),
+                hashes.join(", "),
+                revisions.concat(),
+                entry.licence
+            ));
         }
-        let checked = match fetched.checked {
-            Checked::Catalogue => "hash as pinned",
-            Checked::Hub => "hash as the Hub states",
-            Checked::FirstUse => "hash as when it was first fetched",
-            Checked::Nothing => "first use: its hash is kept and compared from now on",
-        };
-        let revision = fetched.revision.as_ref();
-        let revision = revision.map_or_else(String::new, |commit| format!(", revision {commit}"));
-        self.session.line(&format!(
-            "{}: {} bytes, {checked}{revision}; licence of {}: {}",
-            file.path, fetched.bytes, entry.name, entry.licence
-        ));
     }
 }

@@ -8,7 +8,7 @@ use ner_datasets::set_key;
 use ner_eval::Suite;
 use ner_types::Example;
 
-use super::{Overlap, Protocol, Training};
+use super::protocol::{Overlap, Protocol, Training};
 use crate::error::{Error, Result};
 
 /// The sets that are scored, as training data is compared with them.

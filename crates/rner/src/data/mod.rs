@@ -15,7 +15,7 @@ pub(crate) mod rows;
 pub(crate) use places::Finder;
 pub use places::{Found, Located, Place, Places};
 pub use protocol::{Overlap, PROTOCOL_FILE, Protocol, RunProtocol, SampledSet, Training};
-pub use requirements::{Requirement, State, place_of, requirements};
+pub use requirements::{Requirement, State, check, place_of, requirements};
 
 use std::path::Path;
 

@@ -9,7 +9,7 @@ use ner_datasets::{
 
 use super::fetching::Fetcher;
 use super::index::Index;
-use super::requirements::{catalogue, is_left_out, refusals};
+use super::requirements::{catalogue, check, is_left_out};
 use crate::error::{Context, Error, Result};
 use crate::recipe::{CotSource, Data, DataSource};
 use crate::run_dir::{Inputs, hash_path};
@@ -73,8 +73,7 @@ impl Places {
     /// # Errors
     /// A source that is neither in the catalogue nor on disk, a licence that is not accepted, a download that fails.
     pub fn ready(data: &Data, session: &Session) -> Result<Self> {
-        let cache = data.cache_dir();
-        refusals(data, &cache)?;
+        check(data)?;
         let mut finder = Finder::new(data, session)?;
         let (train, cot) = match data.cot_source() {
             CotSource::Generate => {

@@ -105,9 +105,9 @@ pub(super) fn is_left_out(data: &Data, group: &Group, member: &Member) -> bool {
 ///
 /// # Errors
 /// What is missing or not accepted, each with its remedy; a set of `data.without` that no group has.
-pub(super) fn refusals(data: &Data, cache: &Path) -> Result<()> {
+pub fn check(data: &Data) -> Result<()> {
     let mut refused = unknown_sets(data)?;
-    for found in requirements(data, cache)? {
+    for found in requirements(data, &data.cache_dir())? {
         if let (true, Some(accept)) = (found.needs_acceptance, &found.accept) {
             let leave = if found.is_optional {
                 ", or leave the set out with data.without"
@@ -296,4 +296,87 @@ fn bytes_below(path: &Path) -> std::io::Result<u64> {
         bytes += bytes_below(&entry?.path())?;
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::Recipe;
+
+    type TestResult = std::result::Result<(), Box<dyn std::error::Error>>;
+
+    fn of(profile: &str, sets: &[&str], cache: &Path) -> Result<Vec<Requirement>> {
+        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+        requirements(&Recipe::resolve(profile, &sets)?.data, cache)
+    }
+
+    #[test]
+    fn the_papers_run_needs_what_it_says_and_asks_nobody() -> TestResult {
+        let dir = tempfile::tempdir()?;
+        let found = of("paper-8b", &[], dir.path())?;
+        let find = |name: &str| found.iter().find(|found| found.dataset == name);
+        let pile = find("pile-ner-type").ok_or("the training data")?;
+        assert_eq!(pile.key, "data.train");
+        assert!(pile.needs_acceptance && !pile.is_optional);
+        assert_eq!(pile.accept.as_deref(), Some("cc-by-nc-4.0"));
+        assert_eq!(
+            pile.state,
+            State::Fetchable {
+                bytes: None,
+                files: 1
+            }
+        );
+        let ai = find("CrossNER_AI").ok_or("a set of the benchmark")?;
+        let bytes = Some(40_202 + 114_516 + 134_455);
+        assert_eq!(ai.state, State::Fetchable { bytes, files: 3 });
+        assert!(!ai.is_optional && !ai.needs_acceptance);
+        let ace = find("ACE 2005").ok_or("a set of the sample")?;
+        assert!(
+            ace.is_optional
+                && matches!(&ace.state, State::Missing { remedy } if remedy.contains("LDC"))
+        );
+        assert_eq!(
+            found
+                .iter()
+                .filter(|found| found.key == "data.grpo")
+                .count(),
+            20
+        );
+        assert_eq!(std::fs::read_dir(dir.path())?.count(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn accepted_left_out_present_and_ready_data_is_told_apart() -> TestResult {
+        let dir = tempfile::tempdir()?;
+        for split in ["train", "dev", "test"] {
+            let path = dir.path().join(format!("crossner/ai/{split}.txt"));
+            std::fs::create_dir_all(path.parent().ok_or("a folder")?)?;
+            std::fs::write(path, "Brel\tB-x\n")?;
+        }
+        let sets = [
+            "data.cot=published",
+            "data.without=[\"wikiann EN\", \"ACE 2005\"]",
+            "data.accept_licences=[\"CC-BY-NC-4.0\"]",
+        ];
+        let found = of("paper-8b", &sets, dir.path())?;
+        let find = |name: &str| found.iter().find(|found| found.dataset == name);
+        assert!(find("pile-ner-type").is_none(), "nobody annotates");
+        let cot = find("ner-cot").ok_or("the chains of thought")?;
+        assert!(cot.key == "data.cot" && !cot.needs_acceptance);
+        assert!(find("WikiANN en").is_none() && find("ACE 2005").is_none());
+        assert!(find("WikiNeural").is_some_and(|found| found.needs_acceptance));
+        let ai = find("CrossNER_AI").ok_or("a set of the benchmark")?;
+        let path = dir.path().join("crossner/ai");
+        assert_eq!(ai.state, State::Present { path, bytes: 27 });
+        assert_eq!(of("tiny", &[], dir.path())?, []);
+        Ok(())
+    }
+
+    #[test]
+    fn places_of_names_are_shown() {
+        assert!(place_of("pile-ner-type").contains("huggingface.co/datasets/Universal-NER"));
+        assert!(place_of("crossner-mit").contains("zliucr/CrossNER"));
+        assert_eq!(place_of("nothing"), "");
+    }
 }

@@ -9,8 +9,8 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::SampledSet;
 use super::places::{Found, Located};
+use super::protocol::SampledSet;
 use crate::error::{Error, Result};
 
 /// One set in memory.

@@ -14,34 +14,37 @@ use super::{FetchArgs, ListArgs, print_json};
 /// Prints the catalogue.
 pub(super) fn list(args: &ListArgs) -> Result<()> {
     let catalogue = catalogue()?;
-    if args.json {
-        return print_json(&catalogue.datasets);
+    match (args.json, args.groups) {
+        (true, true) => return print_json(&catalogue.groups),
+        (true, false) => return print_json(&catalogue.datasets),
+        (false, true) => {}
+        (false, false) => catalogue.datasets.iter().for_each(show),
     }
-    for entry in &catalogue.datasets {
-        println!("{}  {}", entry.name, entry.title);
-        println!("    home     {}", entry.home);
-        println!("    licence  {}", entry.licence);
-        println!("    format   {}", entry.format);
-        println!("    files    {}", files(entry));
-        if let Some(accept) = &entry.accept {
-            println!("    accept   {accept}, before `rner reproduce` uses it");
-        }
-        if let Some(note) = &entry.note {
-            println!("    note     {note}");
-        }
-    }
-    for group in &catalogue.groups {
-        println!("{}  {}", group.name, group.title);
-        for member in &group.members {
-            let remedy = member.remedy.as_deref().unwrap_or("not known");
-            println!(
-                "    {:<20} {}",
-                member.name,
-                member.dataset.as_deref().unwrap_or(remedy)
-            );
-        }
-    }
+    catalogue.groups.iter().for_each(show_group);
     Ok(())
+}
+
+fn show(entry: &CatalogueEntry) {
+    println!("{}  {}", entry.name, entry.title);
+    println!("    home     {}", entry.home);
+    println!("    licence  {}", entry.licence);
+    println!("    format   {}", entry.format);
+    println!("    files    {}", files(entry));
+    if let Some(accept) = &entry.accept {
+        println!("    accept   {accept}, before `rner reproduce` uses it");
+    }
+    if let Some(note) = &entry.note {
+        println!("    note     {note}");
+    }
+}
+
+fn show_group(group: &Group) {
+    println!("{}  {}", group.name, group.title);
+    for member in &group.members {
+        let place = member.dataset.as_ref().or(member.remedy.as_ref());
+        let place = place.map_or("not known", String::as_str);
+        println!("    {:<20} {place}", member.name);
+    }
 }
 
 fn catalogue() -> Result<Catalogue> {

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use ner_datasets::read_examples;
+
+use super::gather::limit;
 use super::*;
 use crate::data::Protocol;
 use crate::recipe::Recipe;
