@@ -151,3 +151,69 @@ fn the_journal_of_an_older_program_is_moved_out_of_its_stage() -> TestResult {
     assert_eq!(again, before);
     Ok(())
 }
+
+#[test]
+fn what_a_server_knows_beside_the_protocol_is_in_its_requests() -> TestResult {
+    let (teacher, folder) = (Teacher::start()?, tempfile::tempdir()?);
+    let sets = [
+        "data.train_sentences=2",
+        "cot.teacher_extra.reasoning_effort=low",
+        "cot.judge_extra={chat_template_kwargs = {enable_thinking = false}}",
+    ];
+    run(&teacher, folder.path(), &sets)?;
+    let bodies = teacher.bodies();
+    let with = |words: &str| bodies.iter().filter(|body| body.contains(words)).count();
+    assert_eq!(with(r#""reasoning_effort":"low""#), 2, "{bodies:?}");
+    assert_eq!(
+        with(r#""chat_template_kwargs":{"enable_thinking":false}"#),
+        2,
+        "{bodies:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_budget_ends_a_run_and_a_larger_one_goes_on() -> TestResult {
+    let (teacher, folder) = (Teacher::start()?, tempfile::tempdir()?);
+    let slow = ["cot.concurrency=1", "cot.fixed_concurrency=true"];
+    // An answer takes 30 tokens, which cost a dollar each.
+    let price = ["cot.price_in=1000000", "cot.price_out=1000000"];
+    let poor = [&slow[..], &price, &["cot.budget_usd=100"]].concat();
+    let ended = run(&teacher, folder.path(), &poor)?;
+    assert!(ended.contains("stage cot"), "{ended}");
+    let asked = teacher.asked();
+    assert!((1..24).contains(&asked), "{asked}");
+    let rich = [&slow[..], &price, &["cot.budget_usd=100000"]].concat();
+    run(&teacher, folder.path(), &rich)?;
+    assert_eq!(teacher.asked(), 24);
+    Ok(())
+}
+
+#[test]
+fn sentences_of_the_evaluation_are_left_out_and_counted() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let example = |sentence: &str| Example {
+        sentence: sentence.into(),
+        schema: vec!["person".into()],
+        ..Example::default()
+    };
+    let same = example("Ada Brel left Port Halvek on the third day of the fair.");
+    let other = example("Nobody knows who paid for the boat of the two sisters.");
+    let eval = dir.path().join("eval.jsonl");
+    std::fs::write(&eval, serde_json::to_string(&same)?)?;
+    let recipe = Recipe::resolve("smoke", &[])?;
+    let job = CotJob {
+        source: &[same, other],
+        config: &recipe.cot,
+        seed: 1,
+        sampling_seed: 1,
+        exclude: vec![eval],
+        journal: dir.path().join("journal"),
+        out: dir.path().join("out"),
+        session: &Session::silent(),
+    };
+    let funnel = job.run()?;
+    assert_eq!(funnel.rejected_rows.get("in_evaluation_data"), Some(&1));
+    assert_eq!(funnel.rows, 2);
+    Ok(())
+}

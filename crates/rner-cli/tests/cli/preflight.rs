@@ -5,7 +5,17 @@ use serde_json::Value;
 use super::server::Server;
 use super::support::{TestResult, rner, stderr, text};
 
-const MODELS: [&str; 4] = ["--teacher-model", "thinker", "--judge-model", "judge"];
+/// Models, and a teacher whose answers have room.
+const MODELS: [&str; 8] = [
+    "--teacher-model",
+    "thinker",
+    "--judge-model",
+    "judge",
+    "--set",
+    "cot.max_tokens=4096",
+    "--set",
+    "sft.train.max_length=4096",
+];
 
 /// What a dry run finds, with its exit code.
 fn found(

@@ -51,7 +51,8 @@ fn licences(needed: &[Requirement]) -> Vec<Finding> {
     }
     let of = |(id, (licence, datasets)): (&str, (&str, Vec<&str>))| {
         let what = format!("{licence} has to be accepted for {}", datasets.join(", "));
-        let remedy = format!("read it, then --accept-licence {id}");
+        let remedy =
+            format!("read it, then --accept-licence {id}; sets of a sample: or data.without");
         Finding::stops("data", what).usage().remedy(remedy)
     };
     asked.into_iter().map(of).collect()

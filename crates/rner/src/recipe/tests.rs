@@ -439,3 +439,68 @@ fn seeds_follow_each_other() -> Result<(), RecipeError> {
     assert_eq!(seeds, [42, 43, 44]);
     Ok(())
 }
+
+#[test]
+fn an_open_table_takes_whatever_names_a_server_knows() -> Result<(), RecipeError> {
+    let r = tiny(&[
+        "cot.teacher_extra.reasoning_effort=low",
+        "cot.judge_extra={chat_template_kwargs = {enable_thinking = false}}",
+    ])?;
+    let teacher = json_fields(&r.cot.teacher_extra);
+    assert_eq!(teacher["reasoning_effort"], "low");
+    let judge = json_fields(&r.cot.judge_extra);
+    assert_eq!(judge["chat_template_kwargs"]["enable_thinking"], false);
+    // What a run writes reads the same.
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("recipe.toml");
+    std::fs::write(&path, r.to_toml()).expect("written");
+    let again = Recipe::resolve(&path.display().to_string(), &[])?;
+    assert_eq!(again.cot, r.cot);
+    assert!(refused("cot.teacher_extra.temperature=1").contains("no other key"));
+    assert!(refused("cot.teacher_extra=low").contains("expected a table"));
+    Ok(())
+}
+
+#[test]
+fn prices_are_where_they_are_paid_and_their_old_names_work() -> Result<(), RecipeError> {
+    let r = tiny(&["plan.teacher_price_in=0.5", "plan.teacher_price_out=2"])?;
+    assert_eq!((r.cot.price_in, r.cot.price_out), (0.5, 2.0));
+    assert_eq!(r.notes.len(), 2, "{:?}", r.notes);
+    assert!(refused("cot.budget_usd=5").contains("--price"));
+    assert!(refused("cot.peak=now").contains("08:30-16:30x2"));
+    assert!(refused("cot.rules_off=[\"langage\"]").contains("language"));
+    Ok(())
+}
+
+#[test]
+fn servers_speed_and_money_are_no_part_of_what_a_dataset_depends_on() -> Result<(), RecipeError> {
+    let hash = |sets: &[&str]| tiny(sets).map(|r| r.section_hash(&["cot"]));
+    let plain = hash(&["cot.teacher_url=http://a/v1", "cot.judge_url=http://a/v1"])?;
+    let elsewhere = ["cot.teacher_url=http://b/v1", "cot.judge_url=http://b/v1"];
+    for set in [
+        "cot.concurrency=3",
+        "cot.key_env=KEY",
+        "cot.price_in=2",
+        "cot.stream=true",
+        "cot.journal=somewhere",
+        "cot.rpm=7",
+    ] {
+        assert_eq!(hash(&[elsewhere[0], elsewhere[1], set])?, plain, "{set}");
+    }
+    for set in [
+        "cot.attempts=5",
+        "cot.judge_threshold=8",
+        "cot.temperature=1",
+        "cot.target=3",
+        "cot.teacher_url=simulated",
+    ] {
+        assert_ne!(hash(&[elsewhere[0], elsewhere[1], set])?, plain, "{set}");
+    }
+    let grpo = |sets: &[&str]| tiny(sets).map(|r| r.section_hash(&["grpo"]));
+    let model = "grpo.rollout.model=m";
+    let one = grpo(&["grpo.rollout.url=http://a/v1", model])?;
+    assert_eq!(grpo(&["grpo.rollout.url=http://b/v1", model])?, one);
+    assert_ne!(grpo(&[model])?, one);
+    assert!(refused("grpo.rollout.url=http://a/v1").contains("grpo.rollout.model"));
+    Ok(())
+}
