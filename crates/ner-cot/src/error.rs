@@ -134,6 +134,22 @@ pub enum Error {
         /// What it has.
         known: String,
     },
+    /// The teacher's answers run out of tokens again and again.
+    #[error(
+        "{cut} of {of} answers of the teacher reached {limit} and cannot be used: set cot.max_tokens to {enough} or \
+         more, and sft.train.max_length with it, or switch the teacher's thinking off. What was answered is in the journal; \
+         another cot.max_tokens asks anew, so it wants another folder or --allow-change"
+    )]
+    CutOff {
+        /// Answers that were cut off.
+        cut: usize,
+        /// Answers that were looked at, the last ones of the run.
+        of: usize,
+        /// What they reached, in words.
+        limit: String,
+        /// Tokens that are more likely to be enough.
+        enough: u32,
+    },
     /// The source cannot be read.
     #[error(transparent)]
     Source(#[from] ner_datasets::Error),
@@ -155,6 +171,21 @@ impl Error {
             what,
             expected: names.join(", "),
             found: found.into(),
+        }
+    }
+
+    /// An [`Error::CutOff`]; a reasoning model writes some thousand tokens.
+    pub(crate) fn cut_off(cut: usize, of: usize, max_tokens: Option<u32>) -> Self {
+        let limit = max_tokens.map_or_else(
+            || "the server's own limit of tokens".into(),
+            |tokens| format!("cot.max_tokens = {tokens}"),
+        );
+        let enough = max_tokens.unwrap_or(0).saturating_mul(4).max(4096);
+        Self::CutOff {
+            cut,
+            of,
+            limit,
+            enough,
         }
     }
 

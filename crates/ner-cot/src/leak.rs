@@ -1,7 +1,7 @@
 //! Whether a text speaks of an annotation that it should not know of.
 //!
-//! A teacher that was given the gold annotation, or that reasons about its
-//! instructions, teaches a student to refer to what it will never see.
+//! A teacher that was given the gold annotation teaches a student to refer to what it will never see. Talk of the
+//! instructions is no leak: every teacher has them, and those that think aloud speak of them.
 
 use std::sync::LazyLock;
 
@@ -94,7 +94,7 @@ fn stands_at(text: &Words, at: usize, phrase: &[String]) -> bool {
     at + phrase.len() <= text.len() && text.range(at..at + phrase.len()).eq(phrase)
 }
 
-/// The phrase by which `text` speaks of a given annotation or of instructions.
+/// The phrase by which `text` speaks of a given annotation.
 ///
 /// A phrase that the sentence or the schema has itself is no leak.
 pub(crate) fn leak(text: &Words, schema: &[String], sentence: &str) -> Option<String> {
@@ -117,11 +117,12 @@ mod tests {
             "The given annotation says that Ann is a person.",
             "This matches the GROUND\ntruth.",
             "In the ground-truth, Ann is a person.",
-            "Ann is a person, as provided.",
             "The reference answer has Ann.",
             "The gold annotations list Ann.",
-            "The prompt’s instructions say to quote Ann.",
-            "According to the instructions, Ann is quoted.",
+            "This is what the gold standard lists.",
+            "Das steht so in der Musterlösung.",
+            "Es lo que dice la respuesta de referencia.",
+            "这与标准答案一致。",
             "The provided entities include Ann.",
         ] {
             assert!(found(text, "Ann sings.").is_some(), "{text:?}");
@@ -139,7 +140,12 @@ mod tests {
             "I copy Ann exactly as provided in the sentence.",
             "A gold standard is asked for.",
             "Golden annotation of Ann.",
-            "The reference answers nothing.",
+            "The prompt’s instructions say to quote Ann.",
+            "According to the instructions, Ann is quoted.",
+            "The prompt says to use the types of the schema. The expected output is JSON.",
+            "Ann is already labelled as person, so I go on.",
+            "I don't have the ground truth, so I go by the words.",
+            "The final answer, given the schema, has Ann. Annotation guidelines often leave titles out.",
             "",
         ] {
             assert_eq!(found(text, "Ann sings."), None, "{text:?}");

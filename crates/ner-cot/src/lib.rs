@@ -18,10 +18,10 @@
 //! Around the pipeline stand [`row_check`] for rows that are not worth a request, [`near`] and [`leakage`] for those
 //! that should not be in the dataset, [`batch`] for services that answer files, [`estimate`] and [`bill`] for what a
 //! run costs, [`export`] for the dataset's files (Parquet needs the feature `parquet`) and [`card`] for its
-//! description.
+//! description. [`audit`] counts how often the rules are wrong.
 //!
-//! The crate knows no tensors and no gold annotations: what the source says
-//! about entities is neither sent nor compared.
+//! The crate knows no tensors. What the source says about entities is neither sent nor compared; only the audit
+//! looks at it.
 //!
 //! ```no_run
 //! use chat_client::{ChatClient, Endpoint, KeySource};
@@ -43,6 +43,7 @@
 //! # }
 //! ```
 
+pub mod audit;
 pub mod batch;
 pub mod bill;
 pub mod card;
@@ -61,6 +62,7 @@ pub mod rules;
 pub mod source;
 
 mod agree;
+mod cut_off;
 mod drive;
 mod error;
 mod hashing;
@@ -78,6 +80,7 @@ mod shape;
 mod verbatim;
 mod words;
 
+pub use cut_off::CutOffLimit;
 pub use error::Error;
 pub use generate::Generated;
 pub use journal::Journal;

@@ -1,16 +1,17 @@
 //! A run: rows in, questions out to the servers, answers into the journal.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chat_client::body::parse_body;
 use chat_client::money::Ledger;
-use chat_client::{Archive, ChatAnswer, ChatClient, ModelCheck};
+use chat_client::{Archive, ChatAnswer, ChatClient, Finish, ModelCheck};
 use ner_types::Example;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::bill::{Bill, Prices};
+use crate::cut_off::{CutOffLimit, CutOffs};
 use crate::drive::Drive;
 use crate::error::Error;
 use crate::journal::{Journal, JournalOptions, Part, Record};
@@ -48,6 +49,8 @@ pub struct RunOptions {
     pub check_models: bool,
     /// Go on in a folder whose answers were asked for with other models, prompts or sampling.
     pub allow_change: bool,
+    /// When answers that run out of tokens end the run.
+    pub cut_off: CutOffLimit,
 }
 
 /// How the sending part of a run ended.
@@ -87,6 +90,8 @@ pub(crate) struct Shared {
     /// Whether the servers have the models, teacher and judge, once it is known.
     checked: [OnceCell<()>; 2],
     check_models: bool,
+    cut_off: CutOffLimit,
+    cut_offs: Mutex<CutOffs>,
 }
 
 impl Pipeline {
@@ -132,7 +137,8 @@ impl Pipeline {
     /// The dataset is then in the journal; [`replay`] takes it out.
     ///
     /// # Errors
-    /// If the journal cannot be written, or a server refuses. What was answered until then is in the journal.
+    /// If the journal cannot be written, a server refuses, or the teacher's answers run out of tokens again and again
+    /// ([`Error::CutOff`]). What was answered until then is in the journal.
     pub async fn send(
         &self,
         selection: &Selection<'_>,
@@ -152,6 +158,8 @@ impl Pipeline {
             halt: CancellationToken::new(),
             checked: [OnceCell::new(), OnceCell::new()],
             check_models: options.check_models,
+            cut_off: options.cut_off,
+            cut_offs: Mutex::default(),
         });
         let before = self.count();
         let mut drive = Drive::new(&shared, selection, options.target)?;
@@ -254,7 +262,14 @@ impl Shared {
             version: self.plan.version(question.part),
             question,
         };
-        client.chat(&question.request, &self.halt, &entry).await
+        let answer = client.chat(&question.request, &self.halt, &entry).await?;
+        if question.part == Part::Teacher {
+            let is_cut = answer.finish == Finish::Length;
+            let max_tokens = question.request.sampling.max_tokens;
+            let mut cut_offs = self.cut_offs.lock().unwrap_or_else(PoisonError::into_inner);
+            cut_offs.add(is_cut, self.cut_off, max_tokens)?;
+        }
+        Ok(answer)
     }
 }
 

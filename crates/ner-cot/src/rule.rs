@@ -45,8 +45,7 @@ pub enum Rule {
     Loop,
     /// The reasoning is written in Latin letters or in those of the sentence.
     Language,
-    /// Neither reasoning nor answer speaks of a given annotation or of the
-    /// prompt's instructions.
+    /// Neither reasoning nor answer speaks of an annotation that was given to the teacher.
     Leak,
 }
 

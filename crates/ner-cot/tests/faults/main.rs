@@ -2,6 +2,7 @@
 
 mod batch;
 mod client;
+mod cut_off;
 mod journal;
 #[path = "../../examples/journalled_teacher.rs"]
 mod journalled_teacher;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use chat_client::Structured;
 use clap::{Args, Subcommand};
+use ner_cot::CutOffLimit;
+use ner_cot::audit::Manner;
 use ner_cot::export::Format;
 use ner_cot::rules::Rule;
 use ner_cot::source::Shard;
@@ -48,6 +50,8 @@ pub(crate) enum CotCommand {
     },
     /// Look for near-duplicates and for sentences of evaluation data, before anything is asked.
     Check(CheckArgs),
+    /// Count how often the rules are wrong: right answers they reject, contradictions they miss.
+    Audit(AuditArgs),
     /// Serve the simulated teacher and judge until interrupted.
     ServeTeacher {
         /// Examples that it knows: a JSONL or JSON file in NER-CoT's format.
@@ -102,6 +106,9 @@ pub(crate) struct GenerateArgs {
     /// Go on in a folder whose answers were asked for with other models, prompts or sampling.
     #[arg(long)]
     pub(crate) allow_change: bool,
+    /// Go on even if most of the teacher's answers run out of tokens.
+    #[arg(long)]
+    pub(crate) allow_cut_off: bool,
     /// Files to write: jsonl, json (as the paper's dataset), parquet. May be repeated.
     #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
     pub(crate) format: Vec<Format>,
@@ -111,6 +118,17 @@ pub(crate) struct GenerateArgs {
     /// Folder for the dataset, its card, funnel.json and the journal.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+}
+
+impl GenerateArgs {
+    /// When cut answers end the run.
+    pub(crate) fn cut_off(&self) -> CutOffLimit {
+        if self.allow_cut_off {
+            CutOffLimit::OFF
+        } else {
+            CutOffLimit::default()
+        }
+    }
 }
 
 /// Which rows are asked about.
@@ -302,6 +320,34 @@ pub(crate) struct CheckArgs {
     /// Evaluation sets: files, or a folder with CrossNER and MIT. May be repeated.
     #[arg(long, value_name = "PATH")]
     pub(crate) against: Vec<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Flags of `rner cot audit`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// Annotated sentences: files that `rner data` knows, folders of them, or a folder with CrossNER and MIT, whose
+    /// train splits are read. May be repeated; without any, only the hand-written chains are looked at. A row's own
+    /// reasoning is looked at too.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(crate) data: Vec<PathBuf>,
+    /// Take this many sentences of each file or set.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// Only reasoning in this manner: evidence, terse, second_thoughts, markdown, other_language. May be repeated.
+    #[arg(long, value_name = "MANNER")]
+    pub(crate) manner: Vec<Manner>,
+    /// Switch a rule off, such as language or leak. May be repeated.
+    #[arg(long, value_name = "RULE")]
+    pub(crate) no_rule: Vec<Rule>,
+    /// Show so many wrong verdicts of each kind.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) show: usize,
+    /// Seed of the reasoning and of the contradictions.
+    #[arg(long, default_value_t = 42)]
+    pub(crate) seed: u64,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -78,6 +78,7 @@ fn whole(
     let options = RunOptions {
         target: job.target,
         allow_change: job.cot.allow_change,
+        cut_off: args.cut_off(),
         ..options
     };
     let pipeline = Pipeline::new(teacher, judge, job.pipeline_config()?)?;
@@ -147,6 +148,7 @@ fn sample(
     let options = RunOptions {
         target: None,
         allow_change: job.cot.allow_change,
+        cut_off: args.cut_off(),
         ..options
     };
     let pipeline = Pipeline::new(teacher, judge, job.pipeline_config()?)?;

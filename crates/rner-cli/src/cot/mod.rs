@@ -1,6 +1,7 @@
 //! `rner cot`: from sentences to a dataset with reasoning.
 
 mod args;
+mod audit;
 mod check;
 mod generate;
 mod look;
@@ -25,6 +26,7 @@ pub(crate) fn run(command: CotCommand) -> Result<()> {
         CotCommand::Merge { dirs, out } => look::merge(&dirs, &out),
         CotCommand::Compact { dir } => look::compact(&dir),
         CotCommand::Check(args) => check::check(&args),
+        CotCommand::Audit(args) => audit::audit(&args),
         CotCommand::ServeTeacher { data, seed } => serve(&data, seed),
     }
 }

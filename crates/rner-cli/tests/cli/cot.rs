@@ -404,3 +404,28 @@ fn sources_are_checked_against_evaluation_data() -> TestResult {
     );
     Ok(())
 }
+
+#[test]
+fn an_audit_counts_what_the_rules_get_wrong() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let data = dir.path().join("data.jsonl");
+    source(&data, 30)?;
+    let found = succeeds(&["cot", "audit", "--json", "--data", text(&data)])?;
+    let found: Value = serde_json::from_str(&found)?;
+    assert_eq!(found["rows"], 30);
+    let groups = found["groups"].as_array().ok_or("groups")?;
+    let right = |group: &&Value| group["right"]["any"]["of"].as_u64() > Some(0);
+    assert_eq!(
+        groups.iter().filter(right).count(),
+        9,
+        "four by hand, five made"
+    );
+    let table = succeeds(&["cot", "audit", "--manner", "terse", "--show", "1"])?;
+    assert!(table.contains("hand-written chains, terse"), "{table}");
+    assert!(!table.contains("markdown"), "{table}");
+    fails(
+        &["cot", "audit", "--manner", "loud"],
+        2,
+        &["second_thoughts"],
+    )
+}
