@@ -60,6 +60,7 @@ impl Servers {
                 check_models: flow.check_models,
                 journal: journal_options(&flow),
                 allow_change: config.allow_change || config.is_simulated(),
+                ..RunOptions::default()
             },
             _simulated: simulated,
         })

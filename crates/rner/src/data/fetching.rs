@@ -46,14 +46,17 @@ impl<'a> Fetcher<'a> {
             let message = format!("{}: no program can fetch it. {note}", entry.name);
             return Err(Error::usage(message));
         }
-        let mut hashes = Vec::new();
+        let (mut hashes, mut new) = (Vec::new(), Vec::new());
         for file in files {
             let fetched = self.one(file);
             let fetched =
                 fetched.with_context(|| format!("fetching the dataset {}", entry.name))?;
-            self.say(entry, file, &fetched);
-            hashes.push((file.path.clone(), fetched.sha256));
+            hashes.push((file.path.clone(), fetched.sha256.clone()));
+            if !fetched.was_here || fetched.checked == Checked::Nothing {
+                new.push(fetched);
+            }
         }
+        self.say(entry, &new);
         Ok(hashes)
     }
 
