@@ -1,9 +1,10 @@
 //! A program killed at random moments and started again, and what that costs.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -14,15 +15,67 @@ use crate::rehearsal::Rehearsal;
 /// Between two looks at a program.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// When a program is killed.
-#[derive(Clone, Copy, Debug)]
-pub struct Kills {
-    /// How often.
-    pub count: usize,
-    /// How long it takes when it is left alone; the moments are spread over that.
-    pub span: Duration,
-    /// Seed of the moments. What a program has done by then is up to the machine.
-    pub seed: u64,
+/// When a program is killed: a part of its run that has begun, and how long ago.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moment {
+    /// The folder that the part leaves in that of the run; none for what comes before the first one.
+    pub folder: Option<String>,
+    /// How long after the folder has appeared.
+    pub after: Duration,
+}
+
+/// Draws `count` moments from a run that was left alone and took `span`: each in one of its stages, whatever the
+/// stage's length, in the order of the stages. What a program has done by then is up to the machine.
+///
+/// # Errors
+///
+/// A folder that cannot be read.
+pub fn moments(run: &Path, span: Duration, count: usize, seed: u64) -> Result<Vec<Moment>, Error> {
+    let stages = stages(run)?;
+    let in_stages: f64 = stages.iter().map(|(_, seconds)| seconds).sum();
+    let before = (span.as_secs_f64() - in_stages).max(0.1);
+    let mut parts = vec![(None, before)];
+    parts.extend(
+        stages
+            .into_iter()
+            .map(|(folder, seconds)| (Some(folder), seconds)),
+    );
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut drawn: Vec<(usize, f64)> = (0..count)
+        .map(|_| (rng.random_range(0..parts.len()), rng.random_range(0.0..1.0)))
+        .collect();
+    drawn.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    let moment = |(part, share): (usize, f64)| Moment {
+        folder: parts[part].0.clone(),
+        after: Duration::from_secs_f64(parts[part].1 * share),
+    };
+    Ok(drawn.into_iter().map(moment).collect())
+}
+
+/// The stages of a run in the order in which they were done, each with its seconds.
+fn stages(run: &Path) -> Result<Vec<(String, f64)>, Error> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(run).map_err(Error::io("read", run))? {
+        let dir = entry.map_err(Error::io("read", run))?.path();
+        let marker = dir.join("done.json");
+        let Ok(text) = std::fs::read_to_string(&marker) else {
+            continue;
+        };
+        let done: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        let name = dir
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let time = std::fs::metadata(&marker).and_then(|file| file.modified());
+        let time = time.map_err(Error::io("read", &marker))?;
+        found.push((time, name, done["seconds"].as_f64().unwrap_or(0.0)));
+    }
+    found.sort_by_key(|(time, ..)| *time);
+    Ok(found
+        .into_iter()
+        .map(|(_, name, seconds)| (name, seconds))
+        .collect())
 }
 
 /// What the servers saw of a program that was killed.
@@ -30,7 +83,7 @@ pub struct Kills {
 pub struct Toll {
     /// Kills that met a running program.
     pub kills: usize,
-    /// What it had said of itself when it was killed: the last line of each.
+    /// Where it was when it was killed, with the last line that it had said.
     pub moments: Vec<String>,
     /// Requests to the teacher that came again because their answers were on the way when the program was killed.
     pub in_flight: usize,
@@ -43,8 +96,8 @@ pub struct Toll {
 }
 
 impl Rehearsal {
-    /// Starts a program again and again, kills it as often as `kills` says, and lets it come to its end then. `program`
-    /// gives the command anew each time; its journals are looked for below `out`.
+    /// Starts a program once for each moment, kills it then, and lets it come to its end after the last. `program` gives
+    /// the command anew each time; its run is in the folder `out`, with its journals below that.
     ///
     /// # Errors
     ///
@@ -53,17 +106,13 @@ impl Rehearsal {
         &self,
         program: impl Fn() -> Command,
         out: &Path,
-        kills: Kills,
+        moments: &[Moment],
     ) -> Result<(Output, Toll), Error> {
-        let mut rng = ChaCha8Rng::seed_from_u64(kills.seed);
         let mut toll = Toll::default();
         let mut kept = HashSet::new();
         let mut before = self.teacher.asked();
-        for _ in 0..kills.count {
-            let life = kills
-                .span
-                .mul_f64(rng.random_range(0.02..2.0) / kills.count as f64);
-            let last_words = self.kill_one(program(), life)?;
+        for moment in moments {
+            let last_words = self.kill_one(program(), out, moment)?;
             toll.kills += usize::from(last_words.is_some());
             toll.moments.extend(last_words);
             toll.paid_twice.extend(self.asked_again(&before, &kept));
@@ -92,21 +141,30 @@ impl Rehearsal {
         again.map(|(id, _)| id).collect()
     }
 
-    /// Lets a program live for a while and kills it. None if it came to its end before; else its last words.
-    fn kill_one(&self, mut command: Command, life: Duration) -> Result<Option<String>, Error> {
+    /// Kills a program at a moment. None if it came to its end before; else where it was.
+    fn kill_one(
+        &self,
+        mut command: Command,
+        out: &Path,
+        moment: &Moment,
+    ) -> Result<Option<String>, Error> {
         let log = self.dir().join("killed.log");
-        let said = std::fs::File::create(&log).map_err(Error::io("write", &log))?;
+        let said = File::create(&log).map_err(Error::io("write", &log))?;
         let started = Error::io("start", command.get_program().to_owned());
-        let mut child = command
-            .stdout(Stdio::null())
-            .stderr(said)
-            .spawn()
-            .map_err(started)?;
-        let begun = std::time::Instant::now();
+        let child = command.stdout(Stdio::null()).stderr(said).spawn();
+        let mut child = child.map_err(started)?;
         let waiting = || Error::io("wait for", "the program");
-        while begun.elapsed() < life {
+        let mut begun = None;
+        while begun.is_none_or(|begun: Instant| begun.elapsed() < moment.after) {
             if child.try_wait().map_err(waiting())?.is_some() {
                 return Ok(None);
+            }
+            let is_there = moment
+                .folder
+                .as_ref()
+                .is_none_or(|name| out.join(name).is_dir());
+            if is_there {
+                begun.get_or_insert_with(Instant::now);
             }
             std::thread::sleep(LOOK);
         }
@@ -114,7 +172,12 @@ impl Rehearsal {
         child.wait().map_err(waiting())?;
         let said = std::fs::read_to_string(&log).unwrap_or_default();
         let last = said.lines().rfind(|line| !line.trim().is_empty());
-        Ok(Some(last.unwrap_or("it had said nothing").to_owned()))
+        Ok(Some(format!(
+            "{}, {:.1} s; last words: {}",
+            moment.folder.as_deref().unwrap_or("before the first stage"),
+            moment.after.as_secs_f64(),
+            last.unwrap_or("none")
+        )))
     }
 }
 

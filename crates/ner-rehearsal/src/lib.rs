@@ -26,7 +26,7 @@ mod world;
 pub use error::Error;
 pub use faults::Faults;
 pub use homes::Homes;
-pub use kills::{Kills, Toll, findings};
+pub use kills::{Moment, Toll, findings, moments};
 pub use log::{Sent, Served, Traffic};
 pub use rehearsal::{BASE_MODEL, Rehearsal, Setting};
 pub use store::{COMMIT, Store};

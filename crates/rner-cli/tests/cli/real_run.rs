@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use ner_rehearsal::{Faults, Kills, Rehearsal, Setting, Size, findings};
+use ner_rehearsal::{Faults, Manner, Rehearsal, Setting, Size, findings, moments};
 
 use super::support::{TestResult, rner, root, stderr, text};
 
@@ -34,6 +34,9 @@ pub(crate) const SMALLEST: [&str; 9] = [
     "eval.bootstrap_resamples=50",
 ];
 
+/// How often a run is killed; `rner-lab rehearse --kills 10` does it more often.
+const KILLS: usize = 4;
+
 /// The one command of a whole run, in the folder `out` of the rehearsal.
 fn reproduce(rehearsal: &Rehearsal, out: &Path) -> Command {
     let own = toml_string(&rehearsal.own_sets());
@@ -57,8 +60,17 @@ fn one_command_goes_from_empty_caches_to_the_table_and_kills_change_nothing() ->
         train: 24,
         rows: 12,
     };
+    // Slow enough for a kill to meet downloads and requests.
     let small = |name: &str| Setting {
         size,
+        faults: Faults {
+            bytes_per_second: Some(3_000_000),
+            ..Faults::default()
+        },
+        manner: Manner {
+            pause: Duration::from_millis(50),
+            ..Manner::default()
+        },
         ..setting(&dir.path().join(name))
     };
     let calm = Rehearsal::start(small("calm"))?;
@@ -92,14 +104,10 @@ fn one_command_goes_from_empty_caches_to_the_table_and_kills_change_nothing() ->
 
     let killed = Rehearsal::start(small("killed"))?;
     let again = dir.path().join("killed/run");
-    let kills = Kills {
-        count: 2,
-        span,
-        seed: 7,
-    };
-    let (output, toll) = killed.run_with_kills(|| reproduce(&killed, &again), &again, kills)?;
+    let moments = moments(&out, span, KILLS, 7)?;
+    let (output, toll) = killed.run_with_kills(|| reproduce(&killed, &again), &again, &moments)?;
     assert!(output.status.success(), "{}", stderr(&output));
-    eprintln!("{toll:?}");
+    eprintln!("{toll:#?}");
     assert_eq!(toll.paid_twice, [""; 0]);
     assert_eq!(toll.fetched_again, [""; 0]);
     assert!(
@@ -232,5 +240,29 @@ fn content_with_another_hash_than_the_pinned_one_is_refused() -> TestResult {
     assert!(!into.join("mit-movie/test.txt").exists());
     let output = rehearsed(&rehearsal, "cache", &fetch).output()?;
     assert!(output.status.success(), "{}", stderr(&output));
+    Ok(())
+}
+
+#[test]
+fn a_teacher_that_is_cut_off_again_and_again_ends_the_run_early() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let rehearsal = Rehearsal::start(setting(dir.path()))?;
+    let out = dir.path().join("run");
+    let mut command = reproduce(&rehearsal, &out);
+    command.args([
+        "--set",
+        "cot.max_tokens=1024",
+        "--set",
+        "data.train_sentences=200",
+    ]);
+    let output = command.output()?;
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(said.contains("max_tokens"), "{said}");
+    let paid = rehearsal.teacher.requests();
+    assert!(
+        paid <= 64,
+        "{paid} answers for 200 rows were paid before the end"
+    );
     Ok(())
 }

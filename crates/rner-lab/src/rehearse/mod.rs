@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use ner_rehearsal::{Faults, Kills, Manner, Rehearsal, Setting, Size, Toll, findings};
+use ner_rehearsal::{Faults, Manner, Moment, Rehearsal, Setting, Size, Toll, findings, moments};
 use rner_cli::exit::usage;
 use rner_cli::interrupt;
 
@@ -97,12 +97,12 @@ pub(crate) fn run(args: &RehearseArgs) -> Result<()> {
         return Ok(());
     }
     let killed = Rehearsal::start(args.setting(&dir.join("killed"), &model))?;
-    let kills = Kills {
-        count: args.kills,
-        span,
-        seed: args.seed,
-    };
-    run_with_kills(|| args.command(&program, &killed), [&calm, &killed], kills)
+    let moments = moments(&run_of(&calm), span, args.kills, args.seed)?;
+    run_with_kills(
+        || args.command(&program, &killed),
+        [&calm, &killed],
+        &moments,
+    )
 }
 
 impl RehearseArgs {
@@ -194,9 +194,9 @@ fn run_calmly(mut command: Command, rehearsal: &Rehearsal) -> Result<Duration> {
 fn run_with_kills(
     command: impl Fn() -> Command,
     [calm, killed]: [&Rehearsal; 2],
-    kills: Kills,
+    moments: &[Moment],
 ) -> Result<()> {
-    let (run, toll) = killed.run_with_kills(command, &run_of(killed), kills)?;
+    let (run, toll) = killed.run_with_kills(command, &run_of(killed), moments)?;
     if !run.status.success() {
         bail!("{}", String::from_utf8_lossy(&run.stderr));
     }
@@ -210,7 +210,7 @@ fn run_with_kills(
 /// If anything was paid or fetched twice, or another table came out.
 fn tell(toll: &Toll, rehearsal: &Rehearsal, is_same: bool) -> Result<()> {
     for moment in &toll.moments {
-        println!("killed at: {moment}");
+        println!("killed in {moment}");
     }
     println!(
         "{} kills: {}; {} requests in all, {} sent again because their answers were on the way, {} paid twice; {} bytes \
