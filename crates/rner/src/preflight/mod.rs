@@ -1,8 +1,8 @@
 //! Before a run: all that stands against it, in seconds, before anything is downloaded, paid for or written.
 //!
 //! Nothing is changed anywhere. Only the servers that the recipe names are asked, for the list of their models;
-//! datasets and models are looked for on this machine. What a stage did before is not asked for again: a run whose teacher has
-//! answered everything goes on without the teacher's server.
+//! datasets and models are looked for on this machine. What a stage did before is not asked for again: a run whose
+//! teacher has answered everything goes on without the teacher's server.
 //!
 //! ```
 //! use rner::preflight::{Preflight, Severity};
