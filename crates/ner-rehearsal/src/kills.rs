@@ -96,8 +96,8 @@ pub struct Toll {
 }
 
 impl Rehearsal {
-    /// Starts a program once for each moment, kills it then, and lets it come to its end after the last. `program` gives
-    /// the command anew each time; its run is in the folder `out`, with its journals below that.
+    /// Starts a program once for each moment, kills it then, and lets it come to its end after the last. `program`
+    /// gives the command anew each time; its run is in the folder `out`, with its journals below that.
     ///
     /// # Errors
     ///

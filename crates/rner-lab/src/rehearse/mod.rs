@@ -1,7 +1,7 @@
 //! `rner-lab rehearse`: the real path against mock servers on this machine.
 //!
-//! The program `rner` beside this one runs the profile `rehearsal` as a user would, with empty caches. With `--kills` it
-//! runs a second time, is killed at random moments and started again, and both must have found the same.
+//! The program `rner` beside this one runs the profile `rehearsal` as a user would, with empty caches. With `--kills`
+//! it runs a second time, is killed at random moments and started again, and both must have found the same.
 
 mod model;
 
