@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::error::Error;
 use crate::faults::{Fate, FaultBook, Faults};
-use crate::http::{Request, Server, Then, write_head, write_json, write_refusal};
+use crate::http::{Request, Server, Then, decoded, write_head, write_json, write_refusal};
 use crate::log::{Log, Traffic};
 use crate::store::{COMMIT, File, Kind, Store, is_large};
 
@@ -380,27 +380,4 @@ fn tree_entry(kind: Kind, path: &str, file: &File) -> Value {
 
 fn quoted(tag: &str) -> String {
     format!("\"{tag}\"")
-}
-
-/// A path without its percent signs; what is no escape stays.
-fn decoded(path: &str) -> String {
-    let (mut bytes, mut rest) = (Vec::with_capacity(path.len()), path.as_bytes());
-    while let [first, tail @ ..] = rest {
-        let escape = (*first == b'%').then(|| tail.get(..2)).flatten();
-        let escape =
-            escape.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        bytes.push(escape.unwrap_or(*first));
-        rest = if escape.is_some() { &tail[2..] } else { tail };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn escapes_are_read_and_other_percent_signs_stay() {
-        assert_eq!(decoded("/a%2Fb%zz%4"), "/a/b%zz%4");
-    }
 }

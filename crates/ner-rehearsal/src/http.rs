@@ -167,6 +167,19 @@ pub(crate) fn write_refusal(out: &mut impl Write, status: u16, why: &str) -> io:
     write_json(out, status, &serde_json::json!({"error": {"message": why}}))
 }
 
+/// A path without its percent signs; what is no escape stays.
+pub(crate) fn decoded(path: &str) -> String {
+    let (mut bytes, mut rest) = (Vec::with_capacity(path.len()), path.as_bytes());
+    while let [first, tail @ ..] = rest {
+        let escape = (*first == b'%').then(|| tail.get(..2)).flatten();
+        let escape =
+            escape.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        bytes.push(escape.unwrap_or(*first));
+        rest = if escape.is_some() { &tail[2..] } else { tail };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,5 +199,10 @@ mod tests {
         );
         assert!(read_request(&mut "".as_bytes())?.is_none());
         Ok(())
+    }
+
+    #[test]
+    fn escapes_are_read_and_other_percent_signs_stay() {
+        assert_eq!(decoded("/a%2Fb%zz%4"), "/a/b%zz%4");
     }
 }
