@@ -4,8 +4,8 @@
 //!   normalised label) pairs per sentence: duplicates collapse, positions do not matter, and a sentence with neither
 //!   gold nor predicted entities adds nothing. This is what rewards and the benchmark use.
 //! - [`score_sentence`] and [`ReportBuilder`]: any [`Scorer`], with every error classified and all tables.
-//! - [`bootstrap`], [`randomization`], and [`pooled`] for several seeds: what a number is worth. They take the [`Counts`] of sentences, whatever
-//!   preset they come from, so that counting is separate from resampling.
+//! - [`bootstrap`], [`randomization`], and [`pooled`] for several seeds: what a number is worth. They take the
+//!   [`Counts`] of sentences, whatever preset they come from, so that counting is separate from resampling.
 //!
 //! The crate knows nothing about prompts, JSON or files.
 //!

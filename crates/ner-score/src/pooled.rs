@@ -1,13 +1,13 @@
 //! Two methods that were each trained with several seeds, on the same sentences: pooled bootstrap and randomisation.
 //!
 //! The seeds of a method answer the same sentences, so their answers to one sentence are not independent: a sentence
-//! that suits a method suits it with every seed. The sentence is therefore the unit. The bootstrap draws sentences, each
-//! with the answers of all seeds of both methods; the randomisation exchanges the two methods for a sentence with all
-//! of its seeds at once. Counting every answer as a sentence of its own would make the p-values too small.
+//! that suits a method suits it with every seed. The sentence is therefore the unit. The bootstrap draws sentences,
+//! each with the answers of all seeds of both methods; the randomisation exchanges the two methods for a sentence with
+//! all of its seeds at once. Counting every answer as a sentence of its own would make the p-values too small.
 //!
 //! Both are conditional on the models that were trained: they say whether these models differ on sentences like these,
-//! not what training with other seeds would give. That is the question of [`paired_t_test`](crate::student::paired_t_test)
-//! over the seeds' differences.
+//! not what training with other seeds would give. That is the question of the t-test over the seeds' differences,
+//! [`paired_t_test`](crate::student::paired_t_test).
 
 use rand::{Rng, RngCore};
 use serde::{Deserialize, Serialize};
