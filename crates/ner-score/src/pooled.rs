@@ -6,8 +6,8 @@
 //! all of its seeds at once. Counting every answer as a sentence of its own would make the p-values too small.
 //!
 //! Both are conditional on the models that were trained: they say whether these models differ on sentences like these,
-//! not what training with other seeds would give. That is the question of
-//! [`paired_t_test`](crate::student::paired_t_test) over the seeds' differences.
+//! not what training with other seeds would give. That is the question of the t-test over the seeds' differences,
+//! [`paired_t_test`](crate::student::paired_t_test).
 
 use rand::{Rng, RngCore};
 use serde::{Deserialize, Serialize};

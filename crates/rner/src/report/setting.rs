@@ -7,7 +7,6 @@ use ner_eval::result::SetResult;
 use ner_eval::table::PaperBeside;
 use serde::{Deserialize, Serialize};
 
-use super::model_result::ModelResult;
 use crate::data::{Protocol, RunProtocol};
 
 /// Test sentences of the seven sets.
@@ -54,8 +53,8 @@ impl Setting {
 
     /// Whether the paper's rows may stand beside these results: on its seven sets, whole, with its label names or
     /// B2NER's, and zero-shot as far as the paper itself is.
-    pub(super) fn comparison(&self, results: &[ModelResult]) -> Comparison {
-        if let Some(why) = self.difference(results) {
+    pub(super) fn comparison(&self, result: Option<&EvalResult>) -> Comparison {
+        if let Some(why) = self.difference(result) {
             return Comparison::Apart(why);
         }
         let b2ner_test_sets = self.label_map() == "b2ner";
@@ -72,8 +71,7 @@ impl Setting {
     }
 
     /// In what the run differs from the paper's evaluation, if it does.
-    fn difference(&self, results: &[ModelResult]) -> Option<String> {
-        let first = results.first().map(|run| &run.result);
+    fn difference(&self, first: Option<&EvalResult>) -> Option<String> {
         let sets = first.map_or(&[][..], |result| result.sets.as_slice());
         let of_the_paper = |set: &SetResult| BENCHMARK_SETS.contains(&set.name.as_str());
         if sets.is_empty() || !sets.iter().all(of_the_paper) {
@@ -126,7 +124,7 @@ mod tests {
 
     use super::*;
     use crate::data::Training;
-    use crate::report::{Machine, Program, ReportData, render, text_table};
+    use crate::report::{Machine, ModelResult, Program, ReportData, render, text_table};
 
     const SETS: [(&str, usize, f64); 7] = [
         ("mit-movie", 2443, 71.2),
@@ -265,7 +263,9 @@ mod tests {
 
     #[test]
     fn only_the_whole_benchmark_with_known_labels_is_compared() {
-        let apart = |setting: &Setting, lacking| match setting.comparison(&results(lacking)) {
+        let apart = |setting: &Setting, lacking| match setting
+            .comparison(Some(&results(lacking)[0].result))
+        {
             Comparison::Apart(why) => why,
             Comparison::Beside(_) => String::new(),
         };

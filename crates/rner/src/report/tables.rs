@@ -5,6 +5,7 @@ use super::model_result::ModelResult;
 use super::setting::{Comparison, sentences};
 use ner_cot::Funnel;
 use ner_datasets::BENCHMARK_SETS;
+use ner_eval::EvalResult;
 use ner_eval::paper::TABLE_1;
 use ner_eval::table::{SeedResult, SeedTable, short_name};
 use serde_json::{Value, json};
@@ -18,7 +19,7 @@ const ABSENT: &str = "–";
 pub(super) fn results(data: &ReportData) -> Value {
     let runs = runs(&data.results);
     let table = SeedTable::new(&runs);
-    let (beside, apart) = match data.setting.comparison(&data.results) {
+    let (beside, apart) = match data.setting.comparison(first(data)) {
         Comparison::Beside(beside) => (table.beside(Some(beside)), None),
         Comparison::Apart(why) => (Vec::new(), Some(why)),
     };
@@ -45,7 +46,7 @@ pub(super) fn results(data: &ReportData) -> Value {
 pub fn text_table(data: &ReportData) -> String {
     let runs = runs(&data.results);
     let table = SeedTable::new(&runs);
-    let mut text = match data.setting.comparison(&data.results) {
+    let mut text = match data.setting.comparison(first(data)) {
         Comparison::Beside(beside) => table.table(Some(beside)).to_text(),
         Comparison::Apart(why) => {
             let mut text = table.table(None).to_text();
@@ -62,6 +63,11 @@ pub fn text_table(data: &ReportData) -> String {
         text += &steps;
     }
     text
+}
+
+/// The result that says which sets were scored, and how many sentences.
+fn first(data: &ReportData) -> Option<&EvalResult> {
+    data.results.first().map(|run| &run.result)
 }
 
 fn runs(results: &[ModelResult]) -> Vec<SeedResult<'_>> {
