@@ -30,8 +30,10 @@ mod format;
 mod gate;
 mod http;
 mod key;
+mod mask;
 mod message;
 pub mod money;
+mod open;
 mod rate;
 mod stats;
 
