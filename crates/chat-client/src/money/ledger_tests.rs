@@ -38,7 +38,8 @@ fn ledger(dollars: Option<f64>, tokens: Option<u64>) -> Arc<Ledger> {
 async fn the_bound_is_held_until_the_cost_is_known() {
     let ledger = ledger(None, Some(100));
     let one = ledger.reserve(&bound(20, 40), &PRICE).await.expect("60");
-    let waits = ledger.reserve(&bound(20, 40), &PRICE);
+    let sixty = bound(20, 40);
+    let waits = ledger.reserve(&sixty, &PRICE);
     let waited = timeout(Duration::from_secs(9), waits).await;
     assert!(waited.is_err(), "120 of 100, but the first may cost less");
     let asked = ledger.clone();

@@ -32,8 +32,8 @@ fn dollars(dollars: f64) -> Arc<Ledger> {
     }))
 }
 
-/// Tokens and dollars of a request before it is answered: its 89 bytes, 256 of a chat template, 5 of the answer.
-const WORST: (u64, f64) = (350, 355.0);
+/// Tokens and dollars of a request before it is answered: its 87 bytes, 256 of a chat template, 5 of the answer.
+const WORST: (u64, f64) = (348, 353.0);
 
 /// A question that may have an answer of five tokens.
 fn short() -> ChatRequest {
@@ -58,12 +58,12 @@ async fn a_budget_ends_the_run_before_it_is_exceeded() {
         ask(&clients[turn % 2]).await.expect("within the budget");
     }
     for client in &clients {
-        let error = ask(client).await.expect_err("415 of 400").to_string();
+        let error = ask(client).await.expect_err("413 of 400").to_string();
         for words in [
             "400 dollars",
             "60.0000 spent",
             "340.0000 left",
-            "cost 355.0000",
+            "cost 353.0000",
         ] {
             assert!(error.contains(words), "{error}");
         }
@@ -113,9 +113,9 @@ async fn earlier_runs_count_and_refusals_do_not() {
     let ledger = dollars(420.0);
     ledger.record(20.0, Usage::default());
     let client = client(&server.url, &ledger);
-    ask(&client).await.expect("375 of 420, at the second try");
-    ask(&client).await.expect("395 of 420");
-    ask(&client).await.expect("415 of 420");
+    ask(&client).await.expect("373 of 420, at the second try");
+    ask(&client).await.expect("393 of 420");
+    ask(&client).await.expect("413 of 420");
     assert!(ask(&client).await.is_err());
     assert_eq!((ledger.spent().0, ledger.unknown().requests), (80.0, 0));
     assert_eq!(server.seen().len(), 4);

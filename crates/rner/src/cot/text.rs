@@ -1,6 +1,6 @@
 //! Bills and estimates as text.
 
-use ner_cot::bill::{Bill, Prices};
+use ner_cot::bill::{Bill, Prices, UnknownCost};
 use ner_cot::estimate::{Estimate, Interval};
 
 /// Tokens and dollars by model.
@@ -18,9 +18,33 @@ pub fn bill_text(bill: &Bill, prices: &Prices) -> String {
         if prices.is_known() {
             text.push_str(&format!(", ${:.2}", billed.dollars));
         }
+        text.push_str(&unknown_text(&billed.unknown, prices));
         text.push('\n');
     }
     text.trim_end().into()
+}
+
+/// What may have been billed beside the answers; empty if nothing may.
+fn unknown_text(unknown: &UnknownCost, prices: &Prices) -> String {
+    let UnknownCost {
+        requests,
+        without_limit,
+        tokens,
+        dollars,
+    } = *unknown;
+    if requests == 0 {
+        return String::new();
+    }
+    let mut text = format!("; {requests} requests whose cost is unknown: up to {tokens} tokens");
+    if prices.is_known() {
+        text.push_str(&format!(", ${dollars:.2}"));
+    }
+    if without_limit > 0 {
+        text.push_str(&format!(
+            ", and the answers of {without_limit} that had no limit"
+        ));
+    }
+    text
 }
 
 /// What is known before a run.
