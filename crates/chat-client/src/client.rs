@@ -317,14 +317,14 @@ impl ChatClient {
             Ok(reply) => reply,
             Err(broken) => {
                 if broken.refused {
-                    open.is_free();
+                    open.release();
                 }
                 return Err(broken.into());
             }
         };
         if reply.status != StatusCode::OK {
             if !may_be_billed(reply.status) {
-                open.is_free();
+                open.release();
             }
             self.rates.refund(pass.estimate);
             return Err(self.refused(&pass.slot, self.whom(self.url()).status(reply)));

@@ -98,23 +98,8 @@ pub enum Error {
         cause: String,
     },
     /// The budget does not cover another request.
-    #[error(
-        "the budget of {budget} {what} is reached: {spent} spent, up to {unknown} more for requests whose cost is unknown, {left} left, and the next request may cost {next}"
-    )]
-    BudgetReached {
-        /// What has run out: `dollars` or `tokens`.
-        what: &'static str,
-        /// How much may be spent.
-        budget: String,
-        /// How much is known to be spent.
-        spent: String,
-        /// How much more the requests may have cost that were sent and never settled.
-        unknown: String,
-        /// What is left of the budget.
-        left: String,
-        /// The most that the request can cost for which that is too little.
-        next: String,
-    },
+    #[error("{0}")]
+    BudgetReached(Box<Shortfall>),
     /// There is a budget, and nothing limits what the answer may cost.
     #[error(
         "a budget needs a limit for each answer: set max_tokens (or max_completion_tokens), as an answer without one may cost any amount"
@@ -123,6 +108,26 @@ pub enum Error {
     /// The run was stopped before this request was sent.
     #[error("stopped before the request was sent")]
     Stopped,
+}
+
+/// A budget that does not cover the next request, in dollars or tokens.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the budget of {budget} {what} is reached: {spent} spent, up to {unknown} more for requests whose cost is unknown, {left} left, and the next request may cost {next}"
+)]
+pub struct Shortfall {
+    /// What has run out: `dollars` or `tokens`.
+    pub what: &'static str,
+    /// How much may be spent.
+    pub budget: String,
+    /// How much is known to be spent.
+    pub spent: String,
+    /// How much more the requests may have cost that were sent and never settled.
+    pub unknown: String,
+    /// What is left of the budget.
+    pub left: String,
+    /// The most that the request can cost for which that is too little.
+    pub next: String,
 }
 
 /// The first characters of a text that came from outside, on one line.

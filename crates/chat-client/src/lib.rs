@@ -41,7 +41,7 @@ pub use backoff::Retry;
 pub use check::ModelCheck;
 pub use client::{Archive, ChatClient, NoArchive};
 pub use endpoint::{Endpoint, Timeouts};
-pub use error::{Error, excerpt};
+pub use error::{Error, Shortfall, excerpt};
 pub use format::{ResponseFormat, Structured};
 pub use key::KeySource;
 pub use message::{ChatAnswer, ChatRequest, Finish, Message, Role, Sampling, Usage};

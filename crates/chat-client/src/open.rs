@@ -23,7 +23,7 @@ impl<'a, A: Archive> Open<'a, A> {
     }
 
     /// It never reached the server, or was refused.
-    pub(crate) fn is_free(mut self) {
+    pub(crate) fn release(mut self) {
         self.reservation = None;
     }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::error::Error;
+use crate::error::{Error, Shortfall};
 use crate::message::Usage;
 use crate::money::bound::Bound;
 use crate::money::price::{Budget, Price};
@@ -144,11 +144,11 @@ impl Ledger {
     /// `None` if the budget may cover it later.
     fn try_reserve(self: &Arc<Self>, worst: Amount) -> Result<Option<Reservation>, Error> {
         let mut account = self.account();
-        if let Some(error) = account.exceeded(&self.budget, worst) {
+        if let Some(shortfall) = account.exceeded(&self.budget, worst) {
             return if account.in_flight > 0 {
                 Ok(None)
             } else {
-                Err(error)
+                Err(Error::BudgetReached(Box::new(shortfall)))
             };
         }
         account.reserved.add(worst);
@@ -174,7 +174,7 @@ impl Account {
     }
 
     /// Why the budget does not cover a further request.
-    fn exceeded(&self, budget: &Budget, worst: Amount) -> Option<Error> {
+    fn exceeded(&self, budget: &Budget, worst: Amount) -> Option<Shortfall> {
         let mut taken = self.known;
         taken.add(self.unknown);
         let mut then = taken;
@@ -184,7 +184,7 @@ impl Account {
             && then.picos > picos(limit)
         {
             let amount = |picos| format!("{:.4}", Amount { picos, tokens: 0 }.dollars());
-            return Some(Error::BudgetReached {
+            return Some(Shortfall {
                 what: "dollars",
                 budget: limit.to_string(),
                 spent: amount(self.known.picos),
@@ -194,7 +194,7 @@ impl Account {
             });
         }
         let limit = budget.tokens.filter(|limit| then.tokens > *limit)?;
-        Some(Error::BudgetReached {
+        Some(Shortfall {
             what: "tokens",
             budget: limit.to_string(),
             spent: self.known.tokens.to_string(),
