@@ -73,8 +73,8 @@ impl Key {
         mask::mask(&self.text, &text).unwrap_or(text)
     }
 
-    /// Whether answers are kept without the key. A shorter key is no secret but a word such as `EMPTY`, which servers of
-    /// one's own are given, and an answer may have that word of its own.
+    /// Whether answers are kept without the key. A shorter key is no secret but a word such as `EMPTY`, which servers
+    /// of one's own are given, and an answer may have that word of its own.
     pub(crate) fn is_secret(&self) -> bool {
         self.text.len() >= SHORTEST_SECRET
     }

@@ -19,6 +19,7 @@
 
 mod address;
 mod aimd;
+mod archive;
 mod backoff;
 pub mod body;
 mod check;
@@ -37,9 +38,10 @@ mod open;
 mod rate;
 mod stats;
 
+pub use archive::{Archive, NoArchive};
 pub use backoff::Retry;
 pub use check::ModelCheck;
-pub use client::{Archive, ChatClient, NoArchive};
+pub use client::ChatClient;
 pub use endpoint::{Endpoint, Timeouts};
 pub use error::{Error, Shortfall, excerpt};
 pub use format::{ResponseFormat, Structured};

@@ -1,6 +1,6 @@
 //! A request between its sending and the moment at which its cost is known.
 
-use crate::client::Archive;
+use crate::archive::Archive;
 use crate::message::Usage;
 use crate::money::{Bound, Reservation};
 

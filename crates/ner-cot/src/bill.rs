@@ -93,7 +93,8 @@ impl Bill {
         Self::entered(journal, prices, None)
     }
 
-    /// Adds up a journal, and enters every answer and every lost request into a ledger, so that a budget covers earlier runs too.
+    /// Adds up a journal, and enters every answer and every lost request into a ledger, so that a budget covers earlier
+    /// runs too.
     pub(crate) fn entered(
         journal: &Journal,
         prices: &Prices,

@@ -20,8 +20,8 @@ pub struct Bound {
 impl Bound {
     /// The bound of a request whose body has `bytes` bytes.
     ///
-    /// The limit of the answer is `max_tokens` or `max_completion_tokens`, the larger one if both are there, for each of
-    /// the `n` answers that are asked for.
+    /// The limit of the answer is `max_tokens` or `max_completion_tokens`, the larger one if both are there, for each
+    /// of the `n` answers that are asked for.
     pub(crate) fn of(request: &ChatRequest, bytes: usize) -> Self {
         let extra = |name| request.sampling.extra.get(name).and_then(Value::as_u64);
         let limit = request.sampling.max_tokens.map(u64::from);

@@ -79,3 +79,33 @@ pub fn estimate_text(estimate: &Estimate) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use ner_cot::bill::Billed;
+    use ner_cot::journal::Part;
+
+    use super::*;
+
+    #[test]
+    fn what_may_have_been_billed_is_said() {
+        let mut billed = Billed {
+            answers: 3,
+            ..Billed::default()
+        };
+        let text = |billed| {
+            let bill = Bill([((Part::Teacher, "m".to_owned()), billed)].into());
+            bill_text(&bill, &Prices::default())
+        };
+        assert!(!text(billed).contains("unknown"), "{}", text(billed));
+        billed.unknown = UnknownCost {
+            requests: 2,
+            without_limit: 1,
+            tokens: 240,
+            dollars: 0.5,
+        };
+        let found = text(billed);
+        let expected = "; 2 requests whose cost is unknown: up to 240 tokens, and the answers of 1";
+        assert!(found.contains(expected), "{found}");
+    }
+}
