@@ -163,6 +163,10 @@ fn transient(cause: impl Into<String>) -> BodyProblem {
     BodyProblem::Transient(cause.into())
 }
 
+fn ends_early() -> BodyProblem {
+    transient("the stream has an event that ends early")
+}
+
 fn no_json(error: &serde_json::Error) -> BodyProblem {
     transient(format!(
         "the stream has an event that is not JSON ({error})"
@@ -188,7 +192,7 @@ impl Joined {
     fn line(&mut self, line: &str) -> Result<(), BodyProblem> {
         if line.trim().is_empty() {
             if !self.pending.is_empty() {
-                return Err(transient("the stream has an event that ends early"));
+                return Err(ends_early());
             }
         } else if let Some(name) = line.strip_prefix("event:") {
             self.is_error = name.trim() == "error";
@@ -234,7 +238,7 @@ impl Joined {
             Err(error) if error.is_eof() => {
                 self.depth = Depth::default();
                 if self.depth.read(data) {
-                    return Err(no_json(&error));
+                    return Err(ends_early());
                 }
                 self.pending.push_str(data);
                 Ok(())
