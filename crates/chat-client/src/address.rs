@@ -7,7 +7,7 @@ use crate::error::Error;
 /// Completes a base address to that of the chat-completions method.
 pub(crate) fn completions(base: &str) -> Result<Url, Error> {
     let wrong = |why: String| Error::BaseUrl {
-        url: base.into(),
+        url: without_secrets(base),
         why,
     };
     let mut url = Url::parse(base.trim()).map_err(|error| wrong(error.to_string()))?;
@@ -31,6 +31,16 @@ pub(crate) fn completions(base: &str) -> Result<Url, Error> {
     };
     url.set_path(&path);
     Ok(url)
+}
+
+/// An address as a message may show it: what stands before `@` may be a password, and a query may have a key.
+fn without_secrets(address: &str) -> String {
+    if address.contains('@') {
+        return "(hidden)".into();
+    }
+    let end = address.find(['?', '#']).unwrap_or(address.len());
+    let hidden = if end < address.len() { "?(hidden)" } else { "" };
+    format!("{}{hidden}", &address[..end])
 }
 
 /// The address of the list of models, beside that of the chat completions.
@@ -81,6 +91,27 @@ mod tests {
     fn a_password_in_the_address_is_refused_and_not_repeated() {
         let error = completions("https://me:secret@h/v1").expect_err("has a password");
         assert!(!error.to_string().contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn a_key_in_the_address_is_not_repeated() {
+        for base in [
+            "https://h/v1?api_key=secret",
+            "https://h/v1#secret",
+            "h:1?api_key=secret",
+            "ftp://me:secret@h",
+            "//me:secret@h",
+            "https://h:port?api_key=secret",
+        ] {
+            let error = completions(base).expect_err("refused");
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains("secret"), "{shown}");
+        }
+        let error = completions("https://h/v1?api_key=secret").expect_err("refused");
+        assert!(
+            error.to_string().contains("https://h/v1?(hidden)"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::fmt;
 use reqwest::StatusCode;
 use serde_json::Value;
 
+use crate::error::excerpt;
+
 /// Names that a message lists.
 const LISTED: usize = 10;
 
@@ -61,6 +63,7 @@ fn listed(body: &str, model: &str) -> Option<ModelCheck> {
     Some(if known.iter().any(is_model) {
         ModelCheck::Known
     } else {
+        let known = known.iter().map(|name| excerpt(name)).collect();
         ModelCheck::NotListed { known }
     })
 }

@@ -10,15 +10,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::address;
 use crate::aimd::Aimd;
+use crate::archive::Archive;
 use crate::body;
 use crate::check::{self, ModelCheck};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::failure::{Again, Failure, Kind, Tries, Whom};
+use crate::failure::{Again, Failure, Kind, Tries, Whom, may_be_billed};
 use crate::gate::{Gate, Slot};
 use crate::http::Http;
 use crate::message::{ChatAnswer, ChatRequest, Usage, wire};
-use crate::money::{Admission, Ledger, Price};
+use crate::money::{Bound, Ledger, Price, Reservation};
+use crate::open::Open;
 use crate::rate::{self, Rates};
 use crate::stats::{Counters, Stats};
 
@@ -43,35 +45,12 @@ impl fmt::Debug for ChatClient {
     }
 }
 
-/// Where answers are kept before anything looks into them.
-pub trait Archive: Sync {
-    /// What ends a call: an error of the archive, or of this crate.
-    type Error: From<Error> + Send;
-
-    /// Keeps the body of a 200 answer; of a streamed one, the raw events. The
-    /// answer is read only after this has succeeded.
-    ///
-    /// # Errors
-    /// If the body cannot be kept; the error ends the call.
-    fn store(&self, body: &str) -> impl Future<Output = Result<(), Self::Error>> + Send;
-}
-
-/// An archive that keeps nothing, for answers that cost nothing.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoArchive;
-
-impl Archive for NoArchive {
-    type Error = Error;
-
-    async fn store(&self, _body: &str) -> Result<(), Error> {
-        Ok(())
-    }
-}
-
 /// A request that may leave now.
 struct Pass<'a> {
     slot: Slot<'a>,
-    admission: Admission,
+    reservation: Reservation,
+    /// The most that it can cost.
+    bound: Bound,
     /// Its body, until it is sent.
     wire: Vec<u8>,
     /// The length of that.
@@ -101,8 +80,8 @@ impl ChatClient {
         })
     }
 
-    /// Enters every answer into `ledger` and sends only what its budget covers.
-    /// Clients may share a ledger.
+    /// Enters every answer into `ledger` and sends only what its budget covers: the most that a request can cost is
+    /// reserved before it is sent. Clients may share a ledger.
     #[must_use]
     pub fn with_ledger(mut self, ledger: Arc<Ledger>, price: Price) -> Self {
         self.money = Some((ledger, price));
@@ -158,10 +137,13 @@ impl ChatClient {
                 () = stop.cancelled() => return Err(Error::Stopped),
                 reply = self.http.get(&url) => match reply {
                     Err(broken) => broken.into(),
-                    Ok(reply) => match check::read(reply.status, &reply.body, self.model()) {
-                        Some(check) => return Ok(check),
-                        None => self.whom(url.as_str()).status(reply),
-                    },
+                    Ok(mut reply) => {
+                        reply.body = self.http.mask(reply.body);
+                        match check::read(reply.status, &reply.body, self.model()) {
+                            Some(check) => return Ok(check),
+                            None => self.whom(url.as_str()).status(reply),
+                        }
+                    }
                 },
             };
             match failure {
@@ -269,15 +251,17 @@ impl ChatClient {
         let bytes = wire.len();
         let max_tokens = request.sampling.max_tokens;
         let estimate = self.rates.reserve(bytes, max_tokens).await;
+        let bound = Bound::of(request, bytes);
+        let reservation = match &self.money {
+            Some((ledger, price)) => ledger.reserve(&bound, price).await?,
+            None => Reservation::none(),
+        };
         // A pause may have begun in the meantime.
         self.gate.opened().await;
-        let admission = match &self.money {
-            Some((ledger, _)) => ledger.admit()?,
-            None => Admission::free(),
-        };
         Ok(Pass {
             slot,
-            admission,
+            reservation,
+            bound,
             wire,
             bytes,
             estimate,
@@ -292,42 +276,56 @@ impl ChatClient {
         pass.slot.sent();
         Counters::count(&self.counters.sent);
         let wire = std::mem::take(&mut pass.wire);
-        let reply = self.http.post(&self.url, wire).await?;
+        // From here on the request may be billed, whatever becomes of this future.
+        let open = Open::new(pass.reservation, pass.bound, archive);
+        let reply = match self.http.post(&self.url, wire).await {
+            Ok(reply) => reply,
+            Err(broken) => {
+                if broken.refused {
+                    open.release();
+                }
+                return Err(broken.into());
+            }
+        };
         if reply.status != StatusCode::OK {
+            if !may_be_billed(reply.status) {
+                open.release();
+            }
             self.rates.refund(pass.estimate);
             return Err(self.refused(&pass.slot, self.whom(self.url()).status(reply)));
         }
         // The server has done its part. While this answer goes to the disk, it may have the next request.
         pass.slot.leave();
-        archive.store(&reply.body).await.map_err(Failure::Fatal)?;
-        match body::parse_body(&reply.body) {
+        let body = self.http.mask_answer(reply.body);
+        archive.store(&body).await.map_err(Failure::Fatal)?;
+        let guess = rate::guess(pass.bytes, body.len());
+        match body::parse_body(&body) {
             Ok(answer) => {
                 pass.slot.answered();
                 self.counters.answered(answer.usage);
-                let guess = rate::guess(pass.bytes, reply.body.len());
-                // A server that reports nothing must not make a budget endless.
-                let silent = answer.usage.total() == 0;
-                self.charge(pass, if silent { guess } else { answer.usage });
+                self.charge(open, pass.estimate, answer.usage, guess);
                 Ok(answer)
             }
             Err(_) => {
                 // It may have been paid for nevertheless.
-                self.charge(pass, body::reported_usage(&reply.body));
-                Err(self.unreadable(reply.body))
+                let usage = body::reported_usage(&body);
+                self.charge(open, pass.estimate, usage, guess);
+                Err(self.unreadable(body))
             }
         }
     }
 
-    /// Replaces the estimates by what an answer cost.
-    fn charge(&self, pass: Pass<'_>, usage: Usage) {
+    /// Replaces what is expected of an answer by what it cost. The rates take a guess where the server does not tell;
+    /// the budget takes the most that it can be.
+    fn charge<A: Archive>(&self, open: Open<'_, A>, estimate: u64, usage: Usage, guess: Usage) {
+        let rated = if usage.is_told() { usage } else { guess };
         self.rates
-            .correct(pass.estimate, usage.prompt_tokens, usage.completion_tokens);
-        if usage.total() == 0 {
-            return;
+            .correct(estimate, rated.prompt_tokens, rated.completion_tokens);
+        if usage.is_told() {
+            let price = self.money.as_ref().map(|(_, price)| price);
+            let cost = price.map_or(0.0, |price| price.cost(&usage, SystemTime::now()));
+            open.settle(cost, usage);
         }
-        let price = self.money.as_ref().map(|(_, price)| price);
-        let cost = price.map_or(0.0, |price| price.cost(&usage, SystemTime::now()));
-        pass.admission.settle(cost, usage);
     }
 
     /// Learns from a status other than 200.

@@ -98,35 +98,87 @@ pub enum Error {
         cause: String,
     },
     /// The budget does not cover another request.
+    #[error("{0}")]
+    BudgetReached(Box<Shortfall>),
+    /// There is a budget, and nothing limits what the answer may cost.
     #[error(
-        "the budget of {budget} {what} is reached: {spent} spent, and with the requests in flight another one would exceed it"
+        "a budget needs a limit for each answer: set max_tokens (or max_completion_tokens), as an answer without one may cost any amount"
     )]
-    BudgetReached {
-        /// What has run out: `dollars` or `tokens`.
-        what: &'static str,
-        /// How much was spent.
-        spent: String,
-        /// How much may be spent.
-        budget: String,
-    },
+    NoTokenLimit,
     /// The run was stopped before this request was sent.
     #[error("stopped before the request was sent")]
     Stopped,
 }
 
+/// A budget that does not cover the next request, in dollars or tokens.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the budget of {budget} {what} is reached: {spent} spent, up to {unknown} more for requests whose cost is unknown, {left} left, and the next request may cost {next}"
+)]
+pub struct Shortfall {
+    /// What has run out: `dollars` or `tokens`.
+    pub what: &'static str,
+    /// How much may be spent.
+    pub budget: String,
+    /// How much is known to be spent.
+    pub spent: String,
+    /// How much more the requests may have cost that were sent and never settled.
+    pub unknown: String,
+    /// What is left of the budget.
+    pub left: String,
+    /// The most that the request can cost for which that is too little.
+    pub next: String,
+}
+
 /// The first characters of a text that came from outside, on one line.
+///
+/// Characters that a terminal obeys (control characters, changes of the writing direction) are written as `\u{1b}`.
 pub fn excerpt(text: &str) -> String {
     const LIMIT: usize = 200;
     let mut line = String::new();
+    let mut length = 0;
     for word in text.split_whitespace() {
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-        if line.chars().count() > LIMIT {
-            let cut: String = line.chars().take(LIMIT).collect();
-            return format!("{cut}…");
+        let space = if line.is_empty() { "" } else { " " };
+        for c in space.chars().chain(word.chars()) {
+            if length == LIMIT {
+                line.push('…');
+                return line;
+            }
+            length += 1;
+            if is_obeyed(c) {
+                line.extend(c.escape_unicode());
+            } else {
+                line.push(c);
+            }
         }
     }
     line
+}
+
+/// Whether a terminal acts on a character instead of showing it.
+fn is_obeyed(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_obeys_is_escaped() {
+        for (text, expected) in [
+            (" two\n\tlines ", "two lines"),
+            ("\x1b[31mred\x07", "\\u{1b}[31mred\\u{7}"),
+            ("\u{9b}2J", "\\u{9b}2J"),
+            ("a\u{202e}b", "a\\u{202e}b"),
+            ("é 漢 \u{1f600}", "é 漢 \u{1f600}"),
+        ] {
+            assert_eq!(excerpt(text), expected);
+        }
+        let long = excerpt(&"ab ".repeat(100_000));
+        assert_eq!(long.chars().count(), 201);
+        assert!(excerpt(&"\x1b".repeat(300)).starts_with("\\u{1b}"));
+        assert!(!excerpt(&"x".repeat(200)).ends_with('…'));
+    }
 }

@@ -109,6 +109,14 @@ impl Whom<'_> {
     }
 }
 
+/// Whether a request may be billed that was answered with this status.
+///
+/// Services bill answers, and not their refusals. But a gateway (502, 504, 520 to 527) or a time limit (408, 499) says
+/// only that no answer came through: the model behind it may have written one.
+pub(crate) fn may_be_billed(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 200..=299 | 408 | 499 | 502 | 504 | 520..=527)
+}
+
 /// A 503 that names a delay is that of a busy server; without one, it may be broken.
 fn kind(status: StatusCode, after: Option<Duration>) -> Kind {
     match status.as_u16() {

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::address;
 use crate::backoff;
-use crate::body::is_done;
+use crate::body::{self, LastEvent};
 use crate::endpoint::{Endpoint, Timeouts};
 use crate::error::Error;
 use crate::key::Key;
@@ -71,9 +71,31 @@ impl Http {
         self.reached.load(Ordering::Relaxed)
     }
 
-    /// Cuts the key out of a text.
+    /// Cuts the key out of a text that is shown.
     pub(crate) fn mask(&self, text: String) -> String {
-        Key::mask(self.key.as_ref(), text)
+        match &self.key {
+            Some(key) => key.mask(text),
+            None => text,
+        }
+    }
+
+    /// Cuts the key out of the body of an answer, which may be kept.
+    pub(crate) fn mask_answer(&self, body: String) -> String {
+        let Some(key) = self.key.as_ref().filter(|key| key.is_secret()) else {
+            return body;
+        };
+        let length = body.len();
+        let masked = key.mask(body);
+        let masked = match body::rejoined(&masked, |text| key.mask(text)) {
+            Some(rejoined) => rejoined,
+            None => masked,
+        };
+        if masked.len() != length {
+            tracing::warn!(
+                "the server repeated the API key in an answer; it is kept without the key"
+            );
+        }
+        masked
     }
 
     pub(crate) async fn post(&self, url: &Url, body: Vec<u8>) -> Result<Reply, Broken> {
@@ -127,15 +149,19 @@ impl Http {
         deadline: Instant,
         body: &mut Vec<u8>,
     ) -> Result<(), Broken> {
+        let mut last = LastEvent::default();
         loop {
-            let done = is_done(body);
+            let done = last.has_come();
             let idle = if done { LAST_WORD } else { self.timeouts.idle };
             let until = deadline.min(Instant::now() + idle);
             match timeout_at(until, response.chunk()).await {
                 Ok(Ok(None)) => return Ok(()),
                 // The connection is not ended as it should be, but nothing is missing.
                 _ if done => return Ok(()),
-                Ok(Ok(Some(piece))) => body.extend_from_slice(&piece),
+                Ok(Ok(Some(piece))) => {
+                    last.feed(&piece);
+                    body.extend_from_slice(&piece);
+                }
                 Ok(Err(error)) => return Err(broken(error)),
                 Err(_) if until == deadline => {
                     return Err(Broken::late("the answer", self.timeouts.total));

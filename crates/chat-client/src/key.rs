@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use reqwest::header::HeaderValue;
 
 use crate::error::Error;
+use crate::mask;
 
 /// Where the API key of a server is found. It is read once, by `ChatClient::new`.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -38,6 +39,9 @@ impl fmt::Debug for KeySource {
     }
 }
 
+/// Characters of the shortest key that is taken for a secret.
+const SHORTEST_SECRET: usize = 8;
+
 /// A key, ready to be sent.
 pub(crate) struct Key {
     pub(crate) header: HeaderValue,
@@ -64,12 +68,15 @@ impl Key {
         })
     }
 
-    /// Cuts the key out of a text: some servers repeat a wrong key in their message.
-    pub(crate) fn mask(key: Option<&Self>, text: String) -> String {
-        match key {
-            Some(key) if text.contains(&key.text) => text.replace(&key.text, "(key)"),
-            _ => text,
-        }
+    /// Cuts the key out of a text, as it is and as JSON writes it: some servers repeat a wrong key in their message.
+    pub(crate) fn mask(&self, text: String) -> String {
+        mask::mask(&self.text, &text).unwrap_or(text)
+    }
+
+    /// Whether answers are kept without the key. A shorter key is no secret but a word such as `EMPTY`, which servers
+    /// of one's own are given, and an answer may have that word of its own.
+    pub(crate) fn is_secret(&self) -> bool {
+        self.text.len() >= SHORTEST_SECRET
     }
 }
 

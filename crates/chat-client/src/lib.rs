@@ -19,6 +19,7 @@
 
 mod address;
 mod aimd;
+mod archive;
 mod backoff;
 pub mod body;
 mod check;
@@ -30,16 +31,19 @@ mod format;
 mod gate;
 mod http;
 mod key;
+mod mask;
 mod message;
 pub mod money;
+mod open;
 mod rate;
 mod stats;
 
+pub use archive::{Archive, NoArchive};
 pub use backoff::Retry;
 pub use check::ModelCheck;
-pub use client::{Archive, ChatClient, NoArchive};
+pub use client::ChatClient;
 pub use endpoint::{Endpoint, Timeouts};
-pub use error::{Error, excerpt};
+pub use error::{Error, Shortfall, excerpt};
 pub use format::{ResponseFormat, Structured};
 pub use key::KeySource;
 pub use message::{ChatAnswer, ChatRequest, Finish, Message, Role, Sampling, Usage};

@@ -176,6 +176,11 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl Usage {
+    /// Whether both sides are told. Servers that leave one out, or write 0 there, do not say what an answer costs.
+    pub fn is_told(&self) -> bool {
+        self.prompt_tokens > 0 && self.completion_tokens > 0
+    }
+
     /// Tokens of prompts and answers together.
     pub fn total(&self) -> u64 {
         self.prompt_tokens.saturating_add(self.completion_tokens)

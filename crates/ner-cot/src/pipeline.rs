@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chat_client::body::parse_body;
-use chat_client::money::Ledger;
+use chat_client::money::{Bound, Ledger};
 use chat_client::{Archive, ChatAnswer, ChatClient, Finish, ModelCheck};
 use ner_types::Example;
 use tokio::sync::OnceCell;
@@ -14,7 +14,7 @@ use crate::bill::{Bill, Prices};
 use crate::cut_off::{CutOffLimit, CutOffs};
 use crate::drive::Drive;
 use crate::error::Error;
-use crate::journal::{Journal, JournalOptions, Part, Record};
+use crate::journal::{Journal, JournalOptions, Lost, Part, Record};
 use crate::observer::{Observer, Progress};
 use crate::plan::{PipelineConfig, Plan};
 use crate::replay::{SettledRow, Visitor, replay};
@@ -306,5 +306,18 @@ impl Archive for Entry<'_> {
         } = self.question;
         let record = Record::new(key, *part, &request.model, self.version, *attempt, body);
         self.journal.append(key, &record).await
+    }
+
+    fn lost(&self, bound: &Bound) {
+        let Question {
+            key,
+            part,
+            attempt,
+            request,
+        } = self.question;
+        let lost = Lost::new(key, *part, &request.model, *attempt, bound);
+        if let Err(error) = self.journal.append_lost(&lost) {
+            tracing::warn!(%error, "a request whose cost is unknown is not in the journal");
+        }
     }
 }

@@ -175,10 +175,14 @@ fn what_a_server_knows_beside_the_protocol_is_in_its_requests() -> TestResult {
 #[test]
 fn a_budget_ends_a_run_and_a_larger_one_goes_on() -> TestResult {
     let (teacher, folder) = (Teacher::start()?, tempfile::tempdir()?);
-    let slow = ["cot.concurrency=1", "cot.fixed_concurrency=true"];
-    // An answer takes 30 tokens, which cost a dollar each.
-    let price = ["cot.price_in=1000000", "cot.price_out=1000000"];
-    let poor = [&slow[..], &price, &["cot.budget_usd=100"]].concat();
+    let slow = [
+        "cot.concurrency=1",
+        "cot.fixed_concurrency=true",
+        "cot.max_tokens=1024",
+    ];
+    // A request may cost 1,024 dollars, and its answer then costs ten.
+    let price = ["cot.price_in=0", "cot.price_out=1000000"];
+    let poor = [&slow[..], &price, &["cot.budget_usd=1075"]].concat();
     let ended = run(&teacher, folder.path(), &poor)?;
     assert!(ended.contains("stage cot"), "{ended}");
     let asked = teacher.asked();

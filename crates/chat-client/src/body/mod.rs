@@ -9,11 +9,13 @@ mod wire;
 mod tests;
 
 use serde::de::IgnoredAny;
+use serde_json::json;
 
 pub use problem::BodyProblem;
 pub(crate) use problem::{error_message, is_out_of_credit};
-pub(crate) use stream::is_done;
+pub(crate) use stream::LastEvent;
 
+use crate::error::excerpt;
 use crate::message::{ChatAnswer, Finish, Usage};
 
 /// Reads a chat completion, whole or as a stream of events.
@@ -34,10 +36,45 @@ pub fn parse_body(body: &str) -> Result<ChatAnswer, BodyProblem> {
     whole(text)
 }
 
-/// What a body that is no answer reports to have cost; 0 where it does not.
-pub(crate) fn reported_usage(body: &str) -> Usage {
-    let body = wire::read(skip_comments(body));
-    body.map_or_else(|_| Usage::default(), |body| body.usage())
+/// What a body reports to have cost, be it an answer or not; 0 where it does not.
+pub fn reported_usage(body: &str) -> Usage {
+    let text = skip_comments(body);
+    if stream::is_stream(text) {
+        return stream::usage(text);
+    }
+    wire::read(text).map_or_else(|_| Usage::default(), |body| body.usage())
+}
+
+/// A streamed answer as a whole body, if `mask` changes its joined texts: what is to be hidden is then spread over
+/// several events, where it cannot be found.
+pub(crate) fn rejoined(body: &str, mask: impl Fn(String) -> String) -> Option<String> {
+    let text = skip_comments(body);
+    if !stream::is_stream(text) {
+        return None;
+    }
+    let found = stream::read(text).ok()?;
+    let reasoning = found.reasoning.clone().map(&mask);
+    let content = mask(found.content.clone());
+    if (&reasoning, &content) == (&found.reasoning, &found.content) {
+        return None;
+    }
+    let finish = match &found.finish {
+        Finish::Stop => "stop",
+        Finish::Length => "length",
+        Finish::Other(word) => word,
+    };
+    let message = json!({"role": "assistant", "reasoning_content": reasoning, "content": content});
+    let usage = found.usage;
+    let body = json!({
+        "choices": [{"index": 0, "message": message, "finish_reason": finish}],
+        "usage": {
+            "prompt_tokens": usage.prompt_tokens,
+            "completion_tokens": usage.completion_tokens,
+            "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+            "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+        },
+    });
+    Some(body.to_string())
 }
 
 fn whole(text: &str) -> Result<ChatAnswer, BodyProblem> {
@@ -117,6 +154,6 @@ fn finish_of(reason: Option<&str>) -> Finish {
     match reason {
         None | Some("stop" | "") => Finish::Stop,
         Some("length") => Finish::Length,
-        Some(other) => Finish::Other(other.into()),
+        Some(other) => Finish::Other(excerpt(other)),
     }
 }

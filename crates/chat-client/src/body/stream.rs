@@ -18,26 +18,97 @@ pub(super) fn is_torn_start(text: &str) -> bool {
     FIELDS.iter().any(|field| field.starts_with(text))
 }
 
-/// Whether the last event of a stream has come, so that nothing is missing even
-/// if the connection is not closed properly.
-pub(crate) fn is_done(body: &[u8]) -> bool {
-    let end = body.trim_ascii_end();
-    let line = end.strip_suffix(b"[DONE]").map(<[u8]>::trim_ascii_end);
-    let start = line.and_then(|line| line.strip_suffix(b"data:"));
-    // Within JSON, a line break would be escaped.
-    start.is_some_and(|start| start.last().is_none_or(|byte| *byte == b'\n'))
+/// The last event of a stream, its whitespace left out.
+const LAST: &[u8] = b"data:[DONE]";
+/// Where whitespace may stand in it, beside its end.
+const GAP: usize = b"data:".len();
+/// Its length.
+const END: usize = LAST.len();
+
+/// Watches the pieces of a body for the last event of a stream, after which nothing is missing even if the connection
+/// is not closed properly. Each byte is looked at once.
+#[derive(Debug, Default)]
+pub(crate) struct LastEvent {
+    /// What the line is so far.
+    line: Progress,
+    /// Whether the last line that was not blank was the last event.
+    is_last: bool,
+    /// Bytes looked at.
+    #[cfg(test)]
+    steps: usize,
+}
+
+/// What a line has been so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Progress {
+    /// Nothing.
+    #[default]
+    Empty,
+    /// Whitespace alone.
+    Blank,
+    /// So many bytes of [`LAST`].
+    Matched(usize),
+    /// Something else.
+    Other,
+}
+
+impl LastEvent {
+    /// Looks at the next bytes.
+    pub(crate) fn feed(&mut self, piece: &[u8]) {
+        for &byte in piece {
+            self.byte(byte);
+        }
+    }
+
+    /// Whether the last event has come, and nothing but blank lines after it.
+    pub(crate) fn has_come(&self) -> bool {
+        match self.line {
+            Progress::Empty | Progress::Blank => self.is_last,
+            Progress::Matched(length) => length == END,
+            Progress::Other => false,
+        }
+    }
+
+    fn byte(&mut self, byte: u8) {
+        #[cfg(test)]
+        {
+            self.steps += 1;
+        }
+        // Within JSON, a line break would be escaped.
+        if byte == b'\n' {
+            self.is_last = self.has_come();
+            self.line = Progress::Empty;
+            return;
+        }
+        self.line = match self.line {
+            Progress::Empty if byte == LAST[0] => Progress::Matched(1),
+            Progress::Empty | Progress::Blank if byte.is_ascii_whitespace() => Progress::Blank,
+            Progress::Matched(at) if LAST.get(at) == Some(&byte) => Progress::Matched(at + 1),
+            Progress::Matched(at @ (GAP | END)) if byte.is_ascii_whitespace() => {
+                Progress::Matched(at)
+            }
+            _ => Progress::Other,
+        };
+    }
 }
 
 /// Joins the events of a stream.
 pub(super) fn read(text: &str) -> Result<ChatAnswer, BodyProblem> {
     let mut joined = Joined::default();
-    for line in text.lines() {
-        joined.line(line)?;
-        if joined.done {
-            break;
-        }
-    }
+    joined.lines(text)?;
     joined.finish(text)
+}
+
+/// What the events of a stream report to have cost, if the stream ends as it should; otherwise 0, as a sum so far is
+/// not what is billed.
+pub(super) fn usage(text: &str) -> Usage {
+    let mut joined = Joined::default();
+    let whole = joined.lines(text).is_ok() && joined.has_ended();
+    if whole {
+        joined.usage
+    } else {
+        Usage::default()
+    }
 }
 
 #[derive(Default)]
@@ -53,17 +124,75 @@ struct Joined {
     is_error: bool,
     /// The beginning of an event that goes over several lines.
     pending: String,
+    /// How deep that is in brackets.
+    depth: Depth,
+    /// Bytes that were given to a parser.
+    #[cfg(test)]
+    steps: usize,
+}
+
+/// How many brackets of JSON are open. It tells when an event can be complete, so that its lines are parsed once all
+/// are there and not again at each of them.
+#[derive(Debug, Default)]
+struct Depth {
+    open: i64,
+    in_string: bool,
+    is_escaped: bool,
+}
+
+impl Depth {
+    /// Reads on; says whether a value may be complete, or is none.
+    fn read(&mut self, text: &str) -> bool {
+        for byte in text.bytes() {
+            match byte {
+                _ if self.is_escaped => self.is_escaped = false,
+                b'\\' if self.in_string => self.is_escaped = true,
+                b'"' => self.in_string = !self.in_string,
+                _ if self.in_string => {}
+                b'{' | b'[' => self.open += 1,
+                b'}' | b']' => self.open -= 1,
+                _ => {}
+            }
+        }
+        // A line break within a string is no JSON.
+        self.open <= 0 || self.in_string
+    }
 }
 
 fn transient(cause: impl Into<String>) -> BodyProblem {
     BodyProblem::Transient(cause.into())
 }
 
+fn ends_early() -> BodyProblem {
+    transient("the stream has an event that ends early")
+}
+
+fn no_json(error: &serde_json::Error) -> BodyProblem {
+    transient(format!(
+        "the stream has an event that is not JSON ({error})"
+    ))
+}
+
 impl Joined {
+    fn lines(&mut self, text: &str) -> Result<(), BodyProblem> {
+        for line in text.lines() {
+            self.line(line)?;
+            if self.done {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the stream says that nothing more comes.
+    fn has_ended(&self) -> bool {
+        self.pending.is_empty() && (self.done || self.finish.is_some())
+    }
+
     fn line(&mut self, line: &str) -> Result<(), BodyProblem> {
         if line.trim().is_empty() {
             if !self.pending.is_empty() {
-                return Err(transient("the stream has an event that ends early"));
+                return Err(ends_early());
             }
         } else if let Some(name) = line.strip_prefix("event:") {
             self.is_error = name.trim() == "error";
@@ -87,26 +216,49 @@ impl Joined {
         if self.pending.is_empty() {
             return self.event_or_begin(data);
         }
-        let mut whole = mem::take(&mut self.pending);
-        whole.push('\n');
-        whole.push_str(data);
-        self.event_or_begin(&whole)
+        self.pending.push('\n');
+        self.pending.push_str(data);
+        self.count(data);
+        if !self.depth.read(data) {
+            return Ok(());
+        }
+        let whole = mem::take(&mut self.pending);
+        self.count(&whole);
+        let event = wire::read(&whole).map_err(|error| no_json(&error))?;
+        self.event(&event)
     }
 
     fn event_or_begin(&mut self, data: &str) -> Result<(), BodyProblem> {
         if data.is_empty() {
             return Ok(());
         }
+        self.count(data);
         match wire::read(data) {
             Ok(event) => self.event(&event),
             Err(error) if error.is_eof() => {
+                self.depth = Depth::default();
+                if self.depth.read(data) {
+                    return Err(ends_early());
+                }
                 self.pending.push_str(data);
                 Ok(())
             }
-            Err(error) => Err(transient(format!(
-                "the stream has an event that is not JSON ({error})"
-            ))),
+            Err(error) => Err(no_json(&error)),
         }
+    }
+
+    /// Notes that a parser reads `text`.
+    #[cfg_attr(
+        not(test),
+        expect(clippy::unused_self, reason = "counts in tests alone")
+    )]
+    fn count(&mut self, text: &str) {
+        #[cfg(test)]
+        {
+            self.steps += text.len();
+        }
+        #[cfg(not(test))]
+        let _ = text;
     }
 
     fn event(&mut self, event: &wire::Body<'_>) -> Result<(), BodyProblem> {
@@ -135,8 +287,7 @@ impl Joined {
     }
 
     fn finish(self, text: &str) -> Result<ChatAnswer, BodyProblem> {
-        let ended = self.done || self.finish.is_some();
-        if !self.pending.is_empty() || !ended {
+        if !self.has_ended() {
             return Err(transient("the stream ends early"));
         }
         if !self.has_choice {
@@ -150,3 +301,7 @@ impl Joined {
         answer(&self.reasoning, &self.content, finish, self.usage)
     }
 }
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;

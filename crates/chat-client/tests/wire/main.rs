@@ -4,6 +4,7 @@
 #[path = "../../examples/ask.rs"]
 mod ask;
 mod bodies;
+mod budget;
 mod faults;
 mod limits;
 mod money;

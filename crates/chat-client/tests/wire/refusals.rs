@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use chat_client::body::parse_body;
 use chat_client::{CancellationToken, ChatClient, Error, KeySource, ModelCheck};
 use serde_json::json;
 
-use crate::server::{Act, FaultServer, answer, error, send};
-use crate::{ask, client, endpoint};
+use crate::server::{Act, FaultServer, answer, completion, error, send};
+use crate::{Kept, ask, ask_kept, client, endpoint};
 
 #[tokio::test]
 async fn refusals_end_the_call_at_once_with_the_servers_words() {
@@ -124,6 +125,80 @@ async fn the_key_is_sent_and_shown_nowhere() {
         assert!(!shown.contains("sk-0"), "{shown}");
         assert!(shown.contains(&expected), "{shown}");
         assert_eq!(server.seen()[0].authorization, format!("Bearer {key}"));
+    }
+}
+
+/// A streamed answer that spreads `words` over its events, one character each.
+fn spread(words: &str) -> String {
+    let mut body = String::new();
+    for c in words.chars() {
+        let delta = json!({"choices": [{"delta": {"content": c.to_string()}}]});
+        body += &format!("data: {delta}\n\n");
+    }
+    let last = json!({"choices": [{"delta": {}, "finish_reason": "length"}],
+                      "usage": {"prompt_tokens": 3, "completion_tokens": 4}});
+    body + &format!("data: {last}\n\ndata: [DONE]\n\n")
+}
+
+#[tokio::test]
+async fn an_answer_that_repeats_the_key_is_kept_without_it() {
+    let key = "sk-0123456789/ab\"cdef";
+    let whole = completion(&format!("my key is {key}"));
+    for body in [
+        whole.clone(),
+        whole.replace('/', "\\/"),
+        whole.replace("sk-", "\\u0073k\\u002D"),
+        completion(&json!({"key": key}).to_string()),
+        spread(&format!("my key is {key}")),
+        format!("{{\"id\": {}, {}", json!(key), &whole[1..]),
+    ] {
+        let sent = body.clone();
+        let server = FaultServer::start(move |_| send("200 OK", "", sent.as_bytes()));
+        let (client, _dir) = keyed(&server.url, key);
+        let kept = Kept::default();
+        let answer = ask_kept(&client, &kept).await.expect("answered");
+        let bodies = kept.bodies().concat();
+        assert!(bodies.contains("(key)"), "{bodies}");
+        let read = parse_body(&bodies).expect("it can still be read");
+        assert_eq!(read, answer);
+        for text in [&bodies, &answer.content] {
+            assert!(!text.contains("0123456789"), "{text}");
+        }
+        assert_eq!(answer.usage.completion_tokens, read.usage.completion_tokens);
+    }
+    // A word that servers of one's own are given is no secret, and answers may have it.
+    let server = FaultServer::start(|_| answer("the list is EMPTY"));
+    let (client, _dir) = keyed(&server.url, "EMPTY");
+    assert_eq!(
+        ask(&client).await.expect("answered").content,
+        "the list is EMPTY"
+    );
+}
+
+#[tokio::test]
+async fn what_a_terminal_obeys_is_not_shown() {
+    let words = "\u{1b}]0;title\u{7}\u{1b}[2J\u{9b}31m";
+    let list = json!({"data": [{"id": words}]}).to_string();
+    for (status, body) in [
+        ("401 Unauthorized", words.to_string()),
+        (
+            "401 Unauthorized",
+            json!({"error": {"message": words}}).to_string(),
+        ),
+        ("500 Internal Server Error", words.to_string()),
+        ("200 OK", words.to_string()),
+        ("200 OK", json!({"odd": words}).to_string()),
+        ("200 OK", json!({"error": {"message": words}}).to_string()),
+        ("200 OK", list),
+    ] {
+        let server = FaultServer::start(move |_| send(status, "", body.as_bytes()));
+        let (client, _dir) = keyed(&server.url, "sk-0123456789");
+        let failed = ask(&client).await.expect_err("refused").to_string();
+        let found = client.check(&CancellationToken::new()).await;
+        let found = found.map_or_else(|error| error.to_string(), |check| check.to_string());
+        for shown in [failed, found] {
+            assert!(!shown.contains(char::is_control), "{shown:?}");
+        }
     }
 }
 

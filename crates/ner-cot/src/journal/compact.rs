@@ -1,11 +1,12 @@
 //! Making a journal smaller, and several into one.
 
+use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use super::disk::Disk;
 use super::record::header_line;
-use super::scan::{Slot, scan};
+use super::scan::{Line, Slot, scan};
 use super::{FILE, Journal, LOCK, lock};
 use crate::error::Error;
 
@@ -30,6 +31,9 @@ pub fn compact(dir: &Path, disk: &dyn Disk) -> Result<Compacted, Error> {
     let path = dir.join(FILE);
     let (journal, end) = Journal::load(&path)?;
     let mut slots: Vec<Slot> = journal.index().values().copied().collect();
+    let answers = slots.len();
+    // What may have been billed is not forgotten.
+    slots.extend(lost(&path)?);
     slots.sort_unstable_by_key(|slot| slot.offset);
     let beside = dir.join(format!("{FILE}.partial"));
     let written = copy(&journal, &slots, &beside, disk);
@@ -42,8 +46,21 @@ pub fn compact(dir: &Path, disk: &dyn Disk) -> Result<Compacted, Error> {
     Ok(Compacted {
         bytes_before: end,
         bytes_after,
-        answers: slots.len(),
+        answers,
     })
+}
+
+/// Where the lines of requests stand that were lost.
+fn lost(path: &Path) -> Result<Vec<Slot>, Error> {
+    let file = File::open(path).map_err(|e| Error::io("open the journal", path, e))?;
+    let mut slots = Vec::new();
+    scan(path, file, |slot, line| {
+        if matches!(line, Line::Lost(_)) {
+            slots.push(slot);
+        }
+        Ok(())
+    })?;
+    Ok(slots)
 }
 
 /// Copies a header and the lines at `slots`; returns the length of the copy.
@@ -84,17 +101,30 @@ pub struct Merged {
 pub fn merge(from: &[PathBuf], into: &Path) -> Result<Merged, Error> {
     let target = Journal::open(into)?;
     let mut merged = Merged::default();
+    let mut lost_before = HashSet::new();
+    target.for_each_line(|line| {
+        if let Line::Lost(lost) = line {
+            lost_before.insert(lost.check.to_string());
+        }
+    })?;
     for dir in from {
         let path = dir.join(FILE);
         let open = File::open(&path);
         let file = open.map_err(|source| Error::io("open the journal", &path, source))?;
-        scan(&path, file, |_, key, record| {
-            if target.contains(key) {
+        scan(&path, file, |_, line| {
+            let (key, record) = match line {
+                Line::Answer(key, record) => (key, record),
+                Line::Lost(lost) if lost_before.insert(lost.check.to_string()) => {
+                    return target.append_lost(&lost);
+                }
+                Line::Lost(_) => return Ok(()),
+            };
+            if target.contains(&key) {
                 merged.known += 1;
                 return Ok(());
             }
             merged.added += 1;
-            target.append_later(key, record)?;
+            target.append_later(&key, &record)?;
             // What waits for the disk is in memory; there must not be too much of it.
             if merged.added.is_multiple_of(1024) {
                 target.finish()?;

@@ -10,6 +10,7 @@
 mod compact;
 mod disk;
 mod lock;
+mod lost;
 mod record;
 mod scan;
 mod writer;
@@ -25,7 +26,9 @@ use tokio::sync::oneshot;
 pub use compact::{Compacted, Merged, compact, merge};
 pub(crate) use disk::sync_dir;
 pub use disk::{Disk, RealDisk};
+pub use lost::Lost;
 pub use record::{Key, Part, Record};
+pub use scan::Line;
 use scan::{Slot, scan};
 pub use writer::Durability;
 use writer::{Index, Order, Orders, Syncer, Unwritten, Writer};
@@ -136,10 +139,12 @@ impl Journal {
     fn load(path: &Path) -> Result<(Self, u64), Error> {
         let open = || File::open(path).map_err(|e| Error::io("open the journal", path, e));
         let mut index = HashMap::new();
-        let scanned = scan(path, open()?, |slot, key, _| {
+        let scanned = scan(path, open()?, |slot, line| {
             // A request is sent again only if its answer could not be read, so the
             // last record is the good one.
-            index.insert(key.short(), slot);
+            if let Line::Answer(key, _) = line {
+                index.insert(key.short(), slot);
+            }
             Ok(())
         })?;
         if scanned.damaged > 0 {
@@ -194,10 +199,22 @@ impl Journal {
     /// # Errors
     /// If the file cannot be read.
     pub fn for_each(&self, mut each: impl FnMut(&Record<'_>)) -> Result<(), Error> {
+        self.for_each_line(|line| {
+            if let Line::Answer(_, record) = line {
+                each(&record);
+            }
+        })
+    }
+
+    /// As [`Journal::for_each`], with the requests that may have been billed without an answer that tells so.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn for_each_line(&self, mut each: impl FnMut(Line<'_>)) -> Result<(), Error> {
         let open = File::open(&self.path);
         let file = open.map_err(|source| Error::io("open the journal", &self.path, source))?;
-        scan(&self.path, file, |_, _, record| {
-            each(record);
+        scan(&self.path, file, |_, line| {
+            each(line);
             Ok(())
         })?;
         Ok(())
@@ -210,7 +227,7 @@ impl Journal {
     /// and [`Journal::finish`] try to write it again.
     pub async fn append(&self, key: &Key, record: &Record<'_>) -> Result<(), Error> {
         let (done, written) = oneshot::channel();
-        self.order(key, record.line(), Some(done))?;
+        self.order(Some(key), record.line(), Some(done))?;
         match written.await {
             Ok(written) => written.map_err(|unwritten| self.unwritten(unwritten)),
             Err(_) => Err(self.closed()),
@@ -222,7 +239,15 @@ impl Journal {
     /// # Errors
     /// If the journal is open for reading only.
     pub fn append_later(&self, key: &Key, record: &Record<'_>) -> Result<(), Error> {
-        self.order(key, record.line(), None)
+        self.order(Some(key), record.line(), None)
+    }
+
+    /// Notes a request that may have been billed, without waiting for the disk, as [`Journal::append_later`] does.
+    ///
+    /// # Errors
+    /// If the journal is open for reading only.
+    pub fn append_lost(&self, lost: &Lost<'_>) -> Result<(), Error> {
+        self.order(None, lost.line(), None)
     }
 
     /// Writes what is still waiting and forces everything to the disk. Blocks until then.
@@ -243,11 +268,11 @@ impl Journal {
 
     fn order(
         &self,
-        key: &Key,
+        key: Option<&Key>,
         line: Vec<u8>,
         done: Option<oneshot::Sender<Result<(), Unwritten>>>,
     ) -> Result<(), Error> {
-        let key = key.short();
+        let key = key.map(Key::short);
         let order = Order::Append { key, line, done };
         let orders = self.orders.as_ref().ok_or_else(|| self.closed())?;
         orders.send(order).map_err(|_| self.closed())

@@ -80,7 +80,7 @@ pub struct Record<'a> {
     /// When the answer came, in seconds since 1970; what it cost may depend on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<u64>,
-    /// The body of the answer, as received.
+    /// The body of the answer, as received but for the API key.
     #[serde(borrow)]
     pub body: Cow<'a, str>,
 }
@@ -127,7 +127,7 @@ impl<'a> Record<'a> {
     }
 }
 
-fn checksum(key: &str, body: &str) -> String {
+pub(super) fn checksum(key: &str, body: &str) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(key.as_bytes()).update(body.as_bytes());
     hasher.finalize().to_hex()[..16].into()

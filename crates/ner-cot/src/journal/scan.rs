@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
+use super::lost::Lost;
 use super::record::{Key, Record, check_header};
 use crate::error::Error;
 
@@ -12,6 +13,22 @@ use crate::error::Error;
 pub(super) struct Slot {
     pub(super) offset: u64,
     pub(super) length: u32,
+}
+
+/// A sound line of a journal.
+#[derive(Debug)]
+pub enum Line<'a> {
+    /// An answer, and the key of its request.
+    Answer(Key, Record<'a>),
+    /// A request that may have been billed.
+    Lost(Lost<'a>),
+}
+
+impl<'a> Line<'a> {
+    fn read(line: &'a [u8]) -> Option<Self> {
+        let answer = Record::read(line).map(|(key, record)| Self::Answer(key, record));
+        answer.or_else(|| Lost::read(line).map(Self::Lost))
+    }
 }
 
 /// What a scan found beside the records.
@@ -23,13 +40,13 @@ pub(super) struct Scanned {
     pub(super) damaged: usize,
 }
 
-/// Calls `each` with every sound record in the order of the file.
+/// Calls `each` with every sound line in the order of the file.
 ///
 /// A last line without its line feed is what a crash leaves, and is passed over. The memory needed is that of one line.
 pub(super) fn scan(
     path: &Path,
     file: File,
-    mut each: impl FnMut(Slot, &Key, &Record<'_>) -> Result<(), Error>,
+    mut each: impl FnMut(Slot, Line<'_>) -> Result<(), Error>,
 ) -> Result<Scanned, Error> {
     let io = |source| Error::io("read the journal", path, source);
     let mut reader = BufReader::with_capacity(1 << 18, file);
@@ -44,10 +61,10 @@ pub(super) fn scan(
             break;
         }
         if scanned.end > 0 {
-            match (Record::read(&line), u32::try_from(line.len())) {
-                (Some((key, record)), Ok(length)) => {
+            match (Line::read(&line), u32::try_from(line.len())) {
+                (Some(sound), Ok(length)) => {
                     let offset = scanned.end;
-                    each(Slot { offset, length }, &key, &record)?;
+                    each(Slot { offset, length }, sound)?;
                 }
                 _ => scanned.damaged += 1,
             }

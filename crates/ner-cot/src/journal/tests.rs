@@ -1,6 +1,7 @@
 //! Crashes, damage, full disks and second owners.
 
 use super::*;
+use chat_client::money::Bound;
 use chat_client::{ChatRequest, Message, Sampling};
 
 fn request(text: &str) -> ChatRequest {
@@ -293,6 +294,55 @@ fn merging_takes_each_answer_once() {
     assert_eq!(journal.len(), 3);
     assert_eq!(get(&journal, "c").as_deref(), Some("c"));
     assert!(merge(&[dirs[2].path().join("none")], dirs[0].path()).is_err());
+}
+
+/// What is lost in a journal: the texts of the requests, and the tokens in all.
+fn losses(dir: &Path) -> (Vec<String>, u64) {
+    let journal = Journal::open_to_read(dir).expect("opens");
+    assert_eq!(journal.damaged(), 0);
+    let (mut keys, mut tokens) = (Vec::new(), 0);
+    let each = |line: Line<'_>| {
+        if let Line::Lost(lost) = line {
+            keys.push(lost.lost.to_string());
+            tokens += lost.bound().tokens();
+        }
+    };
+    journal.for_each_line(each).expect("readable");
+    (keys, tokens)
+}
+
+#[test]
+fn lost_requests_are_remembered_compacted_and_merged_once() {
+    let [dir, whole] = [dir(), dir()];
+    let journal = Journal::open(dir.path()).expect("opens");
+    append(&journal, "a", "older").expect("written");
+    let limits = [Some(40), None];
+    for completion_tokens in limits {
+        let bound = Bound {
+            prompt_tokens: 100,
+            completion_tokens,
+        };
+        let lost = Lost::new(&key("a"), Part::Teacher, "m", 0, &bound);
+        journal.append_lost(&lost).expect("written");
+    }
+    append(&journal, "a", "newer").expect("written");
+    drop(journal);
+    let expected = (vec![key("a").hex(); 2], 240);
+    assert_eq!(losses(dir.path()), expected);
+    assert_eq!(compact(dir.path(), &RealDisk).expect("compacts").answers, 1);
+    assert_eq!(losses(dir.path()), expected);
+    for _ in 0..2 {
+        merge(&[dir.path().to_owned()], whole.path()).expect("merges");
+        assert_eq!(losses(whole.path()), expected);
+    }
+    let journal = Journal::open(whole.path()).expect("opens");
+    assert_eq!(get(&journal, "a").as_deref(), Some("newer"));
+    drop(journal);
+    // A changed count is damage.
+    let path = whole.path().join(FILE);
+    let text = std::fs::read_to_string(&path).expect("readable");
+    std::fs::write(&path, text.replace(":40,", ":41,")).expect("written");
+    assert_eq!(Journal::open(whole.path()).expect("opens").damaged(), 1);
 }
 
 /// Journals are paid for, so what is in them must be found by later versions too.

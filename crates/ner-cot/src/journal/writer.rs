@@ -46,9 +46,9 @@ pub(super) struct Unwritten {
 
 /// What is asked of the thread.
 pub(super) enum Order {
-    /// Append a line, and tell when it is there.
+    /// Append a line, and tell when it is there. One without a key is found by no request.
     Append {
-        key: u128,
+        key: Option<u128>,
         line: Vec<u8>,
         done: Option<Done>,
     },
@@ -63,7 +63,7 @@ pub(super) type Orders = Sender<Order>;
 type Done = oneshot::Sender<Result<(), Unwritten>>;
 
 struct Waiting {
-    key: u128,
+    key: Option<u128>,
     line: Vec<u8>,
     done: Option<Done>,
 }
@@ -242,6 +242,8 @@ impl Writer {
         };
         self.end += written.line.len() as u64;
         let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        index.insert(written.key, slot);
+        if let Some(key) = written.key {
+            index.insert(key, slot);
+        }
     }
 }

@@ -6,6 +6,7 @@ mod cut_off;
 mod journal;
 #[path = "../../examples/journalled_teacher.rs"]
 mod journalled_teacher;
+mod money;
 mod server;
 mod target;
 

@@ -41,6 +41,7 @@ pub(super) fn status(args: &StatusArgs) -> Result<()> {
             "models": models,
             "dollars": prices.is_known().then(|| bill.dollars()),
             "tokens": bill.tokens(),
+            "unknown": bill.unknown(),
             "damaged_journal_lines": journal.damaged(),
         });
         println!("{}", serde_json::to_string_pretty(&status)?);

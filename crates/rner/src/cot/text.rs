@@ -1,6 +1,6 @@
 //! Bills and estimates as text.
 
-use ner_cot::bill::{Bill, Prices};
+use ner_cot::bill::{Bill, Prices, UnknownCost};
 use ner_cot::estimate::{Estimate, Interval};
 
 /// Tokens and dollars by model.
@@ -18,9 +18,33 @@ pub fn bill_text(bill: &Bill, prices: &Prices) -> String {
         if prices.is_known() {
             text.push_str(&format!(", ${:.2}", billed.dollars));
         }
+        text.push_str(&unknown_text(&billed.unknown, prices));
         text.push('\n');
     }
     text.trim_end().into()
+}
+
+/// What may have been billed beside the answers; empty if nothing may.
+fn unknown_text(unknown: &UnknownCost, prices: &Prices) -> String {
+    let UnknownCost {
+        requests,
+        without_limit,
+        tokens,
+        dollars,
+    } = *unknown;
+    if requests == 0 {
+        return String::new();
+    }
+    let mut text = format!("; {requests} requests whose cost is unknown: up to {tokens} tokens");
+    if prices.is_known() {
+        text.push_str(&format!(", ${dollars:.2}"));
+    }
+    if without_limit > 0 {
+        text.push_str(&format!(
+            ", and the answers of {without_limit} that had no limit"
+        ));
+    }
+    text
 }
 
 /// What is known before a run.
@@ -54,4 +78,34 @@ pub fn estimate_text(estimate: &Estimate) -> String {
         None => text.push_str("\n  dollars  unknown; give --price IN/OUT"),
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use ner_cot::bill::Billed;
+    use ner_cot::journal::Part;
+
+    use super::*;
+
+    #[test]
+    fn what_may_have_been_billed_is_said() {
+        let mut billed = Billed {
+            answers: 3,
+            ..Billed::default()
+        };
+        let text = |billed| {
+            let bill = Bill([((Part::Teacher, "m".to_owned()), billed)].into());
+            bill_text(&bill, &Prices::default())
+        };
+        assert!(!text(billed).contains("unknown"), "{}", text(billed));
+        billed.unknown = UnknownCost {
+            requests: 2,
+            without_limit: 1,
+            tokens: 240,
+            dollars: 0.5,
+        };
+        let found = text(billed);
+        let expected = "; 2 requests whose cost is unknown: up to 240 tokens, and the answers of 1";
+        assert!(found.contains(expected), "{found}");
+    }
 }
