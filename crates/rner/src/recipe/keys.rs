@@ -4,9 +4,13 @@
 use toml::{Table, Value};
 
 /// Fields of the trainers' configurations that are no keys of a recipe, and what decides them.
-const DERIVED: [(&str, &str); 6] = [
+const DERIVED: [(&str, &str); 7] = [
     ("sft.train.seed", "run.seed decides it"),
     ("sft.train.peak_flops", "hardware.peak_tflops decides it"),
+    (
+        "sft.compare_without_cot",
+        "run.rows decides it, with \"without-cot\" among them",
+    ),
     ("sft.train.layout", "sequences are always packed"),
     ("sft.train.optim.master_weights", "model.dtype decides it"),
     ("grpo.train.seed", "run.seed decides it"),
