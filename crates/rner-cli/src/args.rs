@@ -66,7 +66,7 @@ impl RecipeArgs {
 #[derive(Clone, Debug, Default, Args)]
 pub struct TeacherArgs {
     /// A teacher that there is today, with address, models, prices and limits: deepseek, deepseek-flash, vllm, sglang,
-    /// ollama, or a file of [cot] keys.
+    /// ollama, or a file with the keys of `[cot]`.
     #[arg(long, value_name = "NAME")]
     pub teacher: Option<String>,
     /// Base address of an OpenAI-compatible teacher, such as http://localhost:8000/v1.
