@@ -19,7 +19,8 @@ pub fn template(prompt: Option<&Path>) -> Result<Option<PromptTemplate>> {
 /// Where hyperparameters come from.
 #[derive(Clone, Debug, Args)]
 pub struct RecipeArgs {
-    /// Profile by name (tiny, smoke, paper-8b, paper-8b-verl, qwen3-1.7b, qwen3-0.6b-lora) or path of a recipe file.
+    /// Profile by name (tiny, tiny-long, smoke, rehearsal, paper-8b, paper-8b-lora, paper-8b-verl, qwen3-1.7b,
+    /// qwen3-0.6b-lora) or path of a recipe file.
     #[arg(long, default_value = "tiny")]
     pub profile: String,
     /// Override one key of the recipe; may be repeated.

@@ -23,7 +23,7 @@ use ner_score::Scorer;
 
 use crate::backend;
 use crate::data::{Places, RunProtocol};
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::recipe::{Recipe, Row};
 use crate::report::{self, ModelResult, ReportData, Setting, StageTime};
 use crate::run_dir::{Inputs, RunDir, hash_path};
@@ -71,6 +71,7 @@ pub fn reproduce(recipe: &Recipe, dir: &RunDir, session: &Session) -> Result<Rep
     // The first stage that computes would find out too, after everything before it was downloaded and paid for.
     backend::check_built(recipe.run.backend)?;
     crate::data::check(&recipe.data)?;
+    refuse(recipe, dir.root())?;
     dir.write_recipe(&recipe.to_toml())?;
     let mut run = Run {
         recipe,
@@ -83,6 +84,24 @@ pub fn reproduce(recipe: &Recipe, dir: &RunDir, session: &Session) -> Result<Rep
     }
     run.write_report()
 }
+
+/// Refuses what would overwrite the files of somebody else, ask a teacher for everything again, or do nothing.
+fn refuse(recipe: &Recipe, root: &Path) -> Result<()> {
+    if let Some(file) = RunDir::foreign(root) {
+        return Err(Error::usage(format!(
+            "{} is not the folder of a run: it has {} and no recipe.toml; name another one with --out",
+            root.display(),
+            file.display()
+        )));
+    }
+    if recipe.rows().is_empty() {
+        return Err(Error::usage(NOTHING_TO_DO));
+    }
+    cot::journal_takes(recipe, root)
+}
+
+/// What is said of `run.rows` if none of them is left.
+pub(crate) const NOTHING_TO_DO: &str = "run.rows has no row that can be made: \"source\" alone needs data.cot = \"generate\"; add another row";
 
 impl Run<'_> {
     fn write_report(self) -> Result<Reproduction> {

@@ -114,10 +114,15 @@ fn seeds_and_runs_share_what_was_answered() -> TestResult {
     assert_eq!(teacher.asked(), paid);
     assert!(!folder.path().join("one/teacher").exists());
     // Another model would have everything paid for again: that is said, not done.
+    let two = folder.path().join("two");
+    let files = ["recipe.toml", "stage-2-cot/ner-cot.jsonl"].map(|file| two.join(file));
+    let before: Vec<_> = files.iter().map(std::fs::read).collect::<Result<_, _>>()?;
     let other = ["cot.teacher_model=other", &shared];
-    let refused = run(&teacher, &folder.path().join("two"), &other)?;
-    assert!(refused.contains("stage cot"), "{refused}");
+    let refused = run(&teacher, &two, &other)?;
+    assert!(refused.contains("cot.allow_change"), "{refused}");
     assert_eq!(teacher.asked(), paid);
+    let after: Vec<_> = files.iter().map(std::fs::read).collect::<Result<_, _>>()?;
+    assert_eq!(before, after, "what was done is as it was");
     Ok(())
 }
 

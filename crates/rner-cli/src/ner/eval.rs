@@ -91,7 +91,8 @@ fn of_model(args: &EvalArgs, recipe: &Recipe, model: &Path, out: &Path) -> Resul
             ("tiny", None) => recipe.data.eval_sentences,
             _ => 0,
         };
-        let result = complete(args, recipe, model, &load_suite(&args.data, limit)?, out)?;
+        let suite = limited(args, limit)?;
+        let result = complete(args, recipe, model, &suite, out)?;
         println!(
             "{}",
             ResultTable::new(&[(name.as_str(), &result)]).to_text()
@@ -114,6 +115,16 @@ fn of_model(args: &EvalArgs, recipe: &Recipe, model: &Path, out: &Path) -> Resul
         &settings,
     )?;
     eval_suite::finish(&report, &loaded, out).map(drop)
+}
+
+/// `limit` sentences of each set of the suite that `--suite` names; of whatever lies in `--data` where none is named.
+fn limited(args: &EvalArgs, limit: usize) -> Result<Suite> {
+    let data = Path::new(&args.data);
+    let own = args.data == "tiny" || has_jsonl(data) || args.suite.is_default();
+    if own {
+        return Ok(load_suite(&args.data, limit)?);
+    }
+    Ok(args.suite.load(data)?.suite.limited(limit))
 }
 
 /// The suite with its data, unless `--data` is the toy corpus, a folder of SET.jsonl files or cut short:

@@ -10,6 +10,9 @@ use ner_eval::{EvalOptions, Prompting, ReportSettings, ResultTable, RunReport, S
 use ner_score::Scorer;
 use rner_cli::exit::usage;
 
+/// The paper's benchmark.
+const DEFAULT: &str = "crossner-mit";
+
 /// What to do about data or predictions that do not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FaultPolicy {
@@ -32,7 +35,7 @@ impl From<FaultPolicy> for OnFault {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SuiteArgs {
     /// Benchmark: crossner-mit, in-domain, few-shot, cross-lingual, or the path of a suite file (TOML).
-    #[arg(long, value_name = "NAME", default_value = "crossner-mit")]
+    #[arg(long, value_name = "NAME", default_value = DEFAULT)]
     pub(crate) suite: String,
     /// Scorer: reasoningie, universalner, instructuie, b2ner, gollie, gliner, seqeval-strict, strict, exact, partial,
     /// type.
@@ -75,6 +78,11 @@ fn spec(suite: &str) -> Result<SuiteSpec> {
 }
 
 impl SuiteArgs {
+    /// Whether it is the suite that nobody has to name.
+    pub(crate) fn is_default(&self) -> bool {
+        self.suite == DEFAULT
+    }
+
     /// The suite with its data.
     pub(crate) fn load(&self, data: &Path) -> Result<LoadedSuite> {
         load(&self.suite, data, self.absent)

@@ -82,7 +82,7 @@ fn missing_and_empty_data_are_named() -> TestResult {
     fs::create_dir(&folder)?;
     fails(
         &["reproduce", "--data", text(&folder), "--out", text(&out)],
-        1,
+        2,
         &["folder"],
     )
 }
@@ -265,4 +265,63 @@ fn a_server_is_scored_on_whole_suites() -> TestResult {
     fails(&base, 2, &["--url needs --data", "toy corpus"])?;
     let limited = [&base[..], &["--data", "fixtures", "--limit", "1"]].concat();
     fails(&limited, 2, &["--limit goes with --model"])
+}
+
+/// Runs a command whose plan or error must say these words, and that must end with the code of wrong usage.
+fn refused(args: &[&str], words: &[&str]) -> TestResult {
+    let output = rner(args).output()?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{args:?}\n{said}");
+    for word in words {
+        assert!(
+            said.contains(word),
+            "{args:?} should say {word:?}, said:\n{said}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn the_folder_of_somebody_else_is_left_alone() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let own = dir.path().join("report.html");
+    fs::write(&own, "mine")?;
+    let out = ["--out", text(dir.path())];
+    let args = [&["reproduce", "--smoke"], &out[..]].concat();
+    refused(&args, &["report.html", "--out"])?;
+    refused(
+        &[&args[..], &["--dry-run"]].concat(),
+        &["report.html", "--out"],
+    )?;
+    assert_eq!(fs::read_to_string(&own)?, "mine");
+    Ok(())
+}
+
+#[test]
+fn a_dry_run_refuses_what_a_run_would_refuse() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let (empty, bare) = (dir.path().join("empty.jsonl"), dir.path().join("bare"));
+    fs::write(&empty, "")?;
+    fs::create_dir(&bare)?;
+    let out = dir.path().join("run");
+    let cases: [(&[&str], &[&str]); 6] = [
+        (&["--accept-licence", "cc-by"], &["cc-by", "cc-by-nc-4.0"]),
+        (
+            &["--eval", "crossner-mit", "--hold-out", "CrossNER_xx"],
+            &["CrossNER_xx", "CrossNER_AI"],
+        ),
+        (&["--cot", text(&empty)], &["data.cot", "is empty"]),
+        (&["--cot", text(&bare)], &["data.cot", "is empty"]),
+        (&["--data", text(&bare)], &["data.train", "is empty"]),
+        (
+            &["--cot", "published", "--set", "run.rows=[\"source\"]"],
+            &["run.rows"],
+        ),
+    ];
+    for (more, expected) in cases {
+        let args = ["reproduce", "--smoke", "--dry-run", "--out", text(&out)];
+        refused(&[&args, more].concat(), expected)?;
+    }
+    assert!(!out.exists(), "a dry run writes nothing");
+    Ok(())
 }

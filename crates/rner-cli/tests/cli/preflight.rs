@@ -98,9 +98,11 @@ fn an_absent_server_is_a_failure_and_stops_a_run_before_it_begins() -> TestResul
         "{said}"
     );
     assert!(!out.exists(), "nothing was written");
-    // With --offline nobody is asked.
+    // With --offline nobody is asked, and that is said.
     let (found, code) = self::found(gone, &["--offline"])?;
-    assert_eq!((about(&found, "judge"), code), (&Value::Null, Some(0)));
+    let judge = about(&found, "judge");
+    assert_eq!((&judge["severity"], code), (&"note".into(), Some(0)));
+    assert!(judge["what"].to_string().contains("not asked"), "{judge}");
     Ok(())
 }
 

@@ -15,6 +15,7 @@ pub(crate) mod rows;
 pub(crate) use places::Finder;
 pub use places::{Found, Located, Place, Places};
 pub use protocol::{Overlap, PROTOCOL_FILE, Protocol, RunProtocol, SampledSet, Training};
+pub(crate) use requirements::unknown_names;
 pub use requirements::{Requirement, State, check, place_of, requirements};
 
 use std::path::Path;

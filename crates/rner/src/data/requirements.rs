@@ -106,7 +106,7 @@ pub(super) fn is_left_out(data: &Data, group: &Group, member: &Member) -> bool {
 /// # Errors
 /// What is missing or not accepted, each with its remedy; a set of `data.without` that no group has.
 pub fn check(data: &Data) -> Result<()> {
-    let mut refused = unknown_sets(data)?;
+    let mut refused = unknown_names(data)?;
     for found in requirements(data, &data.cache_dir())? {
         if let (true, Some(accept)) = (found.needs_acceptance, &found.accept) {
             let leave = if found.is_optional {
@@ -130,6 +130,50 @@ pub fn check(data: &Data) -> Result<()> {
         return Ok(());
     }
     Err(Error::Usage(refused.join("\n")))
+}
+
+/// Names in `data.without`, `data.accept_licences` and `data.hold_out` that nothing has.
+///
+/// # Errors
+/// A catalogue that cannot be read.
+pub(crate) fn unknown_names(data: &Data) -> Result<Vec<String>> {
+    let mut unknown = unknown_sets(data)?;
+    unknown.extend(unknown_licences(data)?);
+    unknown.extend(unknown_held_out(data)?);
+    Ok(unknown)
+}
+
+fn unknown_licences(data: &Data) -> Result<Vec<String>> {
+    let catalogue = catalogue()?;
+    let mut known: Vec<&str> = (catalogue.datasets.iter())
+        .filter_map(|entry| entry.accept.as_deref())
+        .collect();
+    known.sort_unstable();
+    known.dedup();
+    let is_known = |name: &&String| known.iter().any(|id| id.eq_ignore_ascii_case(name.trim()));
+    let unknown = data.accept_licences.iter().filter(|name| !is_known(name));
+    let message = |name| {
+        let known = known.join(", ");
+        format!("data.accept_licences (--accept-licence): {name:?} is none of {known}")
+    };
+    Ok(unknown.map(message).collect())
+}
+
+/// The sets of a group are known before any of them is read.
+fn unknown_held_out(data: &Data) -> Result<Vec<String>> {
+    let catalogue = catalogue()?;
+    let group = (catalogue.groups.iter()).find(|group| group.name == data.eval);
+    let Some(group) = group else {
+        return Ok(Vec::new());
+    };
+    let known: Vec<&str> = group.members.iter().map(|set| set.name.as_str()).collect();
+    let is_known = |name: &&String| known.iter().any(|set| set_key(set) == set_key(name));
+    let unknown = data.hold_out.iter().filter(|name| !is_known(name));
+    let message = |name| {
+        let known = known.join(", ");
+        format!("data.hold_out (--hold-out): {name:?} is none of {known}")
+    };
+    Ok(unknown.map(message).collect())
 }
 
 fn unknown_sets(data: &Data) -> Result<Vec<String>> {

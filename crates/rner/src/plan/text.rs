@@ -35,7 +35,14 @@ fn write_all(out: &mut String, recipe: &Recipe, dims: Option<&Dims>) -> Result {
     )?;
     stages(out, recipe)?;
     downloads(out, recipe, dims)?;
-    cot(out, recipe)?;
+    match recipe.data.cot_source() {
+        CotSource::Generate => cot(out, recipe)?,
+        CotSource::Ready(_) => writeln!(
+            out,
+            "\n1 Chains of thought\n  those of data.cot = {:?}: no teacher is asked, nothing is paid",
+            recipe.data.cot
+        )?,
+    }
     sft(out, recipe)?;
     grpo(out, recipe)?;
     eval(out, recipe)?;
@@ -57,19 +64,29 @@ fn stages(out: &mut String, recipe: &Recipe) -> Result {
 /// Name, inputs and outputs of every stage, in order.
 fn stage_list(recipe: &Recipe) -> Vec<(&'static str, String, &'static str)> {
     let (data, base) = (&recipe.data, &recipe.model.base);
-    let sft = format!("cot/ner-cot.jsonl, {base}");
-    let mut list = vec![
+    let generated = data.cot_source() == CotSource::Generate;
+    let (first, writes, chains) = if generated {
         (
-            "data",
-            format!("{}, {}, {}", data.train, data.grpo, data.eval),
+            &data.train,
             "train.jsonl, rl.jsonl, eval/",
-        ),
-        (
+            "cot/ner-cot.jsonl",
+        )
+    } else {
+        (&data.cot, "cot.jsonl, rl.jsonl, eval/", "data/cot.jsonl")
+    };
+    let sft = format!("{chains}, {base}");
+    let mut list = vec![(
+        "data",
+        format!("{}, {}, {}", first, data.grpo, data.eval),
+        writes,
+    )];
+    if generated {
+        list.push((
             "cot",
             "data/train.jsonl".to_owned(),
             "ner-cot.jsonl, funnel.json, journal",
-        ),
-    ];
+        ));
+    }
     let trainings = trainings(&recipe.rows()).into_iter();
     list.extend(trainings.map(|name| {
         let inputs = match name {

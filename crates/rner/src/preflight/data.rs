@@ -7,7 +7,7 @@ use lm_model::checkpoint;
 use lm_model::hub::HubModel;
 
 use super::Finding;
-use crate::data::{Requirement, State, requirements};
+use crate::data::{Requirement, State, requirements, unknown_names};
 use crate::recipe::{CotSource, DataSource, Recipe};
 
 pub(super) fn check(recipe: &Recipe, done: bool) -> Vec<Finding> {
@@ -17,10 +17,49 @@ pub(super) fn check(recipe: &Recipe, done: bool) -> Vec<Finding> {
             Ok(needed) => found.extend(datasets(&needed)),
             Err(error) => found.push(Finding::stops("data", error.to_string()).usage()),
         }
+        found.extend(names(recipe));
+        found.extend(empty(recipe));
         found.extend(leakage(recipe));
     }
     found.extend(base(recipe));
     found
+}
+
+/// Names that nothing has.
+fn names(recipe: &Recipe) -> Vec<Finding> {
+    match unknown_names(&recipe.data) {
+        Ok(unknown) => (unknown.into_iter())
+            .map(|what| Finding::stops("data", what).usage())
+            .collect(),
+        Err(error) => vec![Finding::stops("data", error.to_string())],
+    }
+}
+
+/// Files without a byte and folders without a file.
+fn empty(recipe: &Recipe) -> Vec<Finding> {
+    let data = &recipe.data;
+    let keys = [
+        ("data.train", &data.train),
+        ("data.grpo", &data.grpo),
+        ("data.eval", &data.eval),
+        ("data.cot", &data.cot),
+    ];
+    let is_empty = |path: &Path| match std::fs::read_dir(path) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(_) => std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() == 0),
+    };
+    let of = |(key, value): (&str, &String)| {
+        let DataSource::Path(path) = DataSource::parse(value) else {
+            return None;
+        };
+        let what = format!("{} ({key}) is empty", path.display());
+        is_empty(&path).then(|| {
+            Finding::stops("data", what)
+                .usage()
+                .remedy("name a file or folder with rows")
+        })
+    };
+    keys.into_iter().filter_map(of).collect()
 }
 
 fn datasets(needed: &[Requirement]) -> Vec<Finding> {
@@ -118,6 +157,9 @@ fn leakage(recipe: &Recipe) -> Option<Finding> {
     })
 }
 
+/// Where the toy's models are, below the repository.
+const TOYS: &str = "fixtures/";
+
 /// Whether the base model is on this machine.
 pub(super) fn base_is_here(recipe: &Recipe) -> bool {
     let base = Path::new(&recipe.model.base);
@@ -135,6 +177,13 @@ fn base(recipe: &Recipe) -> Option<Finding> {
         return None;
     }
     let name = &recipe.model.base;
+    if name.starts_with(TOYS) {
+        let what = format!(
+            "{name}, the toy's base model, lies in the repository, and this folder is another one"
+        );
+        let remedy = "start the program in the repository, or --set model.base=REPOSITORY/fixtures/tiny-base";
+        return Some(Finding::stops("model", what).usage().remedy(remedy));
+    }
     let Some(id) = hub_model(recipe) else {
         let what = format!(
             "model.base = {name:?}: no folder with config.json, and no id of the Hugging Face Hub"

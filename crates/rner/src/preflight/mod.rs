@@ -27,7 +27,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::recipe::{CotSource, Recipe};
-use crate::reproduce::DoneBefore;
+use crate::reproduce::{DoneBefore, NOTHING_TO_DO};
+use crate::run_dir::RunDir;
 
 /// How bad something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -46,7 +47,8 @@ pub enum Severity {
 pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
-    /// What it is about: `backend`, `memory`, `disk`, `data`, `model`, `teacher`, `judge`, `rollout`, `money`.
+    /// What it is about: `backend`, `memory`, `disk`, `folder`, `rows`, `data`, `model`, `teacher`, `judge`, `rollout`,
+    /// `money`.
     pub about: &'static str,
     /// What was found.
     pub what: String,
@@ -109,6 +111,7 @@ impl Preflight {
         let done = DoneBefore::look(recipe, &self.run);
         let teaches = recipe.data.cot_source() == CotSource::Generate && !done.cot;
         let mut found = machine::check(recipe);
+        found.extend(self.folder(recipe));
         found.extend(data::check(recipe, done.data));
         found.extend(disk::check(recipe, &self.run));
         if teaches {
@@ -117,6 +120,26 @@ impl Preflight {
         found.extend(servers::check(recipe, self, teaches));
         found.sort_by_key(|finding| finding.severity);
         found
+    }
+
+    /// What stands against the folder of the run, and against the rows that are asked for.
+    fn folder(&self, recipe: &Recipe) -> Vec<Finding> {
+        let foreign = RunDir::foreign(&self.run).map(|file| {
+            let what = format!(
+                "{} is not the folder of a run, and has files",
+                file.display()
+            );
+            let remedy = "name another folder with --out";
+            Finding::stops("folder", what).usage().remedy(remedy)
+        });
+        let nothing = recipe.rows().is_empty();
+        let nothing = nothing.then(|| Finding::stops("rows", NOTHING_TO_DO).usage());
+        let unused = recipe.cot.is_simulated() && !recipe.cot.journal.is_empty();
+        let unused = unused.then(|| {
+            let what = "cot.journal is not used: the simulated teacher's answers cost nothing and stay in the stage";
+            Finding::note("teacher", what)
+        });
+        [foreign, nothing, unused].into_iter().flatten().collect()
     }
 }
 

@@ -34,7 +34,12 @@ pub(super) fn check(recipe: &Recipe, preflight: &Preflight, teaches: bool) -> Ve
     }
     servers.extend(rollout(recipe));
     if preflight.offline {
-        return servers.iter().filter_map(unasked).collect();
+        let note = |server: &Server| {
+            let what = format!("{} was not asked (--offline)", server.endpoint.base_url);
+            Finding::note(server.about, what)
+        };
+        let notes: Vec<Finding> = servers.iter().map(note).collect();
+        return (servers.iter().filter_map(unasked)).chain(notes).collect();
     }
     match Runtime::new() {
         Ok(runtime) => runtime.block_on(ask_all(servers)),

@@ -2,14 +2,37 @@
 
 use std::path::{Path, PathBuf};
 
+use ner_cot::Plan;
+use ner_cot::journal::JournalOptions;
 use ner_datasets::read_examples;
 
 use super::step::Pending;
 use super::{SeedRun, input, read_json};
+use crate::cot::pipeline_config;
 use crate::cot::{journal_dir, mark_free, move_out};
-use crate::error::Result;
+use crate::error::{Context, Result};
+use crate::recipe::{CotSource, Recipe};
 use crate::run_dir::{Inputs, hash_path};
-use crate::stages::CotJob;
+use crate::stages::{CotJob, JOURNAL_REFUSED};
+
+/// Refuses a journal whose paid answers were asked for with other models, prompts or sampling, before a stage that is
+/// done is looked at, let alone done again.
+///
+/// # Errors
+/// Such a journal, unless `cot.allow_change` says to go on in it; one that cannot be read.
+pub(super) fn journal_takes(recipe: &Recipe, run: &Path) -> Result<()> {
+    let cot = &recipe.cot;
+    let needed = recipe.data.cot_source() == CotSource::Generate
+        && recipe.rows().iter().any(|row| row.needs_cot());
+    let dir = journal_dir(cot, run, run);
+    if cot.is_simulated() || !needed || !dir.is_dir() {
+        return Ok(());
+    }
+    let config = pipeline_config(cot, recipe.sampling_seed(recipe.run.seed))?;
+    let plan = Plan::new(&cot.teacher_model, &cot.judge_model, config)?;
+    let opened = plan.open_journal(&dir, &JournalOptions::default(), cot.allow_change);
+    opened.map(drop).context(JOURNAL_REFUSED)
+}
 
 impl SeedRun<'_, '_> {
     pub(super) fn cot(&mut self, data: &Path) -> Result<PathBuf> {

@@ -28,6 +28,11 @@ pub use hash::hash_path;
 pub use metrics::{MetricsLog, read_metrics};
 pub use stage::{Done, Inputs, Stage};
 
+/// The recipe of a run, the first file that is written to its folder.
+const RECIPE: &str = "recipe.toml";
+/// Held while a process works in the folder.
+const LOCK: &str = ".lock";
+
 /// The folder of a run, held exclusively while this value lives.
 #[derive(Debug)]
 pub struct RunDir {
@@ -44,7 +49,7 @@ impl RunDir {
     /// A folder that cannot be created or written to, or that another process holds.
     pub fn open(root: &Path) -> Result<Self, RunDirError> {
         std::fs::create_dir_all(root).map_err(|e| RunDirError::write(root, e))?;
-        let path = root.join(".lock");
+        let path = root.join(LOCK);
         let lock = File::options()
             .create(true)
             .truncate(false)
@@ -63,6 +68,16 @@ impl RunDir {
         }
     }
 
+    /// A file in the folder that no run wrote: the folder is not empty, and it has no recipe of a run.
+    pub fn foreign(root: &Path) -> Option<PathBuf> {
+        if root.join(RECIPE).is_file() {
+            return None;
+        }
+        let entries = std::fs::read_dir(root).ok()?;
+        let mut names = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
+        names.find(|name| name != LOCK).map(|name| root.join(name))
+    }
+
     /// The folder.
     pub fn root(&self) -> &Path {
         &self.root
@@ -75,7 +90,7 @@ impl RunDir {
 
     /// Writes `recipe.toml`.
     pub fn write_recipe(&self, text: &str) -> Result<(), RunDirError> {
-        write_atomic(&self.path("recipe.toml"), text.as_bytes())
+        write_atomic(&self.path(RECIPE), text.as_bytes())
     }
 
     /// Opens `metrics.jsonl` for appending.

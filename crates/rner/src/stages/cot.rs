@@ -13,6 +13,9 @@ use crate::error::{Context, Result};
 use crate::recipe::Cot;
 use crate::session::Session;
 
+/// What is said of a journal that is refused.
+pub(crate) const JOURNAL_REFUSED: &str = "the journal of the teacher's answers (another one: cot.journal; ask anew in this one: cot.allow_change)";
+
 /// A CoT generation run.
 pub struct CotJob<'a> {
     /// Sentences with schemas; their gold is seen by the simulated teacher only.
@@ -56,9 +59,7 @@ impl CotJob<'_> {
         let config = pipeline_config(self.config, self.sampling_seed)?;
         let pipeline = Pipeline::new(teacher, judge, config)?;
         let journal = pipeline.open(&self.journal, &options);
-        let journal = journal.context(
-            "the journal of the teacher's answers (another one: cot.journal; ask anew in this one: cot.allow_change)",
-        )?;
+        let journal = journal.context(JOURNAL_REFUSED)?;
         let annotation = Annotation {
             pipeline: &pipeline,
             options: &options,

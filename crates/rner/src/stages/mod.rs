@@ -11,6 +11,7 @@ mod model_dir;
 mod sft;
 mod watch;
 
+pub(crate) use cot::JOURNAL_REFUSED;
 pub use cot::{CotJob, Simulated, serve_teacher};
 pub use data::{Sources, load_suite, read_suite, ready_cot};
 pub use eval::{EvalJob, LOG, LmCompleter, Ticks};
