@@ -8,7 +8,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ner_datasets::{CatalogueFile, Endpoints, Error, FetchOptions, Fetched, fetch, hash_file};
+use ner_datasets::{
+    CatalogueFile, Checked, Endpoints, Error, FetchOptions, Fetched, fetch, hash_file,
+};
 
 const CONTENT: &[u8] = b"Ardela\tB-person\nVoss\tI-person\n\nOsmere\tB-city\n";
 
@@ -148,7 +150,7 @@ fn check(behaviours: &'static [Behaviour], ranges: &[Option<&str>]) {
     let server = serve(behaviours, "\"v1\"");
     let dir = tempfile::tempdir().expect("a folder");
     let fetched = get(dir.path(), &server.url, Some(hash_of(CONTENT)), 3).expect("fetched");
-    assert!(fetched.is_pinned && !fetched.was_here);
+    assert!(fetched.checked == Checked::Catalogue && !fetched.was_here);
     assert_eq!(fs::read(&fetched.path).expect("there"), CONTENT);
     assert_eq!(
         folder_names(&dir.path().join("set")),
@@ -222,7 +224,7 @@ fn a_later_call_goes_on_unless_the_content_has_changed() {
     let other = serve(&[Behaviour::Whole], "\"v2\"");
     let fetched = get(dir.path(), &other.url, None, 1).expect("everything again");
     assert_eq!(fs::read(&fetched.path).expect("there"), CONTENT);
-    assert!(!fetched.is_pinned);
+    assert_ne!(fetched.checked, Checked::Catalogue);
 }
 
 #[test]

@@ -87,13 +87,7 @@ pub fn reproduce(recipe: &Recipe, dir: &RunDir, session: &Session) -> Result<Rep
 
 /// Refuses what would overwrite the files of somebody else, ask a teacher for everything again, or do nothing.
 fn refuse(recipe: &Recipe, root: &Path) -> Result<()> {
-    if let Some(file) = RunDir::foreign(root) {
-        return Err(Error::usage(format!(
-            "{} is not the folder of a run: it has {} and no recipe.toml; name another one with --out",
-            root.display(),
-            file.display()
-        )));
-    }
+    RunDir::check_own(root).map_err(|error| Error::usage(error.to_string()))?;
     if recipe.rows().is_empty() {
         return Err(Error::usage(NOTHING_TO_DO));
     }

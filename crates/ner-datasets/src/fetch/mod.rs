@@ -72,8 +72,6 @@ pub struct Fetched {
     pub bytes: u64,
     /// Whether it was here before, with the right hash.
     pub was_here: bool,
-    /// Whether its hash was compared with a pinned one.
-    pub is_pinned: bool,
     /// With what its hash was compared.
     pub checked: Checked,
     /// The commit that a moving address stood for, where the server said.
@@ -193,7 +191,6 @@ fn keep(
         sha256,
         bytes,
         was_here,
-        is_pinned: checked == Checked::Catalogue,
         checked,
         revision,
     })

@@ -61,30 +61,12 @@ fn search(dir: &Path, name: &str, sets: &mut Vec<SetOnDisk>) -> Result<(), Error
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
-    use crate::fault::Policy;
-    use crate::row::Row;
     use crate::splits::dataset::Split;
+    use crate::splits::testing::{folder, rows};
 
     const ROW: &str =
         r#"[{"sentence": "brel at night", "entities": [{"name": "brel", "type": "city"}]}]"#;
-
-    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let dir = tempfile::tempdir().expect("a folder");
-        for (name, text) in files {
-            let path = dir.path().join(name);
-            fs::create_dir_all(path.parent().expect("inside the folder")).expect("made");
-            fs::write(path, text).expect("written");
-        }
-        dir
-    }
-
-    fn rows(set: &SetOnDisk, split: Split) -> Vec<Row> {
-        let rows = set.rows(split, Policy::default()).expect("opened");
-        rows.map(|row| row.expect("a row")).collect()
-    }
 
     #[test]
     fn sets_of_any_layout_are_found_and_read() {

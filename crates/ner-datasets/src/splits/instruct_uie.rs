@@ -95,21 +95,12 @@ mod tests {
     use ner_types::Entity;
 
     use super::*;
+    use crate::splits::testing::folder;
 
     const ROWS: &str = r#"[
   {"sentence": "Ardela Voss left Brel .", "entities": [{"name": " Ardela Voss", "type": "Person", "pos": [0, 11]}]},
   {"sentence": "Nothing .", "entities": []}
 ]"#;
-
-    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let dir = tempfile::tempdir().expect("a folder");
-        for (name, text) in files {
-            let path = dir.path().join(name);
-            fs::create_dir_all(path.parent().expect("inside the folder")).expect("made");
-            fs::write(path, text).expect("written");
-        }
-        dir
-    }
 
     #[test]
     fn a_split_is_read() {

@@ -8,3 +8,5 @@ pub(crate) mod folder;
 pub mod instruct_uie;
 pub(crate) mod labels;
 pub(crate) mod on_disk;
+#[cfg(test)]
+mod testing;

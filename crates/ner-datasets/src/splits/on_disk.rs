@@ -304,21 +304,7 @@ fn names(dir: &Path, is_wanted: impl Fn(&Path) -> bool) -> Result<Vec<String>, E
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let dir = tempfile::tempdir().expect("a folder");
-        for (name, text) in files {
-            let path = dir.path().join(name);
-            fs::create_dir_all(path.parent().expect("inside the folder")).expect("made");
-            fs::write(path, text).expect("written");
-        }
-        dir
-    }
-
-    fn rows(set: &SetOnDisk, split: Split) -> Vec<Row> {
-        let rows = set.rows(split, Policy::default()).expect("opened");
-        rows.map(|row| row.expect("a row")).collect()
-    }
+    use crate::splits::testing::{folder, rows};
 
     #[test]
     fn a_split_of_several_files_is_one_split() {

@@ -195,6 +195,32 @@ fn the_answers_of_another_run_are_neither_used_nor_deleted() -> TestResult {
 }
 
 #[test]
+fn a_limit_keeps_to_the_suite() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    benchmark(dir.path())?;
+    let suite = dir.path().join("south.toml");
+    write(
+        &suite,
+        "name = \"one\"\ntitle = \"One harbour\"\n[[set]]\nname = \"south\"\n",
+    )?;
+    fs::remove_file(dir.path().join("data/north.jsonl"))?;
+    let (data, out) = (dir.path().join("data"), dir.path().join("out"));
+    let model = ["eval", "--model", "fixtures/tiny-base", "--limit", "2"];
+    let short = ["--out", text(&out), "--set", "eval.max_new_tokens=4"];
+    let unknown = [&model[..], &of("zzz", text(&data)), &short].concat();
+    fails(&unknown, 2, &["zzz"])?;
+    succeeds(&[&model[..], &of(text(&suite), text(&data)), &short].concat())?;
+    let results: Value = serde_json::from_str(&fs::read_to_string(out.join("results.json"))?)?;
+    let set = &results["sets"][0];
+    assert_eq!(
+        (&set["name"], &set["sentences"]),
+        (&"south".into(), &2.into())
+    );
+    assert_eq!(results["sets"].as_array().map(Vec::len), Some(1));
+    Ok(())
+}
+
+#[test]
 fn servers_that_cannot_be_asked_are_named() -> TestResult {
     let dir = tempfile::tempdir()?;
     benchmark(dir.path())?;

@@ -143,3 +143,26 @@ fn the_profiles_are_listed_with_what_they_take() -> TestResult {
     );
     Ok(())
 }
+
+#[test]
+fn chains_that_are_there_already_cost_nothing() -> TestResult {
+    let args = ["reproduce", "--profile", "paper-8b", "--cot", "published"];
+    let output = rner(&[&args[..], &["--dry-run", "--offline"]].concat()).output()?;
+    let plan = String::from_utf8(output.stdout)?;
+    assert!(plan.contains("no teacher is asked"), "{plan}");
+    for word in ["$", "deepseek", "data/train.jsonl"] {
+        assert!(!plan.contains(word), "{word} is in\n{plan}");
+    }
+    Ok(())
+}
+
+#[test]
+fn outside_of_the_repository_the_toy_is_not_looked_for_on_the_hub() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let mut command = rner(&["reproduce", "--smoke", "--dry-run"]);
+    let output = command.current_dir(dir.path()).output()?;
+    let plan = String::from_utf8(output.stdout)?;
+    assert!(plan.contains("lies in the repository"), "{plan}");
+    assert_eq!(output.status.code(), Some(2), "{plan}");
+    Ok(())
+}

@@ -150,43 +150,45 @@ fn unknown_licences(data: &Data) -> Result<Vec<String>> {
         .collect();
     known.sort_unstable();
     known.dedup();
-    let is_known = |name: &&String| known.iter().any(|id| id.eq_ignore_ascii_case(name.trim()));
-    let unknown = data.accept_licences.iter().filter(|name| !is_known(name));
-    let message = |name| {
-        let known = known.join(", ");
-        format!("data.accept_licences (--accept-licence): {name:?} is none of {known}")
-    };
-    Ok(unknown.map(message).collect())
+    let key = "data.accept_licences (--accept-licence)";
+    let same = |name: &str, id: &str| id.eq_ignore_ascii_case(name.trim());
+    Ok(none_of(key, &data.accept_licences, &known, same))
 }
 
 /// The sets of a group are known before any of them is read.
 fn unknown_held_out(data: &Data) -> Result<Vec<String>> {
     let catalogue = catalogue()?;
-    let group = (catalogue.groups.iter()).find(|group| group.name == data.eval);
-    let Some(group) = group else {
+    let Some(group) = catalogue.group(&data.eval) else {
         return Ok(Vec::new());
     };
     let known: Vec<&str> = group.members.iter().map(|set| set.name.as_str()).collect();
-    let is_known = |name: &&String| known.iter().any(|set| set_key(set) == set_key(name));
-    let unknown = data.hold_out.iter().filter(|name| !is_known(name));
-    let message = |name| {
-        let known = known.join(", ");
-        format!("data.hold_out (--hold-out): {name:?} is none of {known}")
-    };
-    Ok(unknown.map(message).collect())
+    let key = "data.hold_out (--hold-out)";
+    Ok(none_of(key, &data.hold_out, &known, is_same_set))
 }
 
 fn unknown_sets(data: &Data) -> Result<Vec<String>> {
     let catalogue = catalogue()?;
     let groups = catalogue.groups.iter().filter(|group| !group.complete);
-    let known: Vec<&str> = groups
-        .flat_map(|group| &group.members)
-        .map(|member| member.name.as_str())
-        .collect();
-    let is_known = |name: &&String| known.iter().any(|set| set_key(set) == set_key(name));
-    let unknown = data.without.iter().filter(|name| !is_known(name));
-    let message = |name| format!("data.without: {name:?} is none of {}", known.join(", "));
-    Ok(unknown.map(message).collect())
+    let members = groups.flat_map(|group| &group.members);
+    let known: Vec<&str> = members.map(|member| member.name.as_str()).collect();
+    Ok(none_of("data.without", &data.without, &known, is_same_set))
+}
+
+fn is_same_set(one: &str, other: &str) -> bool {
+    set_key(one) == set_key(other)
+}
+
+/// A sentence for each of `names` that is none of `known`.
+fn none_of(
+    key: &str,
+    names: &[String],
+    known: &[&str],
+    same: impl Fn(&str, &str) -> bool,
+) -> Vec<String> {
+    let unknown = (names.iter()).filter(|name| !known.iter().any(|one| same(name, one)));
+    unknown
+        .map(|name| format!("{key}: {name:?} is none of {}", known.join(", ")))
+        .collect()
 }
 
 /// The catalogue of this build.
@@ -316,16 +318,24 @@ fn requirement(key: &'static str, dataset: &str, state: State, is_optional: bool
     }
 }
 
-/// A file or folder of the user's.
+/// A file or folder of the user's, which has to have something in it.
 fn of_path(key: &'static str, path: &Path) -> Result<Requirement> {
-    let state = if path.exists() {
-        State::Present {
+    let size = path.exists().then(|| bytes_below(path)).transpose();
+    let size = size.with_context(|| format!("cannot list {}", path.display()))?;
+    let state = match size {
+        None => State::Missing {
+            remedy: super::unknown_source(key, path),
+        },
+        Some(0) => State::Missing {
+            remedy: format!(
+                "{key} = {:?} is empty: name a file or folder with rows",
+                path.display().to_string()
+            ),
+        },
+        Some(bytes) => State::Present {
             path: path.into(),
-            bytes: bytes_below(path).with_context(|| format!("cannot list {}", path.display()))?,
-        }
-    } else {
-        let remedy = super::unknown_source(key, path);
-        State::Missing { remedy }
+            bytes,
+        },
     };
     Ok(requirement(key, &path.display().to_string(), state, false))
 }

@@ -18,7 +18,6 @@ pub(super) fn check(recipe: &Recipe, done: bool) -> Vec<Finding> {
             Err(error) => found.push(Finding::stops("data", error.to_string()).usage()),
         }
         found.extend(names(recipe));
-        found.extend(empty(recipe));
         found.extend(leakage(recipe));
     }
     found.extend(base(recipe));
@@ -35,33 +34,6 @@ fn names(recipe: &Recipe) -> Vec<Finding> {
     }
 }
 
-/// Files without a byte and folders without a file.
-fn empty(recipe: &Recipe) -> Vec<Finding> {
-    let data = &recipe.data;
-    let keys = [
-        ("data.train", &data.train),
-        ("data.grpo", &data.grpo),
-        ("data.eval", &data.eval),
-        ("data.cot", &data.cot),
-    ];
-    let is_empty = |path: &Path| match std::fs::read_dir(path) {
-        Ok(mut entries) => entries.next().is_none(),
-        Err(_) => std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() == 0),
-    };
-    let of = |(key, value): (&str, &String)| {
-        let DataSource::Path(path) = DataSource::parse(value) else {
-            return None;
-        };
-        let what = format!("{} ({key}) is empty", path.display());
-        is_empty(&path).then(|| {
-            Finding::stops("data", what)
-                .usage()
-                .remedy("name a file or folder with rows")
-        })
-    };
-    keys.into_iter().filter_map(of).collect()
-}
-
 fn datasets(needed: &[Requirement]) -> Vec<Finding> {
     let mut found: Vec<Finding> = needed.iter().filter_map(missing).collect();
     found.extend(licences(needed));
@@ -74,7 +46,7 @@ fn missing(one: &Requirement) -> Option<Finding> {
     let State::Missing { remedy } = &one.state else {
         return None;
     };
-    let what = format!("{} ({}) is not there", one.dataset, one.key);
+    let what = format!("{} ({}) is missing or empty", one.dataset, one.key);
     let finding = Finding::stops("data", what).usage().remedy(remedy);
     (!one.is_optional).then_some(finding)
 }

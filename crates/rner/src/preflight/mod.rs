@@ -124,14 +124,8 @@ impl Preflight {
 
     /// What stands against the folder of the run, and against the rows that are asked for.
     fn folder(&self, recipe: &Recipe) -> Vec<Finding> {
-        let foreign = RunDir::foreign(&self.run).map(|file| {
-            let what = format!(
-                "{} is not the folder of a run, and has files",
-                file.display()
-            );
-            let remedy = "name another folder with --out";
-            Finding::stops("folder", what).usage().remedy(remedy)
-        });
+        let foreign = RunDir::check_own(&self.run).err();
+        let foreign = foreign.map(|error| Finding::stops("folder", error.to_string()).usage());
         let nothing = recipe.rows().is_empty();
         let nothing = nothing.then(|| Finding::stops("rows", NOTHING_TO_DO).usage());
         let unused = recipe.cot.is_simulated() && !recipe.cot.journal.is_empty();

@@ -56,6 +56,17 @@ pub enum RunDirError {
         /// What the JSON reader says.
         found: String,
     },
+    /// The folder has files that no run wrote.
+    #[error(
+        "{} is not the folder of a run: it has {} and no recipe.toml; name another one with --out",
+        .path.display(), .file.display()
+    )]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+        /// One of the files.
+        file: PathBuf,
+    },
     /// Another process works in the folder.
     #[error(
         "{} is in use by another process; wait for it to end or choose another name \

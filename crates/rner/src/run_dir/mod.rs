@@ -68,14 +68,24 @@ impl RunDir {
         }
     }
 
-    /// A file in the folder that no run wrote: the folder is not empty, and it has no recipe of a run.
-    pub fn foreign(root: &Path) -> Option<PathBuf> {
-        if root.join(RECIPE).is_file() {
-            return None;
-        }
-        let entries = std::fs::read_dir(root).ok()?;
+    /// Refuses a folder that has files but no recipe of a run: they are somebody else's.
+    ///
+    /// # Errors
+    ///
+    /// [`RunDirError::Foreign`].
+    pub fn check_own(root: &Path) -> Result<(), RunDirError> {
+        let entries = match std::fs::read_dir(root) {
+            Ok(entries) if !root.join(RECIPE).is_file() => entries,
+            _ => return Ok(()),
+        };
         let mut names = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
-        names.find(|name| name != LOCK).map(|name| root.join(name))
+        match names.find(|name| name != LOCK) {
+            Some(name) => Err(RunDirError::Foreign {
+                path: root.to_owned(),
+                file: root.join(name),
+            }),
+            None => Ok(()),
+        }
     }
 
     /// The folder.
