@@ -1,24 +1,27 @@
 //! The training loop of one worker.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use burn::tensor::backend::AutodiffBackend;
 use lm_kernels::{LmOps, TrainBackend};
 use lm_model::Qwen3;
+use lm_model::checkpoint::Blank;
 use tokio_util::sync::CancellationToken;
 
 use crate::accumulated::{Measured, PassTimes};
 use crate::backprop::Recompute;
 use crate::batching::{EpochPlan, steps_in};
-use crate::checkpoint::{Checkpoint, Checkpoints};
+use crate::checkpoint::{Candidates, Checkpoint, Checkpoints};
 use crate::clock::Clock;
 use crate::config::SftConfig;
+use crate::counters;
 use crate::error::Error;
 use crate::evaluation::SftData;
 use crate::flops::training_flops;
 use crate::metrics::{Observer, StepMetrics, peak_memory_bytes};
 use crate::optimizer::Optimizer;
 use crate::outcome::{Outcome, RunFiles};
+use crate::resume::SetAside;
 use crate::sample::{Sequence, fingerprint, prepare};
 use crate::schedule::Schedule;
 use crate::state::TrainState;
@@ -49,6 +52,8 @@ pub(crate) struct Run<'a, B: AutodiffBackend> {
     optimizer: Optimizer<B>,
     state: TrainState,
     clock: Clock,
+    /// Checkpoints that were passed over.
+    set_aside: Vec<SetAside>,
 }
 
 impl<'a, B: TrainBackend> Run<'a, B> {
@@ -73,15 +78,31 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         };
         let lengths: Vec<usize> = sequences.iter().map(|s| s.ids.len()).collect();
         let fresh = fresh_state(config, &lengths, fingerprint(&sequences));
-        let (model, optimizer, state) = match &files.resume {
-            Some(dir) => resume(model, config, &fresh, dir)?,
-            None => (model, Optimizer::new(config.optim.adamw()), fresh),
+        let mut candidates = if team.rank == 0 {
+            Candidates::find(files)?
+        } else {
+            Candidates::proved(files)?
+        };
+        let Start {
+            model,
+            optimizer,
+            state,
+            from,
+        } = if candidates.is_empty() {
+            Start::anew(model, config, fresh)
+        } else {
+            resume(&mut candidates, model, config, &fresh, &lengths)?
         };
         let model = freeze(model, config)?;
         let run = Self {
             plan: plan(config, &lengths, state.epoch),
             schedule: config.optim.schedule(state.total_steps),
-            checkpoints: Checkpoints::new(files, config.save_total_limit, optimizer.steps()),
+            checkpoints: Checkpoints::new(
+                files,
+                config.save_total_limit,
+                from.map(|dir| (optimizer.steps(), dir)),
+            ),
+            set_aside: candidates.passed_over(),
             clock: Clock::default(),
             weights_trained: model.lora().is_none(),
             recompute,
@@ -97,12 +118,20 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         Ok((run, model))
     }
 
+    /// The checkpoint that the run went on from or wrote last.
+    pub(crate) fn last_checkpoint(&self) -> Option<PathBuf> {
+        self.checkpoints.last()
+    }
+
     /// Does the steps that are left.
     pub(crate) fn finish_training(
         mut self,
         mut model: Qwen3<B>,
         observer: &mut dyn Observer,
     ) -> Result<Outcome<B>, Error> {
+        for checkpoint in &self.set_aside {
+            observer.on_damaged_checkpoint(checkpoint);
+        }
         loop {
             if self.evaluation_is_due() && !self.evaluate(&model, observer)? {
                 self.team.stop(&model.device())?;
@@ -112,7 +141,7 @@ impl<'a, B: TrainBackend> Run<'a, B> {
             if self.checkpoint_is_due() {
                 self.save(&model, observer)?;
             }
-            if self.state.global_step == self.state.total_steps {
+            if self.state.global_step >= self.state.total_steps {
                 return self.finish(model, false, observer);
             }
             if self.is_out_of_patience() {
@@ -376,16 +405,54 @@ fn seed_dropout<B: LmOps>(model: &Qwen3<B>, seed: u64, step: usize) {
     }
 }
 
-/// Replaces the fresh parts of a run by those of the checkpoint in `dir`.
+/// What a run has at its start.
+struct Start<B: AutodiffBackend> {
+    model: Qwen3<B>,
+    optimizer: Optimizer<B>,
+    state: TrainState,
+    /// The checkpoint that it goes on from.
+    from: Option<PathBuf>,
+}
+
+impl<B: TrainBackend> Start<B> {
+    fn anew(model: Qwen3<B>, config: &SftConfig, state: TrainState) -> Self {
+        Self {
+            model,
+            optimizer: Optimizer::new(config.optim.adamw()),
+            state,
+            from: None,
+        }
+    }
+}
+
+/// Replaces the fresh parts of a run by those of the newest checkpoint that is whole.
 fn resume<B: TrainBackend>(
+    candidates: &mut Candidates<'_>,
     model: Qwen3<B>,
     config: &SftConfig,
     fresh: &TrainState,
-    dir: &Path,
-) -> Result<(Qwen3<B>, Optimizer<B>, TrainState), Error> {
-    let checkpoint = Checkpoint::open_of_run(dir, fresh)?;
-    let (model, optimizer) = checkpoint.read(model, config.optim.adamw())?;
-    let state = checkpoint.into_state();
-    tracing::info!(step = state.global_step, from = %dir.display(), "resumed");
-    Ok((model, optimizer, state))
+    lengths: &[usize],
+) -> Result<Start<B>, Error> {
+    let blank = Blank::of(model);
+    let tokens = lengths.iter().map(|&length| length as u64).sum();
+    let steps_of = |epoch| plan(config, lengths, epoch).steps();
+    let read = |checkpoint: Checkpoint<TrainState>| {
+        let problem = counters::impossible(checkpoint.state(), fresh, tokens, steps_of);
+        problem.map_or(Ok(()), |problem| Err(checkpoint.bad_state(problem)))?;
+        let (model, optimizer) = checkpoint.read(&blank, config.optim.adamw())?;
+        let (updates, steps) = (optimizer.steps(), checkpoint.state().global_step);
+        if updates != steps {
+            let problem = format!("expected a step for each of {updates} updates, found {steps}");
+            return Err(checkpoint.bad_state(problem));
+        }
+        Ok((model, optimizer, checkpoint.into_state()))
+    };
+    let (from, (model, optimizer, state)) = candidates.newest(fresh, read)?;
+    tracing::info!(step = state.global_step, from = %from.display(), "resumed");
+    Ok(Start {
+        model,
+        optimizer,
+        state,
+        from: Some(from),
+    })
 }

@@ -2,6 +2,7 @@
 
 mod accumulation;
 mod concurrent;
+mod damage;
 mod evaluation;
 mod examples;
 mod failure;

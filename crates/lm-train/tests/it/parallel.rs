@@ -98,7 +98,7 @@ fn workers_stop_together_and_go_on_where_they_were() {
     let mut first = Recorder::stopping_at(5);
     let stopped = run(&files, &mut first);
     assert!(stopped.stopped && stopped.steps == 4, "{}", stopped.steps);
-    files.resume = stopped.checkpoint;
+    files.resume = stopped.checkpoint.into();
     let mut second = Recorder::default();
     assert_eq!(run(&files, &mut second).steps, 9);
     let joined = [first.trajectory(), second.trajectory()].concat();
