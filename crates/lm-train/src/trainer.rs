@@ -83,10 +83,9 @@ fn train_together<B: TrainBackend>(
 ) -> Result<Outcome<B>, Error> {
     let size = devices.len();
     let exchange = Exchange::new(size);
-    let mut forks = devices.iter().map(|device| model.fork(device));
-    let first = forks.next().unwrap_or_else(|| model.clone());
+    let forks = devices[1..].iter().map(|device| model.clone().fork(device));
     let forks: Vec<_> = forks.collect();
-    drop(model);
+    let first = model.fork(&devices[0]);
     let silent;
     // What can be wrong with the input is found before any worker waits for another.
     let start = |rank: usize, model: Qwen3<B>, files| {
