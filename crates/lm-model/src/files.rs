@@ -5,7 +5,6 @@ use std::path::Path;
 use atomic_files::AtomicFile;
 
 use crate::error::{Error, Result};
-use crate::leftovers;
 
 /// Writes `path` through `write`; the file appears under its name when it is complete and on the disk.
 pub(crate) fn replace(
@@ -24,10 +23,7 @@ pub(crate) fn replace_json(path: &Path, value: &impl serde::Serialize) -> Result
     Ok(atomic_files::write(path, text)?)
 }
 
-/// Creates a directory and its parents, and removes what a writer that was killed has left in it: a hidden file as
-/// large as the weights.
+/// Creates a directory and its parents.
 pub(crate) fn create_dir(dir: &Path) -> Result<()> {
-    std::fs::create_dir_all(dir).map_err(Error::io(dir, "create"))?;
-    leftovers::clear(dir);
-    Ok(())
+    std::fs::create_dir_all(dir).map_err(Error::io(dir, "create"))
 }

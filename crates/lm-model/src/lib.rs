@@ -41,7 +41,6 @@ mod files;
 #[cfg(feature = "hub")]
 pub mod hub;
 mod init;
-mod leftovers;
 mod lora;
 mod model;
 mod packed;

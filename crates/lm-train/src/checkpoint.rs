@@ -19,7 +19,7 @@ mod folder;
 mod identity;
 mod manifest;
 
-pub use candidates::{Candidates, latest_checkpoint};
+pub use candidates::{Candidates, latest_checkpoint, verify_checkpoint};
 pub use folder::{Checkpoints, Draft};
 
 /// File names beside those of the model.

@@ -83,7 +83,9 @@ pub use {burn, lm_kernels, lm_model};
 pub use atomic_files::AtomicDir;
 pub use backprop::{Recompute, backpropagate, backpropagate_known};
 pub use batching::{BatchLimits, EpochPlan};
-pub use checkpoint::{Candidates, Checkpoint, Checkpoints, Draft, RunState, latest_checkpoint};
+pub use checkpoint::{
+    Candidates, Checkpoint, Checkpoints, Draft, RunState, latest_checkpoint, verify_checkpoint,
+};
 pub use config::{BatchLayout, OverLength, SftConfig};
 pub use error::Error;
 pub use evaluation::SftData;

@@ -37,6 +37,16 @@ pub fn latest_checkpoint(root: &Path) -> Result<Option<PathBuf>, Error> {
     Ok(None)
 }
 
+/// Compares the folder of a checkpoint, or that of the best model, with its list. One of an older program has none and
+/// counts as it is.
+///
+/// # Errors
+/// [`Error::Corrupt`] naming the first file that is not what was written, [`Error::NewerCheckpoint`] for a list that
+/// only a newer program can read, [`Error::Io`] if a file cannot be read.
+pub fn verify_checkpoint(dir: &Path) -> Result<(), Error> {
+    manifest::check(dir).map(drop)
+}
+
 /// The checkpoints that a run may go on from.
 #[derive(Debug)]
 pub struct Candidates<'a> {
