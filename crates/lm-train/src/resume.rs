@@ -9,8 +9,8 @@ pub enum Resume {
     /// None: the run begins anew.
     #[default]
     Never,
-    /// The newest of [`RunFiles::checkpoints`](crate::RunFiles::checkpoints) that proves to be whole. Damaged ones are renamed, see [`SetAside`]. If
-    /// there is no checkpoint the run begins anew; if none is whole it ends with
+    /// The newest of [`RunFiles::checkpoints`](crate::RunFiles::checkpoints) that proves to be whole. Damaged ones are
+    /// renamed, see [`SetAside`]. If there is no checkpoint the run begins anew; if none is whole it ends with
     /// [`Error::AllDamaged`](crate::Error::AllDamaged).
     Latest,
     /// The one in this directory. Damage to it ends the run, and nothing is renamed.

@@ -5,16 +5,14 @@ use std::path::PathBuf;
 use burn::tensor::backend::AutodiffBackend;
 use lm_kernels::{LmOps, TrainBackend};
 use lm_model::Qwen3;
-use lm_model::checkpoint::Blank;
 use tokio_util::sync::CancellationToken;
 
 use crate::accumulated::{Measured, PassTimes};
 use crate::backprop::Recompute;
 use crate::batching::{EpochPlan, steps_in};
-use crate::checkpoint::{Candidates, Checkpoint, Checkpoints};
+use crate::checkpoint::Checkpoints;
 use crate::clock::Clock;
 use crate::config::SftConfig;
-use crate::counters;
 use crate::error::Error;
 use crate::evaluation::SftData;
 use crate::flops::training_flops;
@@ -29,8 +27,10 @@ use crate::step::{StepBatches, accumulate};
 use crate::team::Team;
 
 mod evaluation;
+mod start;
 
 use evaluation::check_evaluation;
+use start::Start;
 
 /// Everything but the model, which the optimizer must own while it updates it.
 pub(crate) struct Run<'a, B: AutodiffBackend> {
@@ -78,21 +78,13 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         };
         let lengths: Vec<usize> = sequences.iter().map(|s| s.ids.len()).collect();
         let fresh = fresh_state(config, &lengths, fingerprint(&sequences));
-        let mut candidates = if team.rank == 0 {
-            Candidates::find(files)?
-        } else {
-            Candidates::proved(files)?
-        };
         let Start {
             model,
             optimizer,
             state,
             from,
-        } = if candidates.is_empty() {
-            Start::anew(model, config, fresh)
-        } else {
-            resume(&mut candidates, model, config, &fresh, &lengths)?
-        };
+            set_aside,
+        } = Start::find(model, config, files, fresh, &lengths, team.rank == 0)?;
         let model = freeze(model, config)?;
         let run = Self {
             plan: plan(config, &lengths, state.epoch),
@@ -102,7 +94,7 @@ impl<'a, B: TrainBackend> Run<'a, B> {
                 config.save_total_limit,
                 from.map(|dir| (optimizer.steps(), dir)),
             ),
-            set_aside: candidates.passed_over(),
+            set_aside,
             clock: Clock::default(),
             weights_trained: model.lora().is_none(),
             recompute,
@@ -403,56 +395,4 @@ fn seed_dropout<B: LmOps>(model: &Qwen3<B>, seed: u64, step: usize) {
             .wrapping_add(step as u64);
         B::seed(&model.device(), mixed);
     }
-}
-
-/// What a run has at its start.
-struct Start<B: AutodiffBackend> {
-    model: Qwen3<B>,
-    optimizer: Optimizer<B>,
-    state: TrainState,
-    /// The checkpoint that it goes on from.
-    from: Option<PathBuf>,
-}
-
-impl<B: TrainBackend> Start<B> {
-    fn anew(model: Qwen3<B>, config: &SftConfig, state: TrainState) -> Self {
-        Self {
-            model,
-            optimizer: Optimizer::new(config.optim.adamw()),
-            state,
-            from: None,
-        }
-    }
-}
-
-/// Replaces the fresh parts of a run by those of the newest checkpoint that is whole.
-fn resume<B: TrainBackend>(
-    candidates: &mut Candidates<'_>,
-    model: Qwen3<B>,
-    config: &SftConfig,
-    fresh: &TrainState,
-    lengths: &[usize],
-) -> Result<Start<B>, Error> {
-    let blank = Blank::of(model);
-    let tokens = lengths.iter().map(|&length| length as u64).sum();
-    let steps_of = |epoch| plan(config, lengths, epoch).steps();
-    let read = |checkpoint: Checkpoint<TrainState>| {
-        let problem = counters::impossible(checkpoint.state(), fresh, tokens, steps_of);
-        problem.map_or(Ok(()), |problem| Err(checkpoint.bad_state(problem)))?;
-        let (model, optimizer) = checkpoint.read(&blank, config.optim.adamw())?;
-        let (updates, steps) = (optimizer.steps(), checkpoint.state().global_step);
-        if updates != steps {
-            let problem = format!("expected a step for each of {updates} updates, found {steps}");
-            return Err(checkpoint.bad_state(problem));
-        }
-        Ok((model, optimizer, checkpoint.into_state()))
-    };
-    let (from, (model, optimizer, state)) = candidates.newest(fresh, read)?;
-    tracing::info!(step = state.global_step, from = %from.display(), "resumed");
-    Ok(Start {
-        model,
-        optimizer,
-        state,
-        from: Some(from),
-    })
 }

@@ -86,7 +86,6 @@ fn train_together<B: TrainBackend>(
     let forks = devices[1..].iter().map(|device| model.clone().fork(device));
     let forks: Vec<_> = forks.collect();
     let first = model.fork(&devices[0]);
-    let silent;
     // What can be wrong with the input is found before any worker waits for another.
     let start = |rank: usize, model: Qwen3<B>, files| {
         Run::start(
@@ -100,7 +99,7 @@ fn train_together<B: TrainBackend>(
     };
     let first = start(0, first, files)?;
     // Only the first worker writes; the others read the checkpoint that it has proved.
-    silent = RunFiles {
+    let silent = RunFiles {
         resume: first.0.last_checkpoint().into(),
         ..RunFiles::default()
     };

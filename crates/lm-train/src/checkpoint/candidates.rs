@@ -74,8 +74,8 @@ enum Best {
 }
 
 impl<'a> Candidates<'a> {
-    /// Those that [`RunFiles::resume`] allows. Folders that have never been checkpoints, because the removal of an older
-    /// program was interrupted, are set aside, and hidden ones that a killed process was writing are removed.
+    /// Those that [`RunFiles::resume`] allows. Folders that are no checkpoints, because the removal by an older program
+    /// was interrupted, are set aside, and hidden ones that a killed process was writing are removed.
     ///
     /// # Errors
     /// [`Error::Io`] if the folder of the checkpoints cannot be listed or one of them not be renamed.

@@ -2,6 +2,7 @@
 
 mod accumulation;
 mod concurrent;
+mod contradiction;
 mod damage;
 mod evaluation;
 mod examples;
