@@ -6,6 +6,7 @@
 //! should be is an [`Error`] that says where, what was expected and what was found.
 
 mod adapter;
+mod index;
 mod read;
 mod shard;
 mod trained;

@@ -93,13 +93,14 @@ impl ModelDir {
             )));
         };
         let progress = session.start(&id.to_string(), 0, "MB");
-        let dir = id.fetch(false, move |done, all| {
+        let dir = id.fetch(false, session.stop(), move |done, all| {
             let [done, all] = [done, all].map(|bytes| (bytes / 1_000_000) as usize);
             progress.tick(done, &format!("of {all} MB"));
-        })?;
+        });
+        session.check()?;
         Ok(Self {
             id: Some(id.to_string()),
-            ..Self::at(dir)
+            ..Self::at(dir?)
         })
     }
 
