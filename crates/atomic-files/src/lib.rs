@@ -14,6 +14,7 @@
 //!
 #![doc = include_str!("../README.md")]
 
+mod cache;
 mod dir;
 mod durable;
 mod error;
@@ -21,6 +22,7 @@ mod file;
 mod hidden;
 mod remove;
 
+pub use cache::forget_cached;
 pub use dir::AtomicDir;
 pub use durable::{rename, sync_dir};
 pub use error::Error;
