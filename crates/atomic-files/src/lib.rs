@@ -15,6 +15,7 @@
 //!
 #![doc = include_str!("../README.md")]
 
+mod cache;
 mod dir;
 mod durable;
 mod error;
@@ -23,6 +24,7 @@ mod hidden;
 mod remove;
 mod safe_name;
 
+pub use cache::forget_cached;
 pub use dir::AtomicDir;
 pub use durable::{rename, sync_dir};
 pub use error::Error;

@@ -308,6 +308,16 @@ impl Archive for Entry<'_> {
         self.journal.append(key, &record).await
     }
 
+    async fn sending(&self, bound: &Bound) -> Result<(), Error> {
+        let Question { part, request, .. } = self.question;
+        self.journal.begin(*part, &request.model, bound).await
+    }
+
+    fn ended(&self, bound: &Bound) {
+        let Question { part, request, .. } = self.question;
+        self.journal.end(*part, &request.model, bound);
+    }
+
     fn lost(&self, bound: &Bound) {
         let Question {
             key,
