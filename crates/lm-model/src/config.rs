@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-pub(crate) use self::bounds::MAX_RANK;
 pub use self::family::Family;
 pub use self::rope::{Llama3Scaling, RopeScaling, Yarn};
 

@@ -21,6 +21,7 @@ mod failure;
 mod listing;
 mod net;
 mod proof;
+mod refusal;
 mod settings;
 mod snapshot;
 

@@ -2,9 +2,9 @@
 //!
 //! Sentences are compared by the Jaccard index of their word 3-shingles; of character 3-shingles where there are fewer
 //! than five words. What is found is what comparing all pairs would find: a sentence that has at least the share `t` of
-//! its shingles in common with another lacks at most `(1 − t) · n` of its own `n` there, so that of any `(1 − t) · n + 1`
-//! of them the other one has one (the prefix filter of Chaudhuri, Ganti and Kaushik, 2006). Those are taken that are in
-//! the fewest sentences so far, and their sentences are compared exactly.
+//! its shingles in common with another lacks at most `(1 − t) · n` of its own `n` there, so that of any `(1 − t) · n +
+//! 1` of them the other one has one (the prefix filter of Chaudhuri, Ganti and Kaushik, 2006). Those are taken that are
+//! in the fewest sentences so far, and their sentences are compared exactly.
 //!
 //! A crate of its own is not used: those that there are estimate by MinHash, whose candidates are nearly all rows where
 //! rows are made from a few patterns, or bring a database or linear algebra with them.

@@ -19,7 +19,7 @@ fn write(path: &Path) -> Vec<u8> {
         dataset: Some("set".into()),
         sentence: format!("Ann of Brel sings for the {i}th time."),
         schema: vec!["person".into(), "city".into()],
-        cot: (i % 2 == 0).then(|| "Ann is a person.".into()),
+        cot: i.is_multiple_of(2).then(|| "Ann is a person.".into()),
         entities: vec![Entity::new("Ann", "person"), Entity::new("Brel", "city")],
     };
     let rows = (0..40).map(|i| Ok(Row::new(example(i))));

@@ -11,9 +11,6 @@ const MAX_PARAMETERS: u128 = 1 << 42;
 /// Positions of a sequence, about 10⁹.
 const MAX_POSITIONS: usize = 1 << 30;
 
-/// Ranks of an adapter are bounded by the width of what it adapts; no useful one comes near.
-pub(crate) const MAX_RANK: usize = 1 << 16;
-
 impl Qwen3Config {
     /// Checks that every size and every product of sizes can be counted with.
     pub(super) fn check_bounds(&self) -> Result<()> {
@@ -117,8 +114,10 @@ mod tests {
         };
         let error = refused(|c| c.rope_scaling = Some(yarn(1e300)));
         assert!(error.contains("rope_scaling"), "{error}");
-        let mut long = Qwen3Config::default();
-        long.rope_scaling = Some(yarn(4.0));
+        let long = Qwen3Config {
+            rope_scaling: Some(yarn(4.0)),
+            ..Qwen3Config::default()
+        };
         assert!(long.check().is_ok());
     }
 

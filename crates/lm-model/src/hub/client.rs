@@ -11,6 +11,7 @@ use super::failure::Failure;
 use super::listing::{Entry, RepoFile};
 use super::net::Net;
 use super::proof::Proof;
+use super::refusal::refusal;
 use super::settings::Settings;
 use super::{HubModel, address, is_commit};
 
@@ -172,7 +173,7 @@ impl Client {
         if is_answer {
             Ok(response)
         } else {
-            Err(Failure::refusal(what, response, &self.net))
+            Err(refusal(what, response, &self.net))
         }
     }
 

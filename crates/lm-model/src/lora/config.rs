@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::MAX_RANK;
 use crate::error::{Error, Result};
+
+/// Ranks of an adapter are bounded by the width of what it adapts; no useful one comes near.
+const MAX_RANK: usize = 1 << 16;
 
 /// The projections of a layer that can be adapted, by the names of Hugging Face and PEFT.
 pub const TARGET_MODULES: [&str; 7] = [

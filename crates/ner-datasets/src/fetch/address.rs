@@ -1,7 +1,7 @@
 //! Which addresses are asked: `https`, or `http` on this machine, and no step from the first to the second.
 //!
-//! Where the catalogue pins the hash of a file, a mirror may be asked over plain HTTP as well: whoever changes the bytes
-//! on the way is found out.
+//! Where the catalogue pins the hash of a file, a mirror may be asked over plain HTTP as well: whoever changes the
+//! bytes on the way is found out.
 
 use std::net::IpAddr;
 

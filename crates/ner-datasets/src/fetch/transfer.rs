@@ -144,8 +144,8 @@ impl Question<'_> {
         }
     }
 
-    /// Writes the body behind the first `start` bytes of the part; gives the length of the part. It never becomes longer
-    /// than the file is.
+    /// Writes the body behind the first `start` bytes of the part; gives the length of the part. It never becomes
+    /// longer than the file is.
     async fn receive(
         &self,
         part: &Path,
