@@ -121,6 +121,11 @@ impl Leakage {
         self.near.insert_always(sentence);
     }
 
+    /// Sentences for which the search for near-duplicates was ended early; see [`NearDuplicates::n_cut_short`].
+    pub fn n_cut_short(&self) -> u64 {
+        self.near.n_cut_short()
+    }
+
     /// Sentences of the evaluation data.
     pub fn n_sentences(&self) -> usize {
         self.sentences.len()

@@ -222,6 +222,14 @@ impl<'a> Selection<'a> {
                 excluded.insert(number, Reason::NearDuplicate);
             }
         }
+        let cut_short = near.map_or(0, |near| near.n_cut_short())
+            + leakage.map_or(0, |leakage| leakage.n_cut_short());
+        if cut_short > 0 {
+            tracing::warn!(
+                sentences = cut_short,
+                "the search for near-duplicates was cut short; some may have been passed over"
+            );
+        }
         Ok(excluded)
     }
 

@@ -46,13 +46,17 @@ pub(super) fn check(args: &CheckArgs) -> Result<()> {
         }
         rows += 1;
     }
+    let cut_short =
+        near.n_cut_short() + leakage.as_ref().map_or(0, |leakage| leakage.n_cut_short());
     if args.json {
         let leaks: Vec<_> = leaks
             .iter()
             .map(|((set, kind), rows)| json!({"set": set, "kind": kind, "rows": rows}))
             .collect();
-        let found =
-            json!({"rows": rows, "near_duplicates": duplicates, "leaks": leaks, "examples": shown});
+        let found = json!({
+            "rows": rows, "near_duplicates": duplicates, "leaks": leaks, "searches_cut_short": cut_short,
+            "examples": shown,
+        });
         println!("{}", serde_json::to_string_pretty(&found)?);
         return Ok(());
     }
@@ -62,6 +66,11 @@ pub(super) fn check(args: &CheckArgs) -> Result<()> {
     }
     if leaks.is_empty() && leakage.is_some() {
         println!("  no row is in the evaluation data");
+    }
+    if cut_short > 0 {
+        println!(
+            "  {cut_short} searches for near-duplicates were cut short: some may have been passed over"
+        );
     }
     shown.iter().for_each(|example| println!("  {example}"));
     Ok(())
