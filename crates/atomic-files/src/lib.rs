@@ -10,6 +10,7 @@
 //! - [`Lock`]: a folder, or a file to be written, belongs to one process at a time; what dead ones left in it goes.
 //! - [`rename`] and [`sync_dir`]: the steps, for files that have to be written under a name of their own, such as
 //!   downloads that go on where they stopped.
+//! - [`safe_name`] and [`safe_path`]: whether a name that comes from outside may become a file at all.
 //!
 //! The crate knows no formats: what stands in a file is up to its callers.
 //!
@@ -24,6 +25,7 @@ mod file;
 mod hidden;
 mod lock;
 mod remove;
+mod safe_name;
 
 pub use cache::forget_cached;
 pub use dir::AtomicDir;
@@ -32,3 +34,4 @@ pub use error::Error;
 pub use file::{AtomicFile, write};
 pub use lock::Lock;
 pub use remove::remove_dir;
+pub use safe_name::{UnsafeName, safe_name, safe_path};

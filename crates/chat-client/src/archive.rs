@@ -17,8 +17,8 @@ pub trait Archive: Sync {
     /// If the body cannot be kept; the error ends the call.
     fn store(&self, body: &str) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
-    /// Hears of a request that will be sent as soon as this returns, so that it can be remembered even if the process is
-    /// killed. `bound` is the most that it can be billed for. The default does nothing.
+    /// Hears of a request that will be sent as soon as this returns, so that it can be remembered even if the process
+    /// is killed. `bound` is the most that it can be billed for. The default does nothing.
     ///
     /// # Errors
     /// If it cannot be remembered; the error ends the call, and nothing is sent.

@@ -54,8 +54,8 @@ pub struct Billed {
     pub unknown: UnknownCost,
 }
 
-/// Requests that were sent and whose cost no answer tells: the connection broke, it took too long, the run was stopped or
-/// killed, or the answer came without token counts.
+/// Requests that were sent and whose cost no answer tells: the connection broke, it took too long, the run was stopped
+/// or killed, or the answer came without token counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UnknownCost {

@@ -77,6 +77,9 @@ pub struct Journal {
     _lock: Option<File>,
 }
 
+/// Says whether a line has reached the disk.
+type Awaited = oneshot::Receiver<Result<(), Unwritten>>;
+
 impl Journal {
     /// Opens or creates the journal of `dir`, and the directory if need be.
     ///
@@ -292,7 +295,7 @@ impl Journal {
         part: Part,
         model: &str,
         bound: &Bound,
-    ) -> Result<Option<(u64, oneshot::Receiver<Result<(), Unwritten>>)>, Error> {
+    ) -> Result<Option<(u64, Awaited)>, Error> {
         // Lines are ordered while the book is held, so that they come in its order.
         let mut book = self.book();
         let Some(before) = book.begin(part, model, bound) else {
