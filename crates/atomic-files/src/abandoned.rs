@@ -12,8 +12,11 @@ use crate::hidden::{PARTIAL, REMOVED, parts, process_of};
 /// Levels of folders that are looked through.
 const DEPTH: usize = 4;
 
-/// Removes what is left in a folder and below it.
-pub(crate) fn clear_below(dir: &Path) {
+/// Removes what killed processes left in a folder, down to a few levels below it: hidden files and folders of this
+/// crate whose owner is gone.
+///
+/// [`crate::Lock::folder`] does it too; this is for folders that are locked in another way.
+pub fn clear_below(dir: &Path) {
     clear(dir, None, DEPTH);
 }
 
@@ -25,7 +28,10 @@ pub(crate) fn clear_of(dir: &Path, name: Option<&OsStr>) {
 /// What cannot be read or removed is let go: it is in nobody's way, and the next call tries again.
 fn clear(dir: &Path, name: Option<&OsStr>, depth: usize) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        let (path, is_dir) = (entry.path(), entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        let (path, is_dir) = (
+            entry.path(),
+            entry.file_type().is_ok_and(|kind| kind.is_dir()),
+        );
         let found = parts(&path, PARTIAL).or_else(|| parts(&path, REMOVED));
         match found {
             Some(found) => {
@@ -46,8 +52,8 @@ fn clear(dir: &Path, name: Option<&OsStr>, depth: usize) {
 }
 
 fn is_abandoned(path: &Path) -> bool {
-    let is_locked = File::open(path)
-        .is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)));
+    let is_locked =
+        File::open(path).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)));
     !is_locked && !process_of(path).is_some_and(is_alive)
 }
 

@@ -27,6 +27,7 @@ mod lock;
 mod remove;
 mod safe_name;
 
+pub use abandoned::clear_below;
 pub use cache::forget_cached;
 pub use dir::AtomicDir;
 pub use durable::{rename, sync_dir};

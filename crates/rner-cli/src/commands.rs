@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use atomic_files::Lock;
 use ner_datasets::read_examples;
 use rner::preflight::{Finding, Preflight};
 use rner::recipe::{DataSource, Recipe};
@@ -139,6 +140,7 @@ fn absolute(flag: &str, path: &Path) -> Result<String> {
 /// `rner sft`.
 pub(crate) fn sft(args: &SftArgs) -> Result<()> {
     let (recipe, session) = (args.recipe.resolve(Vec::new())?, Terminal::session());
+    let _lock = Lock::folder(&args.out)?;
     let examples = read_examples(&args.data)?;
     let held_out = match &args.eval_data {
         Some(path) => read_examples(path)?,
@@ -163,6 +165,7 @@ pub(crate) fn grpo(args: &GrpoArgs) -> Result<()> {
         args.recipe.resolve(args.rollout.sets())?,
         Terminal::session(),
     );
+    let _lock = Lock::folder(&args.out)?;
     let examples = read_examples(&args.data)?;
     let base = ModelDir::find(&args.model, &session)?;
     let job = GrpoJob {
@@ -176,6 +179,8 @@ pub(crate) fn grpo(args: &GrpoArgs) -> Result<()> {
 
 /// `rner report`.
 pub(crate) fn report(run: &Path) -> Result<()> {
+    // Where there is nothing, reading says so.
+    let _lock = run.is_dir().then(|| Lock::folder(run)).transpose()?;
     let data = report::read(run)?;
     report::write(run, &data)?;
     println!("{}", report::text_table(&data));

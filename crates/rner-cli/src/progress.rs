@@ -4,11 +4,39 @@
 //! most every five seconds, so that a log file stays readable.
 
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rner::session::{Part, ProgressSink, Session, human};
+
+/// The parts that are under way, the innermost last.
+static DOING: Mutex<Vec<Doing>> = Mutex::new(Vec::new());
+
+/// Tells them apart.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+/// Where a part is.
+#[derive(Debug)]
+struct Doing {
+    number: u64,
+    label: String,
+    unit: &'static str,
+    total: usize,
+    done: usize,
+}
+
+/// What the program is at, in words, if a part is under way.
+pub(crate) fn doing() -> Option<String> {
+    let parts = DOING.lock().unwrap_or_else(PoisonError::into_inner);
+    let part = parts.last()?;
+    Some(line(&part.label, part.done, part.total, part.unit, ""))
+}
+
+fn with_parts<T>(change: impl FnOnce(&mut Vec<Doing>) -> T) -> T {
+    change(&mut DOING.lock().unwrap_or_else(PoisonError::into_inner))
+}
 
 /// Least time between two lines where there is no terminal.
 const QUIET: Duration = Duration::from_secs(5);
@@ -30,7 +58,7 @@ impl ProgressSink for Terminal {
     }
 
     fn line(&self, text: &str) {
-        eprintln!("{text}");
+        crate::say!("{text}");
     }
 }
 
@@ -45,6 +73,7 @@ struct Progress {
     total: usize,
     bar: Option<ProgressBar>,
     state: Mutex<State>,
+    number: u64,
 }
 
 #[derive(Debug)]
@@ -60,6 +89,16 @@ impl Progress {
     /// Begins a part of `total` units; 0 where the total is not known.
     fn start(label: &str, total: usize, unit: &'static str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| draw(label, total));
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        with_parts(|parts| {
+            parts.push(Doing {
+                number,
+                label: label.to_owned(),
+                unit,
+                total,
+                done: 0,
+            });
+        });
         let state = State {
             begun: Instant::now(),
             first: None,
@@ -71,6 +110,7 @@ impl Progress {
             total,
             bar,
             state: Mutex::new(state),
+            number,
         }
     }
 
@@ -81,7 +121,7 @@ impl Progress {
         };
         if due {
             state.last_line = Some(Instant::now());
-            eprintln!(
+            crate::say!(
                 "{}",
                 line(&self.label, done, self.total, self.unit, &tail(left, extra))
             );
@@ -96,6 +136,10 @@ impl Progress {
 
 impl Part for Progress {
     fn tick(&self, done: usize, extra: &str) {
+        with_parts(|parts| {
+            let own = parts.iter_mut().find(|part| part.number == self.number);
+            own.into_iter().for_each(|part| part.done = done);
+        });
         let mut state = self.state();
         let (first, since) = *state.first.get_or_insert_with(|| (done, Instant::now()));
         let left = remaining(first, done, self.total, since.elapsed());
@@ -115,7 +159,7 @@ impl Part for Progress {
         );
         match &self.bar {
             Some(bar) => bar.println(text),
-            None => eprintln!("{text}"),
+            None => crate::say!("{text}"),
         }
     }
 
@@ -125,12 +169,13 @@ impl Part for Progress {
             bar.finish_and_clear();
         }
         let dash = if summary.is_empty() { "" } else { ": " };
-        eprintln!("{}{dash}{summary} ({took})", self.label);
+        crate::say!("{}{dash}{summary} ({took})", self.label);
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
+        with_parts(|parts| parts.retain(|part| part.number != self.number));
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

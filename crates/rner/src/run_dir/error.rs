@@ -69,12 +69,14 @@ pub enum RunDirError {
     },
     /// Another process works in the folder.
     #[error(
-        "{} is in use by another process; wait for it to end or choose another name \
+        "{} is in use by another process ({owner}); wait for it to end or choose another name \
          with --set run.name=NAME", .path.display()
     )]
     Locked {
         /// The run's folder.
         path: PathBuf,
+        /// Which process, as far as it is known.
+        owner: String,
     },
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use serde_json::json;
+use std::fs::File;
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
