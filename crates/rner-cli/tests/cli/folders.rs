@@ -148,3 +148,40 @@ fn of_two_trainings_at_once_one_goes_on() -> TestResult {
     assert!(hidden.is_empty(), "{hidden:?}");
     Ok(())
 }
+
+/// The same command again is done at once; another one, and files of somebody else, are left alone.
+#[test]
+fn finished_work_is_never_trained_over() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let (data, out) = (dir.path().join("train.jsonl"), dir.path().join("out"));
+    let args = training(&data)?;
+    let mut args: Vec<&str> = args.iter().map(String::as_str).collect();
+    args.extend(["--set", "sft.train.max_steps=2", "--out", text(&out)]);
+    let run = |args: &[&str]| rner(args).output();
+    let model = out.join("model/model.safetensors");
+    let first = run(&args)?;
+    assert!(first.status.success(), "{}", stderr(&first));
+    let (made, weights) = (fs::metadata(&model)?.modified()?, fs::read(&model)?);
+    let again = run(&args)?;
+    assert!(again.status.success() && stderr(&again).contains("done before, unchanged"));
+    assert_eq!(again.stdout, first.stdout);
+    let other = [&args[..], &["--set", "sft.train.max_steps=3"]].concat();
+    fails(&other, 1, &[text(&out), "not the same: settings", "--out"])?;
+    let text_before = fs::read_to_string(&data)?;
+    write(
+        &data,
+        text_before.clone() + text_before.lines().next().unwrap_or_default() + "\n",
+    )?;
+    fails(&args, 1, &[text(&out), "not the same: data"])?;
+    assert_eq!(
+        (made, weights),
+        (fs::metadata(&model)?.modified()?, fs::read(&model)?)
+    );
+    let foreign = dir.path().join("thesis");
+    write(&foreign.join("model/notes.txt"), "mine")?;
+    let at = args.len() - 1;
+    args[at] = text(&foreign);
+    fails(&args, 1, &["files of something else"])?;
+    assert_eq!(fs::read_dir(&foreign)?.count(), 1);
+    Ok(())
+}

@@ -82,6 +82,30 @@ fn unfinished_work_is_kept_only_if_it_is_the_same() -> TestResult {
 }
 
 #[test]
+fn a_folder_of_other_work_is_refused_by_what_is_not_the_same() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let stage = Stage::alone(&dir.path().join("out"), "sft");
+    let inputs = Inputs::from([("data".to_owned(), "hash of rows".to_owned())]);
+    let other = Inputs::from([("data".to_owned(), "hash of others".to_owned())]);
+    stage.claim(&inputs, "recipe")?;
+    stage.claim(&inputs, "recipe")?;
+    for (inputs, recipe, what) in [
+        (&other, "recipe", "not the same: data)"),
+        (&inputs, "other", "not the same: settings)"),
+        (&other, "other", "not the same: data, settings)"),
+    ] {
+        let error = stage.claim(inputs, recipe).expect_err("other work");
+        assert!(error.to_string().contains(what), "{error}");
+    }
+    std::fs::remove_file(stage.path("work.json"))?;
+    write_atomic(&stage.path("thesis.tex"), b"mine")?;
+    let error = stage.claim(&inputs, "recipe").expect_err("foreign");
+    assert!(error.to_string().contains("thesis.tex"), "{error}");
+    assert_eq!(std::fs::read_dir(stage.dir())?.count(), 1);
+    Ok(())
+}
+
+#[test]
 fn finishing_without_an_output_fails() -> TestResult {
     let (_dir, run) = open()?;
     let stage = Stage::at(run.root(), 1, "cot");
