@@ -1,9 +1,9 @@
 //! Signals that ask for an end, and a token that every long loop looks at.
 //!
 //! The first signal asks the stage to stop at the next safe point, where it keeps what is done. What does not get
-//! there within [`PATIENCE`], a call that hangs for instance, is ended by a watchdog, which says what it was; every file
-//! of the program appears as a whole or not at all, so that nothing is damaged by it. A second Ctrl-C or SIGTERM ends
-//! the program at once.
+//! there within [`PATIENCE`], a call that hangs for instance, is ended by a watchdog, which says what it was; every
+//! file of the program appears as a whole or not at all, so that nothing is damaged by it. A second Ctrl-C or SIGTERM
+//! ends the program at once.
 //!
 //! SIGHUP, SIGUSR1, SIGUSR2 and SIGXCPU ask as SIGTERM does: terminals that close and batch systems send them before
 //! they kill (Slurm's `--signal=USR1@60`). Coming again, they do nothing: the system repeats SIGXCPU every second.
@@ -14,7 +14,7 @@ use std::time::Duration;
 use rner::Error;
 use tokio_util::sync::CancellationToken;
 
-use crate::progress;
+use crate::doing;
 
 static STOP: LazyLock<CancellationToken> = LazyLock::new(CancellationToken::new);
 
@@ -124,7 +124,7 @@ fn patience() -> Option<Duration> {
 fn watch(request: Request, time: Duration) {
     let end = move || {
         std::thread::sleep(time);
-        let doing = progress::doing().unwrap_or_else(|| "a call that does not return".to_owned());
+        let doing = doing::words().unwrap_or_else(|| "a call that does not return".to_owned());
         crate::say!(
             "{}: no safe point in {} s, in the middle of: {doing}; what was kept is whole, and the same command goes on \
              from there",

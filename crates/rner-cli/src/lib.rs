@@ -14,6 +14,7 @@ macro_rules! say {
 }
 
 pub mod args;
+mod doing;
 pub mod exit;
 pub mod interrupt;
 pub mod logging;

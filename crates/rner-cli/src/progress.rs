@@ -4,39 +4,12 @@
 //! most every five seconds, so that a log file stays readable.
 
 use std::io::IsTerminal;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::doing::{self, Doing};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rner::session::{Part, ProgressSink, Session, human};
-
-/// The parts that are under way, the innermost last.
-static DOING: Mutex<Vec<Doing>> = Mutex::new(Vec::new());
-
-/// Tells them apart.
-static NUMBER: AtomicU64 = AtomicU64::new(0);
-
-/// Where a part is.
-#[derive(Debug)]
-struct Doing {
-    number: u64,
-    label: String,
-    unit: &'static str,
-    total: usize,
-    done: usize,
-}
-
-/// What the program is at, in words, if a part is under way.
-pub(crate) fn doing() -> Option<String> {
-    let parts = DOING.lock().unwrap_or_else(PoisonError::into_inner);
-    let part = parts.last()?;
-    Some(line(&part.label, part.done, part.total, part.unit, ""))
-}
-
-fn with_parts<T>(change: impl FnOnce(&mut Vec<Doing>) -> T) -> T {
-    change(&mut DOING.lock().unwrap_or_else(PoisonError::into_inner))
-}
 
 /// Least time between two lines where there is no terminal.
 const QUIET: Duration = Duration::from_secs(5);
@@ -89,8 +62,8 @@ impl Progress {
     /// Begins a part of `total` units; 0 where the total is not known.
     fn start(label: &str, total: usize, unit: &'static str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| draw(label, total));
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        with_parts(|parts| {
+        let number = doing::number();
+        doing::with_parts(|parts| {
             parts.push(Doing {
                 number,
                 label: label.to_owned(),
@@ -136,7 +109,7 @@ impl Progress {
 
 impl Part for Progress {
     fn tick(&self, done: usize, extra: &str) {
-        with_parts(|parts| {
+        doing::with_parts(|parts| {
             let own = parts.iter_mut().find(|part| part.number == self.number);
             own.into_iter().for_each(|part| part.done = done);
         });
@@ -175,7 +148,7 @@ impl Part for Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        with_parts(|parts| parts.retain(|part| part.number != self.number));
+        doing::with_parts(|parts| parts.retain(|part| part.number != self.number));
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
