@@ -17,6 +17,17 @@ pub enum Error {
         /// The system's reason.
         source: io::Error,
     },
+    /// Another process has the lock.
+    #[error(
+        "{} is in use by another process ({owner}); wait for it to end or choose another place",
+        .path.display()
+    )]
+    InUse {
+        /// The folder or file.
+        path: PathBuf,
+        /// Which process, as far as it is known.
+        owner: String,
+    },
     /// Nothing can be written beside the path, as it has no last part: `/` and `..` are such paths.
     #[error("{}: expected a path that ends in a name", .path.display())]
     NoName {
@@ -38,7 +49,7 @@ impl Error {
     /// The file or folder that it happened to.
     pub fn path(&self) -> &Path {
         match self {
-            Self::Io { path, .. } | Self::NoName { path } => path,
+            Self::Io { path, .. } | Self::InUse { path, .. } | Self::NoName { path } => path,
         }
     }
 
@@ -46,6 +57,10 @@ impl Error {
     pub fn into_io(self) -> io::Error {
         match self {
             Self::Io { source, .. } => source,
+            Self::InUse { owner, .. } => io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                format!("in use by another process ({owner})"),
+            ),
             Self::NoName { .. } => io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "expected a path that ends in a name",

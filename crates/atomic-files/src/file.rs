@@ -131,7 +131,11 @@ fn create_beside(target: &Path) -> Result<(File, PathBuf), Error> {
         match File::create_new(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(Error::io(target, "write")(error)),
-            Ok(file) => return Ok((file, path)),
+            Ok(file) => {
+                // Tells other processes that it is no leftover. Where files cannot be locked, its name does.
+                let _ = file.try_lock();
+                return Ok((file, path));
+            }
         }
     }
 }

@@ -63,7 +63,7 @@ fn folders(dir: &Path, wanted: impl Fn(&Path) -> bool) -> impl Iterator<Item = P
 }
 
 /// The `<name>` of a path with a name made by [`fresh`].
-fn parts<'a>(path: &'a Path, ending: &str) -> Option<&'a [u8]> {
+pub(crate) fn parts<'a>(path: &'a Path, ending: &str) -> Option<&'a [u8]> {
     let name = path.file_name()?.as_encoded_bytes();
     let inner = name.strip_prefix(b".")?.strip_suffix(ending.as_bytes())?;
     let inner = inner.strip_suffix(b".")?;
@@ -71,6 +71,13 @@ fn parts<'a>(path: &'a Path, ending: &str) -> Option<&'a [u8]> {
     let is_id = |byte: &u8| byte.is_ascii_digit() || *byte == b'-';
     let is_ours = dot > 0 && inner.len() > dot + 1 && inner[dot + 1..].iter().all(is_id);
     is_ours.then(|| &inner[..dot])
+}
+
+/// The number of the process in a name made by [`fresh`].
+pub(crate) fn process_of(path: &Path) -> Option<u32> {
+    let stem = Path::new(path.file_stem()?);
+    let id = stem.extension()?.to_str()?;
+    id.split('-').next()?.parse().ok()
 }
 
 /// A folder's owner holds its lock while it lives. Where folders cannot be locked, one writer at a time is presumed.

@@ -7,6 +7,7 @@
 //! - [`write()`]: a file from bytes. [`AtomicFile`]: a file from a stream; it is a [`std::io::Write`].
 //! - [`AtomicDir`]: a folder with everything in it, also in place of an older one.
 //! - [`remove_dir`]: a folder disappears as a whole.
+//! - [`Lock`]: a folder, or a file to be written, belongs to one process at a time; what dead ones left in it goes.
 //! - [`rename`] and [`sync_dir`]: the steps, for files that have to be written under a name of their own, such as
 //!   downloads that go on where they stopped.
 //! - [`safe_name`] and [`safe_path`]: whether a name that comes from outside may become a file at all.
@@ -15,19 +16,23 @@
 //!
 #![doc = include_str!("../README.md")]
 
+mod abandoned;
 mod cache;
 mod dir;
 mod durable;
 mod error;
 mod file;
 mod hidden;
+mod lock;
 mod remove;
 mod safe_name;
 
+pub use abandoned::clear_below;
 pub use cache::forget_cached;
 pub use dir::AtomicDir;
 pub use durable::{rename, sync_dir};
 pub use error::Error;
 pub use file::{AtomicFile, write};
+pub use lock::Lock;
 pub use remove::remove_dir;
 pub use safe_name::{UnsafeName, safe_name, safe_path};

@@ -57,7 +57,7 @@ impl RecipeArgs {
         let recipe = Recipe::resolve_with(&self.profile, teacher, &sets);
         let recipe = recipe.map_err(rner::Error::from)?;
         for note in &recipe.notes {
-            eprintln!("note: {note}");
+            crate::say!("note: {note}");
         }
         Ok(recipe)
     }

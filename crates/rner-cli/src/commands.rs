@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use atomic_files::Lock;
 use ner_datasets::read_examples;
 use rner::preflight::{Finding, Preflight};
 use rner::recipe::{DataSource, Recipe};
 use rner::run_dir::RunDir;
-use rner::stages::{GrpoJob, MODEL, ModelDir, SftJob};
+use rner::stages::{GrpoJob, ModelDir, SftJob};
 use rner::{plan, report};
 use rner_cli::args::{quoted, template};
 use rner_cli::exit::usage;
@@ -15,6 +16,7 @@ use rner_cli::progress::Terminal;
 
 use crate::cli::{GrpoArgs, ReproduceArgs, SftArgs, SourceArgs};
 use crate::preflight;
+use crate::training::Training;
 
 /// `rner reproduce`.
 pub(crate) fn reproduce(args: &ReproduceArgs) -> Result<()> {
@@ -139,6 +141,7 @@ fn absolute(flag: &str, path: &Path) -> Result<String> {
 /// `rner sft`.
 pub(crate) fn sft(args: &SftArgs) -> Result<()> {
     let (recipe, session) = (args.recipe.resolve(Vec::new())?, Terminal::session());
+    let _lock = Lock::folder(&args.out)?;
     let examples = read_examples(&args.data)?;
     let held_out = match &args.eval_data {
         Some(path) => read_examples(path)?,
@@ -146,15 +149,18 @@ pub(crate) fn sft(args: &SftArgs) -> Result<()> {
     };
     let named = args.model.as_deref();
     let base = ModelDir::find(named.unwrap_or(Path::new(&recipe.model.base)), &session)?;
+    let mut training = Training::new("sft", &recipe, &args.out, &base)?;
+    training.reads("data", Some(&args.data))?;
+    training.reads("eval-data", args.eval_data.as_deref())?;
+    training.reads("prompt", args.prompt.as_deref())?;
+    training.is_given("no-cot", args.no_cot);
     let job = SftJob {
         template: template(args.prompt.as_deref())?,
         with_cot: !args.no_cot,
         held_out: &held_out,
         ..SftJob::new(&recipe, base, &examples, &args.out, &session)
     };
-    job.train()?;
-    println!("{}", args.out.join(MODEL).display());
-    Ok(())
+    training.once(|| Ok(job.train()?))
 }
 
 /// `rner grpo`.
@@ -163,19 +169,23 @@ pub(crate) fn grpo(args: &GrpoArgs) -> Result<()> {
         args.recipe.resolve(args.rollout.sets())?,
         Terminal::session(),
     );
+    let _lock = Lock::folder(&args.out)?;
     let examples = read_examples(&args.data)?;
     let base = ModelDir::find(&args.model, &session)?;
+    let mut training = Training::new("grpo", &recipe, &args.out, &base)?;
+    training.reads("data", Some(&args.data))?;
+    training.reads("prompt", args.prompt.as_deref())?;
     let job = GrpoJob {
         template: template(args.prompt.as_deref())?,
         ..GrpoJob::new(&recipe, base, &examples, &args.out, &session)
     };
-    job.train()?;
-    println!("{}", args.out.join(MODEL).display());
-    Ok(())
+    training.once(|| Ok(job.train()?))
 }
 
 /// `rner report`.
 pub(crate) fn report(run: &Path) -> Result<()> {
+    // Where there is nothing, reading says so.
+    let _lock = run.is_dir().then(|| Lock::folder(run)).transpose()?;
     let data = report::read(run)?;
     report::write(run, &data)?;
     println!("{}", report::text_table(&data));

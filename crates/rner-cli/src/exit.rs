@@ -21,7 +21,7 @@ pub fn finish(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}", message(&error));
+            crate::say!("{}", message(&error));
             ExitCode::from(code(&error))
         }
     }

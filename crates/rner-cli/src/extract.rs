@@ -107,7 +107,7 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<()> {
         Show::Reasoning => print_entities(&completion, has_shown),
     }
     if answer.is_cut_off {
-        eprintln!("note: cut off after {} tokens", answer.tokens);
+        rner_cli::say!("note: cut off after {} tokens", answer.tokens);
     }
     Ok(())
 }
@@ -136,7 +136,7 @@ fn print_entities(completion: &Completion, after_reasoning: bool) {
         println!("{}: {}", entity.label, entity.text);
     }
     for problem in &completion.problems {
-        eprintln!("note: {problem}");
+        rner_cli::say!("note: {problem}");
     }
 }
 

@@ -1,17 +1,52 @@
-//! Ctrl-C and SIGTERM: a token that every long loop looks at.
+//! Signals that ask for an end, and a token that every long loop looks at.
 //!
-//! The first signal asks the stage to stop at the next safe point, where it
-//! keeps what is done; the second ends the program at once.
+//! The first signal asks the stage to stop at the next safe point, where it keeps what is done. What does not get
+//! there within [`PATIENCE`], a call that hangs for instance, is ended by a watchdog, which says what it was; every
+//! file of the program appears as a whole or not at all, so that nothing is damaged by it. A second Ctrl-C or SIGTERM
+//! ends the program at once.
+//!
+//! SIGHUP, SIGUSR1, SIGUSR2 and SIGXCPU ask as SIGTERM does: terminals that close and batch systems send them before
+//! they kill (Slurm's `--signal=USR1@60`). Coming again, they do nothing: the system repeats SIGXCPU every second.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use rner::Error;
 use tokio_util::sync::CancellationToken;
 
+use crate::doing;
+
 static STOP: LazyLock<CancellationToken> = LazyLock::new(CancellationToken::new);
 
-/// The exit code of a program ended by SIGINT, by convention 128 + 2.
-const KILLED: i32 = 130;
+/// Time from the first signal to the end, unless [`PATIENCE_VARIABLE`] says another.
+const PATIENCE: Duration = Duration::from_secs(25);
+
+/// Environment variable with that time in seconds; 0 waits without an end, for models whose checkpoints take minutes.
+const PATIENCE_VARIABLE: &str = "RNER_STOP_SECONDS";
+
+/// A signal that asks for an end.
+#[derive(Clone, Copy, Debug)]
+struct Request {
+    name: &'static str,
+    number: i32,
+    /// Whether it ends the program at once when the stop was asked for before.
+    insists: bool,
+}
+
+impl Request {
+    /// The exit code of a program that it ended, by convention.
+    const fn code(self) -> i32 {
+        128 + self.number
+    }
+}
+
+const fn request(name: &'static str, number: i32, insists: bool) -> Request {
+    Request {
+        name,
+        number,
+        insists,
+    }
+}
 
 /// Starts listening; call once, before the first stage.
 ///
@@ -55,41 +90,128 @@ pub fn check() -> Result<(), Error> {
     Ok(())
 }
 
-fn on_signal() {
+fn on_signal(request: Request) {
     if requested() {
-        std::process::exit(KILLED);
+        if request.insists {
+            std::process::exit(request.code());
+        }
+        return;
     }
     STOP.cancel();
-    eprintln!("\nstopping at the next safe point; press Ctrl-C again to quit at once");
+    let patience = patience();
+    let latest = match patience {
+        Some(time) => format!(" or after {} s", time.as_secs_f64()),
+        None => String::new(),
+    };
+    crate::say!(
+        "\n{}: stopping at the next safe point{latest}; Ctrl-C or SIGTERM again ends the program at once",
+        request.name
+    );
+    if let Some(time) = patience {
+        watch(request, time);
+    }
+}
+
+/// How long a safe point is waited for; no value for ever.
+fn patience() -> Option<Duration> {
+    let given = std::env::var(PATIENCE_VARIABLE).ok();
+    let seconds = given.and_then(|text| text.trim().parse().ok());
+    let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    Some(time.unwrap_or(PATIENCE)).filter(|time| !time.is_zero())
+}
+
+/// Ends the program after some time, whatever it does. A thread of its own, as a runtime could be blocked too.
+fn watch(request: Request, time: Duration) {
+    let end = move || {
+        std::thread::sleep(time);
+        let doing = doing::words().unwrap_or_else(|| "a call that does not return".to_owned());
+        crate::say!(
+            "{}: no safe point in {} s, in the middle of: {doing}; what was kept is whole, and the same command goes on \
+             from there",
+            request.name,
+            time.as_secs_f64()
+        );
+        std::process::exit(request.code());
+    };
+    let thread = std::thread::Builder::new().name("watchdog".into());
+    if let Err(error) = thread.spawn(end) {
+        tracing::warn!(%error, "the end is waited for without a limit");
+    }
 }
 
 #[cfg(unix)]
 async fn listen() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut int, mut term) = (
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::terminate())?,
-    );
-    loop {
-        tokio::select! {
-            _ = int.recv() => on_signal(),
-            _ = term.recv() => on_signal(),
-        }
+    let requests = requests();
+    let mut listening = tokio::task::JoinSet::new();
+    for (request, kind) in requests {
+        let mut signal = tokio::signal::unix::signal(kind)?;
+        listening.spawn(async move {
+            while signal.recv().await.is_some() {
+                on_signal(request);
+            }
+        });
     }
+    while listening.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// The signals that are listened to, with their numbers on this system.
+#[cfg(unix)]
+fn requests() -> Vec<(Request, tokio::signal::unix::SignalKind)> {
+    use tokio::signal::unix::SignalKind;
+    let mut known = vec![
+        ("SIGINT", SignalKind::interrupt(), true),
+        ("SIGTERM", SignalKind::terminate(), true),
+        ("SIGHUP", SignalKind::hangup(), false),
+        ("SIGUSR1", SignalKind::user_defined1(), false),
+        ("SIGUSR2", SignalKind::user_defined2(), false),
+    ];
+    if let Some(number) = XCPU {
+        known.push(("SIGXCPU", SignalKind::from_raw(number), false));
+    }
+    let ignored = ignored();
+    let wanted = known.into_iter().map(|(name, kind, insists)| {
+        let number = kind.as_raw_value();
+        (request(name, number, insists), kind)
+    });
+    // `nohup` has a program ignore SIGHUP; that stays so.
+    let is_meant =
+        |request: &Request| request.name != "SIGHUP" || ignored >> (request.number - 1) & 1 == 0;
+    wanted.filter(|(request, _)| is_meant(request)).collect()
+}
+
+/// The number of SIGXCPU, for which the runtime has no name.
+#[cfg(unix)]
+const XCPU: Option<i32> = if cfg!(all(
+    any(target_os = "linux", target_os = "macos"),
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)) {
+    Some(24)
+} else {
+    None
+};
+
+/// The signals that the program was started to ignore, a bit for each, as Linux tells them.
+#[cfg(unix)]
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
 }
 
 #[cfg(not(unix))]
 async fn listen() -> std::io::Result<()> {
     loop {
         tokio::signal::ctrl_c().await?;
-        on_signal();
+        on_signal(request("Ctrl-C", 2, true));
     }
 }
 
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use std::io::{BufRead, BufReader};
+    use std::io::{BufRead, BufReader, Read};
     use std::process::{Child, Command, Stdio};
     use std::time::Duration;
 
@@ -115,12 +237,22 @@ mod tests {
         }
     }
 
-    fn spawn(mode: &str) -> std::io::Result<Child> {
+    const ALL: [(&str, i32); 6] = [
+        ("INT", 2),
+        ("TERM", 15),
+        ("HUP", 1),
+        ("USR1", 10),
+        ("USR2", 12),
+        ("XCPU", 24),
+    ];
+
+    fn spawn(mode: &str, seconds: &str) -> std::io::Result<Child> {
         Command::new(std::env::current_exe()?)
             .args(["--exact", "interrupt::tests::child", "--nocapture"])
             .env(CHILD, mode)
+            .env(PATIENCE_VARIABLE, seconds)
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
     }
 
@@ -144,28 +276,80 @@ mod tests {
         Ok(())
     }
 
-    #[test]
-    fn one_signal_asks_to_stop() -> std::io::Result<()> {
-        for signal in ["TERM", "INT"] {
-            let mut child = spawn("end")?;
-            let mut out = BufReader::new(child.stdout.take().ok_or(std::io::ErrorKind::NotFound)?);
-            wait_for(&mut out, "listening")?;
+    /// Sends the signals, each when the word before it was said; gives the exit code and what was said to stderr.
+    fn told(
+        mut child: Child,
+        signals: &[(&str, &str)],
+    ) -> Result<(Option<i32>, String), std::io::Error> {
+        let mut out = BufReader::new(child.stdout.take().ok_or(std::io::ErrorKind::NotFound)?);
+        for (word, signal) in signals {
+            wait_for(&mut out, word)?;
             send(signal, &child)?;
-            wait_for(&mut out, "stopping")?;
-            assert!(child.wait()?.success(), "{signal}");
+        }
+        let mut said = String::new();
+        let mut words = child.stderr.take().ok_or(std::io::ErrorKind::NotFound)?;
+        words.read_to_string(&mut said)?;
+        std::io::copy(&mut out, &mut std::io::sink())?;
+        Ok((child.wait()?.code(), said))
+    }
+
+    #[test]
+    fn each_signal_asks_to_stop_and_is_named() -> std::io::Result<()> {
+        for (signal, _) in ALL {
+            let (code, said) = told(spawn("end", "25")?, &[("listening", signal)])?;
+            assert_eq!(code, Some(0), "{signal}: {said}");
+            assert!(said.contains(&format!("SIG{signal}: stopping")), "{said}");
         }
         Ok(())
     }
 
     #[test]
-    fn a_second_signal_ends_at_once() -> std::io::Result<()> {
-        let mut child = spawn("stay")?;
+    fn a_second_one_of_a_person_ends_at_once() -> std::io::Result<()> {
+        for (signal, number) in [("INT", 2), ("TERM", 15)] {
+            let signals = [("listening", "USR1"), ("stopping", signal)];
+            let (code, said) = told(spawn("stay", "0")?, &signals)?;
+            assert_eq!(code, Some(128 + number), "{signal}: {said}");
+        }
+        Ok(())
+    }
+
+    /// What never looks at the token ends too, with the code of the first signal; others of its kind change nothing.
+    #[test]
+    fn the_watchdog_ends_what_hangs() -> std::io::Result<()> {
+        for (signal, number) in ALL {
+            let signals = [("listening", signal), ("stopping", "XCPU")];
+            let (code, said) = told(spawn("stay", "0.5")?, &signals)?;
+            assert_eq!(code, Some(128 + number), "{signal}: {said}");
+            assert!(said.contains("no safe point in 0.5 s"), "{said}");
+        }
+        Ok(())
+    }
+
+    /// As under `nohup`.
+    #[test]
+    fn an_ignored_hangup_stays_ignored() -> std::io::Result<()> {
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg("trap '' HUP; exec \"$0\" \"$@\"");
+        shell.arg(std::env::current_exe()?);
+        shell.args(["--exact", "interrupt::tests::child", "--nocapture"]);
+        shell
+            .env(CHILD, "end")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let child = shell.spawn()?;
+        let mut child = child;
         let mut out = BufReader::new(child.stdout.take().ok_or(std::io::ErrorKind::NotFound)?);
         wait_for(&mut out, "listening")?;
-        send("INT", &child)?;
+        send("HUP", &child)?;
+        send("USR1", &child)?;
         wait_for(&mut out, "stopping")?;
-        send("INT", &child)?;
-        assert_eq!(child.wait()?.code(), Some(KILLED));
+        std::io::copy(&mut out, &mut std::io::sink())?;
+        let output = child.wait_with_output()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            said.contains("SIGUSR1: stopping") && !said.contains("SIGHUP"),
+            "{said}"
+        );
         Ok(())
     }
 }

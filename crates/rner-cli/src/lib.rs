@@ -3,7 +3,18 @@
 //!
 //! The program `rner` itself lies beside this in `main.rs`; `rner-lab` is the other one.
 
+/// Prints a line to stderr. Unlike `eprintln!` it goes on where nobody listens any more: a terminal that was closed is
+/// no reason to lose a checkpoint.
+#[macro_export]
+macro_rules! say {
+    ($($arg:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($arg)*);
+    }};
+}
+
 pub mod args;
+mod doing;
 pub mod exit;
 pub mod interrupt;
 pub mod logging;

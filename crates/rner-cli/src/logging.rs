@@ -15,6 +15,8 @@ pub fn init() {
     };
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // Where nobody listens any more, the work goes on.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr)
         .finish();
     let installed = tracing::subscriber::set_global_default(subscriber).is_ok();

@@ -8,6 +8,7 @@ mod lab;
 mod ner;
 mod preflight;
 mod serve;
+mod training;
 
 use std::process::ExitCode;
 

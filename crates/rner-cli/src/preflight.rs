@@ -23,7 +23,7 @@ pub(crate) fn conclude(found: &[Finding], json: bool) -> Result<()> {
 /// Says on stderr what is not merely good to know, and fails if something would stop the run.
 pub(crate) fn say(found: &[Finding]) -> Result<()> {
     let matters = found.iter().filter(|f| f.severity != Severity::Note);
-    matters.for_each(|finding| eprintln!("{}", line(finding)));
+    matters.for_each(|finding| rner_cli::say!("{}", line(finding)));
     verdict(found)
 }
 

@@ -7,6 +7,7 @@ use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::doing::{self, Doing};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rner::session::{Part, ProgressSink, Session, human};
 
@@ -30,7 +31,7 @@ impl ProgressSink for Terminal {
     }
 
     fn line(&self, text: &str) {
-        eprintln!("{text}");
+        crate::say!("{text}");
     }
 }
 
@@ -45,6 +46,7 @@ struct Progress {
     total: usize,
     bar: Option<ProgressBar>,
     state: Mutex<State>,
+    number: u64,
 }
 
 #[derive(Debug)]
@@ -60,6 +62,16 @@ impl Progress {
     /// Begins a part of `total` units; 0 where the total is not known.
     fn start(label: &str, total: usize, unit: &'static str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| draw(label, total));
+        let number = doing::number();
+        doing::with_parts(|parts| {
+            parts.push(Doing {
+                number,
+                label: label.to_owned(),
+                unit,
+                total,
+                done: 0,
+            });
+        });
         let state = State {
             begun: Instant::now(),
             first: None,
@@ -71,6 +83,7 @@ impl Progress {
             total,
             bar,
             state: Mutex::new(state),
+            number,
         }
     }
 
@@ -81,7 +94,7 @@ impl Progress {
         };
         if due {
             state.last_line = Some(Instant::now());
-            eprintln!(
+            crate::say!(
                 "{}",
                 line(&self.label, done, self.total, self.unit, &tail(left, extra))
             );
@@ -96,6 +109,10 @@ impl Progress {
 
 impl Part for Progress {
     fn tick(&self, done: usize, extra: &str) {
+        doing::with_parts(|parts| {
+            let own = parts.iter_mut().find(|part| part.number == self.number);
+            own.into_iter().for_each(|part| part.done = done);
+        });
         let mut state = self.state();
         let (first, since) = *state.first.get_or_insert_with(|| (done, Instant::now()));
         let left = remaining(first, done, self.total, since.elapsed());
@@ -115,7 +132,7 @@ impl Part for Progress {
         );
         match &self.bar {
             Some(bar) => bar.println(text),
-            None => eprintln!("{text}"),
+            None => crate::say!("{text}"),
         }
     }
 
@@ -125,12 +142,13 @@ impl Part for Progress {
             bar.finish_and_clear();
         }
         let dash = if summary.is_empty() { "" } else { ": " };
-        eprintln!("{}{dash}{summary} ({took})", self.label);
+        crate::say!("{}{dash}{summary} ({took})", self.label);
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
+        doing::with_parts(|parts| parts.retain(|part| part.number != self.number));
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

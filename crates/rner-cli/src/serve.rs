@@ -78,5 +78,5 @@ impl Task for ServeJob {
 
 fn announce(name: &str, address: SocketAddr) {
     println!("http://{address}/v1");
-    eprintln!("serving {name}; stop with Ctrl-C");
+    rner_cli::say!("serving {name}; stop with Ctrl-C");
 }

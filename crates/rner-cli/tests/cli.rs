@@ -9,6 +9,8 @@ mod cli {
     mod eval;
     mod extract;
     mod families;
+    #[cfg(unix)]
+    mod folders;
     mod grpo;
     #[cfg(unix)]
     mod interruption;

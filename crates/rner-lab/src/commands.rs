@@ -35,6 +35,7 @@ pub(crate) fn corpus(args: &RecipeArgs, out: &Path) -> Result<()> {
         data.grpo_samples,
         data.eval_sentences,
     );
+    let _lock = atomic_files::Lock::folder(out)?;
     for (path, sentences) in write_corpus(&corpus, out)? {
         println!("{sentences:>6} sentences  {}", path.display());
     }

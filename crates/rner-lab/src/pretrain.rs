@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use atomic_files::Lock;
 use lm_kernels::TrainBackend;
 use lm_model::checkpoint::{self, SaveDtype};
 use lm_model::{ChatTokenizer, Pieces, Qwen3, Qwen3Config};
@@ -78,6 +79,7 @@ impl Task for Pretrain {
     type Error = anyhow::Error;
 
     fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<()> {
+        let _locks = [Lock::folder(&self.out)?, Lock::folder(&self.work)?];
         let begun = Instant::now();
         let tokenizer = train_tokenizer(&self.config)?;
         let model_config = model_config(&self.config, &tokenizer);

@@ -2,6 +2,7 @@
 
 mod dir;
 mod file;
+mod lock;
 mod remove;
 
 #[path = "../../examples/settings.rs"]

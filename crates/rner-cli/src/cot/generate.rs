@@ -83,6 +83,8 @@ fn whole(
     let pipeline = Pipeline::new(teacher, judge, job.pipeline_config()?)?;
     // Only a folder that is this job's own gets its description.
     let journal = pipeline.open(&args.out, &options)?;
+    // The journal is locked: only what dead processes left lies there.
+    atomic_files::clear_below(&args.out);
     job.write(&args.out)?;
     let annotation = Annotation {
         pipeline: &pipeline,
@@ -104,17 +106,19 @@ fn whole(
         &generated.files,
         &args.out,
     )?;
-    eprintln!("{}", report::funnel_text(funnel));
-    eprintln!("{}", bill_text(&bill, &Money::from(&job.cot).prices));
+    rner_cli::say!("{}", report::funnel_text(funnel));
+    rner_cli::say!("{}", bill_text(&bill, &Money::from(&job.cot).prices));
     match &generated.stopped {
         Some(StopCause::Asked) => return Err(Error::Interrupted.into()),
         Some(StopCause::Budget(why)) => {
-            eprintln!("stopped: {why}; the same command with a larger budget goes on from here");
+            rner_cli::say!(
+                "stopped: {why}; the same command with a larger budget goes on from here"
+            );
         }
         None => {}
     }
     if let Some(short) = job.target.filter(|target| funnel.accepted < *target) {
-        eprintln!(
+        rner_cli::say!(
             "the source has no more rows: {} of {short} are accepted",
             funnel.accepted
         );
@@ -191,11 +195,12 @@ fn write_batch(job: &Job, selection: &Selection<'_>, args: &GenerateArgs, to: &P
     let options = journal_options(&Flow::from(&job.cot));
     let journal = plan.open_journal(&args.out, &options, job.cot.allow_change)?;
     job.write(&args.out)?;
+    let _lock = atomic_files::Lock::folder(to)?;
     let export = export_batch(&plan, selection, &journal, to, Default::default())?;
-    eprintln!("{}", report::funnel_text(&export.funnel));
+    rner_cli::say!("{}", report::funnel_text(&export.funnel));
     match export.requests {
-        0 => eprintln!("nothing waits: `rner cot export {}`", args.out.display()),
-        n => eprintln!(
+        0 => rner_cli::say!("nothing waits: `rner cot export {}`", args.out.display()),
+        n => rner_cli::say!(
             "{n} requests; have the files answered, `rner cot import {} RESULTS…`, and run this again",
             args.out.display()
         ),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use atomic_files::Lock;
 use ner_cot::Journal;
 use ner_cot::batch::import_batch;
 use ner_cot::bill::Bill;
@@ -74,7 +75,7 @@ fn place(dir: &Path) -> Result<Place> {
         .collect();
     if !others.is_empty() {
         let shown = place.job.data.display();
-        eprintln!(
+        rner_cli::say!(
             "the rows are those of {shown}; other seeds: {}",
             others.join(", ")
         );
@@ -96,11 +97,12 @@ pub(super) fn export(args: &ExportArgs) -> Result<()> {
     let journal = Journal::open_to_read(&journal)?;
     let (plan, selection) = (job.plan()?, job.selection()?);
     let out = args.out.as_ref().unwrap_or(&out);
+    let _lock = Lock::folder(out)?;
     let target = args.target.or(job.target);
     let (funnel, files) = export_dataset(&plan, &selection, &journal, target, out, &args.format)?;
     let bill = Bill::of(&journal, &Money::from(&job.cot).prices)?;
     write_card(&job, &plan, &funnel, &bill, &files, out)?;
-    eprintln!("{}", report::funnel_text(&funnel));
+    rner_cli::say!("{}", report::funnel_text(&funnel));
     files.iter().for_each(|file| println!("{}", file.display()));
     Ok(())
 }
@@ -117,6 +119,7 @@ pub(super) fn view(args: &ViewArgs) -> Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
+    let _lock = Lock::file(&path)?;
     write_atomic(&path, page.as_bytes())?;
     println!("{}", path.display());
     Ok(())
@@ -159,7 +162,7 @@ pub(super) fn merge(dirs: &[PathBuf], out: &Path) -> Result<()> {
     // The first part's settings are those of the whole; its answers are claimed with them.
     let manifest = dirs[0].join("manifest.json");
     if manifest.exists() {
-        std::fs::copy(&manifest, out.join("manifest.json"))?;
+        write_atomic(&out.join("manifest.json"), &std::fs::read(&manifest)?)?;
     }
     jobs[0].clone().whole().write(out)?;
     println!(

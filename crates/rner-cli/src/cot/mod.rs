@@ -35,9 +35,11 @@ pub(crate) fn run(command: CotCommand) -> Result<()> {
 fn serve(data: &Path, seed: u64) -> Result<()> {
     let announce = |server: &rner::stages::Simulated| {
         println!("{}", server.url);
-        eprintln!(
+        rner_cli::say!(
             "models {} and {} for {} sentences; stop with Ctrl-C",
-            server.models[0], server.models[1], server.sentences
+            server.models[0],
+            server.models[1],
+            server.sentences
         );
     };
     Ok(serve_teacher(data, seed, &Terminal::session(), announce)?)

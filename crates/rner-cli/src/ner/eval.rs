@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use atomic_files::Lock;
 use ner_eval::load::LoadedSuite;
 use ner_eval::{EvalOptions, EvalResult, ResultTable, RunReport, Suite};
 use rner::recipe::Recipe;
@@ -27,6 +28,7 @@ pub(crate) fn run(args: &EvalArgs) -> Result<()> {
         .as_deref()
         .ok_or_else(|| usage("--out is missing"))?;
     let recipe = args.recipe.resolve(Vec::new())?;
+    let _lock = Lock::folder(out)?;
     match (&args.source.model, &args.source.predictions, &args.url.url) {
         (Some(model), None, None) => of_model(args, &recipe, model, out),
         (None, Some(file), None) => {

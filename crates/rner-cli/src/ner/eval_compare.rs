@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use atomic_files::Lock;
 use clap::Args;
 use ner_eval::EvalOptions;
 use ner_eval::compare::{RunScores, SCORES_FILE, compare_runs};
@@ -41,6 +42,10 @@ pub(crate) struct CompareArgs {
 
 /// Compares the two runs and prints the table.
 pub(crate) fn run(args: &CompareArgs) -> Result<()> {
+    let files = [&args.json, &args.html].into_iter().flatten();
+    let _locks: Vec<Lock> = files
+        .map(|file| Lock::file(file))
+        .collect::<Result<_, _>>()?;
     let [first, second] = [&args.first, &args.second].map(|path| args.scores(path));
     let options = EvalOptions {
         resamples: args.resamples,

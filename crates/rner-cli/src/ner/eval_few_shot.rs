@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use atomic_files::Lock;
 use clap::Args;
 use ner_datasets::write_jsonl;
 use ner_eval::SuiteSpec;
@@ -34,8 +35,7 @@ pub(crate) fn run(args: &FewShotArgs) -> Result<()> {
     let mut few = spec.few_shot.clone().unwrap_or_default();
     few.seed = args.seed.unwrap_or(few.seed);
     spec.few_shot = Some(few);
-    std::fs::create_dir_all(&args.out)
-        .with_context(|| format!("cannot create {}", args.out.display()))?;
+    let _lock = Lock::folder(&args.out)?;
     for sample in spec.few_shot_samples(&args.data)? {
         let path = args.out.join(format!("{}.jsonl", sample.name()));
         write_jsonl(&path, &sample.examples)?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 use ner_eval::http::UrlError;
 use ner_eval::load::LoadedSuite;
@@ -80,7 +80,7 @@ pub(crate) struct UrlEval<'a> {
     pub(crate) max_new_tokens: usize,
     /// Bootstrap; the batch size is chosen here.
     pub(crate) options: EvalOptions,
-    /// Folder for the results. A half-done evaluation in it is taken up again.
+    /// Folder for the results, locked. A half-done evaluation in it is taken up again.
     pub(crate) out: &'a Path,
 }
 
@@ -90,8 +90,6 @@ impl UrlEval<'_> {
     /// Sentences that could not be answered are named; the same command then asks them again.
     pub(crate) fn run(self, observer: &mut dyn Observer) -> Result<()> {
         let mut completer = self.url.completer(self.max_new_tokens)?;
-        std::fs::create_dir_all(self.out)
-            .with_context(|| format!("cannot create {}", self.out.display()))?;
         let template = self.prompting.apply(self.template);
         let suite = &self.loaded.suite;
         let identity = completer.identity(suite, &template);

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::support::{TestResult, rner, stderr, text};
+use super::server::Server;
+use super::support::{TestResult, rner, stderr, text, write};
 
 /// Waits for a file that a stage writes while it works.
 fn wait_for(path: &Path, child: &mut Child) -> TestResult {
@@ -75,5 +76,123 @@ fn an_interrupted_run_goes_on_to_the_same_table() -> TestResult {
             .collect::<String>()
     };
     assert_eq!(table(&resumed), table(&uninterrupted));
+    Ok(())
+}
+
+fn send(signal: &str, child: &Child) -> TestResult {
+    let pid = child.id().to_string();
+    Command::new("kill").args([signal, &pid]).status()?;
+    Ok(())
+}
+
+/// What batch systems send before they kill.
+#[test]
+fn a_training_keeps_a_checkpoint_for_each_signal() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let (data, out) = (dir.path().join("train.jsonl"), dir.path().join("out"));
+    let row = r#"{"sentence": "Ada Brel", "schema": ["person"], "entities": [{"text": "Ada Brel", "label": "person"}]}"#;
+    write(&data, format!("{row}\n").repeat(8))?;
+    let args = "sft --profile smoke --no-cot --model fixtures/tiny-base --set sft.train.epochs=4000 \
+                --set sft.train.max_steps=4000 --set sft.train.batch_size=2 --data";
+    let mut args: Vec<&str> = args.split_whitespace().collect();
+    args.extend([text(&data), "--out", text(&out)]);
+    let mut steps = 0;
+    for signal in ["-USR1", "-HUP", "-XCPU", "-TERM"] {
+        let _ = std::fs::remove_file(out.join("metrics.jsonl"));
+        let mut child = rner(&args)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let lines = || std::fs::read_to_string(out.join("metrics.jsonl")).unwrap_or_default();
+        while !lines().contains('\n') && child.try_wait()?.is_none() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        send(signal, &child)?;
+        let output = child.wait_with_output()?;
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{signal}: {said}");
+        assert!(said.contains("same command"), "{signal}: {said}");
+        let kept = std::fs::read_dir(out.join("checkpoints"))?.flatten();
+        let kept = kept.filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            name.rsplit('-').next()?.parse::<usize>().ok()
+        });
+        let newest = kept.max().ok_or("no checkpoint")?;
+        assert!(newest > steps, "{signal}: {newest} after {steps}");
+        steps = newest;
+    }
+    Ok(())
+}
+
+/// A server that never answers: what waits for it ends, by itself or by the watchdog.
+#[test]
+fn a_server_that_hangs_is_left() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    write(
+        &dir.path().join("suite.toml"),
+        "name = \"one\"\ntitle = \"One\"\n[[set]]\nname = \"north\"\n",
+    )?;
+    let row = r#"{"sentence": "Brel", "schema": ["city"], "entities": [{"text": "Brel", "label": "city"}]}"#;
+    write(&dir.path().join("data/north.jsonl"), format!("{row}\n"))?;
+    let server = Server::start(|_| {
+        std::thread::sleep(Duration::from_secs(600));
+        (200, String::new())
+    })?;
+    let [suite, data, out] = ["suite.toml", "data", "out"].map(|name| dir.path().join(name));
+    let args = [
+        "eval",
+        "--url",
+        &server.url,
+        "--url-model",
+        "m",
+        "--suite",
+        text(&suite),
+        "--data",
+        text(&data),
+        "--out",
+        text(&out),
+    ];
+    for (signal, number) in [("-USR2", 12), ("-INT", 2)] {
+        let begun = server.requests();
+        let mut child = rner(&args)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .env("RNER_STOP_SECONDS", "5")
+            .spawn()?;
+        while server.requests() == begun && child.try_wait()?.is_none() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        send(signal, &child)?;
+        let output = child.wait_with_output()?;
+        let code = output.status.code();
+        assert!(
+            code == Some(1) || code == Some(128 + number),
+            "{code:?}: {}",
+            stderr(&output)
+        );
+    }
+    Ok(())
+}
+
+/// A terminal that was closed: what is said is lost, the work is not.
+#[cfg(target_os = "linux")]
+#[test]
+fn nobody_has_to_listen() -> TestResult {
+    let full = std::fs::File::options().write(true).open("/dev/full")?;
+    let output = rner(&[
+        "reproduce",
+        "--smoke",
+        "--dry-run",
+        "--offline",
+        "--set",
+        "run.seeds=1",
+    ])
+    .stderr(full.try_clone()?)
+    .output()?;
+    assert_eq!(output.status.code(), Some(0));
+    let output = rner(&["sft", "--data", "none", "--out", "/dev/null/x"])
+        .stderr(full)
+        .output()?;
+    assert_ne!(output.status.code(), Some(101), "no panic");
     Ok(())
 }

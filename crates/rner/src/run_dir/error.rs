@@ -67,14 +67,38 @@ pub enum RunDirError {
         /// One of the files.
         file: PathBuf,
     },
+    /// The folder has files that this program did not write there.
+    #[error(
+        "{} has files of something else, such as {}; name another folder with --out",
+        .path.display(), .file.display()
+    )]
+    ForeignFolder {
+        /// The folder.
+        path: PathBuf,
+        /// One of the files.
+        file: PathBuf,
+    },
+    /// The folder has work that was begun, or done, with something else.
+    #[error(
+        "{} has the work of another command (not the same: {what}); name another folder with --out, or remove this one",
+        .path.display()
+    )]
+    OtherWork {
+        /// The folder.
+        path: PathBuf,
+        /// What is not the same.
+        what: String,
+    },
     /// Another process works in the folder.
     #[error(
-        "{} is in use by another process; wait for it to end or choose another name \
+        "{} is in use by another process ({owner}); wait for it to end or choose another name \
          with --set run.name=NAME", .path.display()
     )]
     Locked {
         /// The run's folder.
         path: PathBuf,
+        /// Which process, as far as it is known.
+        owner: String,
     },
 }
 

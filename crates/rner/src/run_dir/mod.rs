@@ -19,8 +19,9 @@ mod hash;
 mod metrics;
 mod stage;
 
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+
+use atomic_files::Lock;
 
 pub use atomic::{write_atomic, write_json};
 pub use error::RunDirError;
@@ -30,42 +31,31 @@ pub use stage::{Done, Inputs, Stage};
 
 /// The recipe of a run, the first file that is written to its folder.
 const RECIPE: &str = "recipe.toml";
-/// Held while a process works in the folder.
+/// Name of the file of [`Lock`], which a killed process leaves.
 const LOCK: &str = ".lock";
 
 /// The folder of a run, held exclusively while this value lives.
 #[derive(Debug)]
 pub struct RunDir {
     root: PathBuf,
-    /// The lock is released when the file is closed, also by a crash.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl RunDir {
-    /// Opens the folder, creates it where it is missing, and locks it.
+    /// Opens the folder, creates it where it is missing, locks it, and removes what killed processes left in it.
     ///
     /// # Errors
     ///
     /// A folder that cannot be created or written to, or that another process holds.
     pub fn open(root: &Path) -> Result<Self, RunDirError> {
-        std::fs::create_dir_all(root).map_err(|e| RunDirError::write(root, e))?;
-        let path = root.join(LOCK);
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(|e| RunDirError::write(&path, e))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                root: root.to_owned(),
-                _lock: lock,
-            }),
-            Err(TryLockError::WouldBlock) => Err(RunDirError::Locked {
-                path: root.to_owned(),
-            }),
-            Err(TryLockError::Error(e)) => Err(RunDirError::write(&path, e)),
-        }
+        let lock = Lock::folder(root).map_err(|error| match error {
+            atomic_files::Error::InUse { path, owner } => RunDirError::Locked { path, owner },
+            error => RunDirError::write(root, error.into_io()),
+        })?;
+        Ok(Self {
+            root: root.to_owned(),
+            _lock: lock,
+        })
     }
 
     /// Refuses a folder that has files but no recipe of a run: they are somebody else's.

@@ -35,6 +35,34 @@ struct Work {
     program_version: String,
 }
 
+impl Work {
+    fn of(inputs: &Inputs, recipe_hash: &str) -> Self {
+        Self {
+            inputs: inputs.clone(),
+            recipe_hash: recipe_hash.to_owned(),
+            program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    /// What sets other work apart from this one, in words.
+    fn difference(&self, other: &Self) -> String {
+        let names = self.inputs.keys().chain(other.inputs.keys());
+        let mut names: Vec<&str> = names
+            .filter(|name| self.inputs.get(*name) != other.inputs.get(*name))
+            .map(String::as_str)
+            .collect();
+        if self.recipe_hash != other.recipe_hash {
+            names.push("settings");
+        }
+        if self.program_version != other.program_version {
+            names.push("version of the program");
+        }
+        names.sort_unstable();
+        names.dedup();
+        names.join(", ")
+    }
+}
+
 /// The folder `stage-<n>-<name>` of a run.
 #[derive(Clone, Debug)]
 pub struct Stage {
@@ -48,6 +76,14 @@ impl Stage {
         Self {
             name: name.to_owned(),
             dir: root.join(format!("stage-{number}-{name}")),
+        }
+    }
+
+    /// Work that stands alone, in a folder of its own.
+    pub fn alone(dir: &Path, name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            dir: dir.to_owned(),
         }
     }
 
@@ -112,11 +148,7 @@ impl Stage {
         inputs: &Inputs,
         recipe_hash: &str,
     ) -> Result<(), RunDirError> {
-        let work = Work {
-            inputs: inputs.clone(),
-            recipe_hash: recipe_hash.to_owned(),
-            program_version: env!("CARGO_PKG_VERSION").to_owned(),
-        };
+        let work = Work::of(inputs, recipe_hash);
         let path = self.path("work.json");
         let found = std::fs::read_to_string(&path).ok();
         let found = found.and_then(|text| serde_json::from_str::<Work>(&text).ok());
@@ -129,6 +161,42 @@ impl Stage {
             .and_then(|()| std::fs::create_dir_all(&self.dir))
             .map_err(|e| RunDirError::write(&self.dir, e))?;
         write_json(&path, &work)
+    }
+
+    /// Makes the folder belong to this work: an empty one is taken, one that was begun with the same inputs, recipe and
+    /// program is gone on with, and any other is left as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`RunDirError::ForeignFolder`] and [`RunDirError::OtherWork`]; a file that cannot be read or written.
+    pub fn claim(&self, inputs: &Inputs, recipe_hash: &str) -> Result<(), RunDirError> {
+        let (work, path) = (Work::of(inputs, recipe_hash), self.path("work.json"));
+        let found = std::fs::read_to_string(&path).ok();
+        let found = found.and_then(|text| serde_json::from_str::<Work>(&text).ok());
+        let dir = self.dir.clone();
+        match (found, self.first_file()?) {
+            (Some(found), _) if found == work => Ok(()),
+            (Some(found), _) => Err(RunDirError::OtherWork {
+                path: dir,
+                what: found.difference(&work),
+            }),
+            (None, Some(file)) => Err(RunDirError::ForeignFolder { path: dir, file }),
+            (None, None) => write_json(&path, &work),
+        }
+    }
+
+    /// A file that is not hidden.
+    fn first_file(&self) -> Result<Option<PathBuf>, RunDirError> {
+        let entries = match std::fs::read_dir(&self.dir) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            entries => entries.map_err(|error| RunDirError::read(&self.dir, error))?,
+        };
+        let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        let is_hidden = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default();
+            name.as_encoded_bytes().starts_with(b".")
+        };
+        Ok(paths.find(|path| !is_hidden(path)))
     }
 
     /// Hashes the outputs and writes the done marker.

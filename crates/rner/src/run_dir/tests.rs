@@ -2,6 +2,7 @@
 
 use super::*;
 use serde_json::json;
+use std::fs::File;
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
 
@@ -77,6 +78,30 @@ fn unfinished_work_is_kept_only_if_it_is_the_same() -> TestResult {
     assert!(checkpoint.is_file(), "the same work goes on");
     stage.keep_only_same_work(&inputs, "other recipe")?;
     assert!(!checkpoint.exists(), "other work begins anew");
+    Ok(())
+}
+
+#[test]
+fn a_folder_of_other_work_is_refused_by_what_is_not_the_same() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let stage = Stage::alone(&dir.path().join("out"), "sft");
+    let inputs = Inputs::from([("data".to_owned(), "hash of rows".to_owned())]);
+    let other = Inputs::from([("data".to_owned(), "hash of others".to_owned())]);
+    stage.claim(&inputs, "recipe")?;
+    stage.claim(&inputs, "recipe")?;
+    for (inputs, recipe, what) in [
+        (&other, "recipe", "not the same: data)"),
+        (&inputs, "other", "not the same: settings)"),
+        (&other, "other", "not the same: data, settings)"),
+    ] {
+        let error = stage.claim(inputs, recipe).expect_err("other work");
+        assert!(error.to_string().contains(what), "{error}");
+    }
+    std::fs::remove_file(stage.path("work.json"))?;
+    write_atomic(&stage.path("thesis.tex"), b"mine")?;
+    let error = stage.claim(&inputs, "recipe").expect_err("foreign");
+    assert!(error.to_string().contains("thesis.tex"), "{error}");
+    assert_eq!(std::fs::read_dir(stage.dir())?.count(), 1);
     Ok(())
 }
 

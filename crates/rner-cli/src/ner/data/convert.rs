@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
+use atomic_files::Lock;
 use ner_datasets::{FaultReport, Format, Row, open, write_atomic, write_rows};
 use rner::inputs::{format_of, with_schema};
 use serde::Serialize;
@@ -24,6 +25,7 @@ struct Converted<'a> {
 /// Converts a file.
 pub(super) fn run(args: &ConvertArgs) -> Result<()> {
     let to = target(args)?;
+    let _lock = Lock::file(&args.output)?;
     let from = format_of(&args.input, args.reading.from)?;
     let policy = args.reading.faults.policy()?;
     let options = args.reading.options(policy, false)?;
@@ -88,9 +90,22 @@ fn note_labels(row: &Row, labels: &mut BTreeSet<String>) {
     }
 }
 
+/// The lock of a file that other processes, which convert other splits, hold for a moment.
+fn wait_for(path: &Path) -> Result<Lock, atomic_files::Error> {
+    let mut attempts = 0;
+    loop {
+        match Lock::file(path) {
+            Err(atomic_files::Error::InUse { .. }) if attempts < 100 => attempts += 1,
+            lock => return lock,
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+}
+
 /// Writes the list of labels that the InstructUIE layout has beside its splits, with those of a list that is there.
 fn write_labels(output: &Path, labels: &BTreeSet<String>) -> Result<()> {
     let path = output.with_file_name("labels.json");
+    let _lock = wait_for(&path)?;
     let mut labels = labels.clone();
     if path.is_file() {
         labels.extend(ner_datasets::read_labels(&path)?);

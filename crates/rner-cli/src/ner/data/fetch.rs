@@ -74,12 +74,14 @@ pub(super) fn run(args: &FetchArgs) -> Result<()> {
         .context("cannot start the downloads")?;
     let mut all = Vec::new();
     for entry in entries {
-        eprintln!(
+        rner_cli::say!(
             "{}: licence {}; see {}",
-            entry.name, entry.licence, entry.home
+            entry.name,
+            entry.licence,
+            entry.home
         );
         for file in &entry.files {
-            let fetched = runtime.block_on(download(&into, file, &options))?;
+            let fetched = runtime.block_on(download_or_stop(&into, file, &options))?;
             if !args.json {
                 println!("{}", line(&fetched));
             }
@@ -116,7 +118,7 @@ fn of_group<'a>(group: &Group, catalogue: &'a Catalogue) -> Vec<&'a CatalogueEnt
             Some(entry) => entries.push(entry),
             None => {
                 let remedy = member.remedy.as_deref().unwrap_or_default();
-                eprintln!("{}: cannot be fetched: {remedy}", member.name);
+                rner_cli::say!("{}: cannot be fetched: {remedy}", member.name);
             }
         }
     }
@@ -141,6 +143,18 @@ fn entry<'a>(name: &str, catalogue: &'a Catalogue) -> Result<&'a CatalogueEntry>
         return Err(rner_cli::exit::usage(message));
     }
     Ok(entry)
+}
+
+/// What a signal breaks off stays as a part, from which the next call goes on.
+async fn download_or_stop(
+    into: &Path,
+    file: &CatalogueFile,
+    options: &FetchOptions,
+) -> Result<Fetched> {
+    tokio::select! {
+        fetched = download(into, file, options) => fetched,
+        () = rner_cli::interrupt::token().cancelled() => Err(rner::Error::Interrupted.into()),
+    }
 }
 
 async fn download(into: &Path, file: &CatalogueFile, options: &FetchOptions) -> Result<Fetched> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use atomic_files::Lock;
 use ner_datasets::{
     Catalogue, Draw, LabelMap, MIT_SETS, Member, Policy, Row, SampleConfig, SetOnDisk, Split, draw,
     set_key, write_rows,
@@ -54,6 +55,7 @@ struct Missing {
 /// Draws the sample.
 pub(super) fn run(args: &SampleArgs) -> Result<()> {
     let policy = args.faults.policy()?;
+    let _lock = Lock::file(&args.out)?;
     let catalogue = Catalogue::shipped().context("the catalogue of this build")?;
     let wanted = wanted(args, &catalogue)?;
     let (sources, missing) = find_all(args, &catalogue, &wanted, policy)?;

@@ -157,7 +157,7 @@ fn report(rows: &[String], unmatched: Unmatched) -> Result<()> {
     match unmatched {
         Unmatched::Fail => Err(anyhow!("{text}\n(--unmatched skip leaves them out)")),
         Unmatched::Skip => {
-            eprintln!("{text}");
+            rner_cli::say!("{text}");
             Ok(())
         }
     }
