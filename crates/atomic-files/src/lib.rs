@@ -8,20 +8,24 @@
 //! - [`AtomicDir`]: a folder with everything in it, also in place of an older one.
 //! - [`remove_dir`]: a folder disappears as a whole.
 //! - [`rename`] and [`sync_dir`]: the steps, for files that have to be written under a name of their own, such as
-//!   downloads that go on where they stopped.
+//!   downloads that go on where they stopped. [`fs`] has the other operations for these.
+//! - [`Disk`]: all operations that change files, which a test can let fail one by one.
 //!
 //! The crate knows no formats: what stands in a file is up to its callers.
 //!
 #![doc = include_str!("../README.md")]
 
 mod dir;
+mod disk;
 mod durable;
 mod error;
 mod file;
+pub mod fs;
 mod hidden;
 mod remove;
 
 pub use dir::AtomicDir;
+pub use disk::{Disk, Installed, RealDisk, disk, install};
 pub use durable::{rename, sync_dir};
 pub use error::Error;
 pub use file::{AtomicFile, write};

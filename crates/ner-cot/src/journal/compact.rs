@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
-use super::disk::Disk;
+use super::disk::{Disk, rename};
 use super::record::header_line;
 use super::scan::{Line, Slot, scan};
 use super::{FILE, Journal, LOCK, lock};
@@ -39,9 +39,9 @@ pub fn compact(dir: &Path, disk: &dyn Disk) -> Result<Compacted, Error> {
     let written = copy(&journal, &slots, &beside, disk);
     let bytes_after = written.inspect_err(|_| {
         // The half-written copy is of no use to anybody.
-        let _ = std::fs::remove_file(&beside);
+        let _ = disk.remove_file(&beside);
     })?;
-    disk.rename(&beside, &path)
+    rename(disk, &beside, &path)
         .map_err(|source| Error::io("replace the journal", &path, source))?;
     Ok(Compacted {
         bytes_before: end,
@@ -68,19 +68,19 @@ fn copy(journal: &Journal, slots: &[Slot], to: &Path, disk: &dyn Disk) -> Result
     let io = |source| Error::io("write", to, source);
     let mut options = OpenOptions::new();
     let options = options.create(true).write(true).truncate(true);
-    let mut file = options.open(to).map_err(io)?;
+    let file = disk.open(to, options).map_err(io)?;
     let mut length = 0;
     let mut block = header_line().into_bytes();
     for &slot in slots {
         block.extend(journal.read(slot)?);
         if block.len() >= 1 << 20 {
             length += block.len() as u64;
-            disk.append(&mut file, &block).map_err(io)?;
+            disk.append(&file, &block).map_err(io)?;
             block.clear();
         }
     }
     length += block.len() as u64;
-    disk.append(&mut file, &block).map_err(io)?;
+    disk.append(&file, &block).map_err(io)?;
     disk.sync(&file).map_err(io)?;
     Ok(length)
 }
