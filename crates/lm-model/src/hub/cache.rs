@@ -8,8 +8,10 @@
 //! .locks/models--owner--name/<etag>.lock
 //! ```
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Component, Path, PathBuf};
+
+use atomic_files::fs::File;
 
 use super::HubModel;
 use super::failure::Failure;
@@ -54,7 +56,7 @@ impl RepoCache {
     pub(super) fn write_ref(&self, revision: &str, commit: &str) -> Result<(), Failure> {
         let path = self.reference(revision);
         create_parent(&path)?;
-        fs::write(&path, commit).map_err(Failure::io(&path, "write"))
+        atomic_files::fs::write(&path, commit).map_err(Failure::io(&path, "write"))
     }
 
     /// Waits until no other process writes the blob, and keeps the others waiting as long as the result lives.
@@ -70,7 +72,7 @@ impl RepoCache {
         let path = self.snapshot(commit).join(name);
         create_parent(&path)?;
         // It may be a link to a blob that is no longer there, or not exist.
-        let _ = fs::remove_file(&path);
+        let _ = atomic_files::fs::remove_file(&path);
         let placed = place(&self.blob(etag), &relative_blob(name, etag), &path);
         placed.map_err(Failure::io(&path, "write"))
     }
@@ -91,18 +93,18 @@ pub(super) fn is_inside(name: &str) -> bool {
 
 pub(super) fn create_parent(path: &Path) -> Result<(), Failure> {
     match path.parent() {
-        Some(dir) => fs::create_dir_all(dir).map_err(Failure::io(dir, "create")),
+        Some(dir) => atomic_files::fs::create_dir_all(dir).map_err(Failure::io(dir, "create")),
         None => Ok(()),
     }
 }
 
 #[cfg(unix)]
 fn place(_blob: &Path, relative: &Path, path: &Path) -> std::io::Result<()> {
-    std::os::unix::fs::symlink(relative, path)
+    atomic_files::fs::symlink(relative, path)
 }
 
 /// Symbolic links need rights on Windows that few accounts have.
 #[cfg(not(unix))]
 fn place(blob: &Path, _relative: &Path, path: &Path) -> std::io::Result<()> {
-    fs::copy(blob, path).map(|_| ())
+    atomic_files::fs::copy(blob, path).map(|_| ())
 }

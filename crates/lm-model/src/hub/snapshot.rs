@@ -1,11 +1,12 @@
 //! All files of a commit that a model consists of, downloaded by a few threads.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use atomic_files::fs::File;
 use reqwest::blocking::Response;
 
 use super::cache::{self, RepoCache};
@@ -115,7 +116,7 @@ impl<'a, F: Fn(u64, u64) + Sync> Snapshot<'a, F> {
         let mut counted = 0;
         self.client
             .retry(|| self.fetch_rest(file, &part, &mut counted))?;
-        fs::rename(&part, blob).map_err(Failure::io(blob, "write"))
+        atomic_files::fs::rename(&part, blob).map_err(Failure::io(blob, "write"))
     }
 
     /// Asks for what the part lacks. `counted` are the bytes of the file that were reported.
@@ -185,9 +186,8 @@ fn is_wanted(path: &str) -> bool {
 }
 
 fn open_at(part: &Path, start: u64) -> std::io::Result<File> {
-    let mut options = File::options();
     if start > 0 {
-        return options.append(true).open(part);
+        return File::open_with(part, fs::OpenOptions::new().append(true));
     }
-    options.write(true).create(true).truncate(true).open(part)
+    File::create(part)
 }

@@ -115,7 +115,7 @@ pub(super) fn view(args: &ViewArgs) -> Result<()> {
         None => place.out.join("view.html"),
     };
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+        atomic_files::fs::create_dir_all(folder)?;
     }
     write_atomic(&path, page.as_bytes())?;
     println!("{}", path.display());
@@ -159,7 +159,7 @@ pub(super) fn merge(dirs: &[PathBuf], out: &Path) -> Result<()> {
     // The first part's settings are those of the whole; its answers are claimed with them.
     let manifest = dirs[0].join("manifest.json");
     if manifest.exists() {
-        std::fs::copy(&manifest, out.join("manifest.json"))?;
+        atomic_files::fs::copy(&manifest, out.join("manifest.json"))?;
     }
     jobs[0].clone().whole().write(out)?;
     println!(

@@ -34,7 +34,7 @@ pub(crate) fn run(args: &FewShotArgs) -> Result<()> {
     let mut few = spec.few_shot.clone().unwrap_or_default();
     few.seed = args.seed.unwrap_or(few.seed);
     spec.few_shot = Some(few);
-    std::fs::create_dir_all(&args.out)
+    atomic_files::fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot create {}", args.out.display()))?;
     for sample in spec.few_shot_samples(&args.data)? {
         let path = args.out.join(format!("{}.jsonl", sample.name()));

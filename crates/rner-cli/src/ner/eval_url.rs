@@ -90,7 +90,7 @@ impl UrlEval<'_> {
     /// Sentences that could not be answered are named; the same command then asks them again.
     pub(crate) fn run(self, observer: &mut dyn Observer) -> Result<()> {
         let mut completer = self.url.completer(self.max_new_tokens)?;
-        std::fs::create_dir_all(self.out)
+        atomic_files::fs::create_dir_all(self.out)
             .with_context(|| format!("cannot create {}", self.out.display()))?;
         let template = self.prompting.apply(self.template);
         let suite = &self.loaded.suite;

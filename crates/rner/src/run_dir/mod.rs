@@ -48,7 +48,7 @@ impl RunDir {
     ///
     /// A folder that cannot be created or written to, or that another process holds.
     pub fn open(root: &Path) -> Result<Self, RunDirError> {
-        std::fs::create_dir_all(root).map_err(|e| RunDirError::write(root, e))?;
+        atomic_files::fs::create_dir_all(root).map_err(|e| RunDirError::write(root, e))?;
         let path = root.join(LOCK);
         let lock = File::options()
             .create(true)

@@ -206,7 +206,8 @@ impl ModelDir {
 
     /// Writes a model with this folder's tokenizer to `out`.
     fn save_beside<B: LmOps>(&self, model: &Qwen3<B>, out: &Path) -> Result<()> {
-        std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
+        atomic_files::fs::create_dir_all(out)
+            .with_context(|| format!("cannot create {}", out.display()))?;
         self.copy_tokenizer(out)?;
         let dtype = model.precision().into();
         Ok(checkpoint::save(model, model.config(), out, dtype)?)
@@ -215,7 +216,7 @@ impl ModelDir {
     fn copy_tokenizer(&self, out: &Path) -> Result<()> {
         for file in self.tokenizer_files() {
             let name = file.file_name().unwrap_or_default();
-            std::fs::copy(&file, out.join(name))
+            atomic_files::fs::copy(&file, out.join(name))
                 .with_context(|| format!("cannot copy {} to {}", file.display(), out.display()))?;
         }
         Ok(())
