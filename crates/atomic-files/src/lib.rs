@@ -9,12 +9,14 @@
 //! - [`remove_dir`]: a folder disappears as a whole.
 //! - [`rename`] and [`sync_dir`]: the steps, for files that have to be written under a name of their own, such as
 //!   downloads that go on where they stopped. [`fs`] has the other operations for these.
+//! - [`safe_name`] and [`safe_path`]: whether a name that comes from outside may become a file at all.
 //! - [`Disk`]: all operations that change files, which a test can let fail one by one.
 //!
 //! The crate knows no formats: what stands in a file is up to its callers.
 //!
 #![doc = include_str!("../README.md")]
 
+mod cache;
 mod dir;
 mod disk;
 mod durable;
@@ -23,10 +25,13 @@ mod file;
 pub mod fs;
 mod hidden;
 mod remove;
+mod safe_name;
 
+pub use cache::forget_cached;
 pub use dir::AtomicDir;
 pub use disk::{Disk, Installed, RealDisk, disk, install};
 pub use durable::{rename, sync_dir};
 pub use error::Error;
 pub use file::{AtomicFile, write};
 pub use remove::remove_dir;
+pub use safe_name::{UnsafeName, safe_name, safe_path};

@@ -108,7 +108,7 @@ impl Shared {
         }
         if let Some(rest) = path.strip_prefix("/api/resolve-cache/") {
             return match self.named(rest.strip_prefix("models/").unwrap_or(rest)) {
-                Some(named) => self.body(&named, named.file.git_id(), request, out),
+                Some(named) => self.body(&named, &named.file.git_id, request, out),
                 None => self.absent(&path, out),
             };
         }
@@ -192,7 +192,7 @@ impl Shared {
                 "models/"
             };
             let location = format!("/api/resolve-cache/{models}{}", &path[1..]);
-            (location, quoted(named.file.git_id()))
+            (location, quoted(&named.file.git_id))
         };
         let headers = [
             ("location", location.as_str()),
@@ -371,7 +371,7 @@ fn folder(kind: Kind) -> &'static str {
 
 fn tree_entry(kind: Kind, path: &str, file: &File) -> Value {
     let size = file.bytes.len();
-    let mut entry = json!({"type": "file", "path": path, "size": size, "oid": file.git_id()});
+    let mut entry = json!({"type": "file", "path": path, "size": size, "oid": file.git_id});
     if is_large(kind, path, file) {
         entry["lfs"] = json!({"oid": file.sha256, "size": size, "pointerSize": 134});
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 /// The commit of every repository here.
@@ -16,17 +17,18 @@ const LARGE_ENDINGS: [&str; 1] = [".safetensors"];
 pub(crate) struct File {
     pub(crate) bytes: Vec<u8>,
     pub(crate) sha256: String,
+    /// The tag of a file outside of LFS: git's hash of its blob.
+    pub(crate) git_id: String,
 }
 
 impl File {
     fn new(bytes: Vec<u8>) -> Self {
-        let sha256 = sha256(&bytes);
-        Self { bytes, sha256 }
-    }
-
-    /// The tag of a file outside of LFS: as long as git's hash.
-    pub(crate) fn git_id(&self) -> &str {
-        &self.sha256[..40]
+        let blob = Sha1::new_with_prefix(format!("blob {}\0", bytes.len())).chain_update(&bytes);
+        Self {
+            sha256: sha256(&bytes),
+            git_id: hex(&blob.finalize()),
+            bytes,
+        }
     }
 }
 
@@ -97,6 +99,9 @@ pub(crate) fn is_large(kind: Kind, path: &str, file: &File) -> bool {
 
 /// SHA-256 in lower-case hexadecimal.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    let hash = Sha256::digest(bytes);
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(hash: &[u8]) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,6 +1,6 @@
-//! Tries to break `rner`: kills, damaged files, hostile servers and clients, full disks.
+//! Tries to break `rner`: hostile teachers under a budget.
 //!
-//! `cargo xtask torture` builds this program and `rner` beside it, and starts it. Every failure prints its seed and the
+//! `cargo xtask torture` builds this program and starts it. Every failure prints its seed and the
 //! command that shows it again.
 
 mod cli;

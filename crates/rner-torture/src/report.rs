@@ -69,11 +69,6 @@ impl Report {
             ];
             text.push_str(&format!("| {} |\n", row.join(" | ")));
         }
-        for one in &self.outcomes {
-            for what in one.tally.skipped() {
-                text.push_str(&format!("\nNot tried ({}): {what}.\n", one.part.name()));
-            }
-        }
         text
     }
 }
@@ -113,11 +108,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_has_counts_measures_failures_and_what_was_left_out() {
+    fn the_table_has_counts_measures_and_failures() {
         let mut tally = Tally::new("teacher");
         tally.count("pairs", 1080);
         tally.measure("spent / budget", 0.5, Some(1.0), 1);
-        tally.skip("the moon");
         let mut report = Report::new(1);
         report.add(Outcome {
             part: Part::Teacher,
@@ -127,7 +121,6 @@ mod tests {
         let text = report.markdown();
         let row = "| teacher | 1,080 pairs | spent / budget 0.50 (limit 1) | 0 | 2 |";
         assert!(text.contains(row), "{text}");
-        assert!(text.contains("Not tried (teacher): the moon."), "{text}");
         assert!(report.is_clean());
     }
 

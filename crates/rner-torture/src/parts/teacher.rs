@@ -1,9 +1,9 @@
 //! A run of the pipeline against teachers that cheat, break off and repeat the key, on a simulated clock.
 //!
-//! Each case is a manner of the server, streamed or whole, with 1, 32 or 256 requests in flight, under a budget that does
-//! not suffice. A first run spends it, a second one starts again with the same budget, a third meets a good server and
-//! money enough. Then: what the server billed never passed the budget, no answer that was delivered is asked for again,
-//! the key is in no file, and each run came to its end.
+//! Each case is a manner of the server, streamed or whole, with 1, 32 or 256 requests in flight, under a budget that
+//! does not suffice. A first run spends it, a second one starts again with the same budget, a third meets a good server
+//! and money enough. Then: what the server billed never passed the budget, no answer that was delivered is asked for
+//! again, the key is in no file, and each run came to its end.
 
 mod manner;
 mod run;

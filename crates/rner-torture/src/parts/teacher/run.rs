@@ -25,8 +25,8 @@ const KEY: &str = "sk-0123456789/abcdefXYZ";
 /// Tokens that the first two runs may spend together. Some sixty rows would cost three times that.
 const BUDGET: u64 = 40_000;
 
-/// Longest time of a run in hours on the simulated clock: each row in turn, each attempt with all its tries, each try as
-/// slow as the client bears it.
+/// Longest time of a run in hours on the simulated clock: each row in turn, each attempt with all its tries, each try
+/// as slow as the client bears it.
 const LONGEST: u64 = 2000;
 
 /// What an hour of the simulated clock takes at least. The clock jumps while the thread of the journal writes, so that
