@@ -1,11 +1,13 @@
 //! Folders that appear under their name only when they are complete.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::disk::disk;
 use crate::durable::{parent, sync_dir, sync_tree};
 use crate::error::Error;
+use crate::fs;
 use crate::hidden::{self, PARTIAL};
 use crate::remove::absent_is_removed;
 
@@ -119,7 +121,7 @@ fn has_changed(found: io::ErrorKind, was_there: bool) -> bool {
 
 /// Whether a folder has that name, or a symbolic link, which is replaced and not followed. A file is refused.
 fn is_folder(path: &Path) -> io::Result<bool> {
-    match fs::symlink_metadata(path) {
+    match path.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Ok(metadata) if metadata.is_file() => Err(io::ErrorKind::NotADirectory.into()),
         metadata => metadata.map(|_| true),
@@ -127,23 +129,10 @@ fn is_folder(path: &Path) -> io::Result<bool> {
 }
 
 fn replace(from: &Path, to: &Path) -> io::Result<()> {
-    exchange(from, to).unwrap_or_else(|| set_aside_and_rename(from, to))
-}
-
-/// Exchanges two names in one step; `None` if the system or the file system cannot.
-#[cfg(target_os = "linux")]
-fn exchange(from: &Path, to: &Path) -> Option<io::Result<()>> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    use rustix::io::Errno;
-    match renameat_with(CWD, from, CWD, to, RenameFlags::EXCHANGE) {
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::XDEV) => None,
-        exchanged => Some(exchanged.map_err(io::Error::from)),
+    match disk().exchange(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => set_aside_and_rename(from, to),
+        exchanged => exchanged,
     }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn exchange(_: &Path, _: &Path) -> Option<io::Result<()>> {
-    None
 }
 
 /// A folder that is not empty cannot be renamed over. Moving it aside instead of removing it keeps its content on the
@@ -178,6 +167,8 @@ fn remove_if_present(dir: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn folder(path: &Path, file: &str) {
@@ -214,12 +205,12 @@ mod tests {
         let (from, to) = (root.path().join("from"), root.path().join("to"));
         folder(&from, "new");
         folder(&to, "old");
-        match exchange(&from, &to) {
-            Some(exchanged) => {
-                exchanged.expect("exchanged");
-                assert!(to.join("new").exists() && from.join("old").exists());
+        match disk().exchange(&from, &to) {
+            Ok(()) => assert!(to.join("new").exists() && from.join("old").exists()),
+            Err(error) => {
+                assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+                assert!(from.join("new").exists() && to.join("old").exists());
             }
-            None => assert!(from.join("new").exists() && to.join("old").exists()),
         }
     }
 
@@ -230,7 +221,7 @@ mod tests {
         let [a, b] = ["a", "b"].map(|name| root.path().join(name));
         folder(&a, "a");
         folder(&b, "b");
-        if exchange(&a, &b).is_none() {
+        if disk().exchange(&a, &b).is_err() {
             eprintln!("skipped: this file system cannot exchange names");
             return;
         }

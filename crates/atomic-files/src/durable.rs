@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
+use crate::disk::disk;
 use crate::error::Error;
 
 /// Renames a file or a folder that is complete and on the disk, and forces the rename to the disk.
@@ -13,7 +14,9 @@ use crate::error::Error;
 /// # Errors
 /// [`Error::Io`] with the new name, if the rename fails, or if it cannot be forced to the disk.
 pub fn rename(from: &Path, to: &Path) -> Result<(), Error> {
-    fs::rename(from, to).map_err(Error::io(to, "rename to"))?;
+    disk()
+        .rename(from, to)
+        .map_err(Error::io(to, "rename to"))?;
     sync_dir(parent(to))?;
     if parent(from) == parent(to) {
         return Ok(());
@@ -29,19 +32,7 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Io`] if the folder cannot be opened or the disk fails.
 pub fn sync_dir(dir: &Path) -> Result<(), Error> {
-    if cfg!(not(unix)) {
-        return Ok(());
-    }
-    match File::open(dir).and_then(|dir| dir.sync_all()) {
-        Err(error) if is_without_operation(&error) => Ok(()),
-        synced => synced.map_err(Error::io(dir, "synchronise")),
-    }
-}
-
-/// What fsync(2) answers where a file system cannot synchronise folders.
-fn is_without_operation(error: &io::Error) -> bool {
-    let kinds = [io::ErrorKind::InvalidInput, io::ErrorKind::Unsupported];
-    kinds.contains(&error.kind())
+    disk().sync_dir(dir).map_err(Error::io(dir, "synchronise"))
 }
 
 /// Forces all files below a folder to the disk, and the folders themselves.
@@ -64,7 +55,7 @@ pub(crate) fn sync_tree(dir: &Path) -> Result<(), Error> {
 fn sync_file(path: &Path) -> io::Result<()> {
     let mut options = File::options();
     let file = options.read(true).write(cfg!(not(unix))).open(path)?;
-    file.sync_all()
+    disk().sync(&file)
 }
 
 /// The folder that has the entry of `path`.

@@ -1,11 +1,11 @@
 //! A file that has no name until it is whole.
 
-use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::durable;
 use crate::error::Error;
+use crate::fs::{self, File};
 use crate::hidden::{self, PARTIAL};
 
 /// Bytes gathered before they are written.

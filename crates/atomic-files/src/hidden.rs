@@ -53,7 +53,7 @@ pub(crate) fn clear_partial(target: &Path) {
 /// Removes the folders whose removal a kill has interrupted, whatever their names were.
 pub(crate) fn clear_removed(dir: &Path) {
     let removed = |found: &Path| parts(found, REMOVED).is_some();
-    folders(dir, removed).for_each(|path| drop(fs::remove_dir_all(path)));
+    folders(dir, removed).for_each(|path| drop(crate::fs::remove_dir_all(path)));
 }
 
 fn folders(dir: &Path, wanted: impl Fn(&Path) -> bool) -> impl Iterator<Item = PathBuf> {
@@ -88,7 +88,7 @@ fn remove_abandoned(path: &Path) {
         return;
     }
     // The lock is still held, so that an owner who has just created the folder waits and then sees that it is gone.
-    let _ = fs::remove_dir_all(path);
+    let _ = crate::fs::remove_dir_all(path);
 }
 
 /// Marks a folder as being written until the handle is dropped; `None` where folders cannot be locked.

@@ -9,8 +9,9 @@
 //! - [`remove_dir`]: a folder disappears as a whole.
 //! - [`Lock`]: a folder, or a file to be written, belongs to one process at a time; what dead ones left in it goes.
 //! - [`rename`] and [`sync_dir`]: the steps, for files that have to be written under a name of their own, such as
-//!   downloads that go on where they stopped.
+//!   downloads that go on where they stopped. [`fs`] has the other operations for these.
 //! - [`safe_name`] and [`safe_path`]: whether a name that comes from outside may become a file at all.
+//! - [`Disk`]: all operations that change files, which a test can let fail one by one.
 //!
 //! The crate knows no formats: what stands in a file is up to its callers.
 //!
@@ -19,9 +20,11 @@
 mod abandoned;
 mod cache;
 mod dir;
+mod disk;
 mod durable;
 mod error;
 mod file;
+pub mod fs;
 mod hidden;
 mod lock;
 mod remove;
@@ -30,6 +33,7 @@ mod safe_name;
 pub use abandoned::clear_below;
 pub use cache::forget_cached;
 pub use dir::AtomicDir;
+pub use disk::{Disk, Installed, RealDisk, disk, install};
 pub use durable::{rename, sync_dir};
 pub use error::Error;
 pub use file::{AtomicFile, write};

@@ -1,11 +1,11 @@
 //! Folders that disappear as a whole.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use crate::durable::{self, parent};
 use crate::error::Error;
+use crate::fs;
 use crate::hidden::{self, REMOVED};
 
 /// Removes a folder with all that is in it. It loses its name first, so that a kill leaves the whole folder or none of
@@ -19,7 +19,7 @@ use crate::hidden::{self, REMOVED};
 pub fn remove_dir(path: &Path) -> Result<(), Error> {
     let hidden = hidden::fresh(path, REMOVED)?;
     hidden::clear_removed(parent(path));
-    match fs::symlink_metadata(path) {
+    match path.symlink_metadata() {
         Ok(metadata) if metadata.is_file() => {
             let reason = io::ErrorKind::NotADirectory.into();
             Err(Error::io(path, "remove")(reason))

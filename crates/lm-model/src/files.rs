@@ -25,5 +25,5 @@ pub(crate) fn replace_json(path: &Path, value: &impl serde::Serialize) -> Result
 
 /// Creates a directory and its parents.
 pub(crate) fn create_dir(dir: &Path) -> Result<()> {
-    std::fs::create_dir_all(dir).map_err(Error::io(dir, "create"))
+    atomic_files::fs::create_dir_all(dir).map_err(Error::io(dir, "create"))
 }

@@ -5,10 +5,10 @@
 //! files answered, import, and export again until nothing waits.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use atomic_files::fs::File;
 use chat_client::body::parse_body;
 use chat_client::excerpt;
 use serde::{Deserialize, Serialize};
@@ -73,7 +73,7 @@ pub fn export_batch(
     to: &Path,
     limits: BatchLimits,
 ) -> Result<BatchExport, Error> {
-    std::fs::create_dir_all(to).map_err(|e| Error::io("create the directory", to, e))?;
+    atomic_files::fs::create_dir_all(to).map_err(|e| Error::io("create the directory", to, e))?;
     remove_old(to)?;
     let mut files = Files {
         dir: to,
@@ -101,7 +101,7 @@ fn remove_old(dir: &Path) -> Result<(), Error> {
         let path = entry.map_err(io)?.path();
         let name = path.file_name().and_then(|name| name.to_str());
         if name.is_some_and(|name| name.starts_with("batch-") && name.ends_with(".jsonl")) {
-            std::fs::remove_file(&path).map_err(io)?;
+            atomic_files::fs::remove_file(&path).map_err(io)?;
         }
     }
     Ok(())
@@ -241,7 +241,7 @@ pub fn import_batch(
     let mut waiting = Waiting(HashMap::new());
     replay(plan, selection, journal, None, &mut waiting)?;
     let io = |source| Error::io("read", results, source);
-    let lines = BufReader::new(File::open(results).map_err(io)?).lines();
+    let lines = BufReader::new(std::fs::File::open(results).map_err(io)?).lines();
     let mut import = BatchImport::default();
     for (number, line) in lines.enumerate() {
         let line = line.map_err(io)?;

@@ -83,7 +83,7 @@ pub fn export_dataset(
     dir: &Path,
     formats: &[Format],
 ) -> Result<(Funnel, Vec<PathBuf>), Error> {
-    std::fs::create_dir_all(dir)
+    atomic_files::fs::create_dir_all(dir)
         .map_err(|source| Error::io("create the directory", dir, source))?;
     let name = |format: &Format| dir.join(format!("{DATASET_STEM}.{}", format.extension()));
     let files: Vec<PathBuf> = formats.iter().map(name).collect();

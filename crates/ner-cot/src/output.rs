@@ -30,7 +30,7 @@ pub fn write_dataset(
     rows: &[Example],
     funnel: &Funnel,
 ) -> Result<(PathBuf, PathBuf), Error> {
-    std::fs::create_dir_all(dir)
+    atomic_files::fs::create_dir_all(dir)
         .map_err(|source| Error::io("create the directory", dir, source))?;
     let dataset = dir.join(DATASET_FILE);
     replace(&dataset, |out| {

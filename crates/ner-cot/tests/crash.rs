@@ -40,7 +40,7 @@ impl Dying {
 }
 
 impl Disk for Dying {
-    fn append(&self, file: &mut File, bytes: &[u8]) -> std::io::Result<()> {
+    fn append(&self, mut file: &File, bytes: &[u8]) -> std::io::Result<()> {
         if self.is_due() {
             file.write_all(&bytes[..bytes.len() / 2])?;
             std::process::abort();

@@ -1,10 +1,11 @@
 //! Predictions as they are made, each written at once, so that a run that ended early can be taken up again.
 
-use std::fs::{self, File};
-use std::io;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::fs;
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use atomic_files::fs::File;
 
 use crate::error::Error;
 use crate::prediction::{Prediction, read_predictions};
@@ -49,12 +50,9 @@ impl PredictionLog {
             path: path.into(),
             source,
         };
-        let mut file = File::options()
-            .create(true)
-            .append(true)
-            .read(true)
-            .open(path)
-            .map_err(write)?;
+        let mut options = fs::OpenOptions::new();
+        let options = options.create(true).append(true).read(true);
+        let mut file = File::open_with(path, options).map_err(write)?;
         drop_torn_lines(&mut file).map_err(write)?;
         Ok(PredictionLog {
             path: path.into(),
@@ -152,7 +150,7 @@ impl PredictionLog {
     pub fn remove(self) -> Result<(), Error> {
         let identity = identity_path(&self.path);
         for path in [&self.path, &identity] {
-            fs::remove_file(path).map_err(|source| Error::Write {
+            atomic_files::fs::remove_file(path).map_err(|source| Error::Write {
                 path: path.clone(),
                 source,
             })?;

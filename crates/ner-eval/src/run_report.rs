@@ -117,7 +117,7 @@ impl RunReport {
     ///
     /// If a file cannot be written.
     pub fn write(&self, loaded: &LoadedSuite, dir: &Path) -> Result<WrittenFiles, Error> {
-        std::fs::create_dir_all(dir).map_err(|source| Error::Write {
+        atomic_files::fs::create_dir_all(dir).map_err(|source| Error::Write {
             path: dir.into(),
             source,
         })?;

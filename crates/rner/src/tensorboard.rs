@@ -3,11 +3,11 @@
 //! The format is TFRecord (length, data, and a masked CRC-32C of each) around protocol-buffer messages
 //! `tensorflow.Event`, of which the fields below are those that a scalar needs.
 
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use atomic_files::fs::File;
 use prost::Message;
 use serde_json::{Map, Value};
 
@@ -61,7 +61,7 @@ impl EventFile {
     /// # Errors
     /// When the folder or the file cannot be written.
     pub fn create(dir: &Path) -> Result<Self, RunDirError> {
-        std::fs::create_dir_all(dir).map_err(|e| RunDirError::write(dir, e))?;
+        atomic_files::fs::create_dir_all(dir).map_err(|e| RunDirError::write(dir, e))?;
         let name = format!(
             "events.out.tfevents.{}.{}.rner",
             now().floor(),

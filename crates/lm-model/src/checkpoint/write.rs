@@ -159,7 +159,7 @@ fn remove_others(dir: &Path, names: &[String]) -> Result<()> {
         let is_shard = name.starts_with("model-") && name.ends_with(".safetensors");
         let is_weights = is_shard || name == SINGLE || (name == INDEX && names.len() == 1);
         if is_weights && !names.iter().any(|kept| kept == name) {
-            std::fs::remove_file(&path).map_err(Error::io(&path, "remove"))?;
+            atomic_files::fs::remove_file(&path).map_err(Error::io(&path, "remove"))?;
         }
     }
     Ok(())

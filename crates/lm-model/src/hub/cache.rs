@@ -8,9 +8,11 @@
 //! .locks/models--owner--name/<hash>.lock
 //! ```
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use atomic_files::fs::File;
 
 use super::failure::Failure;
 use super::net::Net;
@@ -81,7 +83,7 @@ impl RepoCache {
         let path = self.snapshot(commit).join(name);
         create_parent(&path)?;
         // It may be a link to a blob that is no longer there, or not exist.
-        let _ = fs::remove_file(&path);
+        let _ = atomic_files::fs::remove_file(&path);
         let placed = place(&self.blob(hash), &relative_blob(name, hash), &path);
         placed.map_err(Failure::io(&path, "write"))
     }
@@ -96,18 +98,18 @@ fn relative_blob(name: &str, hash: &str) -> PathBuf {
 
 pub(super) fn create_parent(path: &Path) -> Result<(), Failure> {
     match path.parent() {
-        Some(dir) => fs::create_dir_all(dir).map_err(Failure::io(dir, "create")),
+        Some(dir) => atomic_files::fs::create_dir_all(dir).map_err(Failure::io(dir, "create")),
         None => Ok(()),
     }
 }
 
 #[cfg(unix)]
 fn place(_blob: &Path, relative: &Path, path: &Path) -> std::io::Result<()> {
-    std::os::unix::fs::symlink(relative, path)
+    atomic_files::fs::symlink(relative, path)
 }
 
 /// Symbolic links need rights on Windows that few accounts have.
 #[cfg(not(unix))]
 fn place(blob: &Path, _relative: &Path, path: &Path) -> std::io::Result<()> {
-    fs::copy(blob, path).map(|_| ())
+    atomic_files::fs::copy(blob, path).map(|_| ())
 }

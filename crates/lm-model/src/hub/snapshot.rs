@@ -1,11 +1,12 @@
 //! All files of a commit that a model consists of, downloaded by a few threads.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use atomic_files::fs::File;
 use reqwest::Response;
 
 use super::cache::{self, RepoCache};
@@ -132,7 +133,7 @@ impl<'a, F: Fn(u64, u64) + Sync> Snapshot<'a, F> {
         let found = download.proof.other_hash(part);
         let found = found.map_err(Failure::io(part, "read"))?;
         if found.is_some() {
-            fs::remove_file(part).map_err(Failure::io(part, "remove"))?;
+            atomic_files::fs::remove_file(part).map_err(Failure::io(part, "remove"))?;
         }
         Ok(found)
     }
@@ -214,7 +215,7 @@ impl Download<'_> {
     /// The server sends more than it states, so that nothing of it can be believed.
     fn too_long(&self) -> Failure {
         // What cannot be removed is longer than the next download allows, which begins anew then.
-        let _ = fs::remove_file(self.part);
+        let _ = atomic_files::fs::remove_file(self.part);
         Failure::last(format!(
             "{}: expected {} bytes, found more; they were removed",
             self.file.path, self.proof.bytes
@@ -238,16 +239,15 @@ fn is_here(path: &Path, bytes: Option<u64>) -> bool {
 
 /// Forces the part to the disk and gives it its name.
 fn keep(part: &Path, blob: &Path) -> Result<(), Failure> {
-    let file = File::options().append(true).open(part);
+    let file = File::open_with(part, fs::OpenOptions::new().append(true));
     let synced = file.and_then(|file| file.sync_all());
     synced.map_err(Failure::io(part, "synchronise"))?;
     atomic_files::rename(part, blob).map_err(|error| Failure::last(error.to_string()))
 }
 
 fn open_at(part: &Path, start: u64) -> std::io::Result<File> {
-    let mut options = File::options();
     if start > 0 {
-        return options.append(true).open(part);
+        return File::open_with(part, fs::OpenOptions::new().append(true));
     }
-    options.write(true).create(true).truncate(true).open(part)
+    File::create(part)
 }

@@ -153,7 +153,7 @@ impl Draft {
     fn write(&self, name: &str, text: serde_json::Result<String>) -> Result<(), Error> {
         let path = self.0.path().join(name);
         let text = text.map_err(|error| Error::corrupt(&path, error.to_string()))?;
-        fs::write(&path, text + "\n").map_err(Error::io(&path))
+        atomic_files::fs::write(&path, text + "\n").map_err(Error::io(&path))
     }
 
     /// Adds a folder with another model than that of the checkpoint, which
@@ -173,7 +173,7 @@ fn copy_into(file: &Path, dir: &Path) -> Result<(), Error> {
     let name = file
         .file_name()
         .ok_or_else(|| Error::corrupt(file, "expected a path that ends in a name"))?;
-    fs::copy(file, dir.join(name))
+    atomic_files::fs::copy(file, dir.join(name))
         .map(drop)
         .map_err(Error::io(file))
 }

@@ -78,7 +78,7 @@ pub(super) fn write(dir: &Path) -> Result<(), Error> {
     let path = dir.join(MANIFEST);
     let text = serde_json::to_string_pretty(&manifest);
     let text = text.map_err(|error| Error::corrupt(&path, error.to_string()))?;
-    fs::write(&path, sealed(&text)).map_err(Error::io(&path))
+    atomic_files::fs::write(&path, sealed(&text)).map_err(Error::io(&path))
 }
 
 /// Adds its hash to a list.

@@ -4,7 +4,7 @@
 //! provenance. Rows are gathered until a group is full, so memory does not depend
 //! on the length of the file.
 
-use std::fs::File;
+use atomic_files::fs::File;
 use std::sync::Arc;
 
 use atomic_files::AtomicFile;

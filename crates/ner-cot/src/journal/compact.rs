@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
-use super::disk::Disk;
+use super::disk::{Disk, rename};
 use super::header::header_line;
 use super::in_flight::LastWords;
 use super::scan::{Line, Slot, scan};
@@ -41,9 +41,9 @@ pub fn compact(dir: &Path, disk: &dyn Disk) -> Result<Compacted, Error> {
     let written = copy(&journal, &slots, &in_flight, &beside, disk);
     let bytes_after = written.inspect_err(|_| {
         // The half-written copy is of no use to anybody.
-        let _ = std::fs::remove_file(&beside);
+        let _ = disk.remove_file(&beside);
     })?;
-    disk.rename(&beside, &path)
+    rename(disk, &beside, &path)
         .map_err(|source| Error::io("replace the journal", &path, source))?;
     Ok(Compacted {
         bytes_before: end,
@@ -78,7 +78,7 @@ fn copy(
     let io = |source| Error::io("write", to, source);
     let mut options = OpenOptions::new();
     let options = options.create(true).write(true).truncate(true);
-    let mut file = options.open(to).map_err(io)?;
+    let file = disk.open(to, options).map_err(io)?;
     let mut length = 0;
     let mut block = header_line().into_bytes();
     for &slot in slots {
@@ -89,13 +89,13 @@ fn copy(
         }
         if block.len() >= 1 << 20 {
             length += block.len() as u64;
-            disk.append(&mut file, &block).map_err(io)?;
+            disk.append(&file, &block).map_err(io)?;
             block.clear();
         }
     }
     in_flight.lines().for_each(|line| block.extend(line));
     length += block.len() as u64;
-    disk.append(&mut file, &block).map_err(io)?;
+    disk.append(&file, &block).map_err(io)?;
     disk.sync(&file).map_err(io)?;
     Ok(length)
 }

@@ -54,11 +54,11 @@ pub struct JournalOptions {
 }
 
 impl Default for JournalOptions {
-    /// The default durability on the real disk.
+    /// The default durability on the process's disk.
     fn default() -> Self {
         Self {
             durability: Durability::default(),
-            disk: Arc::new(RealDisk),
+            disk: atomic_files::disk(),
         }
     }
 }
@@ -74,7 +74,7 @@ pub struct Journal {
     orders: Option<Orders>,
     threads: Vec<std::thread::JoinHandle<()>>,
     /// Held for its lock, which the system drops with the process.
-    _lock: Option<File>,
+    _lock: Option<atomic_files::fs::File>,
 }
 
 /// Says whether a line has reached the disk.
@@ -95,18 +95,18 @@ impl Journal {
     /// # Errors
     /// Those of [`Journal::open`].
     pub fn open_with(dir: &Path, options: &JournalOptions) -> Result<Self, Error> {
-        std::fs::create_dir_all(dir)
+        atomic_files::fs::create_dir_all(dir)
             .map_err(|source| Error::io("create the directory", dir, source))?;
         let lock = lock::take(&dir.join(LOCK))?;
         let path = dir.join(FILE);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(&path)
+        let mut appending = OpenOptions::new();
+        let appending = appending.read(true).append(true).create(true);
+        let file = options
+            .disk
+            .open(&path, appending)
             .map_err(|source| Error::io("open the journal", &path, source))?;
         let (mut journal, end) = Self::load(&path)?;
-        let end = prepare(&mut file, end, &*options.disk)
+        let end = prepare(&file, end, &*options.disk)
             .map_err(|source| Error::io("write the journal", &path, source))?;
         sync_dir(dir);
         let cannot = |source| Error::io("start the threads of the journal", &path, source);
@@ -412,7 +412,7 @@ impl Drop for Journal {
 }
 
 /// Makes the file end after its last sound line, the header at least; returns its length.
-fn prepare(file: &mut File, end: u64, disk: &dyn Disk) -> std::io::Result<u64> {
+fn prepare(file: &File, end: u64, disk: &dyn Disk) -> std::io::Result<u64> {
     if file.metadata()?.len() > end {
         disk.truncate(file, end)?;
     }

@@ -142,10 +142,10 @@ struct SmallDisk {
 }
 
 impl Disk for SmallDisk {
-    fn append(&self, file: &mut File, bytes: &[u8]) -> std::io::Result<()> {
+    fn append(&self, mut file: &File, bytes: &[u8]) -> std::io::Result<()> {
         let mut room = self.room.lock().expect("no thread panics with it");
         let fits = bytes.len().min(*room);
-        std::io::Write::write_all(file, &bytes[..fits])?;
+        std::io::Write::write_all(&mut file, &bytes[..fits])?;
         *room -= fits;
         if fits < bytes.len() {
             return Err(std::io::ErrorKind::StorageFull.into());

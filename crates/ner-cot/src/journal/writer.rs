@@ -242,13 +242,13 @@ impl Writer {
         let n_bytes = lines.iter().map(|w| w.line.len()).sum();
         let mut all = Vec::with_capacity(n_bytes);
         lines.iter().for_each(|w| all.extend_from_slice(&w.line));
-        if self.disk.append(&mut self.file, &all).is_ok() {
+        if self.disk.append(&self.file, &all).is_ok() {
             lines.iter().for_each(|line| self.remember(line));
             return Ok(());
         }
         self.cut();
         for (written, line) in lines.iter().enumerate() {
-            if let Err(error) = self.disk.append(&mut self.file, &line.line) {
+            if let Err(error) = self.disk.append(&self.file, &line.line) {
                 self.cut();
                 return Err((written, error));
             }

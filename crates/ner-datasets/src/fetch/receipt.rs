@@ -3,10 +3,11 @@
 //! A receipt lets a later call say that the file is still the one that was fetched first, where the catalogue pins no
 //! hash ("trust on first use"), and names the revision that a moving address stood for.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use atomic_files::fs::File;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -63,7 +64,9 @@ fn place(root: &Path, path: &str, ending: &str) -> PathBuf {
 
 pub(super) fn create_folder_of(path: &Path) -> Result<(), Error> {
     match path.parent() {
-        Some(folder) => fs::create_dir_all(folder).map_err(Error::io(folder, "create")),
+        Some(folder) => {
+            atomic_files::fs::create_dir_all(folder).map_err(Error::io(folder, "create"))
+        }
         None => Ok(()),
     }
 }

@@ -1,10 +1,11 @@
 //! One file over HTTP: attempts, ranges, the part beside the file.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use atomic_files::fs::File;
 use reqwest::header::{CONTENT_RANGE, ETAG, IF_RANGE, RANGE};
 use reqwest::{Client, Response, StatusCode, Url};
 
@@ -101,8 +102,8 @@ pub(super) fn accept(
 
 /// Removes what an unfinished download left. It may have left nothing.
 fn forget(path: &Path) {
-    let _ = fs::remove_file(beside(path, "part"));
-    let _ = fs::remove_file(beside(path, "part.etag"));
+    let _ = atomic_files::fs::remove_file(beside(path, "part"));
+    let _ = atomic_files::fs::remove_file(beside(path, "part.etag"));
 }
 
 impl Question<'_> {
@@ -217,10 +218,10 @@ fn remember(path: &Path, response: &Response) -> Result<(), Error> {
         .and_then(|tag| tag.to_str().ok());
     let store = beside(path, "part.etag");
     match tag.filter(|tag| !tag.starts_with("W/")) {
-        Some(tag) => fs::write(&store, tag).map_err(Error::io(&store, "write")),
+        Some(tag) => atomic_files::fs::write(&store, tag).map_err(Error::io(&store, "write")),
         None => {
             // It may not exist.
-            let _ = fs::remove_file(&store);
+            let _ = atomic_files::fs::remove_file(&store);
             Ok(())
         }
     }
@@ -235,11 +236,10 @@ fn content_start(response: &Response) -> Option<u64> {
 
 /// Opens the part behind its first `start` bytes.
 fn open_at(part: &Path, start: u64) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
     if start > 0 {
-        return options.append(true).open(part);
+        return File::open_with(part, OpenOptions::new().append(true));
     }
-    options.write(true).create(true).truncate(true).open(part)
+    File::create(part)
 }
 
 fn failed(file: &CatalogueFile, error: reqwest::Error) -> Error {

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+use atomic_files::fs::File as Out;
 use parquet::basic::Compression;
 use parquet::column::writer::ColumnWriter;
 use parquet::data_type::{ByteArray, ByteArrayType};
@@ -98,7 +99,7 @@ impl ParquetSource {
 /// Writes rows, Snappy-compressed; gives how many.
 pub(crate) fn write(
     path: &Path,
-    file: &File,
+    file: &Out,
     rows: impl Iterator<Item = Result<Row, Error>>,
 ) -> Result<usize, Error> {
     let file = file.try_clone().map_err(Error::io(path, "write"))?;
@@ -126,7 +127,7 @@ pub(crate) fn write(
 }
 
 fn write_group(
-    writer: &mut SerializedFileWriter<File>,
+    writer: &mut SerializedFileWriter<Out>,
     group: &[Example],
 ) -> Result<(), ParquetError> {
     let mut columns = writer.next_row_group()?;
@@ -223,7 +224,7 @@ fn bytes<'a>(values: impl Iterator<Item = &'a String>) -> Vec<ByteArray> {
 }
 
 fn write_column(
-    columns: &mut SerializedRowGroupWriter<'_, File>,
+    columns: &mut SerializedRowGroupWriter<'_, Out>,
     column: Column,
 ) -> Result<(), ParquetError> {
     let next = columns.next_column()?;

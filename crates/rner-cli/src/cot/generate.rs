@@ -31,7 +31,7 @@ pub(super) fn generate(args: &GenerateArgs) -> Result<()> {
         return dry_run(&job, args);
     }
     let selection = job.selection()?;
-    std::fs::create_dir_all(&args.out)
+    atomic_files::fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot create {}", args.out.display()))?;
     if let Some(batch) = &args.batch {
         return write_batch(&job, &selection, args, batch);

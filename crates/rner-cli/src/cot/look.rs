@@ -117,7 +117,7 @@ pub(super) fn view(args: &ViewArgs) -> Result<()> {
         None => place.out.join("view.html"),
     };
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+        atomic_files::fs::create_dir_all(folder)?;
     }
     let _lock = Lock::file(&path)?;
     write_atomic(&path, page.as_bytes())?;

@@ -37,7 +37,7 @@ pub fn journal_dir(cot: &Cot, run: &Path, stage: &Path) -> PathBuf {
 /// A folder that cannot be written.
 pub(crate) fn mark_free(stage: &Path) -> Result<()> {
     let path = stage.join(FREE);
-    std::fs::write(&path, "").with_context(|| format!("cannot write {}", path.display()))
+    atomic_files::fs::write(&path, "").with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Takes the paid answers of an older program out of the folder of its stage, before that is emptied: into the folder
@@ -55,7 +55,7 @@ pub(crate) fn move_out(cot: &Cot, run: &Path, stage: &Path, session: &Session) -
         dir if dir == stage => run.join(PAID),
         dir => dir,
     };
-    std::fs::create_dir_all(journal)
+    atomic_files::fs::create_dir_all(journal)
         .with_context(|| format!("cannot create {}", journal.display()))?;
     let (from, to) = (stage.join(MANIFEST), journal.join(MANIFEST));
     if from.is_file() && !to.is_file() {
@@ -95,8 +95,8 @@ fn unused(journal: &Path) -> PathBuf {
 
 fn rename(from: &Path, to: &Path) -> Result<()> {
     // The journal may be on another disk.
-    std::fs::rename(from, to)
-        .or_else(|_| std::fs::copy(from, to).map(|_| ()))
+    atomic_files::fs::rename(from, to)
+        .or_else(|_| atomic_files::fs::copy(from, to).map(|_| ()))
         .with_context(|| format!("cannot move {} to {}", from.display(), to.display()))
 }
 

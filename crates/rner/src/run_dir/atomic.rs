@@ -22,7 +22,7 @@ pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), RunDirErro
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)?;
+        atomic_files::fs::create_dir_all(parent)?;
     }
     atomic_files::write(path, bytes).map_err(atomic_files::Error::into_io)
 }

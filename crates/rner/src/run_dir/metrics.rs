@@ -1,8 +1,8 @@
 //! `metrics.jsonl`: one JSON object per logged step, appended.
 
 use super::RunDirError;
+use atomic_files::fs::File;
 use serde_json::Value;
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -20,12 +20,9 @@ impl MetricsLog {
     /// Opens the log; a last line that a killed process left unfinished is cut off.
     pub fn open(path: &Path) -> Result<Self, RunDirError> {
         let failed = |e| RunDirError::write(path, e);
-        let file = File::options()
-            .create(true)
-            .append(true)
-            .read(true)
-            .open(path)
-            .map_err(failed)?;
+        let mut options = std::fs::OpenOptions::new();
+        let options = options.create(true).append(true).read(true);
+        let file = File::open_with(path, options).map_err(failed)?;
         let text = std::fs::read(path).map_err(failed)?;
         let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
         if whole < text.len() {

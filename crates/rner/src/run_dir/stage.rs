@@ -130,9 +130,10 @@ impl Stage {
     /// Creates the folder and takes the done marker away, because what it says
     /// is about to become untrue. Other files stay, so that the stage can resume.
     pub fn begin(&self) -> Result<(), RunDirError> {
-        std::fs::create_dir_all(&self.dir).map_err(|e| RunDirError::write(&self.dir, e))?;
+        atomic_files::fs::create_dir_all(&self.dir)
+            .map_err(|e| RunDirError::write(&self.dir, e))?;
         let marker = self.path("done.json");
-        match std::fs::remove_file(&marker) {
+        match atomic_files::fs::remove_file(&marker) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                 Err(RunDirError::write(&marker, e))
             }
@@ -158,7 +159,7 @@ impl Stage {
         let removed = atomic_files::remove_dir(&self.dir);
         removed
             .map_err(atomic_files::Error::into_io)
-            .and_then(|()| std::fs::create_dir_all(&self.dir))
+            .and_then(|()| atomic_files::fs::create_dir_all(&self.dir))
             .map_err(|e| RunDirError::write(&self.dir, e))?;
         write_json(&path, &work)
     }

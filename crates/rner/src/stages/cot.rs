@@ -43,7 +43,7 @@ impl CotJob<'_> {
     /// A server that cannot be asked, a folder that cannot be written, a budget that is spent; an interruption, after
     /// which the same job goes on from its journal.
     pub fn run(&self) -> Result<Funnel> {
-        std::fs::create_dir_all(&self.out)
+        atomic_files::fs::create_dir_all(&self.out)
             .with_context(|| format!("cannot create {}", self.out.display()))?;
         let selection = Selection::new(self.source, self.options()?)?;
         let runtime = Runtime::new().context("starting the network runtime")?;

@@ -63,7 +63,7 @@ impl Sources {
             write_jsonl(&dir.join(READY_COT), cot)?;
         }
         let eval = dir.join("eval");
-        std::fs::create_dir_all(&eval)
+        atomic_files::fs::create_dir_all(&eval)
             .with_context(|| format!("cannot create {}", eval.display()))?;
         for set in &self.suite.sets {
             write_jsonl(&eval.join(format!("{}.jsonl", set.name)), &set.examples)?;

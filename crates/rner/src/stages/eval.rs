@@ -85,7 +85,7 @@ impl Task for EvalJob<'_> {
     type Error = Error;
 
     fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<EvalResult> {
-        std::fs::create_dir_all(&self.out)
+        atomic_files::fs::create_dir_all(&self.out)
             .with_context(|| format!("cannot create {}", self.out.display()))?;
         let template = self.recipe.model.template(self.template.as_ref())?;
         // Before the model is loaded, so that answers of another one are refused at once.

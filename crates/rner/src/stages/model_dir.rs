@@ -220,7 +220,7 @@ impl ModelDir {
     fn copy_tokenizer(&self, out: &Path) -> Result<()> {
         for file in self.tokenizer_files() {
             let name = file.file_name().unwrap_or_default();
-            std::fs::copy(&file, out.join(name))
+            atomic_files::fs::copy(&file, out.join(name))
                 .with_context(|| format!("cannot copy {} to {}", file.display(), out.display()))?;
         }
         Ok(())

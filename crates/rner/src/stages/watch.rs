@@ -66,7 +66,7 @@ impl Watch {
         run: &Run,
         session: &Session,
     ) -> Result<Self> {
-        std::fs::create_dir_all(folder)
+        atomic_files::fs::create_dir_all(folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
         let log = MetricsLog::open(&folder.join("metrics.jsonl"))?;
         let watch = Self::new(stage, seed, unit, log, session);

@@ -30,7 +30,7 @@ pub fn write_corpus(corpus: &TinyCorpus, dir: &Path) -> Result<Vec<(PathBuf, usi
     for (file, examples) in corpus.0.parts() {
         let path = dir.join(&file);
         if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent)
+            atomic_files::fs::create_dir_all(parent)
                 .with_context(|| format!("cannot create {}", parent.display()))?;
         }
         ner_datasets::write_jsonl(&path, examples)?;
