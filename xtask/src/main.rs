@@ -64,6 +64,10 @@ enum Task {
     /// Show that GRPO learns from its reward: F1 before and after it, with the reward and with a constant, on three
     /// seeds.
     Learning(Learning),
+    /// Try to break the program: hostile teachers under a budget, on a simulated clock.
+    ///
+    /// Builds `rner-torture` and hands over to it; `--help` shows its options.
+    Torture(PassedOn),
     /// Build `rner` in release mode and print the path of the program.
     Build {
         /// Backend to build for.
@@ -117,6 +121,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
             hand_over(&workspace, Program::Lab, &["tiny", "pretrain"], passed)
         }
         Task::Learning(options) => learning::run(&workspace, &options),
+        Task::Torture(passed) => hand_over(&workspace, Program::Torture, &[], passed),
         Task::Check { only, skip } => check::run(&workspace, &selected(&only, &skip)),
         Task::Tidy { circles: true } => tidy::print_circles(&workspace),
         Task::Tidy { circles: false } => tidy::run(&workspace),
@@ -148,7 +153,7 @@ fn hand_over(
             let recipes = workspace.root.join("crates/rner/recipes");
             choice::backend_of_run(&passed.args, &recipes)
         }
-        Program::Lab => choice::backend_of(&passed.args),
+        Program::Lab | Program::Torture => choice::backend_of(&passed.args),
     };
     let backend = asked.unwrap_or_else(|message| usage_error(&message));
     program::hand_over(workspace, program, backend, subcommand, &passed.args)

@@ -9,20 +9,25 @@
 //! - [`remove_dir`]: a folder disappears as a whole.
 //! - [`rename`] and [`sync_dir`]: the steps, for files that have to be written under a name of their own, such as
 //!   downloads that go on where they stopped.
+//! - [`safe_name`] and [`safe_path`]: whether a name that comes from outside may become a file at all.
 //!
 //! The crate knows no formats: what stands in a file is up to its callers.
 //!
 #![doc = include_str!("../README.md")]
 
+mod cache;
 mod dir;
 mod durable;
 mod error;
 mod file;
 mod hidden;
 mod remove;
+mod safe_name;
 
+pub use cache::forget_cached;
 pub use dir::AtomicDir;
 pub use durable::{rename, sync_dir};
 pub use error::Error;
 pub use file::{AtomicFile, write};
 pub use remove::remove_dir;
+pub use safe_name::{UnsafeName, safe_name, safe_path};

@@ -273,11 +273,12 @@ impl ChatClient {
         mut pass: Pass<'_>,
         archive: &A,
     ) -> Result<ChatAnswer, Failure<A::Error>> {
+        let open = Open::new(pass.reservation, pass.bound, archive).await;
+        // From here on the request may be billed, whatever becomes of this future.
+        let open = open.map_err(Failure::Fatal)?;
         pass.slot.sent();
         Counters::count(&self.counters.sent);
         let wire = std::mem::take(&mut pass.wire);
-        // From here on the request may be billed, whatever becomes of this future.
-        let open = Open::new(pass.reservation, pass.bound, archive);
         let reply = match self.http.post(&self.url, wire).await {
             Ok(reply) => reply,
             Err(broken) => {

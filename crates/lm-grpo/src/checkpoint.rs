@@ -1,15 +1,17 @@
 //! What a checkpoint of a run has besides model, optimizer and state: batches in progress, and the policy that is to
 //! sample.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use burn::module::AutodiffModule;
 use lm_kernels::TrainBackend;
 use lm_model::Qwen3;
-use lm_train::{Checkpoint, Draft, Optimizer};
+use lm_model::checkpoint::Blank;
+use lm_train::{Candidates, Checkpoint, Draft, Optimizer};
 
 use crate::batch::Batch;
 use crate::error::Error;
+use crate::plausible::Bounds;
 use crate::state::State;
 
 const BATCH_FILE: &str = "rollout_batch.json";
@@ -24,6 +26,8 @@ pub(crate) struct Saved<B: TrainBackend> {
     pub(crate) optimizer: Optimizer<B>,
     pub(crate) state: State,
     pub(crate) rollouts: Rollouts<B>,
+    /// The checkpoint that the run goes on from.
+    pub(crate) from: Option<PathBuf>,
 }
 
 /// Rollouts that are not used up.
@@ -49,26 +53,72 @@ impl<B: TrainBackend> Saved<B> {
                 next: None,
                 policy: None,
             },
+            from: None,
         }
     }
 
-    /// Reads the checkpoint in `dir`, which must have been written by the run of `fresh`; `policy` is the model that
-    /// the run began with.
-    pub(crate) fn read(dir: &Path, fresh: &State, policy: Qwen3<B>) -> Result<Self, Error> {
-        let checkpoint = Checkpoint::open_of_run(dir, fresh)?;
-        let rollouts = Rollouts {
-            batch: checkpoint.json(BATCH_FILE)?,
-            next: checkpoint.json(NEXT_FILE)?,
-            policy: checkpoint.model(ROLLOUT_POLICY, policy.valid())?,
+    /// Goes on from the newest checkpoint that is whole and of the run of `fresh`; `policy` is the model that the run
+    /// began with.
+    pub(crate) fn resume(
+        candidates: &mut Candidates<'_>,
+        fresh: &State,
+        policy: Qwen3<B>,
+        bounds: Bounds<'_>,
+    ) -> Result<Self, Error> {
+        let blanks = (Blank::of(policy.valid()), Blank::of(policy));
+        let read = |checkpoint| Self::read(&checkpoint, &blanks, bounds);
+        let (dir, saved) = candidates.newest(fresh, read)?;
+        tracing::info!(from = %dir.display(), "resumed");
+        Ok(Self {
+            from: Some(dir),
+            ..saved
+        })
+    }
+
+    fn read(
+        checkpoint: &Checkpoint<State>,
+        (rollout_blank, blank): &(Blank<B::InnerBackend>, Blank<B>),
+        bounds: Bounds<'_>,
+    ) -> Result<Self, lm_train::Error> {
+        let state = checkpoint.state();
+        let possible = |problem: Option<String>| {
+            problem.map_or(Ok(()), |problem| Err(checkpoint.bad_state(problem)))
         };
-        let (model, optimizer) = checkpoint.read(policy, fresh.config.optim.adamw())?;
+        possible(bounds.broken_by_state(state))?;
+        let updates_per_step = bounds.config.updates_per_step();
+        let rollouts = Rollouts {
+            batch: read_batch(checkpoint, BATCH_FILE, bounds, updates_per_step)?,
+            next: read_batch(checkpoint, NEXT_FILE, bounds, 0)?,
+            policy: checkpoint.model(ROLLOUT_POLICY, rollout_blank)?,
+        };
+        let (model, optimizer) = checkpoint.read(blank, bounds.config.optim.adamw())?;
+        let passes = rollouts
+            .batch
+            .as_ref()
+            .map_or(0, |batch| batch.passes.len());
+        possible(bounds.broken_by_updates(state, passes, optimizer.steps()))?;
         Ok(Self {
             model,
             optimizer,
-            state: checkpoint.into_state(),
+            state: state.clone(),
             rollouts,
+            from: None,
         })
     }
+}
+
+/// A batch that was saved, if one was; it had at most so many passes.
+fn read_batch(
+    checkpoint: &Checkpoint<State>,
+    name: &str,
+    bounds: Bounds<'_>,
+    passes: usize,
+) -> Result<Option<Batch>, lm_train::Error> {
+    let batch: Option<Batch> = checkpoint.json(name)?;
+    let problem = batch
+        .as_ref()
+        .and_then(|batch| bounds.broken_by_batch(batch, passes));
+    problem.map_or(Ok(batch), |problem| Err(checkpoint.bad_file(name, problem)))
 }
 
 impl<B: TrainBackend> Rollouts<B> {

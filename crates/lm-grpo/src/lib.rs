@@ -100,6 +100,7 @@ mod metrics;
 mod objective;
 mod pass;
 mod plan;
+mod plausible;
 pub mod prelude;
 mod ratio;
 #[cfg(feature = "remote")]

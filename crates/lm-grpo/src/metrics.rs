@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use lm_generate::Progress;
+use lm_train::SetAside;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde::{Deserialize, Serialize as DeriveSerialize};
 
@@ -145,6 +146,11 @@ pub trait Observer {
     /// Called after an evaluation on the held-out prompts.
     fn on_evaluation(&mut self, evaluation: &Evaluation) {
         let _ = evaluation;
+    }
+
+    /// Called at the start for each checkpoint that was passed over because it is damaged.
+    fn on_damaged_checkpoint(&mut self, checkpoint: &SetAside) {
+        let _ = checkpoint;
     }
 
     /// Called after a checkpoint has its final name.

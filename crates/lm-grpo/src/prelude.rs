@@ -8,7 +8,7 @@ pub use burn::module::AutodiffModule;
 pub use lm_generate::{Finish, Generated, Progress, Request};
 pub use lm_kernels::{LmOps, TrainBackend};
 pub use lm_model::{ChatTokenizer, LoraConfig, Precision, Qwen3, Qwen3Config, checkpoint};
-pub use lm_train::{OptimConfig, RunFiles, ScheduleKind, latest_checkpoint};
+pub use lm_train::{OptimConfig, Resume, RunFiles, ScheduleKind, SetAside, latest_checkpoint};
 pub use tokio_util::sync::CancellationToken;
 
 pub use crate::choices::{

@@ -81,6 +81,11 @@ impl RunState for State {
     fn global_step(&self) -> usize {
         self.global_step
     }
+
+    fn step_of_best(&self) -> Option<usize> {
+        let best = self.evaluations.best.filter(|_| self.config.load_best);
+        best.map(|best| best.global_step)
+    }
 }
 
 fn hash(prompts: &[Prompt], held_out: &[usize]) -> String {

@@ -9,7 +9,7 @@ use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use lm_kernels::TrainBackend;
 use lm_model::Qwen3;
-use lm_train::{Checkpoints, Optimizer, RunFiles, Schedule};
+use lm_train::{Candidates, Checkpoints, Optimizer, RunFiles, Schedule};
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::Batch;
@@ -20,6 +20,7 @@ use crate::environment::{Environment, Flow, trainable};
 use crate::error::Error;
 use crate::metrics::{Observer, PassStats, StepFacts, step_metrics};
 use crate::pass::{PassContext, PassEnd};
+use crate::plausible::Bounds;
 use crate::state::{BestEvaluation, State};
 use crate::workers::accumulate_on;
 
@@ -42,7 +43,7 @@ pub struct Outcome<B: AutodiffBackend> {
 
 /// Trains `policy` to earn higher rewards.
 ///
-/// With [`RunFiles::resume`], the weights come from that checkpoint instead and the run continues as if it had never
+/// With [`RunFiles::resume`], the weights come from a checkpoint instead and the run continues as if it had never
 /// ended; configuration, prompts and reference must be the same. With [`RunFiles::checkpoints`], a checkpoint is
 /// written every [`GrpoConfig::save_every`] steps, at the end, when the run is stopped, and when a rollout or an update
 /// fails.
@@ -104,32 +105,43 @@ pub fn train_grpo_on<'a, B: TrainBackend>(
         return Err(Error::MissingReference { beta: config.beta });
     }
     let trainable = trainable(&environment, config, files)?;
-    let saved = start(policy, &environment, config, files)?;
+    let mut candidates = Candidates::find(files).map_err(Error::Train)?;
+    let steps = config.total_steps(trainable.len());
+    let saved = start(policy, &environment, config, steps, &mut candidates)?;
+    for checkpoint in candidates.passed_over() {
+        observer.on_damaged_checkpoint(&checkpoint);
+    }
     let mut collector = Collector {
         context: PassContext::new(&saved.model, environment.prompts, config)?,
         environment,
         trainable,
         config,
     };
-    let checkpoints = Checkpoints::new(files, config.save_total_limit, saved.optimizer.steps());
+    let resumed = saved.from.clone().map(|dir| (saved.optimizer.steps(), dir));
+    let checkpoints = Checkpoints::new(files, config.save_total_limit, resumed);
     let (model, trainer) = Trainer::new(saved, &collector, others, checkpoints, stop);
     trainer.run(model, &mut collector, observer)
 }
 
-/// The state at the beginning, or that of the checkpoint to resume from.
+/// The state at the beginning, or that of the checkpoint to go on from.
 fn start<B: TrainBackend>(
     policy: Qwen3<B>,
     environment: &Environment<'_, B::InnerBackend>,
     config: &GrpoConfig,
-    files: &RunFiles,
+    total_steps: usize,
+    candidates: &mut Candidates<'_>,
 ) -> Result<Saved<B>, Error> {
     let fresh = State::new(config, environment.prompts, environment.held_out);
-    let saved = match &files.resume {
-        Some(dir) => {
-            tracing::info!(from = %dir.display(), "resuming");
-            Saved::read(dir, &fresh, policy)?
-        }
-        None => Saved::fresh(policy, fresh),
+    let bounds = Bounds {
+        config,
+        total_steps,
+        prompts: environment.prompts.len(),
+        vocab: policy.config().vocab_size,
+    };
+    let saved = if candidates.is_empty() {
+        Saved::fresh(policy, fresh)
+    } else {
+        Saved::resume(candidates, &fresh, policy, bounds)?
     };
     let model = if config.optim.freeze_embeddings {
         saved.model.freeze_embeddings()
@@ -322,7 +334,7 @@ impl<'a, B: TrainBackend> Trainer<'a, B> {
         };
         let learning_rate = self.schedule.lr(self.updates(&batch).saturating_sub(1));
         self.state.global_step += 1;
-        self.state.num_tokens += batch.rollout.tokens;
+        self.state.num_tokens = self.state.num_tokens.saturating_add(batch.rollout.tokens);
         let prompts = self.state.global_step * self.config.prompts_per_step;
         let facts = StepFacts {
             global_step: self.state.global_step,

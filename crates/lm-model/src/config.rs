@@ -1,5 +1,6 @@
 //! The configuration of a model, read from and written as Hugging Face's `config.json`.
 
+mod bounds;
 mod family;
 mod hf;
 mod rope;
@@ -135,16 +136,17 @@ impl Qwen3Config {
         })
     }
 
-    /// Checks that the numbers fit together.
+    /// Checks that the numbers fit together and are those of a model that can exist.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] names the first field that does not.
+    /// [`Error::InvalidConfig`] names the first field that does not, or is too large.
     pub fn check(&self) -> Result<()> {
         for (field, value) in self.sizes() {
             if value == 0 {
                 return Err(invalid(field, value, "at least 1"));
             }
         }
+        self.check_bounds()?;
         if !self
             .num_attention_heads
             .is_multiple_of(self.num_key_value_heads)

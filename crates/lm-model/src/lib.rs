@@ -38,6 +38,7 @@ pub mod checkpoint;
 mod config;
 mod error;
 mod files;
+mod foreign;
 #[cfg(feature = "hub")]
 pub mod hub;
 mod init;

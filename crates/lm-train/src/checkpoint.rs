@@ -1,11 +1,12 @@
-//! Checkpoints of a run, supervised or not: the model in Hugging Face layout, the optimizer, the state, and what else
-//! the run needs to go on.
+//! Checkpoints of a run, supervised or not: the model in Hugging Face layout, the optimizer, the state, what else the
+//! run needs to go on, and a list of all that with hashes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use lm_kernels::{LmOps, TrainBackend};
 use lm_model::Qwen3;
+use lm_model::checkpoint::Blank;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -13,10 +14,13 @@ use serde_json::{Map, Value};
 use crate::error::Error;
 use crate::optimizer::{AdamWConfig, Optimizer};
 
+mod candidates;
 mod folder;
 mod identity;
+mod manifest;
 
-pub use folder::{Checkpoints, Draft, latest_checkpoint};
+pub use candidates::{Candidates, latest_checkpoint, verify_checkpoint};
+pub use folder::{Checkpoints, Draft};
 
 /// File names beside those of the model.
 const STATE_FILE: &str = "trainer_state.json";
@@ -39,6 +43,11 @@ pub trait RunState: Serialize + DeserializeOwned {
 
     /// Steps done.
     fn global_step(&self) -> usize;
+
+    /// After how many steps the model in `best` was evaluated, if the run is to end with that model.
+    fn step_of_best(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// A checkpoint that was written earlier.
@@ -49,7 +58,7 @@ pub struct Checkpoint<S> {
 }
 
 impl<S: RunState> Checkpoint<S> {
-    /// Opens the checkpoint in `dir`, whichever run has written it.
+    /// Opens the checkpoint in `dir`, whichever run has written it. Its files are not compared with their hashes.
     ///
     /// # Errors
     /// [`Error::Io`] if there is no state, [`Error::Corrupt`] if it cannot be read, [`Error::Outdated`] if it has no
@@ -93,19 +102,32 @@ impl<S: RunState> Checkpoint<S> {
         self.state
     }
 
-    /// Reads model and optimizer; `fresh` is the model that the run began with.
+    /// Reads model and optimizer; `blank` is what is left of the model that the run began with.
     ///
     /// # Errors
-    /// [`Error::Model`], [`Error::Io`] and [`Error::Corrupt`] if a file is absent or of another model.
+    /// [`Error::Model`], [`Error::Io`] and [`Error::Corrupt`] if a file is absent, damaged or of another model.
     pub fn read<B: TrainBackend>(
         &self,
-        fresh: Qwen3<B>,
+        blank: &Blank<B>,
         config: AdamWConfig,
     ) -> Result<(Qwen3<B>, Optimizer<B>), Error> {
-        let model = lm_model::checkpoint::load_trained(fresh, &self.dir)?;
+        let model = blank.load(&self.dir)?;
         let path = self.dir.join(OPTIMIZER_FILE);
         let optimizer = Optimizer::load(config, &model.named_parameters(), &path, &model.device())?;
-        Ok((model, optimizer))
+        let problem = optimizer.mismatch(&model);
+        problem.map_or(Ok((model, optimizer)), |problem| {
+            Err(Error::corrupt(&path, problem))
+        })
+    }
+
+    /// An error that says what is wrong with the state.
+    pub fn bad_state(&self, problem: impl Into<String>) -> Error {
+        self.bad_file(STATE_FILE, problem)
+    }
+
+    /// An error that says what is wrong with a file of the checkpoint.
+    pub fn bad_file(&self, name: &str, problem: impl Into<String>) -> Error {
+        Error::corrupt(&self.dir.join(name), problem)
     }
 
     /// What [`Draft::json`] has written under this name, if it has.
@@ -117,16 +139,13 @@ impl<S: RunState> Checkpoint<S> {
         path.exists().then(|| read_json(&path)).transpose()
     }
 
-    /// What [`Draft::model`] has written under this name, if it has; `fresh` is a model of its shape.
+    /// What [`Draft::model`] has written under this name, if it has; `blank` is what is left of a model of its shape.
     ///
     /// # Errors
     /// [`Error::Model`] if it cannot be read.
-    pub fn model<B: LmOps>(&self, name: &str, fresh: Qwen3<B>) -> Result<Option<Qwen3<B>>, Error> {
+    pub fn model<B: LmOps>(&self, name: &str, blank: &Blank<B>) -> Result<Option<Qwen3<B>>, Error> {
         let dir = self.dir.join(name);
-        let read = dir
-            .exists()
-            .then(|| lm_model::checkpoint::load_trained(fresh, &dir));
-        Ok(read.transpose()?)
+        Ok(dir.exists().then(|| blank.load(&dir)).transpose()?)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::resume::SetAside;
+
 /// What can go wrong while preparing, running, saving or resuming a training run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -77,6 +79,32 @@ pub enum Error {
         path: PathBuf,
     },
 
+    /// A newer program wrote the checkpoint.
+    #[error(
+        "{}: a newer version wrote this checkpoint (format {format}); go on with that version, or remove the \
+         checkpoint",
+        .path.display()
+    )]
+    NewerCheckpoint {
+        /// The list of its files.
+        path: PathBuf,
+        /// The form of the list.
+        format: u32,
+    },
+
+    /// There are checkpoints, and none of them is whole. Nothing is begun anew without a word.
+    #[error(
+        "{}: no checkpoint of this run is whole, and all were set aside: {}; the same command begins anew; to go on \
+         instead, put an intact copy back as `step-<number>` first",
+        .root.display(), all(.set_aside)
+    )]
+    AllDamaged {
+        /// The folder of the checkpoints.
+        root: PathBuf,
+        /// Where they are now, and what is wrong with them.
+        set_aside: Vec<SetAside>,
+    },
+
     /// A file of a checkpoint does not hold what it must.
     #[error("{}: {problem}", .path.display())]
     Corrupt {
@@ -130,6 +158,11 @@ impl From<atomic_files::Error> for Error {
         let path = error.path().to_owned();
         Self::io(&path)(error.into_io())
     }
+}
+
+fn all(set_aside: &[SetAside]) -> String {
+    let all: Vec<String> = set_aside.iter().map(SetAside::to_string).collect();
+    all.join("; ")
 }
 
 fn kept(checkpoint: Option<&Path>) -> String {

@@ -28,6 +28,9 @@
 //!   a run that was stopped and resumed from its checkpoint follows the trajectory of one that was not,
 //!   bit for bit on a deterministic backend.
 //! - **A checkpoint is complete or absent.** It is written beside its final name, synced and renamed.
+//! - **A checkpoint is proved before it is believed.** `checkpoint.json`, written last, has the length and BLAKE3 of
+//!   each file. With [`Resume::Latest`] a run goes on from the newest checkpoint that is what was written; damaged ones
+//!   are named and renamed, never removed.
 //! - **Bad numbers do not reach the weights.** A loss or gradient norm that is not finite ends the run
 //!   with [`Error::NonFinite`] before the update, and the last good state is saved.
 //!
@@ -48,6 +51,7 @@ mod batching;
 mod checkpoint;
 mod clock;
 mod config;
+mod counters;
 mod error;
 mod evaluation;
 mod exchange;
@@ -62,6 +66,7 @@ mod optimizer_state;
 mod outcome;
 pub mod prelude;
 pub mod range;
+mod resume;
 mod run;
 mod sample;
 mod schedule;
@@ -78,7 +83,9 @@ pub use {burn, lm_kernels, lm_model};
 pub use atomic_files::AtomicDir;
 pub use backprop::{Recompute, backpropagate, backpropagate_known};
 pub use batching::{BatchLimits, EpochPlan};
-pub use checkpoint::{Checkpoint, Checkpoints, Draft, RunState, latest_checkpoint};
+pub use checkpoint::{
+    Candidates, Checkpoint, Checkpoints, Draft, RunState, latest_checkpoint, verify_checkpoint,
+};
 pub use config::{BatchLayout, OverLength, SftConfig};
 pub use error::Error;
 pub use evaluation::SftData;
@@ -88,6 +95,7 @@ pub use metrics::{EvalMetrics, Observer, StepMetrics, peak_memory_bytes};
 pub use optim::OptimConfig;
 pub use optimizer::{AdamWConfig, Optimizer};
 pub use outcome::{Outcome, RunFiles};
+pub use resume::{Resume, SetAside};
 pub use sample::{Sample, Sequence, prepare};
 pub use schedule::{Schedule, ScheduleKind};
 pub use scoring::Scoring;

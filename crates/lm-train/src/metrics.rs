@@ -4,6 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::resume::SetAside;
+
 /// The numbers of one optimizer step. Names are TRL's where TRL has the metric.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StepMetrics {
@@ -84,6 +86,11 @@ pub trait Observer {
     /// Called after each evaluation.
     fn on_evaluation(&mut self, metrics: &EvalMetrics) {
         let _ = metrics;
+    }
+
+    /// Called at the start for each checkpoint that was passed over because it is damaged.
+    fn on_damaged_checkpoint(&mut self, checkpoint: &SetAside) {
+        let _ = checkpoint;
     }
 
     /// Called after a checkpoint has its final name.

@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
 
-use burn::module::ParamId;
-use burn::tensor::backend::Backend;
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{DType, Tensor, TensorData};
 use half::bf16;
 use lm_kernels::TrainBackend;
@@ -92,6 +92,55 @@ impl<B: TrainBackend> Optimizer<B> {
     }
 }
 
+impl<B: TrainBackend> Optimizer<B> {
+    /// Says which of the moments are not those of a parameter of `module`, if any are not.
+    pub(crate) fn mismatch<M: Module<B>>(&self, module: &M) -> Option<String> {
+        let mut fit = Fit {
+            optimizer: self,
+            problem: None,
+        };
+        module.visit(&mut fit);
+        fit.problem
+    }
+}
+
+/// Compares moments with the parameters that they are of.
+struct Fit<'a, B: AutodiffBackend> {
+    optimizer: &'a Optimizer<B>,
+    problem: Option<String>,
+}
+
+impl<B: AutodiffBackend> ModuleVisitor<B> for Fit<'_, B> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        let Some(moments) = self.optimizer.moments.get(&param.id) else {
+            return;
+        };
+        let value = param.val();
+        let (elements, narrow) = (value.shape().num_elements(), value.dtype());
+        let is_copied = narrow != DType::F32 && self.optimizer.config.master_weights;
+        let dtype = if is_copied { DType::F32 } else { narrow };
+        let kept = [&moments.first, &moments.second]
+            .into_iter()
+            .chain(&moments.master);
+        let fits = moments.master.is_some() == is_copied
+            && kept
+                .into_iter()
+                .all(|x| (x.dims(), x.dtype()) == ([elements], dtype));
+        if !fits {
+            let problem = || {
+                format!(
+                    "expected moments of {elements} values in {dtype:?} for a parameter of the shape {:?}, found {} in \
+                     {:?}",
+                    value.dims(),
+                    moments.first.dims()[0],
+                    moments.first.dtype()
+                )
+            };
+            self.problem.get_or_insert_with(problem);
+        }
+    }
+}
+
 fn steps(bytes: &[u8]) -> Result<usize, String> {
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
     let steps = metadata.metadata().as_ref().and_then(|map| map.get(STEPS));
@@ -110,10 +159,10 @@ fn read_moments<B: Backend>(
         let [first, second, master] = [FIRST, SECOND, MASTER].map(|kind| format!("{name}.{kind}"));
         // A parameter that never had a gradient has no moments.
         if stored.tensor(&first).is_ok() {
-            let first = read_flat(stored, &first, device)?;
-            let second = read_flat(stored, &second, device)?;
+            let first = read_flat(stored, &first, device, f32::is_finite)?;
+            let second = read_flat(stored, &second, device, |x| x.is_finite() && x >= 0.0)?;
             let master = match stored.tensor(&master) {
-                Ok(_) => Some(read_flat(stored, &master, device)?),
+                Ok(_) => Some(read_flat(stored, &master, device, |_| true)?),
                 Err(_) => None,
             };
             let of_parameter = Moments {
@@ -127,10 +176,13 @@ fn read_moments<B: Backend>(
     Ok(moments)
 }
 
+/// A tensor of values that are all `possible`. Moments are sums of gradients, and no gradient that is not finite is
+/// ever applied.
 fn read_flat<B: Backend>(
     stored: &SafeTensors<'_>,
     name: &str,
     device: &B::Device,
+    possible: impl Fn(f32) -> bool,
 ) -> Result<Tensor<B, 1>, String> {
     let view = stored.tensor(name).map_err(|error| error.to_string())?;
     let (dtype, values): (_, Vec<f32>) = match view.dtype() {
@@ -149,6 +201,11 @@ fn read_flat<B: Backend>(
             ));
         }
     };
+    if let Some(value) = values.iter().find(|value| !possible(**value)) {
+        return Err(format!(
+            "tensor {name}: found {value}, which no moment can be"
+        ));
+    }
     let elements = values.len();
     let data = TensorData::new(values, [elements]).convert_dtype(dtype);
     Ok(Tensor::from_data(data, (device, dtype)))

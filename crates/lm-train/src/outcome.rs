@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use burn::tensor::backend::AutodiffBackend;
 use lm_model::Qwen3;
 
+use crate::resume::Resume;
 use crate::state::BestEvaluation;
 
 /// What a run reads and writes.
@@ -13,9 +14,8 @@ pub struct RunFiles {
     /// Directory for checkpoints, `step-<n>` each, and for `best`, the model with the best evaluation;
     /// without it, nothing is written.
     pub checkpoints: Option<PathBuf>,
-    /// A checkpoint directory to continue from, such as that of
-    /// [`latest_checkpoint`](crate::latest_checkpoint).
-    pub resume: Option<PathBuf>,
+    /// Which checkpoint the run goes on from.
+    pub resume: Resume,
     /// Files to copy into every checkpoint, such as the tokenizer's, so that each is a usable model.
     pub attach: Vec<PathBuf>,
 }

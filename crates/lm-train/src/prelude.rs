@@ -14,6 +14,7 @@ pub use crate::evaluation::SftData;
 pub use crate::metrics::{EvalMetrics, Observer, StepMetrics};
 pub use crate::optim::OptimConfig;
 pub use crate::outcome::{Outcome, RunFiles};
+pub use crate::resume::{Resume, SetAside};
 pub use crate::sample::Sample;
 pub use crate::schedule::ScheduleKind;
 pub use crate::trainer::{train_sft, train_sft_on};

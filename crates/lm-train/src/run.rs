@@ -1,6 +1,6 @@
 //! The training loop of one worker.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use burn::tensor::backend::AutodiffBackend;
 use lm_kernels::{LmOps, TrainBackend};
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::accumulated::{Measured, PassTimes};
 use crate::backprop::Recompute;
 use crate::batching::{EpochPlan, steps_in};
-use crate::checkpoint::{Checkpoint, Checkpoints};
+use crate::checkpoint::Checkpoints;
 use crate::clock::Clock;
 use crate::config::SftConfig;
 use crate::error::Error;
@@ -19,6 +19,7 @@ use crate::flops::training_flops;
 use crate::metrics::{Observer, StepMetrics, peak_memory_bytes};
 use crate::optimizer::Optimizer;
 use crate::outcome::{Outcome, RunFiles};
+use crate::resume::SetAside;
 use crate::sample::{Sequence, fingerprint, prepare};
 use crate::schedule::Schedule;
 use crate::state::TrainState;
@@ -26,8 +27,10 @@ use crate::step::{StepBatches, accumulate};
 use crate::team::Team;
 
 mod evaluation;
+mod start;
 
 use evaluation::check_evaluation;
+use start::Start;
 
 /// Everything but the model, which the optimizer must own while it updates it.
 pub(crate) struct Run<'a, B: AutodiffBackend> {
@@ -49,6 +52,8 @@ pub(crate) struct Run<'a, B: AutodiffBackend> {
     optimizer: Optimizer<B>,
     state: TrainState,
     clock: Clock,
+    /// Checkpoints that were passed over.
+    set_aside: Vec<SetAside>,
 }
 
 impl<'a, B: TrainBackend> Run<'a, B> {
@@ -73,15 +78,23 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         };
         let lengths: Vec<usize> = sequences.iter().map(|s| s.ids.len()).collect();
         let fresh = fresh_state(config, &lengths, fingerprint(&sequences));
-        let (model, optimizer, state) = match &files.resume {
-            Some(dir) => resume(model, config, &fresh, dir)?,
-            None => (model, Optimizer::new(config.optim.adamw()), fresh),
-        };
+        let Start {
+            model,
+            optimizer,
+            state,
+            from,
+            set_aside,
+        } = Start::find(model, config, files, fresh, &lengths, team.rank == 0)?;
         let model = freeze(model, config)?;
         let run = Self {
             plan: plan(config, &lengths, state.epoch),
             schedule: config.optim.schedule(state.total_steps),
-            checkpoints: Checkpoints::new(files, config.save_total_limit, optimizer.steps()),
+            checkpoints: Checkpoints::new(
+                files,
+                config.save_total_limit,
+                from.map(|dir| (optimizer.steps(), dir)),
+            ),
+            set_aside,
             clock: Clock::default(),
             weights_trained: model.lora().is_none(),
             recompute,
@@ -97,12 +110,20 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         Ok((run, model))
     }
 
+    /// The checkpoint that the run went on from or wrote last.
+    pub(crate) fn last_checkpoint(&self) -> Option<PathBuf> {
+        self.checkpoints.last()
+    }
+
     /// Does the steps that are left.
     pub(crate) fn finish_training(
         mut self,
         mut model: Qwen3<B>,
         observer: &mut dyn Observer,
     ) -> Result<Outcome<B>, Error> {
+        for checkpoint in &self.set_aside {
+            observer.on_damaged_checkpoint(checkpoint);
+        }
         loop {
             if self.evaluation_is_due() && !self.evaluate(&model, observer)? {
                 self.team.stop(&model.device())?;
@@ -112,7 +133,7 @@ impl<'a, B: TrainBackend> Run<'a, B> {
             if self.checkpoint_is_due() {
                 self.save(&model, observer)?;
             }
-            if self.state.global_step == self.state.total_steps {
+            if self.state.global_step >= self.state.total_steps {
                 return self.finish(model, false, observer);
             }
             if self.is_out_of_patience() {
@@ -374,18 +395,4 @@ fn seed_dropout<B: LmOps>(model: &Qwen3<B>, seed: u64, step: usize) {
             .wrapping_add(step as u64);
         B::seed(&model.device(), mixed);
     }
-}
-
-/// Replaces the fresh parts of a run by those of the checkpoint in `dir`.
-fn resume<B: TrainBackend>(
-    model: Qwen3<B>,
-    config: &SftConfig,
-    fresh: &TrainState,
-    dir: &Path,
-) -> Result<(Qwen3<B>, Optimizer<B>, TrainState), Error> {
-    let checkpoint = Checkpoint::open_of_run(dir, fresh)?;
-    let (model, optimizer) = checkpoint.read(model, config.optim.adamw())?;
-    let state = checkpoint.into_state();
-    tracing::info!(step = state.global_step, from = %dir.display(), "resumed");
-    Ok((model, optimizer, state))
 }

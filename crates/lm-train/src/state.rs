@@ -55,4 +55,9 @@ impl RunState for TrainState {
     fn global_step(&self) -> usize {
         self.global_step
     }
+
+    fn step_of_best(&self) -> Option<usize> {
+        let best = self.best.filter(|_| self.config.load_best);
+        best.map(|best| best.global_step)
+    }
 }

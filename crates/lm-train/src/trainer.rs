@@ -17,7 +17,7 @@ use crate::team::Team;
 
 /// Fine-tunes `model` on samples, evaluating on others if [`SftConfig::eval_every`] says so.
 ///
-/// With [`RunFiles::resume`], the weights come from that checkpoint instead and the run continues as if it
+/// With [`RunFiles::resume`], the weights come from a checkpoint instead and the run continues as if it
 /// had never ended; configuration and samples must be the same. With [`RunFiles::checkpoints`], a
 /// checkpoint is written every [`SftConfig::save_every`] steps, at the end, when the run is stopped, and when a
 /// step fails.
@@ -27,7 +27,8 @@ use crate::team::Team;
 ///
 /// # Errors
 /// [`Error::Config`], [`Error::Sample`] and [`Error::NoSamples`] before the first step;
-/// [`Error::ResumeMismatch`] and [`Error::Corrupt`] for a checkpoint that does not fit;
+/// [`Error::ResumeMismatch`] and [`Error::Corrupt`] for a checkpoint that does not fit, [`Error::AllDamaged`] if none
+/// of several is whole;
 /// [`Error::NonFinite`] if the loss or the gradient norm is not finite; [`Error::Io`] and
 /// [`Error::Model`] when files cannot be read or written.
 pub fn train_sft<'a, B: TrainBackend>(
@@ -82,14 +83,11 @@ fn train_together<B: TrainBackend>(
 ) -> Result<Outcome<B>, Error> {
     let size = devices.len();
     let exchange = Exchange::new(size);
-    // Only the first worker writes; all read what they resume from.
-    let silent = RunFiles {
-        resume: files.resume.clone(),
-        ..RunFiles::default()
-    };
+    let forks = devices[1..].iter().map(|device| model.clone().fork(device));
+    let forks: Vec<_> = forks.collect();
+    let first = model.fork(&devices[0]);
     // What can be wrong with the input is found before any worker waits for another.
     let start = |rank: usize, model: Qwen3<B>, files| {
-        let model = model.fork(&devices[rank]);
         Run::start(
             model,
             data,
@@ -99,10 +97,16 @@ fn train_together<B: TrainBackend>(
             Team::new(rank, size, &exchange),
         )
     };
-    let others: Vec<_> = (1..size)
-        .map(|rank| start(rank, model.clone(), &silent))
+    let first = start(0, first, files)?;
+    // Only the first worker writes; the others read the checkpoint that it has proved.
+    let silent = RunFiles {
+        resume: first.0.last_checkpoint().into(),
+        ..RunFiles::default()
+    };
+    let others: Vec<_> = (1..)
+        .zip(forks)
+        .map(|(rank, model)| start(rank, model, &silent))
         .collect::<Result<_, _>>()?;
-    let first = start(0, model, files)?;
     std::thread::scope(|scope| {
         let others: Vec<_> = others
             .into_iter()

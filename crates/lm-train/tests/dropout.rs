@@ -40,7 +40,7 @@ fn a_resumed_run_draws_the_same_dropout() {
     let stopped = train_sft(model(), &samples, &config, &files, &mut first).unwrap();
     assert!(stopped.stopped && stopped.steps < expected.steps);
     let files = RunFiles {
-        resume: stopped.checkpoint,
+        resume: stopped.checkpoint.into(),
         ..files
     };
     let mut second = Recorder::default();

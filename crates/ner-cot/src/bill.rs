@@ -9,7 +9,7 @@ use chat_client::money::{Bound, Ledger, Price};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::journal::{Journal, Line, Part, Record};
+use crate::journal::{Amount, Journal, LastWords, Line, Part, Record};
 
 /// Prices of the two models.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -54,8 +54,8 @@ pub struct Billed {
     pub unknown: UnknownCost,
 }
 
-/// Requests that were sent and whose cost no answer tells: the connection broke, it took too long, the run was stopped,
-/// or the answer came without token counts.
+/// Requests that were sent and whose cost no answer tells: the connection broke, it took too long, the run was stopped
+/// or killed, or the answer came without token counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UnknownCost {
@@ -77,6 +77,14 @@ impl UnknownCost {
         self.tokens = self.tokens.saturating_add(tokens);
         self.dollars += dollars;
         (dollars, tokens)
+    }
+
+    /// Adds what was in flight when a process was killed.
+    fn add_in_flight(&mut self, most: &Amount, price: &Price) -> (f64, u64) {
+        let cost = self.add(&most.bound(), price);
+        self.requests += most.requests.saturating_sub(1);
+        self.without_limit += most.without_limit;
+        cost
     }
 }
 
@@ -101,6 +109,7 @@ impl Bill {
         ledger: Option<&Ledger>,
     ) -> Result<Self, Error> {
         let mut bill = Self::default();
+        let mut words = LastWords::default();
         journal.for_each_line(|line| match line {
             Line::Answer(_, record) => {
                 let (dollars, usage) = bill.answer(&record, prices);
@@ -112,11 +121,24 @@ impl Bill {
                 let billed = bill.billed(lost.part, &lost.model);
                 let (dollars, tokens) = billed.unknown.add(&lost.bound(), &prices.of(lost.part));
                 if let Some(ledger) = ledger {
-                    ledger.record_unknown(dollars, tokens);
+                    ledger.record_unknown(1, dollars, tokens);
                 }
             }
+            Line::InFlight(line) => words.hear(&line),
         })?;
+        bill.in_flight(&words, prices, ledger);
         Ok(bill)
+    }
+
+    /// Adds what was in flight when processes were killed.
+    fn in_flight(&mut self, words: &LastWords, prices: &Prices, ledger: Option<&Ledger>) {
+        for (part, model, most) in words.iter() {
+            let unknown = &mut self.billed(part, model).unknown;
+            let (dollars, tokens) = unknown.add_in_flight(&most, &prices.of(part));
+            if let Some(ledger) = ledger {
+                ledger.record_unknown(most.requests, dollars, tokens);
+            }
+        }
     }
 
     fn billed(&mut self, part: Part, model: &str) -> &mut Billed {

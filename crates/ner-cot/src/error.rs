@@ -87,6 +87,20 @@ pub enum Error {
         /// The cause.
         source: std::sync::Arc<std::io::Error>,
     },
+    /// The journal cannot be forced to the disk. That is not tried again, as it could succeed without them.
+    #[error(
+        "cannot force the journal {} to the disk: {source}{}; the last lines, up to {unsaved}, may not be on it, \
+         all earlier ones are; look after the disk, then run again: it goes on from what is really there",
+        path.display(), disk_hint(source)
+    )]
+    JournalSync {
+        /// The journal.
+        path: PathBuf,
+        /// Lines, most of them paid answers, that were written since it last succeeded.
+        unsaved: usize,
+        /// The cause.
+        source: std::sync::Arc<std::io::Error>,
+    },
     /// A folder has answers that were asked for in another way.
     #[error(
         "{}: its {answers} answers were asked for with other settings, and would all be paid for again: \

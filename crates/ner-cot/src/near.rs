@@ -1,25 +1,20 @@
 //! Finding sentences that are nearly the same.
 //!
-//! Sentences are compared by the Jaccard index of their word 3-shingles; of
-//! character 3-shingles where there are fewer than five words. Candidates come
-//! from MinHash (Broder 1997) with 128 permutations cut into bands (locality-
-//! sensitive hashing), and each is verified: exactly where both sentences have at
-//! most 128 shingles, by the signatures otherwise.
+//! Sentences are compared by the Jaccard index of their word 3-shingles; of character 3-shingles where there are fewer
+//! than five words. What is found is what comparing all pairs would find: a sentence that has at least the share `t` of
+//! its shingles in common with another lacks at most `(1 − t) · n` of its own `n` there, so that of any `(1 − t) · n +
+//! 1` of them the other one has one (the prefix filter of Chaudhuri, Ganti and Kaushik, 2006). Those are taken that are
+//! in the fewest sentences so far, and their sentences are compared exactly.
 //!
-//! A crate of its own is not used: those that there are keep whole signatures,
-//! know no verification, or bring a database or linear algebra with them.
+//! A crate of its own is not used: those that there are estimate by MinHash, whose candidates are nearly all rows where
+//! rows are made from a few patterns, or bring a database or linear algebra with them.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::Error;
-use crate::hashing::{hash_words, mix};
+use crate::hashing::hash_words;
 use crate::words::words;
-
-/// Permutations of the signature.
-const N_PERMUTATIONS: usize = 128;
-
-/// Most shingles that are kept as they are; they then take no more room than a signature.
-const MAX_EXACT: usize = N_PERMUTATIONS;
 
 /// Words of a shingle, and characters of one in short sentences.
 const SHINGLE: usize = 3;
@@ -27,10 +22,10 @@ const SHINGLE: usize = 3;
 /// Sentences of fewer words are compared by characters.
 const MIN_WORDS: usize = 5;
 
-/// Least chance that a pair which is exactly at the threshold becomes a candidate.
-const MIN_RECALL: f64 = 0.999;
+/// Places of rare shingles that are looked at for one sentence, so that no text makes the search quadratic.
+const MAX_PLACES: u64 = 1_000;
 
-/// End of a chain of rows.
+/// End of a list of places.
 const NONE: u32 = u32::MAX;
 
 /// Sentences seen so far, for finding those that are nearly the same.
@@ -38,38 +33,51 @@ const NONE: u32 = u32::MAX;
 /// The outcome depends on the sentences and their order only: the first one of a
 /// group of near-duplicates is the one that is kept.
 ///
-/// Memory per kept sentence, at the default threshold of 0.9 (16 bands): 4 bytes
-/// for each different shingle but at most 512 (about 100 for 25 words), 32 bytes of
-/// bookkeeping, 64 for the chains and 165 to 330 in the tables of the bands, in
-/// all 400 bytes as measured on 200,000 sentences of 25 words.
+/// Memory per kept sentence: 12 bytes for each different shingle (about 280 for 25 words) and 24 of bookkeeping, and 13
+/// to 26 bytes once for each shingle that no sentence before had.
 #[derive(Debug)]
 pub struct NearDuplicates {
     threshold: f64,
-    /// Rows of the signature in a band.
-    band_rows: usize,
-    /// For each band the newest kept sentence by the band's hash.
-    bands: Vec<HashMap<u32, u32>>,
-    /// For each kept sentence and band the next older one in the same place.
-    chains: Vec<u32>,
+    /// Where each shingle stands.
+    lists: HashMap<u32, List>,
+    places: Vec<Place>,
     kept: Vec<Kept>,
     /// Sentences seen, duplicates included.
     n_seen: usize,
+    work: Work,
+}
+
+/// The places of a shingle, the newest first.
+#[derive(Clone, Copy, Debug)]
+struct List {
+    newest: u32,
+    length: u32,
+}
+
+/// A kept sentence that has the shingle of a list.
+#[derive(Debug)]
+struct Place {
+    /// Its number among those kept.
+    at: u32,
+    /// The next older place of the list.
+    older: u32,
 }
 
 #[derive(Debug)]
 struct Kept {
     /// Its number among the sentences seen.
     index: usize,
-    features: Features,
+    /// The hashes of its shingles, sorted.
+    shingles: Box<[u32]>,
 }
 
-/// What a sentence is compared by.
-#[derive(Debug, PartialEq)]
-enum Features {
-    /// The hashes of all shingles, sorted.
-    Exact(Box<[u32]>),
-    /// The least hash of the shingles under each permutation.
-    Signature(Box<[u32]>),
+/// What the search has cost.
+#[derive(Debug, Default)]
+struct Work {
+    /// Shingles looked up, places looked at and shingles compared.
+    steps: AtomicU64,
+    /// Sentences for which there were too many places.
+    cut_short: AtomicU64,
 }
 
 impl NearDuplicates {
@@ -77,10 +85,7 @@ impl NearDuplicates {
     pub const DEFAULT_THRESHOLD: f64 = 0.9;
 
     /// An empty collection. Sentences whose Jaccard index is at least `threshold`
-    /// are near-duplicates; at 1 those whose shingles are the same.
-    ///
-    /// A pair at the threshold is found with a chance of 99.9 % or more, except
-    /// below about 0.1: sentences that share next to nothing have no common hash.
+    /// are near-duplicates; at 1 those whose shingles are the same, at 0 those that share any.
     ///
     /// # Errors
     /// If the threshold is not in 0 to 1.
@@ -92,14 +97,13 @@ impl NearDuplicates {
                 found: threshold.to_string(),
             });
         }
-        let band_rows = band_rows(threshold);
         Ok(Self {
             threshold,
-            band_rows,
-            bands: vec![HashMap::new(); N_PERMUTATIONS / band_rows],
-            chains: Vec::new(),
+            lists: HashMap::new(),
+            places: Vec::new(),
             kept: Vec::new(),
             n_seen: 0,
+            work: Work::default(),
         })
     }
 
@@ -107,10 +111,9 @@ impl NearDuplicates {
     /// or keeps it. Indices count the calls, from 0.
     pub fn insert(&mut self, sentence: &str) -> Option<usize> {
         let shingles = shingles(sentence);
-        let signature = signature(&shingles);
-        let found = self.earliest(&shingles, &signature);
+        let found = self.earliest(&shingles);
         if found.is_none() {
-            self.keep(shingles, signature);
+            self.keep(shingles);
         }
         self.n_seen += 1;
         found
@@ -118,76 +121,117 @@ impl NearDuplicates {
 
     /// As [`NearDuplicates::insert`], without keeping the sentence or counting it.
     pub fn find(&self, sentence: &str) -> Option<usize> {
-        let shingles = shingles(sentence);
-        self.earliest(&shingles, &signature(&shingles))
+        self.earliest(&shingles(sentence))
+    }
+
+    /// Sentences whose search was ended, because even their rarest shingles stand in more than a thousand others:
+    /// a near-duplicate of them may have been passed over.
+    pub fn n_cut_short(&self) -> u64 {
+        self.work.cut_short.load(Ordering::Relaxed)
+    }
+
+    /// What all searches so far have cost: shingles looked up, places looked at and shingles compared.
+    pub fn n_steps(&self) -> u64 {
+        self.work.steps.load(Ordering::Relaxed)
     }
 
     /// Keeps a sentence even if it is a near-duplicate, so that later ones are
     /// compared with it as well.
     pub(crate) fn insert_always(&mut self, sentence: &str) {
-        let shingles = shingles(sentence);
-        let signature = signature(&shingles);
-        self.keep(shingles, signature);
+        self.keep(shingles(sentence));
         self.n_seen += 1;
     }
 
-    fn earliest(&self, shingles: &[u32], signature: &[u32]) -> Option<usize> {
-        let candidates = self.candidates(signature);
+    fn earliest(&self, shingles: &[u32]) -> Option<usize> {
+        let candidates = self.candidates(shingles);
         let mut kept = candidates.into_iter().map(|at| &self.kept[at as usize]);
-        let found = kept.find(|kept| kept.features.jaccard(shingles, signature) >= self.threshold);
+        let found = kept.find(|kept| {
+            let both = kept.shingles.len() + shingles.len();
+            self.work.steps.fetch_add(both as u64, Ordering::Relaxed);
+            jaccard(&kept.shingles, shingles) >= self.threshold
+        });
         found.map(|kept| kept.index)
     }
 
-    /// Kept sentences that share a band, oldest first.
-    fn candidates(&self, signature: &[u32]) -> BTreeSet<u32> {
+    /// Kept sentences that may be near enough, oldest first.
+    fn candidates(&self, shingles: &[u32]) -> BTreeSet<u32> {
+        let mut lists: Vec<List> = shingles
+            .iter()
+            .map(|shingle| self.lists.get(shingle).copied().unwrap_or(List::EMPTY))
+            .collect();
+        lists.sort_unstable_by_key(|list| list.length);
+        // Rounding must not leave one out.
+        let may_lack = (1.0 - self.threshold) * shingles.len() as f64 + 1e-9;
+        lists.truncate(may_lack as usize + 1);
+        let places = lists.into_iter().flat_map(|list| self.places_of(list));
         let mut candidates = BTreeSet::new();
-        for (band, rows) in signature.chunks(self.band_rows).enumerate() {
-            let head = self.bands[band].get(&band_hash(rows));
-            let mut at = head.copied().unwrap_or(NONE);
-            while at != NONE {
+        let mut n_places = 0;
+        let looked_up = shingles.len() as u64;
+        for at in places {
+            if n_places == MAX_PLACES {
+                self.work.cut();
+                break;
+            }
+            n_places += 1;
+            if self.has_like_length(at, shingles.len()) {
                 candidates.insert(at);
-                at = self.chains[at as usize * self.bands.len() + band];
             }
         }
+        self.work
+            .steps
+            .fetch_add(looked_up + n_places, Ordering::Relaxed);
         candidates
     }
 
-    fn keep(&mut self, shingles: Vec<u32>, signature: Vec<u32>) {
-        // Four thousand million sentences do not fit in memory by far.
+    fn places_of(&self, list: List) -> impl Iterator<Item = u32> {
+        let place = |at: u32| self.places.get(at as usize);
+        let newest = place(list.newest);
+        std::iter::successors(newest, move |found| place(found.older)).map(|found| found.at)
+    }
+
+    /// Sets whose sizes differ too much cannot share enough.
+    fn has_like_length(&self, at: u32, length: usize) -> bool {
+        let own = self.kept[at as usize].shingles.len();
+        own.min(length) as f64 >= self.threshold * own.max(length) as f64
+    }
+
+    fn keep(&mut self, shingles: Vec<u32>) {
+        // Four thousand million places do not fit in memory by far.
         let at = u32::try_from(self.kept.len()).unwrap_or(NONE - 1);
-        for (table, rows) in self.bands.iter_mut().zip(signature.chunks(self.band_rows)) {
-            let older = table.insert(band_hash(rows), at);
-            self.chains.push(older.unwrap_or(NONE));
+        for &shingle in &shingles {
+            let list = self.lists.entry(shingle).or_insert(List::EMPTY);
+            self.places.push(Place {
+                at,
+                older: list.newest,
+            });
+            let newest = u32::try_from(self.places.len() - 1).unwrap_or(NONE - 1);
+            let length = list.length + 1;
+            *list = List { newest, length };
         }
-        let features = match shingles.len() {
-            0..=MAX_EXACT => Features::Exact(shingles.into()),
-            _ => Features::Signature(signature.into()),
-        };
-        let index = self.n_seen;
-        self.kept.push(Kept { index, features });
+        self.kept.push(Kept {
+            index: self.n_seen,
+            shingles: shingles.into(),
+        });
     }
 }
 
-impl Features {
-    fn jaccard(&self, shingles: &[u32], signature: &[u32]) -> f64 {
-        match self {
-            Self::Exact(own) if shingles.len() <= MAX_EXACT => jaccard(own, shingles),
-            Self::Exact(own) => agreement(&self::signature(own), signature),
-            Self::Signature(own) => agreement(own, signature),
-        }
-    }
-}
-
-/// The widest bands that still find a pair at the threshold almost surely:
-/// the wider they are, the fewer candidates must be verified.
-fn band_rows(threshold: f64) -> usize {
-    let recall = |rows: usize| {
-        let bands = (N_PERMUTATIONS / rows) as f64;
-        1.0 - (1.0 - threshold.powf(rows as f64)).powf(bands)
+impl List {
+    const EMPTY: Self = Self {
+        newest: NONE,
+        length: 0,
     };
-    let widths = [128, 64, 32, 16, 8, 4, 2];
-    let widest = widths.into_iter().find(|&rows| recall(rows) >= MIN_RECALL);
-    widest.unwrap_or(1)
+}
+
+impl Work {
+    /// Counts a search that was ended; the first one is worth a word.
+    fn cut(&self) {
+        if self.cut_short.fetch_add(1, Ordering::Relaxed) == 0 {
+            tracing::warn!(
+                "near-duplicates: some sentences have no rare words; each is compared with the {MAX_PLACES} newest \
+                 that share its rarest ones"
+            );
+        }
+    }
 }
 
 /// The hashes of a sentence's shingles, sorted, each once; never empty.
@@ -217,23 +261,6 @@ fn short_hash(words: &[String]) -> u32 {
     (hash_words(words) >> 32) as u32
 }
 
-/// The least hash under each of the permutations `x -> mix(x, seed)`.
-fn signature(shingles: &[u32]) -> Vec<u32> {
-    let least = |seed: u64| {
-        let permuted = shingles
-            .iter()
-            .map(|&s| (mix(u64::from(s) ^ seed) >> 32) as u32);
-        permuted.min().unwrap_or(u32::MAX)
-    };
-    let seeds = (1..=N_PERMUTATIONS as u64).map(|i| mix(i.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
-    seeds.map(least).collect()
-}
-
-fn band_hash(rows: &[u32]) -> u32 {
-    let fold = |hash: u64, &row: &u32| mix(hash ^ u64::from(row)).wrapping_add(1);
-    (rows.iter().fold(0, fold) >> 32) as u32
-}
-
 /// The Jaccard index of two sorted sets.
 fn jaccard(a: &[u32], b: &[u32]) -> f64 {
     let (mut i, mut j, mut shared) = (0, 0, 0_usize);
@@ -244,12 +271,6 @@ fn jaccard(a: &[u32], b: &[u32]) -> f64 {
     }
     let all = a.len() + b.len() - shared;
     shared as f64 / all.max(1) as f64
-}
-
-/// The share of equal rows, which estimates the Jaccard index.
-fn agreement(a: &[u32], b: &[u32]) -> f64 {
-    let equal = a.iter().zip(b).filter(|(x, y)| x == y).count();
-    equal as f64 / N_PERMUTATIONS as f64
 }
 
 #[cfg(test)]

@@ -130,9 +130,20 @@ impl Catalogue {
     ///
     /// # Errors
     ///
-    /// If the text is not of that form; the message names the line.
+    /// If the text is not of that form, where the message names the line; if the path of a file or folder leads out of
+    /// the data folder.
     pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
-        toml::from_str(text)
+        let catalogue: Self = toml::from_str(text)?;
+        catalogue.check_paths().map_err(serde::de::Error::custom)?;
+        Ok(catalogue)
+    }
+
+    fn check_paths(&self) -> Result<(), atomic_files::UnsafeName> {
+        let files = self.datasets.iter().flat_map(|entry| &entry.files);
+        let members = self.groups.iter().flat_map(|group| &group.members);
+        let folders = members.filter_map(|member| member.folder.as_ref());
+        let mut paths = files.map(|file| &file.path).chain(folders);
+        paths.try_for_each(|path| atomic_files::safe_path(path).map(drop))
     }
 
     /// The dataset of a name, in any case.

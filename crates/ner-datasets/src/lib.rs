@@ -37,6 +37,8 @@ mod fault;
 #[cfg(feature = "fetch")]
 mod fetch;
 mod files;
+#[cfg(feature = "parquet")]
+mod foreign;
 mod format;
 mod formats;
 mod hash;

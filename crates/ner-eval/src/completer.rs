@@ -21,7 +21,30 @@ pub trait Completer {
         let answers = self.complete(prompts)?;
         Ok(answers.into_iter().map(Outcome::Answered).collect())
     }
+
+    /// As [`Completer::attempt`], and hands every answer to `keep`, with the number of its prompt, as soon as it is
+    /// there. The default does so at the end; what answers one by one, and is paid for it, does it one by one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Completer::attempt`], and the error of `keep`, after which nothing more is asked.
+    fn attempt_each(
+        &mut self,
+        prompts: &[String],
+        keep: Keep<'_>,
+    ) -> Result<Vec<Outcome>, BoxError> {
+        let outcomes = self.attempt(prompts)?;
+        for (prompt, outcome) in outcomes.iter().enumerate() {
+            if let Outcome::Answered(answer) = outcome {
+                keep(prompt, answer)?;
+            }
+        }
+        Ok(outcomes)
+    }
 }
+
+/// Keeps the answer to the prompt of this number.
+pub type Keep<'a> = &'a mut dyn FnMut(usize, &Answer) -> Result<(), BoxError>;
 
 /// What became of one prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! Prompts out, answers in: the loop over a suite.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use ner_types::PromptTemplate;
 use tokio_util::sync::CancellationToken;
 
-use crate::completer::{Completer, Outcome};
+use crate::completer::{Answer, BoxError, Completer, Outcome};
 use crate::error::Error;
 use crate::log::PredictionLog;
 use crate::observer::{Observer, Progress};
@@ -59,15 +59,12 @@ pub fn evaluate_from(
 ) -> Result<EvalResult, Error> {
     let mut ask = Ask::new(suite, template, predictions)?;
     observer.on_start(ask.predictions.len(), suite.sentences());
-    ask.run(completer, options.batch_size, stop, &mut |progress| {
-        observer.on_batch(&progress);
-        Ok(())
-    })?;
+    ask.run(completer, options.batch_size, stop, &mut NoLog, observer)?;
     ask.score(options)
 }
 
-/// [`evaluate`] with a log: what lies in it is taken up, and every batch is on disk before `observer` hears of it, so
-/// that nothing is lost when the run ends early.
+/// [`evaluate`] with a log: what lies in it is taken up, every answer is written as soon as the completer hands it on,
+/// and every batch is on disk before `observer` hears of it. So nothing is lost when the run ends early.
 ///
 /// # Errors
 ///
@@ -83,12 +80,40 @@ pub fn evaluate_logged(
 ) -> Result<EvalResult, Error> {
     let mut ask = Ask::new(suite, template, log.read()?)?;
     observer.on_start(ask.predictions.len(), suite.sentences());
-    ask.run(completer, options.batch_size, stop, &mut |progress| {
-        log.append(progress.batch)?;
-        observer.on_batch(&progress);
-        Ok(())
-    })?;
+    ask.run(completer, options.batch_size, stop, log, observer)?;
     ask.score(options)
+}
+
+/// Where predictions are kept while they are made.
+trait Keeper {
+    /// Keeps one.
+    fn keep(&mut self, prediction: &Prediction) -> Result<(), Error>;
+
+    /// All so far are safe once this returns.
+    fn sync(&mut self) -> Result<(), Error>;
+}
+
+impl Keeper for PredictionLog {
+    fn keep(&mut self, prediction: &Prediction) -> Result<(), Error> {
+        PredictionLog::keep(self, prediction)
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        PredictionLog::sync(self)
+    }
+}
+
+/// Predictions in memory alone.
+struct NoLog;
+
+impl Keeper for NoLog {
+    fn keep(&mut self, _: &Prediction) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// One evaluation while it goes on.
@@ -120,7 +145,8 @@ impl<'a> Ask<'a> {
         completer: &mut dyn Completer,
         batch_size: usize,
         stop: &CancellationToken,
-        on_batch: &mut dyn FnMut(Progress<'_>) -> Result<(), Error>,
+        log: &mut dyn Keeper,
+        observer: &mut dyn Observer,
     ) -> Result<(), Error> {
         let (batch_size, pending) = (batch_size.max(1), pending(self.suite, &self.predictions));
         for (i, batch) in pending.chunks(batch_size).enumerate() {
@@ -128,7 +154,7 @@ impl<'a> Ask<'a> {
                 break;
             }
             let first = i * batch_size;
-            let outcomes = completer.attempt(&self.prompts(batch));
+            let outcomes = self.attempt(completer, batch, log)?;
             let outcomes = outcomes.map_err(|source| Error::Completer {
                 first: first + 1,
                 last: first + batch.len(),
@@ -137,13 +163,36 @@ impl<'a> Ask<'a> {
             })?;
             let answered = self.predictions.len();
             self.pair(batch, outcomes)?;
-            on_batch(Progress {
+            log.sync()?;
+            observer.on_batch(&Progress {
                 done: self.predictions.len(),
                 total: self.suite.sentences(),
                 batch: &self.predictions[answered..],
-            })?;
+            });
         }
         Ok(())
+    }
+
+    /// Has a batch answered, and keeps each answer. The outer error is that of the log, the inner one the completer's.
+    fn attempt(
+        &self,
+        completer: &mut dyn Completer,
+        batch: &[Place],
+        log: &mut dyn Keeper,
+    ) -> Result<Result<Vec<Outcome>, BoxError>, Error> {
+        let mut failed = None;
+        let outcomes = completer.attempt_each(&self.prompts(batch), &mut |prompt, answer| {
+            let Some(place) = batch.get(prompt) else {
+                return Ok(());
+            };
+            log.keep(&place.prediction(self.suite, answer))
+                .map_err(|error| {
+                    let words = error.to_string();
+                    failed = Some(error);
+                    words.into()
+                })
+        });
+        failed.map_or(Ok(outcomes), Err)
     }
 
     fn prompts(&self, batch: &[Place]) -> Vec<String> {
@@ -160,18 +209,14 @@ impl<'a> Ask<'a> {
             });
         }
         for (place, outcome) in batch.iter().zip(outcomes) {
-            let (dataset, index) = (self.suite.sets[place.set].name.clone(), place.index);
             match outcome {
-                Outcome::Answered(answer) => self.predictions.push(Prediction {
-                    dataset,
-                    index,
-                    completion: answer.text,
-                    truncated: answer.truncated,
-                    tokens: Some(answer.tokens),
-                }),
+                Outcome::Answered(answer) => {
+                    let prediction = place.prediction(self.suite, &answer);
+                    self.predictions.push(prediction);
+                }
                 Outcome::Failed(reason) => self.failures.push(FailedRequest {
-                    dataset,
-                    index,
+                    dataset: self.suite.sets[place.set].name.clone(),
+                    index: place.index,
                     reason,
                 }),
                 Outcome::NotAsked => {}
@@ -180,10 +225,19 @@ impl<'a> Ask<'a> {
         Ok(())
     }
 
-    fn score(self, options: &EvalOptions) -> Result<EvalResult, Error> {
+    fn score(mut self, options: &EvalOptions) -> Result<EvalResult, Error> {
+        self.sort();
         let failures = self.failures;
         let result = score_predictions(self.suite, self.predictions, options)?;
         Ok(EvalResult { failures, ..result })
+    }
+
+    /// In the order of the suite, in whatever order and by however many runs they were made.
+    fn sort(&mut self) {
+        let sets = self.suite.sets.iter().enumerate();
+        let sets: HashMap<&str, usize> = sets.map(|(i, set)| (set.name.as_str(), i)).collect();
+        self.predictions
+            .sort_by_key(|made| (sets.get(made.dataset.as_str()).copied(), made.index));
     }
 }
 
@@ -198,6 +252,16 @@ impl Place {
     fn prompt(self, suite: &Suite, template: &PromptTemplate) -> String {
         let example = suite.sets[self.set].examples[self.index].normalized();
         template.render(&example.schema, &example.sentence)
+    }
+
+    fn prediction(self, suite: &Suite, answer: &Answer) -> Prediction {
+        Prediction {
+            dataset: suite.sets[self.set].name.clone(),
+            index: self.index,
+            completion: answer.text.clone(),
+            truncated: answer.truncated,
+            tokens: Some(answer.tokens),
+        }
     }
 }
 

@@ -71,7 +71,7 @@ mod page;
 mod run_identity;
 mod suite;
 
-pub use completer::{Answer, BoxError, Completer};
+pub use completer::{Answer, BoxError, Completer, Keep};
 pub use error::Error;
 pub use evaluate::{evaluate, evaluate_from, evaluate_logged};
 #[cfg(feature = "http")]

@@ -1,18 +1,37 @@
-//! Predictions as they are made, on disk after every batch, so that a run that ended early can be taken up again.
+//! Predictions as they are made, each written at once, so that a run that ended early can be taken up again.
 
 use std::fs::{self, File};
+use std::io;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::prediction::{Prediction, read_predictions};
 use crate::run_identity::RunIdentity;
 
+/// Predictions that are forced to the disk together at the latest: what a power failure can cost. A killed program
+/// loses none.
+const SYNC_EVERY: usize = 64;
+
+/// Time after which they are, however few they are.
+const SYNC_AFTER: Duration = Duration::from_secs(1);
+
 /// A file of predictions that grows.
+///
+/// A failure to write it, or to force it to the disk, is final: the next attempt could succeed although lines are gone.
+/// Every later call gives the first error.
 #[derive(Debug)]
 pub struct PredictionLog {
     path: PathBuf,
     file: File,
+    /// Lines that were written since they were last forced to the disk, and when that was.
+    unsynced: usize,
+    synced: Instant,
+    /// The first failure.
+    failed: Option<(io::ErrorKind, String)>,
+    /// How the file is forced to the disk.
+    sync: fn(&File) -> io::Result<()>,
 }
 
 impl PredictionLog {
@@ -36,10 +55,14 @@ impl PredictionLog {
             .read(true)
             .open(path)
             .map_err(write)?;
-        drop_torn_line(&mut file).map_err(write)?;
+        drop_torn_lines(&mut file).map_err(write)?;
         Ok(PredictionLog {
             path: path.into(),
             file,
+            unsynced: 0,
+            synced: Instant::now(),
+            failed: None,
+            sync: File::sync_data,
         })
     }
 
@@ -58,20 +81,67 @@ impl PredictionLog {
     ///
     /// If it cannot be written.
     pub fn append(&mut self, batch: &[Prediction]) -> Result<(), Error> {
-        self.write(batch).map_err(|source| Error::Write {
-            path: self.path.clone(),
-            source,
+        batch.iter().try_for_each(|made| self.keep(made))?;
+        self.sync()
+    }
+
+    /// Adds one prediction. It survives the end of the program at once, and a power failure after a second, or after
+    /// some tens of predictions.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written, or earlier ones could not.
+    pub fn keep(&mut self, prediction: &Prediction) -> Result<(), Error> {
+        self.guard(|log| {
+            let mut line = serde_json::to_vec(prediction)?;
+            line.push(b'\n');
+            log.file.write_all(&line)?;
+            log.unsynced += 1;
+            if log.unsynced >= SYNC_EVERY || log.synced.elapsed() >= SYNC_AFTER {
+                log.force()?;
+            }
+            Ok(())
         })
     }
 
-    fn write(&mut self, batch: &[Prediction]) -> std::io::Result<()> {
-        let mut text = Vec::new();
-        for prediction in batch {
-            serde_json::to_writer(&mut text, prediction)?;
-            text.push(b'\n');
+    /// Waits until all predictions are on disk.
+    ///
+    /// # Errors
+    ///
+    /// If that fails or has failed before.
+    pub fn sync(&mut self) -> Result<(), Error> {
+        self.guard(Self::force)
+    }
+
+    fn force(&mut self) -> io::Result<()> {
+        if self.unsynced > 0 {
+            (self.sync)(&self.file).map_err(|error| {
+                let words = "the last answers, up to";
+                io::Error::new(
+                    error.kind(),
+                    format!("{error}; {words} {}, may not be on the disk", self.unsynced),
+                )
+            })?;
         }
-        self.file.write_all(&text)?;
-        self.file.sync_data()
+        self.unsynced = 0;
+        self.synced = Instant::now();
+        Ok(())
+    }
+
+    /// Does something unless an earlier failure forbids it, and remembers the first failure.
+    fn guard(&mut self, act: impl FnOnce(&mut Self) -> io::Result<()>) -> Result<(), Error> {
+        if self.failed.is_none()
+            && let Err(error) = act(self)
+        {
+            self.failed = Some((error.kind(), error.to_string()));
+        }
+        let Some((kind, words)) = &self.failed else {
+            return Ok(());
+        };
+        Err(Error::Write {
+            path: self.path.clone(),
+            source: io::Error::new(*kind, words.clone()),
+        })
     }
 
     /// Removes the log and its identity, once the predictions are kept elsewhere.
@@ -132,15 +202,18 @@ fn write_identity(place: &Path, identity: &RunIdentity) -> Result<(), Error> {
     Ok(())
 }
 
-/// A program that was killed while it wrote leaves half a line.
-fn drop_torn_line(file: &mut File) -> std::io::Result<()> {
+/// A program that was killed while it wrote leaves half a line, a power failure perhaps several lines that never
+/// reached the disk. What follows the last sound line is cut off.
+fn drop_torn_lines(file: &mut File) -> io::Result<()> {
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(0))?;
     file.read_to_end(&mut bytes)?;
-    let whole = bytes
-        .iter()
-        .rposition(|&byte| byte == b'\n')
-        .map_or(0, |at| at + 1);
+    let (mut at, mut whole) = (0, 0);
+    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+        at += line.len();
+        let is_sound = line.ends_with(b"\n") && serde_json::from_slice::<Prediction>(line).is_ok();
+        whole = if is_sound { at } else { whole };
+    }
     if whole < bytes.len() {
         file.set_len(whole as u64)?;
     }
@@ -180,13 +253,55 @@ mod tests {
         assert!(log.read().expect("empty").is_empty());
         log.append(&[prediction(0), prediction(1)])
             .expect("written");
-        log.file.write_all(b"{\"dataset\": \"no").expect("torn");
+        log.file
+            .write_all(b"\0\0\0\n{\"dataset\": \"no")
+            .expect("torn");
         let mut log = PredictionLog::open(&path, &identity("m")).expect("again");
         assert_eq!(log.read().expect("whole"), [prediction(0), prediction(1)]);
         log.append(&[prediction(2)]).expect("written");
         assert_eq!(read_predictions(&path).expect("readable").len(), 3);
         log.remove().expect("removed");
         assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 0);
+    }
+
+    #[test]
+    fn a_failed_sync_is_not_tried_again() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("log.jsonl");
+        let mut log = PredictionLog::open(&path, &identity("m")).expect("new");
+        log.append(&[prediction(0)]).expect("written");
+        log.sync = |_| Err(io::Error::other("pages are gone"));
+        log.keep(&prediction(1)).expect("not forced yet");
+        let first = log.sync().expect_err("forced").to_string();
+        assert!(
+            first.contains("pages are gone; the last answers, up to 1"),
+            "{first}"
+        );
+        log.sync = File::sync_data;
+        let length = path.metadata().expect("there").len();
+        assert_eq!(
+            log.keep(&prediction(2)).expect_err("no more").to_string(),
+            first
+        );
+        assert_eq!(log.sync().expect_err("no more").to_string(), first);
+        assert_eq!(path.metadata().expect("there").len(), length);
+        let log = PredictionLog::open(&path, &identity("m")).expect("again");
+        assert_eq!(log.read().expect("whole"), [prediction(0), prediction(1)]);
+    }
+
+    #[test]
+    fn many_predictions_share_a_sync() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("log.jsonl");
+        let mut log = PredictionLog::open(&path, &identity("m")).expect("new");
+        log.sync = |_| Err(io::Error::other("now"));
+        // Long after the last one only in a test that is stopped for a second, so the clock is set ahead.
+        log.synced = Instant::now() + Duration::from_secs(3600);
+        for index in 1..SYNC_EVERY {
+            log.keep(&prediction(index)).expect("not yet");
+        }
+        log.keep(&prediction(SYNC_EVERY)).expect_err("now");
+        assert_eq!(read_predictions(&path).expect("all").len(), SYNC_EVERY);
     }
 
     #[track_caller]

@@ -8,7 +8,7 @@ use lm_kernels::TrainBackend;
 use lm_model::checkpoint::{self, SaveDtype};
 use lm_model::{ChatTokenizer, Pieces, Qwen3, Qwen3Config};
 use lm_train::{
-    Observer, OptimConfig, Outcome, OverLength, RunFiles, Sample, ScheduleKind, SftConfig,
+    Observer, OptimConfig, Outcome, OverLength, Resume, RunFiles, Sample, ScheduleKind, SftConfig,
     StepMetrics, train_sft_on,
 };
 use ner_toy::pretraining::{Document, Documents, vocabulary};
@@ -188,7 +188,7 @@ impl Pretrain {
         let begun = Instant::now();
         let mut config = training(&self.config);
         config.optim.lr = phase.lr;
-        let files = files(&self.work.join(phase.name))?;
+        let files = files(&self.work.join(phase.name));
         let workers = vec![model.device(); self.config.workers];
         let (samples, stop) = (&phase.samples, interrupt::token());
         let outcome = train_sft_on(&workers, model, samples, &config, &files, stop, watch)?;
@@ -291,17 +291,18 @@ fn training(config: &PretrainConfig) -> SftConfig {
         over_length: OverLength::Skip,
         log_every: 10,
         save_every: Some(200),
-        save_total_limit: Some(1),
+        // Of one alone, damage would cost the whole run.
+        save_total_limit: Some(2),
         ..SftConfig::default()
     }
 }
 
-fn files(work: &Path) -> Result<RunFiles> {
-    Ok(RunFiles {
+fn files(work: &Path) -> RunFiles {
+    RunFiles {
         checkpoints: Some(work.to_owned()),
-        resume: lm_train::latest_checkpoint(work)?,
+        resume: Resume::Latest,
         attach: Vec::new(),
-    })
+    }
 }
 
 /// Shows progress and passes Ctrl-C on.

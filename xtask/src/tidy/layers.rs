@@ -55,13 +55,14 @@ pub(super) const TABLE: &[Row] = &[
     row("ner-eval", 2, &["ner-types", "ner-score", "ner-datasets", "chat-client"]),
     row("lm-generate", 2, &["lm-model", "lm-kernels"]),
     row("lm-train", 2, &["atomic-files", "lm-model", "lm-kernels"]),
-    row("lm-grpo", 3, &["lm-train", "lm-generate", "lm-model", "lm-kernels", "chat-client"]),
+    row("lm-grpo", 3, &["atomic-files", "lm-train", "lm-generate", "lm-model", "lm-kernels", "chat-client"]),
     row("lm-serve", 3, &["lm-generate", "lm-model", "lm-kernels"]),
     row("ner-toy", 3, &["ner-types", "ner-cot", "chat-client"]),
     row("ner-rehearsal", 4, &["ner-types", "ner-datasets", "ner-toy"]),
     row("rner", 4, ALL_ABOVE),
     row("rner-cli", 5, ALL_ABOVE),
     row("rner-lab", 6, ALL_ABOVE),
+    row("rner-torture", 6, ALL_ABOVE),
     Row { name: "xtask", layer: None, may_import: &[] },
 ];
 

@@ -80,9 +80,10 @@ impl Ledger {
         self.account().known.add(Amount::new(cost, usage.total()));
     }
 
-    /// Adds a request of an earlier run that may have been billed; `cost` and `tokens` are the most that it can be.
-    pub fn record_unknown(&self, cost: f64, tokens: u64) {
-        self.account().lose(Amount::new(cost, tokens));
+    /// Adds requests of an earlier run that may have been billed; `cost` and `tokens` are the most that all of them
+    /// together can be.
+    pub fn record_unknown(&self, requests: u64, cost: f64, tokens: u64) {
+        self.account().lose(requests, Amount::new(cost, tokens));
     }
 
     /// Dollars and tokens that are known to be spent. What is unknown is not among them.
@@ -168,9 +169,9 @@ impl Ledger {
 }
 
 impl Account {
-    fn lose(&mut self, worst: Amount) {
+    fn lose(&mut self, requests: u64, worst: Amount) {
         self.unknown.add(worst);
-        self.n_unknown += 1;
+        self.n_unknown += requests;
     }
 
     /// Why the budget does not cover a further request.
@@ -264,7 +265,7 @@ impl Reservation {
     /// The request was sent, and nobody will ever say what it cost.
     pub(crate) fn lose(mut self) {
         if let Some((ledger, worst)) = self.0.take() {
-            ledger.end(worst, |account| account.lose(worst));
+            ledger.end(worst, |account| account.lose(1, worst));
         }
     }
 }

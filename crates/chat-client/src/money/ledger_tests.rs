@@ -77,7 +77,7 @@ async fn what_is_not_sent_or_not_billed_costs_nothing() {
     );
     // Earlier runs count, with what is unknown of them.
     ledger.record(0.5, usage(1, 1));
-    ledger.record_unknown(0.25, 3);
+    ledger.record_unknown(1, 0.25, 3);
     ledger.record(f64::NAN, usage(1, 1));
     let error = ledger.reserve(&bound(20, 40), &PRICE).await.err();
     let error = error.expect("100.75 of 100").to_string();

@@ -5,12 +5,13 @@
 //! tokenizer can come between the two, and its log-probabilities are compared with the trainer's own before the batch
 //! counts.
 
+mod adapters;
 mod agreement;
 #[cfg(test)]
 mod server_tests;
 mod wire;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::adapters::Names;
 use crate::groups::other_token;
 use crate::rollout::{BoxError, RolloutEngine};
 
@@ -126,7 +128,9 @@ pub enum RemoteError {
 /// How the server gets the policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WeightSync {
-    /// The policy's adapter is written to a new folder in this one, which both must reach, and loaded under a new name.
+    /// The policy's adapter is written to a new folder in this one, which both must reach, and loaded under a new name:
+    /// one that no process has given before, as a server refuses a name that it has. What an earlier process of the run
+    /// left there is taken off the server and the disk.
     Adapter(PathBuf),
     /// The whole policy is written to this folder, and the server told to read it again by posting `{"path": …}` to
     /// this method.
@@ -142,8 +146,9 @@ pub struct RemoteEngine {
     runtime: Runtime,
     sync: WeightSync,
     tolerance: f64,
-    /// Rollouts so far; part of the adapter's name.
-    version: usize,
+    names: Names,
+    /// The adapter that the server has.
+    current: Option<String>,
     /// How often the policy had to be handed over again, because the server had lost it.
     reloads: usize,
 }
@@ -171,7 +176,8 @@ impl RemoteEngine {
             runtime,
             sync,
             tolerance,
-            version: 0,
+            names: Names::new(),
+            current: None,
             reloads: 0,
         })
     }
@@ -188,8 +194,12 @@ impl RemoteEngine {
         match &self.sync {
             WeightSync::Never => Ok(base),
             WeightSync::Adapter(root) => {
-                let name = format!("{base}-step-{}", self.version);
-                let dir = root.join(format!("step-{}", self.version));
+                let root = root.clone();
+                if self.names.is_unused() {
+                    self.forget_former(&root);
+                }
+                let adapter = self.names.next();
+                let (name, dir) = (format!("{base}-{adapter}"), root.join(&adapter));
                 save_adapter(policy, &dir)?;
                 let path = dir.canonicalize().map_err(|source| RemoteError::Folder {
                     path: dir.clone(),
@@ -198,7 +208,9 @@ impl RemoteEngine {
                 let body = serde_json::json!({"lora_name": name, "lora_path": path}).to_string();
                 let load = self.client.call("load_lora_adapter", &body, &stop);
                 self.runtime.block_on(load)?;
-                self.forget_previous(root.clone(), &base);
+                if let Some(previous) = self.current.replace(adapter) {
+                    self.forget(&root, &previous);
+                }
                 Ok(name)
             }
             WeightSync::Reload(dir, method) => {
@@ -212,19 +224,27 @@ impl RemoteEngine {
         }
     }
 
-    /// Takes the adapter before this one off the server and the disk. That it cannot be done is no reason to end a run.
-    fn forget_previous(&self, root: PathBuf, base: &str) {
-        let Some(previous) = self.version.checked_sub(1) else {
-            return;
-        };
-        let body = serde_json::json!({"lora_name": format!("{base}-step-{previous}")}).to_string();
+    /// Takes an adapter off the server and the disk. That it cannot be done is no reason to end a run.
+    fn forget(&self, root: &Path, adapter: &str) {
+        let name = format!("{}-{adapter}", self.client.model());
+        let body = serde_json::json!({"lora_name": name}).to_string();
         let stop = CancellationToken::new();
         let unload = self.client.call("unload_lora_adapter", &body, &stop);
-        if let Err(error) = self.runtime.block_on(unload) {
-            tracing::warn!(%error, "the server keeps an old adapter");
+        match self.runtime.block_on(unload).map_err(RemoteError::from) {
+            Err(error) if !is_lost(&error) => {
+                tracing::warn!(%error, name, "the server keeps an old adapter");
+            }
+            _ => {}
         }
-        if let Err(error) = std::fs::remove_dir_all(root.join(format!("step-{previous}"))) {
+        if let Err(error) = atomic_files::remove_dir(&root.join(adapter)) {
             tracing::warn!(%error, "an old adapter stays on the disk");
+        }
+    }
+
+    /// Does that with the adapters of an earlier process of the same run.
+    fn forget_former(&self, root: &Path) {
+        for adapter in adapters::former(root) {
+            self.forget(root, &adapter);
         }
     }
 
@@ -328,7 +348,6 @@ impl<B: LmOps> RolloutEngine<B> for RemoteEngine {
         }?;
         check_tokens(&groups, model.config().vocab_size)?;
         agreement::check(model, requests, &groups, self.tolerance)?;
-        self.version += 1;
         Ok(groups)
     }
 }

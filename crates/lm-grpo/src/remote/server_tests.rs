@@ -51,6 +51,11 @@ impl Server {
                 400,
                 json!({"error": {"message": "the adapter is of another base"}}),
             )),
+            // As vLLM answers.
+            "load_lora_adapter" if self.adapters.contains(&name) => Some((
+                400,
+                json!({"error": {"message": format!("The lora adapter '{name}' has already been loaded.")}}),
+            )),
             "load_lora_adapter" => {
                 self.adapters.insert(name);
                 Some((200, done))
@@ -174,7 +179,44 @@ fn a_server_that_was_started_anew_gets_the_policy_again() {
     let calls = &server.lock().expect("no panic").calls;
     let loads = calls.iter().filter(|call| call.0 == "load_lora_adapter");
     let names: Vec<&str> = loads.map(|call| call.1.as_str()).collect();
-    assert_eq!(names, ["toy-step-0", "toy-step-1", "toy-step-1"]);
+    let [first, second, again] = names[..] else {
+        panic!("{names:?}");
+    };
+    assert!(
+        first != second && second != again && first != again,
+        "{names:?}"
+    );
+    assert!(
+        names.iter().all(|name| name.starts_with("toy-")),
+        "{names:?}"
+    );
+}
+
+/// A run that was killed leaves its adapter on the server, which refuses its name ever after.
+#[test]
+fn a_resumed_run_gives_no_name_again_and_clears_what_was_left() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for other in ["step-0", "notes"] {
+        std::fs::create_dir(dir.path().join(other)).expect("a folder");
+    }
+    let (url, server) = serve(Server::default());
+    server
+        .lock()
+        .expect("no panic")
+        .adapters
+        .insert("toy-step-0".into());
+    for _ in 0..3 {
+        let mut engine = engine(&url, dir.path(), f64::INFINITY);
+        for _ in 0..2 {
+            rollout(&mut engine).expect("completions");
+        }
+        assert_eq!(engine.reloads(), 0);
+    }
+    let server = server.lock().expect("no panic");
+    assert_eq!(server.adapters.len(), 1, "{:?}", server.adapters);
+    let left = std::fs::read_dir(dir.path()).expect("readable").count();
+    assert_eq!(left, 2, "one adapter and what is not ours");
+    assert!(dir.path().join("notes").exists());
 }
 
 #[test]
@@ -246,6 +288,7 @@ fn a_server_that_goes_away_ends_the_run_with_its_state_saved() {
         assert!(error.to_string().contains(method), "{error}");
         let resume = latest_checkpoint(&dir.path().join("checkpoints")).expect("a folder");
         assert!(resume.is_some());
+        let resume = resume.into();
         let files = RunFiles { resume, ..files };
         let second = train(Server::default(), &files).expect("a resumed run");
         assert!(values(&second.model) == values(&expected.model));

@@ -137,7 +137,7 @@ fn a_stopped_run_continues_with_the_same_old_batches() {
         pending += usize::from(checkpoint.join("next_rollout_batch.json").exists());
         policies += usize::from(checkpoint.join("rollout_policy").exists());
         let files = RunFiles {
-            resume: first.checkpoint,
+            resume: first.checkpoint.into(),
             ..files
         };
         let second = run(&ahead(), &files, &mut Watch::default()).expect("a resumed run");
@@ -186,7 +186,7 @@ fn check_stop_between_updates(model: fn() -> Qwen3<Train>) {
     assert!(checkpoint.join("rollout_policy").exists());
     assert!(!checkpoint.join("next_rollout_batch.json").exists());
     let files = RunFiles {
-        resume: first.checkpoint,
+        resume: first.checkpoint.into(),
         ..files
     };
     let second = go_on(&files);

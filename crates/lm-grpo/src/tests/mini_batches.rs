@@ -1,7 +1,7 @@
 //! Several updates in a pass over a rollout batch.
 
 use burn::module::AutodiffModule;
-use lm_train::{Optimizer, RunFiles};
+use lm_train::{Optimizer, Resume, RunFiles};
 use tokio_util::sync::CancellationToken;
 
 use super::toy::{Numbers, ShareOfSeven, Watch, config, run};
@@ -102,7 +102,7 @@ fn a_stopped_run_goes_on_between_mini_batches() {
         let batch: Option<Batch> = batch.ok().and_then(|text| serde_json::from_str(&text).ok());
         between += usize::from(batch.is_some_and(|batch| batch.passes.len() % 3 != 0));
         let files = RunFiles {
-            resume: Some(checkpoint),
+            resume: Resume::From(checkpoint),
             ..files
         };
         let second = run(&divided(), &files, &mut ()).expect("a resumed run");

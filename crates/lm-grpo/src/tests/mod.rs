@@ -1,6 +1,7 @@
 //! Tests that need more than one module, or reference values.
 
 mod ahead;
+mod damage;
 mod entropy;
 pub(crate) mod invariants;
 mod mini_batches;

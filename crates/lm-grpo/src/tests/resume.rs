@@ -26,7 +26,7 @@ fn a_stopped_run_continues_on_the_same_trajectory() {
         let checkpoint = first.checkpoint.as_ref().expect("a checkpoint");
         batches += usize::from(checkpoint.join("rollout_batch.json").exists());
         let files = RunFiles {
-            resume: first.checkpoint,
+            resume: first.checkpoint.into(),
             ..files
         };
         let second = run(&config(), &files, &mut Watch::default()).expect("a resumed run");
@@ -67,7 +67,7 @@ fn checkpoints_are_written_when_asked_and_at_the_end() {
         lm_train::latest_checkpoint(dir.path()).expect("readable")
     );
     let files = RunFiles {
-        resume: outcome.checkpoint,
+        resume: outcome.checkpoint.into(),
         ..files
     };
     let again = run(&config, &files, &mut watch).expect("a finished run");
@@ -104,7 +104,7 @@ fn another_run_cannot_resume() {
     };
     let outcome = run(&config(), &files, &mut Watch::stopping_at(20)).expect("a stopped run");
     let files = RunFiles {
-        resume: outcome.checkpoint,
+        resume: outcome.checkpoint.into(),
         ..files
     };
     let other = GrpoConfig {

@@ -88,7 +88,7 @@ fn check_resumed(config: &GrpoConfig, setup: impl Fn() -> Setup<'static>) {
         let first = setup().run(config, &files, &mut stopping).expect("a stop");
         assert!(first.stopped);
         let files = RunFiles {
-            resume: first.checkpoint,
+            resume: first.checkpoint.into(),
             ..files
         };
         let mut rest = Watch::default();

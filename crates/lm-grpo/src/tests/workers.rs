@@ -80,7 +80,7 @@ fn workers_stop_together_and_go_on() {
         let mut watch = Watch::stopping_at(stop_at);
         let first = on_workers(2, &config(), &files, &mut watch).expect("a stopped run");
         let files = RunFiles {
-            resume: first.checkpoint,
+            resume: first.checkpoint.into(),
             ..files
         };
         let second = on_workers(2, &config(), &files, &mut Watch::default());

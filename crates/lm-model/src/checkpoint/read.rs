@@ -1,7 +1,7 @@
 //! Reading single and sharded checkpoints.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use lm_kernels::LmOps;
 use serde::Deserialize;
@@ -56,6 +56,7 @@ struct Weights {
 /// `model.safetensors.index.json`.
 #[derive(Deserialize)]
 struct Index {
+    #[serde(deserialize_with = "super::index::weight_map")]
     weight_map: BTreeMap<String, String>,
 }
 
@@ -162,17 +163,12 @@ impl Weights {
     }
 }
 
-/// A file name from an index, which may come from anywhere: no directories, no way up.
+/// A file name from an index, which may come from anywhere.
 fn plain_name<'a>(index: &Path, file: &'a str) -> Result<&'a str> {
-    let mut components = Path::new(file).components();
-    let only = (components.next(), components.next());
-    match only {
-        (Some(Component::Normal(name)), None) if name == file => Ok(file),
-        _ => Err(Error::BadIndex {
-            path: index.to_owned(),
-            reason: format!("`{file}` must be the name of a file in the same directory"),
-        }),
-    }
+    atomic_files::safe_name(file).map_err(|fault| Error::BadIndex {
+        path: index.to_owned(),
+        reason: format!("{fault}; it must be the name of a file in the same directory"),
+    })
 }
 
 /// Names the weights that are there, when none can be read.

@@ -2,17 +2,22 @@
 //!
 //! ```text
 //! models--owner--name/
-//!   blobs/<etag>                the bytes of a file; <etag>.incomplete while they arrive
+//!   blobs/<hash>                the bytes of a file; <hash>.incomplete while they arrive
 //!   refs/<revision>             the commit that a branch or tag stood for
 //!   snapshots/<commit>/<file>   links to blobs
-//! .locks/models--owner--name/<etag>.lock
+//! .locks/models--owner--name/<hash>.lock
 //! ```
 
-use std::fs::{self, File};
-use std::path::{Component, Path, PathBuf};
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::HubModel;
 use super::failure::Failure;
+use super::net::Net;
+use super::{HubModel, is_commit};
+
+/// How often a lock that another process holds is tried.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// The folder of one repository.
 pub(super) struct RepoCache {
@@ -37,8 +42,8 @@ impl RepoCache {
         self.dir.join("snapshots").join(commit)
     }
 
-    pub(super) fn blob(&self, etag: &str) -> PathBuf {
-        self.dir.join("blobs").join(etag)
+    pub(super) fn blob(&self, hash: &str) -> PathBuf {
+        self.dir.join("blobs").join(hash)
     }
 
     fn reference(&self, revision: &str) -> PathBuf {
@@ -48,45 +53,45 @@ impl RepoCache {
     /// The commit that a branch or tag stood for when it was last asked for.
     pub(super) fn read_ref(&self, revision: &str) -> Option<String> {
         let commit = fs::read_to_string(self.reference(revision)).ok()?;
-        Some(commit.trim().to_owned())
+        Some(commit.trim().to_owned()).filter(|commit| is_commit(commit))
     }
 
     pub(super) fn write_ref(&self, revision: &str, commit: &str) -> Result<(), Failure> {
         let path = self.reference(revision);
         create_parent(&path)?;
-        fs::write(&path, commit).map_err(Failure::io(&path, "write"))
+        atomic_files::write(&path, commit).map_err(|error| Failure::last(error.to_string()))
     }
 
     /// Waits until no other process writes the blob, and keeps the others waiting as long as the result lives.
-    pub(super) fn lock(&self, etag: &str) -> Result<File, Failure> {
-        let path = self.locks.join(format!("{etag}.lock"));
+    pub(super) fn lock(&self, hash: &str, net: &Net) -> Result<File, Failure> {
+        let path = self.locks.join(format!("{hash}.lock"));
         create_parent(&path)?;
-        let file = File::create(&path).and_then(|file| file.lock().map(|()| file));
-        file.map_err(Failure::io(&path, "lock"))
+        let file = File::create(&path).map_err(Failure::io(&path, "create"))?;
+        loop {
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) => net.sleep(LOOK)?,
+                Ok(()) => return Ok(file),
+                Err(TryLockError::Error(error)) => return Err(Failure::io(&path, "lock")(error)),
+            }
+        }
     }
 
     /// Makes the blob the content of `name` in a snapshot.
-    pub(super) fn link(&self, commit: &str, name: &str, etag: &str) -> Result<(), Failure> {
+    pub(super) fn link(&self, commit: &str, name: &str, hash: &str) -> Result<(), Failure> {
         let path = self.snapshot(commit).join(name);
         create_parent(&path)?;
         // It may be a link to a blob that is no longer there, or not exist.
         let _ = fs::remove_file(&path);
-        let placed = place(&self.blob(etag), &relative_blob(name, etag), &path);
+        let placed = place(&self.blob(hash), &relative_blob(name, hash), &path);
         placed.map_err(Failure::io(&path, "write"))
     }
 }
 
 /// The way from a file in a snapshot to its blob. It leaves the cache nowhere, so that the whole can be moved.
-fn relative_blob(name: &str, etag: &str) -> PathBuf {
+fn relative_blob(name: &str, hash: &str) -> PathBuf {
     let up = Path::new(name).components().count() + 1;
     let root: PathBuf = std::iter::repeat_n("..", up).collect();
-    root.join("blobs").join(etag)
-}
-
-/// Whether a name that a server gave stays in the folder that it is joined to.
-pub(super) fn is_inside(name: &str) -> bool {
-    let mut parts = Path::new(name).components();
-    !name.is_empty() && parts.all(|part| matches!(part, Component::Normal(_)))
+    root.join("blobs").join(hash)
 }
 
 pub(super) fn create_parent(path: &Path) -> Result<(), Failure> {

@@ -2,58 +2,51 @@
 
 use std::time::Duration;
 
-use reqwest::blocking::{ClientBuilder, RequestBuilder, Response};
-use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap, LINK, RANGE};
-use reqwest::{StatusCode, Url, redirect};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, LINK, RANGE};
+use reqwest::{ClientBuilder, RequestBuilder, Response, StatusCode, Url, redirect};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::failure::Failure;
+use super::listing::{Entry, RepoFile};
+use super::net::Net;
+use super::proof::Proof;
+use super::refusal::refusal;
 use super::settings::Settings;
-use super::{HubModel, cache, is_commit};
+use super::{HubModel, address, is_commit};
 
-/// Longest time without a byte.
-const SILENCE: Duration = Duration::from_secs(60);
+/// Longest time until a connection stands.
+const CONNECT: Duration = Duration::from_secs(20);
 /// Pause before the second attempt; doubled for each further one.
 const PAUSE: Duration = Duration::from_millis(100);
-const MAX_REDIRECTS: usize = 10;
-
-/// A file of a repository.
-#[derive(Clone, Debug)]
-pub(super) struct RepoFile {
-    pub(super) path: String,
-    pub(super) bytes: u64,
-}
+/// Longest pause, whatever a server asks for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// Most bytes of an answer in JSON, and pages of a list. A page of the Hub has 1,000 files and about 300 kB.
+const MAX_JSON: usize = 64 << 20;
+const MAX_PAGES: usize = 1_000;
 
 /// Asks the Hub about one model.
 pub(super) struct Client {
     repo: String,
     settings: Settings,
     endpoint: Url,
-    http: reqwest::blocking::Client,
-    /// Goes to no other host: the headers of a file are the Hub's own, its bytes may lie elsewhere.
-    http_of_the_hub: reqwest::blocking::Client,
+    http: reqwest::Client,
+    http_of_the_hub: reqwest::Client,
+    pub(super) net: Net,
 }
 
 impl Client {
-    pub(super) fn new(model: &HubModel, settings: Settings) -> Result<Self, Failure> {
+    pub(super) fn new(model: &HubModel, settings: Settings, net: Net) -> Result<Self, Failure> {
         // reqwest is built without cryptography of its own. There may be another provider already, if the program chose
         // one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let endpoint = Url::parse(&settings.endpoint).ok();
-        let endpoint = endpoint.filter(|url| !url.cannot_be_a_base());
-        let endpoint = endpoint.ok_or_else(|| {
-            Failure::Final(format!(
-                "HF_ENDPOINT is not an address: {}",
-                settings.endpoint
-            ))
-        })?;
         Ok(Self {
             repo: format!("{}/{}", model.owner, model.name),
-            endpoint,
-            http: build(redirect::Policy::limited(MAX_REDIRECTS))?,
-            http_of_the_hub: build(redirect::Policy::custom(stay_on_host))?,
+            endpoint: address::endpoint(&settings.endpoint)?,
+            http: build(address::to_any_host())?,
+            http_of_the_hub: build(address::to_the_same_host())?,
             settings,
+            net,
         })
     }
 
@@ -73,52 +66,42 @@ impl Client {
         }
     }
 
-    /// All files of a commit, page by page.
+    /// The files of a commit that a model consists of, read page by page.
     pub(super) fn files(&self, commit: &str) -> Result<Vec<RepoFile>, Failure> {
-        #[derive(Deserialize)]
-        struct Entry {
-            r#type: String,
-            path: String,
-            #[serde(default)]
-            size: u64,
-        }
+        let what = "list of files";
         let mut next = self.url(&["api", "models", &self.repo, "tree"], commit);
         next.set_query(Some("recursive=true"));
         let mut files = Vec::new();
-        loop {
-            let (entries, headers) = self.json::<Vec<Entry>>(&next, "list of files")?;
-            let entries = entries.into_iter().filter(|entry| entry.r#type == "file");
-            files.extend(entries.map(|entry| RepoFile {
-                path: entry.path,
-                bytes: entry.size,
-            }));
+        for _ in 0..MAX_PAGES {
+            let (entries, headers) = self.json::<Vec<Entry>>(&next, what)?;
+            for entry in entries {
+                files.extend(entry.wanted()?);
+            }
             match next_page(&headers) {
                 // Only the place in the list is taken: the token goes nowhere else, and a mirror may name the original.
                 Some(page) => next.set_query(page.query()),
                 None => return Ok(files),
             }
         }
+        let fault = format!("it has more than {MAX_PAGES} pages");
+        Err(Failure::malformed(what, fault))
     }
 
-    /// The name of the file's bytes, which is the same wherever they are the same.
-    pub(super) fn etag(&self, commit: &str, file: &RepoFile) -> Result<String, Failure> {
+    /// What the bytes of a file must be.
+    pub(super) fn proof(&self, commit: &str, file: &RepoFile) -> Result<Proof, Failure> {
         let url = self.file_url(commit, file);
         let response = self.retry(|| {
             let request = self.http_of_the_hub.head(url.clone());
             let response = self.send(request)?;
             // A redirect that was not followed leads to the bytes.
             let is_answer = response.status().is_success() || response.status().is_redirection();
-            checked(is_answer, response, &file.path)
+            self.checked(is_answer, response, &file.path)
         })?;
-        let headers = response.headers();
-        let tag = headers.get("x-linked-etag").or_else(|| headers.get(ETAG));
-        let tag = tag.and_then(|tag| tag.to_str().ok()).unwrap_or_default();
-        let tag = tag.strip_prefix("W/").unwrap_or(tag).trim_matches('"');
-        if cache::is_inside(tag) && !tag.contains('/') {
-            Ok(tag.to_owned())
-        } else {
-            Err(Failure::malformed(&file.path, "it has no ETag"))
+        let mut headers = response.headers().clone();
+        if response.status().is_redirection() {
+            headers.remove(CONTENT_LENGTH);
         }
+        Proof::new(file, &headers)
     }
 
     /// The bytes of a file from `start` on, or from 0 if the server cannot do that; with the place of the first one.
@@ -140,7 +123,7 @@ impl Client {
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if start > 0 => {
                 self.bytes(commit, file, 0)
             }
-            status => Ok((0, checked(status.is_success(), response, &file.path)?)),
+            status => Ok((0, self.checked(status.is_success(), response, &file.path)?)),
         }
     }
 
@@ -151,9 +134,10 @@ impl Client {
     ) -> Result<T, Failure> {
         for retry in 0..self.settings.retries {
             match attempt() {
-                Err(Failure::Again(reason)) => {
-                    tracing::debug!(reason, retry, "asking the Hub again");
-                    std::thread::sleep(PAUSE * 2_u32.saturating_pow(retry));
+                Err(Failure::Again { reason, after }) => {
+                    let pause = pause(retry, after);
+                    tracing::warn!(reason, ?pause, "asking the Hub again");
+                    self.net.sleep(pause)?;
                 }
                 result => return result,
             }
@@ -164,10 +148,9 @@ impl Client {
     fn json<T: DeserializeOwned>(&self, url: &Url, what: &str) -> Result<(T, HeaderMap), Failure> {
         self.retry(|| {
             let response = self.send(self.http.get(url.clone()))?;
-            let response = checked(response.status().is_success(), response, what)?;
+            let response = self.checked(response.status().is_success(), response, what)?;
             let headers = response.headers().clone();
-            let content = response.bytes().map_err(Failure::connection)?;
-            let content = serde_json::from_slice(&content);
+            let content = serde_json::from_slice(&self.net.body(response, MAX_JSON)?);
             let content = content.map_err(|error| Failure::malformed(what, error))?;
             Ok((content, headers))
         })
@@ -178,7 +161,20 @@ impl Client {
             Some(token) => request.bearer_auth(token),
             None => request,
         };
-        request.send().map_err(Failure::connection)
+        self.net.hear(request.send())?.map_err(Failure::connection)
+    }
+
+    fn checked(
+        &self,
+        is_answer: bool,
+        response: Response,
+        what: &str,
+    ) -> Result<Response, Failure> {
+        if is_answer {
+            Ok(response)
+        } else {
+            Err(refusal(what, response, &self.net))
+        }
     }
 
     fn file_url(&self, commit: &str, file: &RepoFile) -> Url {
@@ -196,38 +192,25 @@ impl Client {
     }
 }
 
-fn build(redirects: redirect::Policy) -> Result<reqwest::blocking::Client, Failure> {
+/// How long to wait before an attempt: longer each time, and as long as the server asks, within bounds.
+fn pause(retry: u32, asked: Option<Duration>) -> Duration {
+    let own = PAUSE.saturating_mul(2_u32.saturating_pow(retry));
+    own.max(asked.unwrap_or_default()).min(LONGEST_PAUSE)
+}
+
+fn build(redirects: redirect::Policy) -> Result<reqwest::Client, Failure> {
     ClientBuilder::new()
         .user_agent(concat!("lm-model/", env!("CARGO_PKG_VERSION")))
-        .timeout(SILENCE)
+        .connect_timeout(CONNECT)
         .redirect(redirects)
         .build()
         .map_err(Failure::connection)
-}
-
-fn stay_on_host(attempt: redirect::Attempt<'_>) -> redirect::Action {
-    let origin = attempt.previous().first().map(Url::origin);
-    if origin != Some(attempt.url().origin()) {
-        attempt.stop()
-    } else if attempt.previous().len() > MAX_REDIRECTS {
-        attempt.error("too many redirects")
-    } else {
-        attempt.follow()
-    }
 }
 
 fn extend<'a>(url: &mut Url, parts: impl IntoIterator<Item = &'a str>) {
     // An address that has no path was refused with the endpoint.
     if let Ok(mut segments) = url.path_segments_mut() {
         segments.pop_if_empty().extend(parts);
-    }
-}
-
-fn checked(is_answer: bool, response: Response, what: &str) -> Result<Response, Failure> {
-    if is_answer {
-        Ok(response)
-    } else {
-        Err(Failure::refusal(what, response))
     }
 }
 
@@ -246,4 +229,24 @@ fn content_start(headers: &HeaderMap) -> Option<u64> {
     let range = headers.get(CONTENT_RANGE)?.to_str().ok()?;
     let (start, _) = range.strip_prefix("bytes ")?.split_once('-')?;
     start.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_as_long_as_asked_within_bounds() {
+        let seconds = |n| Some(Duration::from_secs(n));
+        for (retry, asked, expected) in [
+            (0, None, PAUSE),
+            (3, None, PAUSE * 8),
+            (0, seconds(7), Duration::from_secs(7)),
+            (9, seconds(7), PAUSE * 512),
+            (0, seconds(u64::MAX), LONGEST_PAUSE),
+            (u32::MAX, None, LONGEST_PAUSE),
+        ] {
+            assert_eq!(pause(retry, asked), expected, "{retry} {asked:?}");
+        }
+    }
 }

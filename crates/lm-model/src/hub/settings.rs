@@ -1,6 +1,7 @@
 //! The environment variables that Python's `huggingface_hub` reads too.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Where the Hub is, who asks, and where the answers go.
 #[derive(Clone)]
@@ -11,6 +12,8 @@ pub(super) struct Settings {
     pub(super) cache: PathBuf,
     /// Further attempts after one that failed for a reason that may pass.
     pub(super) retries: u32,
+    /// Longest time without a byte.
+    pub(super) silence: Duration,
 }
 
 impl Settings {
@@ -27,6 +30,7 @@ impl Settings {
             token: token(&read, &home),
             cache: cache.map_or_else(|| home.join("hub"), PathBuf::from),
             retries: 5,
+            silence: Duration::from_secs(60),
         }
     }
 }

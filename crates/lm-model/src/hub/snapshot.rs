@@ -1,29 +1,21 @@
 //! All files of a commit that a model consists of, downloaded by a few threads.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use reqwest::blocking::Response;
+use reqwest::Response;
 
 use super::cache::{self, RepoCache};
-use super::client::{Client, RepoFile};
+use super::client::Client;
 use super::failure::Failure;
+use super::listing::RepoFile;
+use super::proof::Proof;
 
 /// Files on their way at the same time.
 const WORKERS: usize = 8;
-
-/// What a model consists of; weights in other formats stay where they are.
-const NAMES: [&str; 5] = [
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "adapter_config.json",
-];
-const SUFFIXES: [&str; 2] = [".safetensors", ".safetensors.index.json"];
 
 /// A commit on its way into the cache.
 pub(super) struct Snapshot<'a, F> {
@@ -59,12 +51,11 @@ impl<'a, F: Fn(u64, u64) + Sync> Snapshot<'a, F> {
         }
     }
 
-    /// Downloads those of `files` that are wanted and not in the cache.
+    /// Downloads those of `files` that are not in the cache.
     pub(super) fn fetch(&self, mut files: Vec<RepoFile>) -> Result<(), Failure> {
         let dir = self.cache.snapshot(self.commit);
-        // A link whose blob is gone does not count as existing.
-        files.retain(|file| is_wanted(&file.path) && !dir.join(&file.path).exists());
-        let all = files.iter().map(|file| file.bytes).sum();
+        files.retain(|file| !is_here(&dir.join(&file.path), file.bytes));
+        let all = files.iter().filter_map(|file| file.bytes).sum();
         *lock(&self.progress) = Progress { done: 0, all };
         let workers = 0..WORKERS.min(files.len());
         let queue = Mutex::new(files.into_iter());
@@ -75,10 +66,11 @@ impl<'a, F: Fn(u64, u64) + Sync> Snapshot<'a, F> {
                 .map(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
                 .collect()
         });
-        // Workers that only heard of a failure have no reason to tell.
-        let mut results = results.into_iter();
-        let reason = results.find(|result| !matches!(result, Ok(()) | Err(Failure::Stopped)));
-        reason.unwrap_or(Ok(()))
+        // Workers that only heard of a failure have no reason to tell; without a reason the caller stopped them all.
+        let (stopped, told): (Vec<_>, Vec<_>) = results
+            .into_iter()
+            .partition(|result| matches!(result, Err(Failure::Stopped)));
+        told.into_iter().chain(stopped).collect()
     }
 
     fn work(&self, queue: &Mutex<std::vec::IntoIter<RepoFile>>) -> Result<(), Failure> {
@@ -95,81 +87,110 @@ impl<'a, F: Fn(u64, u64) + Sync> Snapshot<'a, F> {
     }
 
     fn fetch_file(&self, file: &RepoFile) -> Result<(), Failure> {
-        let etag = self.client.etag(self.commit, file)?;
-        let blob = self.cache.blob(&etag);
-        let lock = self.cache.lock(&etag)?;
-        if blob.exists() {
-            self.moved(0, file.bytes);
+        let proof = self.client.proof(self.commit, file)?;
+        let blob = self.cache.blob(proof.name());
+        let lock = self.cache.lock(proof.name(), &self.client.net)?;
+        if is_here(&blob, Some(proof.bytes)) {
+            self.moved(0, proof.bytes);
         } else {
-            self.fetch_blob(file, &blob)?;
+            self.fetch_blob(file, &proof, &blob)?;
         }
         drop(lock);
-        self.cache.link(self.commit, &file.path, &etag)
+        self.cache.link(self.commit, &file.path, proof.name())
     }
 
-    fn fetch_blob(&self, file: &RepoFile, blob: &Path) -> Result<(), Failure> {
+    /// Bytes with another hash are removed and asked for once more: the memory of a machine on the way may have failed.
+    fn fetch_blob(&self, file: &RepoFile, proof: &Proof, blob: &Path) -> Result<(), Failure> {
         let mut part = blob.as_os_str().to_owned();
         part.push(".incomplete");
         let part = PathBuf::from(part);
         cache::create_parent(&part)?;
-        let mut counted = 0;
-        self.client
-            .retry(|| self.fetch_rest(file, &part, &mut counted))?;
-        fs::rename(&part, blob).map_err(Failure::io(blob, "write"))
+        let mut download = Download {
+            file,
+            proof,
+            part: &part,
+            counted: 0,
+        };
+        let Some(found) = self.fetch_part(&mut download)? else {
+            return keep(&part, blob);
+        };
+        tracing::warn!(file = file.path, found, "other bytes than the Hub states");
+        match self.fetch_part(&mut download)? {
+            None => keep(&part, blob),
+            Some(found) => Err(Failure::last(format!(
+                "{}: expected bytes with the hash {}, found {found}, twice; they were removed",
+                file.path,
+                proof.name()
+            ))),
+        }
     }
 
-    /// Asks for what the part lacks. `counted` are the bytes of the file that were reported.
-    fn fetch_rest(&self, file: &RepoFile, part: &Path, counted: &mut u64) -> Result<(), Failure> {
-        let here = fs::metadata(part).map_or(0, |metadata| metadata.len());
-        if here == file.bytes && here > 0 {
-            self.moved(*counted, here);
+    /// Completes the part; removes it and gives its hash if that is another one than stated.
+    fn fetch_part(&self, download: &mut Download<'_>) -> Result<Option<String>, Failure> {
+        self.client.retry(|| self.fetch_rest(download))?;
+        let part = download.part;
+        let found = download.proof.other_hash(part);
+        let found = found.map_err(Failure::io(part, "read"))?;
+        if found.is_some() {
+            fs::remove_file(part).map_err(Failure::io(part, "remove"))?;
+        }
+        Ok(found)
+    }
+
+    /// Asks for what the part lacks.
+    fn fetch_rest(&self, download: &mut Download<'_>) -> Result<(), Failure> {
+        let (file, all) = (download.file, download.proof.bytes);
+        let here = fs::metadata(download.part).map_or(0, |metadata| metadata.len());
+        if here == all && here > 0 {
+            self.moved(download.counted, here);
+            download.counted = here;
             return Ok(());
         }
         // More than the whole cannot be a beginning of it.
-        let here = if here < file.bytes { here } else { 0 };
+        let here = if here < all { here } else { 0 };
         let (start, response) = self.client.bytes(self.commit, file, here)?;
-        self.moved(*counted, start);
-        *counted = start;
-        self.receive(response, part, file, counted)?;
-        if *counted == file.bytes {
+        self.moved(download.counted, start);
+        download.counted = start;
+        self.receive(response, download)?;
+        if download.counted == all {
             return Ok(());
         }
-        Err(Failure::Again(format!(
-            "{}: expected {} bytes, found {counted}",
-            file.path, file.bytes
+        Err(Failure::again(format!(
+            "{}: expected {all} bytes, found {}",
+            file.path, download.counted
         )))
     }
 
-    /// Writes the body behind the first `counted` bytes of the part.
-    fn receive(
-        &self,
-        mut response: Response,
-        part: &Path,
-        file: &RepoFile,
-        counted: &mut u64,
-    ) -> Result<(), Failure> {
-        let mut out = open_at(part, *counted).map_err(Failure::io(part, "write"))?;
-        let mut block = vec![0; 1 << 16];
+    /// Writes the body behind the bytes of the part that are counted, and no more than the file has.
+    fn receive(&self, mut response: Response, to: &mut Download<'_>) -> Result<(), Failure> {
+        let (part, net) = (to.part, &self.client.net);
+        let mut out = open_at(part, to.counted).map_err(Failure::io(part, "write"))?;
         loop {
-            if self.stopped.load(Ordering::Relaxed) {
+            if self.stopped.load(Ordering::Relaxed) || net.is_stopped() {
                 return Err(Failure::Stopped);
             }
-            let read = response.read(&mut block);
-            let read = read.map_err(|error| Failure::broken(&file.path, &error))?;
-            if read == 0 {
-                return out.sync_all().map_err(Failure::io(part, "write"));
+            let chunk = net.hear(response.chunk())?;
+            let chunk = chunk.map_err(|error| Failure::broken(&to.file.path, &error))?;
+            let Some(chunk) = chunk else {
+                return Ok(());
+            };
+            let now = to.counted + chunk.len() as u64;
+            if now > to.proof.bytes {
+                drop(out);
+                return Err(to.too_long());
             }
-            let written = out.write_all(&block[..read]);
-            written.map_err(Failure::io(part, "write"))?;
-            self.moved(*counted, *counted + read as u64);
-            *counted += read as u64;
+            out.write_all(&chunk).map_err(Failure::io(part, "write"))?;
+            self.moved(to.counted, now);
+            to.counted = now;
         }
     }
 
     /// Reports that a file of which `from` bytes were counted is at `to`.
     fn moved(&self, from: u64, to: u64) {
         let mut progress = lock(&self.progress);
-        progress.done = progress.done + to - from;
+        // A file whose size only its own headers state is not in the sum.
+        progress.done = (progress.done + to).saturating_sub(from);
+        progress.all = progress.all.max(progress.done);
         (self.report)(progress.done, progress.all);
     }
 }
@@ -179,9 +200,48 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn is_wanted(path: &str) -> bool {
-    let wanted = NAMES.contains(&path) || SUFFIXES.iter().any(|suffix| path.ends_with(suffix));
-    wanted && cache::is_inside(path)
+/// One file on its way.
+struct Download<'a> {
+    file: &'a RepoFile,
+    proof: &'a Proof,
+    /// Where its bytes are until they are complete.
+    part: &'a Path,
+    /// Bytes of it that were reported.
+    counted: u64,
+}
+
+impl Download<'_> {
+    /// The server sends more than it states, so that nothing of it can be believed.
+    fn too_long(&self) -> Failure {
+        // What cannot be removed is longer than the next download allows, which begins anew then.
+        let _ = fs::remove_file(self.part);
+        Failure::last(format!(
+            "{}: expected {} bytes, found more; they were removed",
+            self.file.path, self.proof.bytes
+        ))
+    }
+}
+
+/// Whether a file is in the cache. A link whose blob is gone does not count, and neither does a file of another length,
+/// as a download of another program may have left it.
+fn is_here(path: &Path, bytes: Option<u64>) -> bool {
+    let Ok(metadata) = fs::metadata(path) else {
+        return false;
+    };
+    let is_whole = bytes.is_none_or(|bytes| bytes == metadata.len());
+    if !is_whole {
+        let (path, found) = (path.display(), metadata.len());
+        tracing::warn!(%path, found, expected = bytes, "a file of another length is replaced");
+    }
+    is_whole
+}
+
+/// Forces the part to the disk and gives it its name.
+fn keep(part: &Path, blob: &Path) -> Result<(), Failure> {
+    let file = File::options().append(true).open(part);
+    let synced = file.and_then(|file| file.sync_all());
+    synced.map_err(Failure::io(part, "synchronise"))?;
+    atomic_files::rename(part, blob).map_err(|error| Failure::last(error.to_string()))
 }
 
 fn open_at(part: &Path, start: u64) -> std::io::Result<File> {

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::*;
 
+mod hostile;
 mod server;
 
-use server::{COMMIT, Server};
+use server::{COMMIT, Server, hash};
 
 fn settings(address: &str, cache: &Path, retries: u32) -> Settings {
     Settings {
@@ -17,12 +19,17 @@ fn settings(address: &str, cache: &Path, retries: u32) -> Settings {
         token: Some("none".to_owned()),
         cache: cache.to_owned(),
         retries,
+        silence: Duration::from_secs(60),
     }
+}
+
+fn on() -> CancellationToken {
+    CancellationToken::new()
 }
 
 fn fetch(id: &str, address: &str, cache: &Path, offline: bool) -> Result<PathBuf> {
     let model = HubModel::parse(id).unwrap();
-    model.fetch_with(settings(address, cache, 0), offline, |_, _| {})
+    model.fetch_with(settings(address, cache, 0), offline, &on(), |_, _| {})
 }
 
 #[test]
@@ -64,6 +71,7 @@ fn a_model_is_fetched_once_without_the_files_that_are_not_read() {
         .fetch_with(
             settings(&address, cache.path(), 5),
             false,
+            &on(),
             move |done, _| report.store(done, Ordering::SeqCst),
         )
         .unwrap();
@@ -139,12 +147,16 @@ fn the_cache_is_laid_out_as_python_does() {
         std::fs::read_to_string(repo.join("refs/main")).unwrap(),
         COMMIT
     );
-    let blob = std::fs::read(repo.join("blobs/config.json")).unwrap();
+    let name = format!(
+        "blobs/{}",
+        hash("config.json", &server.files["config.json"])
+    );
+    let blob = std::fs::read(repo.join(&name)).unwrap();
     assert_eq!(blob, server.files["config.json"]);
     #[cfg(unix)]
     assert_eq!(
         std::fs::read_link(dir.join("config.json")).unwrap(),
-        Path::new("../../blobs/config.json")
+        Path::new("../..").join(name)
     );
     let pinned = format!("some/model@{COMMIT}");
     assert_eq!(fetch(&pinned, &address, cache.path(), true).unwrap(), dir);
@@ -158,9 +170,10 @@ fn a_download_goes_on_where_it_broke_off() {
     let cache = tempfile::tempdir().unwrap();
     let blobs = cache.path().join("models--some--model/blobs");
     fetch("some/model", &address, cache.path(), false).unwrap_err();
-    let part = blobs.join(format!("{broken}.incomplete"));
+    let name = hash(broken, &server.files[broken]);
+    let part = blobs.join(format!("{name}.incomplete"));
     assert_eq!(std::fs::metadata(&part).unwrap().len(), 100_000);
-    assert!(!blobs.join(broken).exists());
+    assert!(!blobs.join(name).exists());
 
     server.broken.store(true, Ordering::SeqCst);
     let seen = Arc::new(Mutex::new(Vec::new()));
@@ -169,6 +182,7 @@ fn a_download_goes_on_where_it_broke_off() {
     let dir = model.fetch_with(
         settings(&address, cache.path(), 0),
         false,
+        &on(),
         move |done, all| {
             report.lock().unwrap().push((done, all));
         },
@@ -195,7 +209,7 @@ fn a_broken_connection_is_mended_by_another_attempt() {
     // Half of the rest arrives with each attempt, the whole with none; so only patience and luck end this, but each
     // attempt begins where the one before ended.
     model
-        .fetch_with(settings(&address, cache.path(), 2), false, |_, _| {})
+        .fetch_with(settings(&address, cache.path(), 2), false, &on(), |_, _| {})
         .unwrap_err();
     let headers = server.headers.lock().unwrap();
     for start in [100_000, 150_000] {
@@ -215,7 +229,7 @@ fn bytes_may_lie_elsewhere_where_the_token_is_not_told() {
     let name = "model-00001-of-00002.safetensors";
     assert_eq!(std::fs::read(dir.join(name)).unwrap(), there.files[name]);
     let blobs = cache.path().join("models--some--model/blobs");
-    assert!(blobs.join(format!("linked-{name}")).exists());
+    assert!(blobs.join(hash(name, &there.files[name])).exists());
     let told = |server: &Server| {
         let headers = server.headers.lock().unwrap();
         headers.contains(&"authorization: bearer none".to_owned())

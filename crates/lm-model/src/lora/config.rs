@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
+/// Ranks of an adapter are bounded by the width of what it adapts; no useful one comes near.
+const MAX_RANK: usize = 1 << 16;
+
 /// The projections of a layer that can be adapted, by the names of Hugging Face and PEFT.
 pub const TARGET_MODULES: [&str; 7] = [
     "q_proj",
@@ -62,7 +65,7 @@ impl LoraConfig {
     /// Checks every field.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] for a rank of 0, an alpha that is not a number, a dropout outside
+    /// [`Error::InvalidConfig`] for a rank of 0 or above 65,536, an alpha that is not a number, a dropout outside
     /// `[0, 1)`, and a target module that a Qwen3 layer does not have.
     pub fn check(&self) -> Result<()> {
         let invalid = |field, found: String, expected: &str| {
@@ -74,6 +77,10 @@ impl LoraConfig {
         };
         if self.rank == 0 {
             return invalid("lora rank", "0".into(), "at least 1");
+        }
+        if self.rank > MAX_RANK {
+            let expected = format!("at most {MAX_RANK}");
+            return invalid("lora rank", self.rank.to_string(), &expected);
         }
         if !self.alpha.is_finite() {
             return invalid("lora alpha", self.alpha.to_string(), "a finite number");

@@ -16,7 +16,7 @@ use super::control::{Control, END_OF_TEXT, END_THINK, IM_END, IM_START, Piece, T
 use super::spelling::Spelling;
 use super::{bpe, generation, plain};
 use crate::error::{Error, Result};
-use crate::files;
+use crate::{files, foreign};
 
 /// How Qwen2 and Qwen3 cut text into pieces: contractions, words with one leading other character, single digits, runs
 /// of punctuation, line breaks, spaces.
@@ -87,7 +87,8 @@ impl ChatTokenizer {
     pub fn load(dir: &Path) -> Result<Self> {
         let path = dir.join("tokenizer.json");
         let bytes = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
-        let tokenizer = Tokenizer::from_bytes(bytes).map_err(|error| bad(&path, error))?;
+        let tokenizer = foreign::guarded(&path, || Tokenizer::from_bytes(bytes))?;
+        let tokenizer = tokenizer.map_err(|error| bad(&path, error))?;
         let config = dir.join("tokenizer_config.json");
         let config = if config.exists() {
             let bytes = std::fs::read(&config).map_err(Error::io(&config, "read"))?;
@@ -95,7 +96,8 @@ impl ChatTokenizer {
         } else {
             Map::new()
         };
-        Self::new(tokenizer, config, &path)?.with_stops_of(dir)
+        let new = || Self::new(tokenizer, config, &path);
+        foreign::guarded(&path, new)??.with_stops_of(dir)
     }
 
     /// The same tokenizer with the stop tokens of `dir/generation_config.json` added, if there is one: for a tokenizer

@@ -1,4 +1,4 @@
-//! The folder of a run's checkpoints: when one is written, which stay, and which is the last.
+//! The folder of a run's checkpoints: when one is written, and which stay.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use lm_kernels::{LmOps, TrainBackend};
 use lm_model::Qwen3;
 use serde::Serialize;
 
+use super::manifest;
 use super::{OPTIMIZER_FILE, RunState, STATE_FILE};
 use crate::error::Error;
 use crate::optimizer::Optimizer;
@@ -14,9 +15,9 @@ use crate::outcome::RunFiles;
 use atomic_files::AtomicDir;
 
 /// Folder of the model with the best evaluation.
-const BEST: &str = "best";
+pub(super) const BEST: &str = "best";
 /// Checkpoint folders are this and the number of steps done.
-const PREFIX: &str = "step-";
+pub(super) const PREFIX: &str = "step-";
 
 /// What a run writes: `step-<n>` each time it saves, and `best`. Each is complete or absent.
 #[derive(Debug)]
@@ -29,12 +30,17 @@ pub struct Checkpoints<'a> {
 }
 
 impl<'a> Checkpoints<'a> {
-    /// Those of a run that has done so many updates, all of them in [`RunFiles::resume`]; only the newest `keep` stay.
-    pub fn new(files: &'a RunFiles, keep: Option<usize>, updates: usize) -> Self {
+    /// Those of a run that goes on from the checkpoint `resumed`, which holds so many updates, or begins anew; only the
+    /// newest `keep` stay.
+    pub fn new(
+        files: &'a RunFiles,
+        keep: Option<usize>,
+        resumed: Option<(usize, PathBuf)>,
+    ) -> Self {
         Self {
             files,
             keep,
-            last: files.resume.clone().map(|dir| (updates, dir)),
+            last: resumed,
         }
     }
 
@@ -100,11 +106,14 @@ impl<'a> Checkpoints<'a> {
     /// The best model, if the run writes any; else `last`, which is of its shape.
     ///
     /// # Errors
-    /// [`Error::Model`] if it cannot be read.
+    /// [`Error::Corrupt`] if it is not what was written, [`Error::Model`] if it cannot be read.
     pub fn load_best<B: LmOps>(&self, last: Qwen3<B>) -> Result<Qwen3<B>, Error> {
         match self.best() {
             None => Ok(last),
-            Some(dir) => Ok(lm_model::checkpoint::load_trained(last, &dir)?),
+            Some(dir) => {
+                manifest::check(&dir)?;
+                Ok(lm_model::checkpoint::load_trained(last, &dir)?)
+            }
         }
     }
 
@@ -112,13 +121,14 @@ impl<'a> Checkpoints<'a> {
         self.files.checkpoints.as_ref().map(|root| root.join(BEST))
     }
 
-    /// Adds the model and the files that make it usable, and gives the folder its name.
+    /// Adds the model, the files that make it usable and the list of all, and gives the folder its name.
     fn complete<B: LmOps>(&self, draft: Draft, model: &Qwen3<B>) -> Result<PathBuf, Error> {
         let Draft(dir) = draft;
         lm_model::checkpoint::save_trained(model, dir.path())?;
         for file in &self.files.attach {
             copy_into(file, dir.path())?;
         }
+        manifest::write(dir.path())?;
         Ok(dir.commit()?)
     }
 }
@@ -168,14 +178,6 @@ fn copy_into(file: &Path, dir: &Path) -> Result<(), Error> {
         .map_err(Error::io(file))
 }
 
-/// The checkpoint of `root` with the most steps, if there is any.
-///
-/// # Errors
-/// [`Error::Io`] if `root` exists and cannot be listed.
-pub fn latest_checkpoint(root: &Path) -> Result<Option<PathBuf>, Error> {
-    Ok(list(root)?.pop().map(|(_, path)| path))
-}
-
 /// Removes all but the newest `keep` checkpoints of `root`.
 fn prune(root: &Path, keep: usize) -> Result<(), Error> {
     let found = list(root)?;
@@ -186,7 +188,7 @@ fn prune(root: &Path, keep: usize) -> Result<(), Error> {
 }
 
 /// The checkpoints of `root` by number of steps. A missing directory has none.
-fn list(root: &Path) -> Result<Vec<(usize, PathBuf)>, Error> {
+pub(super) fn list(root: &Path) -> Result<Vec<(usize, PathBuf)>, Error> {
     let entries = match fs::read_dir(root) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(Error::io(root))?,
@@ -209,23 +211,19 @@ mod tests {
     #[test]
     fn checkpoints_are_ordered_by_number() {
         let root = tempfile::tempdir().unwrap();
-        assert_eq!(
-            latest_checkpoint(&root.path().join("absent")).unwrap(),
-            None
-        );
+        assert!(list(&root.path().join("absent")).unwrap().is_empty());
         for name in [
             "step-000009",
             "step-1000000",
             "step-000010",
             ".step-2000000.partial",
+            "damaged-step-2000000",
             "other",
         ] {
             fs::create_dir(root.path().join(name)).unwrap();
         }
-        assert_eq!(
-            latest_checkpoint(root.path()).unwrap(),
-            Some(root.path().join("step-1000000"))
-        );
+        let last = list(root.path()).unwrap().pop().unwrap();
+        assert_eq!(last, (1_000_000, root.path().join("step-1000000")));
         prune(root.path(), 2).unwrap();
         assert!(!root.path().join("step-000009").exists());
         assert!(root.path().join("step-000010").exists() && root.path().join("other").exists());

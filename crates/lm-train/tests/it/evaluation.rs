@@ -175,7 +175,7 @@ fn a_resumed_run_evaluates_the_same() {
                 .unwrap()
                 .stopped
         );
-        files.resume = latest_checkpoint(&dir).unwrap();
+        files.resume = latest_checkpoint(&dir).unwrap().into();
         let mut second = Recorder::default();
         let outcome = train_sft(tiny_model(), data, &config, &files, &mut second).unwrap();
         assert_eq!(outcome.best, expected.best);

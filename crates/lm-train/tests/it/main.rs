@@ -2,6 +2,8 @@
 
 mod accumulation;
 mod concurrent;
+mod contradiction;
+mod damage;
 mod evaluation;
 mod examples;
 mod failure;

@@ -57,7 +57,7 @@ fn check_stop_with(config: &SftConfig, tiny_model: impl Fn() -> Qwen3<Cpu>, micr
 
     let mut second = Recorder::default();
     let resumed = RunFiles {
-        resume: stopped.checkpoint,
+        resume: stopped.checkpoint.into(),
         ..files(&root)
     };
     let finished = train_sft(tiny_model(), &samples, config, &resumed, &mut second).unwrap();
@@ -188,7 +188,7 @@ fn a_finished_run_resumes_to_its_end() {
     let done = train_sft(tiny_model(), &samples, &quick(2), &files(&root), &mut ()).unwrap();
     let mut recorder = Recorder::default();
     let resumed = RunFiles {
-        resume: done.checkpoint.clone(),
+        resume: done.checkpoint.clone().into(),
         ..files(&root)
     };
     let again = train_sft(tiny_model(), &samples, &quick(2), &resumed, &mut recorder).unwrap();
@@ -233,7 +233,7 @@ fn check_refused(samples: &[Sample], config: &SftConfig, expected: &str) {
     )
     .unwrap();
     let resumed = RunFiles {
-        resume: done.checkpoint,
+        resume: done.checkpoint.into(),
         ..files(&root)
     };
     let error = train_sft(tiny_model(), samples, config, &resumed, &mut ()).unwrap_err();
@@ -264,8 +264,10 @@ fn resume_rewritten(
     let mut state: serde_json::Map<_, _> = serde_json::from_str(&text).unwrap();
     change(&mut state);
     std::fs::write(&path, serde_json::to_string(&state).unwrap()).unwrap();
+    // As an older program left it.
+    std::fs::remove_file(path.with_file_name("checkpoint.json")).unwrap();
     let resumed = RunFiles {
-        resume: done.checkpoint,
+        resume: done.checkpoint.into(),
         ..files(&root)
     };
     let outcome = train_sft(tiny_model(), &samples, config, &resumed, &mut ())?;
@@ -318,7 +320,7 @@ fn a_damaged_checkpoint_is_named() {
         .join("optimizer.safetensors");
     std::fs::write(&path, [0; 40]).unwrap();
     let resumed = RunFiles {
-        resume: done.checkpoint,
+        resume: done.checkpoint.into(),
         ..files(&root)
     };
     let error = train_sft(tiny_model(), &samples, &quick(1), &resumed, &mut ()).unwrap_err();

@@ -5,7 +5,8 @@ use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use super::disk::Disk;
-use super::record::header_line;
+use super::header::header_line;
+use super::in_flight::LastWords;
 use super::scan::{Line, Slot, scan};
 use super::{FILE, Journal, LOCK, lock};
 use crate::error::Error;
@@ -33,10 +34,11 @@ pub fn compact(dir: &Path, disk: &dyn Disk) -> Result<Compacted, Error> {
     let mut slots: Vec<Slot> = journal.index().values().copied().collect();
     let answers = slots.len();
     // What may have been billed is not forgotten.
-    slots.extend(lost(&path)?);
+    let (lost, in_flight) = unknown(&path)?;
+    slots.extend(lost);
     slots.sort_unstable_by_key(|slot| slot.offset);
     let beside = dir.join(format!("{FILE}.partial"));
-    let written = copy(&journal, &slots, &beside, disk);
+    let written = copy(&journal, &slots, &in_flight, &beside, disk);
     let bytes_after = written.inspect_err(|_| {
         // The half-written copy is of no use to anybody.
         let _ = std::fs::remove_file(&beside);
@@ -50,21 +52,29 @@ pub fn compact(dir: &Path, disk: &dyn Disk) -> Result<Compacted, Error> {
     })
 }
 
-/// Where the lines of requests stand that were lost.
-fn lost(path: &Path) -> Result<Vec<Slot>, Error> {
+/// Where the lines of requests stand that were lost, and what was in flight when processes were killed.
+fn unknown(path: &Path) -> Result<(Vec<Slot>, LastWords), Error> {
     let file = File::open(path).map_err(|e| Error::io("open the journal", path, e))?;
-    let mut slots = Vec::new();
+    let (mut slots, mut words) = (Vec::new(), LastWords::default());
     scan(path, file, |slot, line| {
-        if matches!(line, Line::Lost(_)) {
-            slots.push(slot);
+        match line {
+            Line::Answer(..) => {}
+            Line::Lost(_) => slots.push(slot),
+            Line::InFlight(line) => words.hear(&line),
         }
         Ok(())
     })?;
-    Ok(slots)
+    Ok((slots, words))
 }
 
-/// Copies a header and the lines at `slots`; returns the length of the copy.
-fn copy(journal: &Journal, slots: &[Slot], to: &Path, disk: &dyn Disk) -> Result<u64, Error> {
+/// Copies a header, the lines at `slots` and the last words; returns the length of the copy.
+fn copy(
+    journal: &Journal,
+    slots: &[Slot],
+    in_flight: &LastWords,
+    to: &Path,
+    disk: &dyn Disk,
+) -> Result<u64, Error> {
     let io = |source| Error::io("write", to, source);
     let mut options = OpenOptions::new();
     let options = options.create(true).write(true).truncate(true);
@@ -73,12 +83,17 @@ fn copy(journal: &Journal, slots: &[Slot], to: &Path, disk: &dyn Disk) -> Result
     let mut block = header_line().into_bytes();
     for &slot in slots {
         block.extend(journal.read(slot)?);
+        // A record behind which the line feed was damaged.
+        if block.last() != Some(&b'\n') {
+            block.push(b'\n');
+        }
         if block.len() >= 1 << 20 {
             length += block.len() as u64;
             disk.append(&mut file, &block).map_err(io)?;
             block.clear();
         }
     }
+    in_flight.lines().for_each(|line| block.extend(line));
     length += block.len() as u64;
     disk.append(&mut file, &block).map_err(io)?;
     disk.sync(&file).map_err(io)?;
@@ -101,13 +116,16 @@ pub struct Merged {
 pub fn merge(from: &[PathBuf], into: &Path) -> Result<Merged, Error> {
     let target = Journal::open(into)?;
     let mut merged = Merged::default();
-    let mut lost_before = HashSet::new();
-    target.for_each_line(|line| {
-        if let Line::Lost(lost) = line {
+    let (mut lost_before, mut words_before) = (HashSet::new(), LastWords::default());
+    target.for_each_line(|line| match line {
+        Line::Answer(..) => {}
+        Line::Lost(lost) => {
             lost_before.insert(lost.check.to_string());
         }
+        Line::InFlight(line) => words_before.hear(&line),
     })?;
     for dir in from {
+        let mut words = LastWords::default();
         let path = dir.join(FILE);
         let open = File::open(&path);
         let file = open.map_err(|source| Error::io("open the journal", &path, source))?;
@@ -118,6 +136,10 @@ pub fn merge(from: &[PathBuf], into: &Path) -> Result<Merged, Error> {
                     return target.append_lost(&lost);
                 }
                 Line::Lost(_) => return Ok(()),
+                Line::InFlight(line) => {
+                    words.hear(&line);
+                    return Ok(());
+                }
             };
             if target.contains(&key) {
                 merged.known += 1;
@@ -131,6 +153,7 @@ pub fn merge(from: &[PathBuf], into: &Path) -> Result<Merged, Error> {
             }
             Ok(())
         })?;
+        words_before.update(&words, |line| target.append_line(line))?;
         // The index knows the answers of this journal before those of the next are compared with it.
         target.finish()?;
     }

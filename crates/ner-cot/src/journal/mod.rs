@@ -9,6 +9,8 @@
 
 mod compact;
 mod disk;
+mod header;
+mod in_flight;
 mod lock;
 mod lost;
 mod record;
@@ -26,12 +28,16 @@ use tokio::sync::oneshot;
 pub use compact::{Compacted, Merged, compact, merge};
 pub(crate) use disk::sync_dir;
 pub use disk::{Disk, RealDisk};
+pub use in_flight::{Amount, InFlight, LastWords};
 pub use lost::Lost;
 pub use record::{Key, Part, Record};
 pub use scan::Line;
 use scan::{Slot, scan};
 pub use writer::Durability;
-use writer::{Index, Order, Orders, Syncer, Unwritten, Writer};
+use writer::{Index, Order, Orders, Poison, Syncer, Unwritten, Writer};
+
+use chat_client::money::Bound;
+use in_flight::Book;
 
 use crate::error::Error;
 
@@ -63,12 +69,16 @@ pub struct Journal {
     index: Index,
     reader: Mutex<File>,
     damaged: usize,
+    in_flight: Mutex<Book>,
     /// `None` if the journal is open for reading only.
     orders: Option<Orders>,
     threads: Vec<std::thread::JoinHandle<()>>,
     /// Held for its lock, which the system drops with the process.
     _lock: Option<File>,
 }
+
+/// Says whether a line has reached the disk.
+type Awaited = oneshot::Receiver<Result<(), Unwritten>>;
 
 impl Journal {
     /// Opens or creates the journal of `dir`, and the directory if need be.
@@ -100,16 +110,19 @@ impl Journal {
             .map_err(|source| Error::io("write the journal", &path, source))?;
         sync_dir(dir);
         let cannot = |source| Error::io("start the threads of the journal", &path, source);
+        let poison = Poison::default();
         let syncer = Syncer {
             file: file.try_clone().map_err(cannot)?,
             disk: options.disk.clone(),
             durability: options.durability,
+            poison: poison.clone(),
         };
         let writer = Writer {
             file,
             end,
             index: journal.index.clone(),
             disk: options.disk.clone(),
+            poison,
         };
         let (orders, received) = mpsc::channel();
         let (written, to_sync) = mpsc::channel();
@@ -150,11 +163,15 @@ impl Journal {
         if scanned.damaged > 0 {
             tracing::warn!(path = %path.display(), damaged = scanned.damaged, "damaged journal lines; their requests will be sent again");
         }
+        if scanned.has_damaged_head {
+            tracing::warn!(path = %path.display(), "the journal's first line is damaged, its records are sound; `rner cot compact` writes a new one");
+        }
         let journal = Self {
             path: path.into(),
             index: Arc::new(Mutex::new(index)),
             reader: Mutex::new(open()?),
             damaged: scanned.damaged,
+            in_flight: Mutex::new(Book::new()),
             orders: None,
             threads: Vec::new(),
             _lock: None,
@@ -172,7 +189,7 @@ impl Journal {
         self.len() == 0
     }
 
-    /// Lines that were found damaged on opening, a torn last one not counted.
+    /// Lines that were found damaged on opening; a torn last one and the first one are not counted.
     pub fn damaged(&self) -> usize {
         self.damaged
     }
@@ -224,7 +241,8 @@ impl Journal {
     ///
     /// # Errors
     /// If it cannot be written; the answer then stays in memory, and later calls
-    /// and [`Journal::finish`] try to write it again.
+    /// and [`Journal::finish`] try to write it again. If it cannot be forced to the disk, that is not tried again:
+    /// from then on every call gives this first error, and nothing more is written.
     pub async fn append(&self, key: &Key, record: &Record<'_>) -> Result<(), Error> {
         let (done, written) = oneshot::channel();
         self.order(Some(key), record.line(), Some(done))?;
@@ -247,7 +265,69 @@ impl Journal {
     /// # Errors
     /// If the journal is open for reading only.
     pub fn append_lost(&self, lost: &Lost<'_>) -> Result<(), Error> {
-        self.order(None, lost.line(), None)
+        self.append_line(lost.line())
+    }
+
+    /// Appends a line that is no answer, without waiting for the disk.
+    fn append_line(&self, line: Vec<u8>) -> Result<(), Error> {
+        self.order(None, line, None)
+    }
+
+    /// Notes that a request will be sent, and returns when a kill cannot make that forgotten any more: until
+    /// [`Journal::end`] it counts as one whose cost is unknown.
+    ///
+    /// # Errors
+    /// If that cannot be written; the request must not be sent then.
+    pub async fn begin(&self, part: Part, model: &str, bound: &Bound) -> Result<(), Error> {
+        let Some((number, written)) = self.say_before(part, model, bound)? else {
+            return Ok(());
+        };
+        match written.await {
+            Ok(written) => written.map_err(|unwritten| self.unwritten(unwritten))?,
+            Err(_) => return Err(self.closed()),
+        }
+        self.book().written(part, model, number);
+        Ok(())
+    }
+
+    fn say_before(
+        &self,
+        part: Part,
+        model: &str,
+        bound: &Bound,
+    ) -> Result<Option<(u64, Awaited)>, Error> {
+        // Lines are ordered while the book is held, so that they come in its order.
+        let mut book = self.book();
+        let Some(before) = book.begin(part, model, bound) else {
+            return Ok(None);
+        };
+        let (done, written) = oneshot::channel();
+        self.order(None, before.line, Some(done))?;
+        Ok(Some((before.number, written)))
+    }
+
+    /// A request of [`Journal::begin`] has ended, however it did. Does not wait for the disk.
+    pub fn end(&self, part: Part, model: &str, bound: &Bound) {
+        let mut book = self.book();
+        if let Some(line) = book.end(part, model, bound) {
+            // If it cannot be written, more counts as unknown than is.
+            let _ = self.append_line(line);
+        }
+    }
+
+    /// Says how much is in flight now, as a rule nothing.
+    fn settle(&self) {
+        let mut book = self.book();
+        for line in book.settle() {
+            let _ = self.append_line(line);
+        }
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        // Every change of the book is complete before anything can panic.
+        self.in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes what is still waiting and forces everything to the disk. Blocks until then.
@@ -258,6 +338,7 @@ impl Journal {
         let Some(orders) = &self.orders else {
             return Ok(());
         };
+        self.settle();
         let (done, finished) = mpsc::sync_channel(1);
         let sent = orders.send(Order::Finish(done)).is_ok();
         match finished.recv() {
@@ -288,10 +369,23 @@ impl Journal {
     }
 
     fn unwritten(&self, unwritten: Unwritten) -> Error {
+        let path = self.path.clone();
+        let Unwritten {
+            unsaved,
+            unforced,
+            source,
+        } = unwritten;
+        if unforced {
+            return Error::JournalSync {
+                path,
+                unsaved,
+                source,
+            };
+        }
         Error::JournalWrite {
-            path: self.path.clone(),
-            unsaved: unwritten.unsaved,
-            source: unwritten.source,
+            path,
+            unsaved,
+            source,
         }
     }
 
@@ -309,6 +403,7 @@ impl Journal {
 impl Drop for Journal {
     fn drop(&mut self) {
         // The threads end when nothing can be ordered any more; the lock must not go before them.
+        self.settle();
         drop(self.orders.take());
         for thread in self.threads.drain(..) {
             let _ = thread.join();
@@ -324,11 +419,13 @@ fn prepare(file: &mut File, end: u64, disk: &dyn Disk) -> std::io::Result<u64> {
     if end > 0 {
         return Ok(end);
     }
-    let header = record::header_line();
+    let header = header::header_line();
     disk.append(file, header.as_bytes())?;
     disk.sync(file)?;
     Ok(header.len() as u64)
 }
 
+#[cfg(test)]
+mod damage_tests;
 #[cfg(test)]
 mod tests;

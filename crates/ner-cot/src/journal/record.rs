@@ -1,15 +1,9 @@
-//! One line of a journal, and its first one.
+//! One answer as a line of a journal.
 
 use std::borrow::Cow;
-use std::path::Path;
 
-use chat_client::{ChatRequest, excerpt};
+use chat_client::ChatRequest;
 use serde::{Deserialize, Serialize};
-
-use crate::error::Error;
-
-/// Version of the format that this program writes and reads.
-const VERSION: u32 = 1;
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -131,38 +125,4 @@ pub(super) fn checksum(key: &str, body: &str) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(key.as_bytes()).update(body.as_bytes());
     hasher.finalize().to_hex()[..16].into()
-}
-
-/// The first line of a journal.
-#[derive(Serialize, Deserialize)]
-struct Header {
-    journal: String,
-    version: u32,
-}
-
-/// The first line, with its line feed.
-pub(super) fn header_line() -> String {
-    let header = Header {
-        journal: "ner-cot".into(),
-        version: VERSION,
-    };
-    serde_json::json!(header).to_string() + "\n"
-}
-
-/// Refuses a file that is not a journal. A torn header is the start of ours.
-pub(super) fn check_header(path: &Path, line: &[u8], torn: bool) -> Result<(), Error> {
-    if torn && header_line().as_bytes().starts_with(line) {
-        return Ok(());
-    }
-    let header: Option<Header> = serde_json::from_slice(line).ok();
-    let found = match header {
-        Some(header) if header.journal == "ner-cot" && header.version == VERSION => return Ok(()),
-        Some(header) if header.journal == "ner-cot" => format!("version {}", header.version),
-        _ => format!("{:?}", excerpt(&String::from_utf8_lossy(line))),
-    };
-    Err(Error::NotAJournal {
-        path: path.into(),
-        expected: VERSION,
-        found,
-    })
 }

@@ -14,11 +14,11 @@ fn request(text: &str) -> ChatRequest {
     }
 }
 
-fn key(text: &str) -> Key {
+pub(super) fn key(text: &str) -> Key {
     Key::new(Part::Teacher, "p", &request(text), 0)
 }
 
-fn append(journal: &Journal, text: &str, body: &str) -> Result<(), Error> {
+pub(super) fn append(journal: &Journal, text: &str, body: &str) -> Result<(), Error> {
     let record = Record::new(&key(text), Part::Teacher, "m", "p", 0, body);
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     runtime
@@ -26,11 +26,11 @@ fn append(journal: &Journal, text: &str, body: &str) -> Result<(), Error> {
         .block_on(journal.append(&key(text), &record))
 }
 
-fn get(journal: &Journal, text: &str) -> Option<String> {
+pub(super) fn get(journal: &Journal, text: &str) -> Option<String> {
     journal.get(&key(text)).expect("readable")
 }
 
-fn dir() -> tempfile::TempDir {
+pub(super) fn dir() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary directory")
 }
 
@@ -160,7 +160,7 @@ impl Disk for SmallDisk {
     }
 }
 
-fn open_on(disk: Arc<dyn Disk>, dir: &Path) -> Journal {
+pub(super) fn open_on(disk: Arc<dyn Disk>, dir: &Path) -> Journal {
     let options = JournalOptions {
         disk,
         ..JournalOptions::default()

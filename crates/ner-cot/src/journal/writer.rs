@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::oneshot;
 
@@ -41,7 +41,22 @@ impl Default for Durability {
 #[derive(Clone)]
 pub(super) struct Unwritten {
     pub(super) unsaved: usize,
+    /// Whether lines are written but could not be forced to the disk.
+    pub(super) unforced: bool,
     pub(super) source: Arc<io::Error>,
+}
+
+/// The first failure to force lines to the disk.
+///
+/// After it the next attempt may succeed although the lines are gone: the system forgets pages that it could not write.
+/// So there is no next attempt, and nothing is written any more.
+#[derive(Clone, Default)]
+pub(super) struct Poison(Arc<OnceLock<Unwritten>>);
+
+impl Poison {
+    fn check(&self) -> Result<(), Unwritten> {
+        self.0.get().map_or(Ok(()), |first| Err(first.clone()))
+    }
 }
 
 /// What is asked of the thread.
@@ -83,6 +98,7 @@ pub(super) struct Writer {
     pub(super) end: u64,
     pub(super) index: Index,
     pub(super) disk: Arc<dyn Disk>,
+    pub(super) poison: Poison,
 }
 
 /// The things of the thread that forces to the disk.
@@ -90,6 +106,7 @@ pub(super) struct Syncer {
     pub(super) file: File,
     pub(super) disk: Arc<dyn Disk>,
     pub(super) durability: Durability,
+    pub(super) poison: Poison,
 }
 
 impl Syncer {
@@ -127,15 +144,26 @@ impl Syncer {
             Durability::PowerFailure => *unsynced > 0,
             Durability::Every(lines) => *unsynced >= lines.max(1),
         };
+        self.poison.check()?;
         if !(due || finish && *unsynced > 0) {
             return Ok(());
         }
-        self.disk.sync(&self.file).map_err(|source| Unwritten {
-            unsaved: 0,
-            source: Arc::new(source),
-        })?;
+        let synced = self.disk.sync(&self.file);
+        synced.map_err(|source| self.fail(*unsynced, source))?;
         *unsynced = 0;
         Ok(())
+    }
+
+    /// Remembers the failure for good.
+    fn fail(&self, unsaved: usize, source: io::Error) -> Unwritten {
+        // Who opens the journal next is to see what the disk has, not what was meant to be there.
+        atomic_files::forget_cached(&self.file);
+        let first = || Unwritten {
+            unsaved,
+            unforced: true,
+            source: Arc::new(source),
+        };
+        self.poison.0.get_or_init(first).clone()
     }
 }
 
@@ -175,6 +203,11 @@ impl Writer {
         waiting: &mut Vec<Waiting>,
         written: &Sender<Written>,
     ) -> Result<(), Unwritten> {
+        if let Err(first) = self.poison.check() {
+            tell(waiting, &first);
+            waiting.clear();
+            return Err(first);
+        }
         let outcome = self.append_all(waiting);
         let count = match &outcome {
             Ok(()) => waiting.len(),
@@ -191,15 +224,11 @@ impl Writer {
             return Ok(());
         };
         let unwritten = Unwritten {
-            unsaved: waiting.len(),
+            unsaved: waiting.iter().filter(|line| line.key.is_some()).count(),
+            unforced: false,
             source: Arc::new(source),
         };
-        for line in waiting.iter_mut() {
-            if let Some(done) = line.done.take() {
-                // A task that was given up no longer listens.
-                let _ = done.send(Err(unwritten.clone()));
-            }
-        }
+        tell(waiting, &unwritten);
         Err(unwritten)
     }
 
@@ -244,6 +273,16 @@ impl Writer {
         let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(key) = written.key {
             index.insert(key, slot);
+        }
+    }
+}
+
+/// Tells the tasks that wait for these lines.
+fn tell(waiting: &mut [Waiting], unwritten: &Unwritten) {
+    for line in waiting {
+        if let Some(done) = line.done.take() {
+            // A task that was given up no longer listens.
+            let _ = done.send(Err(unwritten.clone()));
         }
     }
 }

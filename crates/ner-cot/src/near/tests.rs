@@ -1,6 +1,7 @@
 //! What is found is what comparing all pairs finds.
 
 use super::*;
+use crate::hashing::mix;
 
 /// A sentence of `n` invented words that differ from seed to seed.
 fn sentence(seed: u64, n: u64) -> Vec<String> {
@@ -45,13 +46,12 @@ fn the_threshold_divides() {
 }
 
 #[test]
-fn long_texts_are_compared_by_their_signatures() {
+fn long_texts_are_compared_as_exactly() {
     let old = sentence(2, 400);
     let mut new = old.clone();
     *new.last_mut().expect("words") = "other".into();
     let mut near = NearDuplicates::new(0.9).expect("a threshold");
     assert_eq!(near.insert(&old.join(" ")), None);
-    assert!(matches!(near.kept[0].features, Features::Signature(_)));
     assert_eq!(near.insert(&new.join(" ")), Some(0));
     assert_eq!(near.insert(&sentence(3, 400).join(" ")), None);
     assert_eq!(near.insert(&old[..60].join(" ")), None);
@@ -85,27 +85,7 @@ fn many_sentences_give_what_all_comparisons_give() {
 }
 
 #[test]
-fn signatures_estimate_the_index() {
-    let a = shingles(&sentence(4, 102).join(" "));
-    let mixed = [&sentence(4, 102)[..52], &sentence(5, 50)].concat();
-    let b = shingles(&mixed.join(" "));
-    let (exact, estimate) = (jaccard(&a, &b), agreement(&signature(&a), &signature(&b)));
-    // Four standard deviations of 128 draws.
-    assert!((exact - estimate).abs() < 0.17, "{exact} {estimate}");
-}
-
-#[test]
-fn bands_follow_the_threshold() {
-    for (threshold, rows) in [
-        (1.0, 128),
-        (0.98, 16),
-        (0.9, 8),
-        (0.8, 4),
-        (0.5, 2),
-        (0.0, 1),
-    ] {
-        assert_eq!(band_rows(threshold), rows, "{threshold}");
-    }
+fn thresholds_are_shares() {
     for wrong in [-0.1, 1.1, f64::NAN] {
         let error = NearDuplicates::new(wrong)
             .expect_err("out of range")
@@ -115,4 +95,52 @@ fn bands_follow_the_threshold() {
             "{error}"
         );
     }
+}
+
+/// Rows of one pattern, of which each pair shares four of five shingles.
+fn templated(n: usize) -> Vec<String> {
+    let common = sentence(7, 60).join(" ");
+    let row = |i: usize| format!("{common} name{i} of place{} in year{i}", i % 50);
+    (0..n).map(row).collect()
+}
+
+/// Rows of four words in any order: no shingle is rare.
+fn without_rare_words(n: usize) -> Vec<String> {
+    let word = |i: u64| ["ann", "bo", "brel", "oslin"][(mix(i) % 4) as usize];
+    let row = |i: u64| {
+        (0..30)
+            .map(|k| word(i * 30 + k))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    (0..n as u64).map(row).collect()
+}
+
+fn inserted(rows: &[String], threshold: f64) -> NearDuplicates {
+    let mut near = NearDuplicates::new(threshold).expect("a threshold");
+    for row in rows {
+        near.insert(row);
+    }
+    near
+}
+
+#[test]
+fn twice_the_rows_are_twice_the_work() {
+    let steps = |rows: &dyn Fn(usize) -> Vec<String>, n| inserted(&rows(n), 0.95).n_steps() as f64;
+    for rows in [
+        &templated as &dyn Fn(usize) -> Vec<String>,
+        &without_rare_words,
+    ] {
+        let (once, twice) = (steps(rows, 4_000), steps(rows, 8_000));
+        assert!(twice <= 2.5 * once, "{once} {twice}");
+    }
+}
+
+#[test]
+fn what_is_not_compared_is_counted() {
+    let near = inserted(&templated(2_000), 0.95);
+    assert_eq!((near.n_cut_short(), near.kept.len()), (0, 2_000));
+    let repeated = &templated(2_000)[3];
+    assert_eq!(near.find(repeated), Some(3));
+    assert!(inserted(&without_rare_words(4_000), 0.95).n_cut_short() > 0);
 }

@@ -5,6 +5,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
 
 use super::FetchOptions;
+use super::address::{self, may_follow};
 use super::endpoints::is_on_hub;
 use crate::catalogue::CatalogueFile;
 
@@ -21,7 +22,9 @@ pub(super) struct Stated {
 
 /// Asks the Hub; a file that does not lie there, or a Hub that does not answer, states nothing.
 pub(super) async fn ask(file: &CatalogueFile, options: &FetchOptions) -> Stated {
-    if !is_on_hub(&file.url) {
+    let address = options.endpoints.address(&file.url);
+    // An address that is refused is named when the file itself is asked for.
+    if !is_on_hub(&file.url) || address::checked(address, file).is_err() {
         return Stated::default();
     }
     match head(file, options).await {
@@ -70,7 +73,8 @@ fn next(response: &Response) -> Option<String> {
     }
     let location = headers.get(LOCATION)?.to_str().ok()?;
     let other = response.url().join(location).ok()?;
-    (other.authority() == response.url().authority()).then(|| other.into())
+    let is_there = other.authority() == response.url().authority();
+    (is_there && may_follow(response.url(), &other)).then(|| other.into())
 }
 
 /// A file in LFS has its SHA-256 as tag; others have the hash of a Git blob, which is shorter and says nothing here.

@@ -8,6 +8,7 @@
 //! file had when it was first fetched, else the one that the Hub states. Where there is none of them, the hash is kept
 //! in a [`Receipt`] and compared ever after. A file that is there and has the right hash is not asked for again.
 
+mod address;
 mod endpoints;
 mod hub;
 mod receipt;
@@ -88,15 +89,18 @@ struct Expected {
 ///
 /// # Errors
 ///
-/// If the server refuses, the connection fails in every attempt, the content does not have the right hash, or the file
-/// cannot be written. What was downloaded stays for the next call, unless its hash is wrong.
+/// If the server refuses, the connection fails in every attempt, the content does not have the right length or hash, or
+/// the file cannot be written; if its path leads elsewhere, or its address is neither `https` nor on this machine and
+/// its hash not pinned. What was downloaded stays for the next call, unless its length or hash is wrong.
 pub async fn fetch(
     root: &Path,
     file: &CatalogueFile,
     options: &FetchOptions,
     mut progress: impl FnMut(Progress),
 ) -> Result<Fetched, Error> {
-    let path = root.join(&file.path);
+    let name = atomic_files::safe_path(&file.path);
+    let name = name.map_err(|fault| refused(file, &fault.to_string()))?;
+    let path = root.join(name);
     receipt::create_folder_of(&path)?;
     let _lock = receipt::lock(root, &file.path).await?;
     let known = known(root, file);
@@ -124,6 +128,13 @@ pub async fn fetch(
     transfer::download(&path, file, &stated, options, &mut progress).await?;
     let found = transfer::accept(&path, file, expected.sha256.as_deref())?;
     keep(root, file, found, expected.checked, false, stated.commit)
+}
+
+fn refused(file: &CatalogueFile, found: &str) -> Error {
+    Error::Download {
+        url: file.url.clone(),
+        found: found.into(),
+    }
 }
 
 /// The hash that is known without asking anybody.

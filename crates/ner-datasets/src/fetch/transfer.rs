@@ -6,12 +6,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use reqwest::header::{CONTENT_RANGE, ETAG, IF_RANGE, RANGE};
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, Response, StatusCode, Url};
 
 use super::hub::{self, Stated};
-use super::{FetchOptions, Progress, hash_file};
+use super::{FetchOptions, Progress, address, hash_file, refused};
 use crate::catalogue::CatalogueFile;
 use crate::error::Error;
+
+/// Most bytes of a file whose size nobody states; no dataset here is nearly as long.
+const MAX_BYTES: u64 = 16 << 30;
 
 /// Why one attempt failed, and whether another may succeed.
 enum Failure {
@@ -41,14 +44,21 @@ pub(super) async fn download(
     options: &FetchOptions,
     progress: &mut impl FnMut(Progress),
 ) -> Result<(), Error> {
-    let client = Client::builder().read_timeout(options.timeout).build();
+    let client = Client::builder()
+        .connect_timeout(options.timeout)
+        .read_timeout(options.timeout)
+        .redirect(address::redirects())
+        .build();
     let url = hub::at_commit(&file.url, stated.commit.as_deref());
+    let address = address::checked(options.endpoints.address(&url), file)?;
+    let token = options.endpoints.token_for(&url);
+    let is_secret = Url::parse(&address).is_ok_and(|address| address::is_safe(&address));
     let question = Question {
         client: client.map_err(|error| failed(file, error))?,
         path,
         file,
-        address: options.endpoints.address(&url),
-        token: options.endpoints.token_for(&url),
+        address,
+        token: token.filter(|_| is_secret),
         bytes: file.bytes.or(stated.bytes),
         is_checked: file.sha256.is_some() || stated.sha256.is_some(),
     };
@@ -99,9 +109,14 @@ impl Question<'_> {
     async fn attempt(&self, progress: &mut impl FnMut(Progress)) -> Result<(), Failure> {
         let (path, file) = (self.path, self.file);
         let part = beside(path, "part");
-        let here = fs::metadata(&part).map_or(0, |metadata| metadata.len());
+        let mut here = fs::metadata(&part).map_or(0, |metadata| metadata.len());
         if self.bytes.is_some_and(|bytes| bytes == here) {
             return Ok(());
+        }
+        if self.is_too_long(here) {
+            // A longer part is no beginning of the file.
+            forget(path);
+            here = 0;
         }
         let response = self.ask(here).await?;
         let start = match response.status() {
@@ -119,7 +134,60 @@ impl Question<'_> {
             status => return Err(Failure::Final(refused(file, &status.to_string()))),
         };
         remember(path, &response).map_err(Failure::Final)?;
-        receive(&part, start, response, file, progress).await
+        let received = self.receive(&part, start, response, progress).await?;
+        match self.bytes {
+            Some(bytes) if received < bytes => {
+                let found = format!("{received} of {bytes} bytes");
+                Err(Failure::Again(refused(file, &found)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the body behind the first `start` bytes of the part; gives the length of the part. It never becomes
+    /// longer than the file is.
+    async fn receive(
+        &self,
+        part: &Path,
+        start: u64,
+        mut response: Response,
+        progress: &mut impl FnMut(Progress),
+    ) -> Result<u64, Failure> {
+        let io = |source| Failure::Final(Error::io(part, "write")(source));
+        let broken = |error| Failure::Again(failed(self.file, error));
+        let announced = response.content_length();
+        let announced = announced.map(|rest| start.saturating_add(rest));
+        if announced.is_some_and(|bytes| self.is_too_long(bytes)) {
+            return Err(self.too_long());
+        }
+        let mut out = open_at(part, start).map_err(io)?;
+        let total = announced.or(self.bytes);
+        let mut bytes = start;
+        progress(Progress { bytes, total });
+        while let Some(chunk) = response.chunk().await.map_err(broken)? {
+            if self.is_too_long(bytes + chunk.len() as u64) {
+                return Err(self.too_long());
+            }
+            out.write_all(&chunk).map_err(io)?;
+            bytes += chunk.len() as u64;
+            progress(Progress { bytes, total });
+        }
+        out.sync_all().map_err(io)?;
+        Ok(bytes)
+    }
+
+    fn is_too_long(&self, bytes: u64) -> bool {
+        bytes > self.bytes.unwrap_or(MAX_BYTES)
+    }
+
+    /// What a server sends that does not keep to the length is nothing that another attempt could complete.
+    fn too_long(&self) -> Failure {
+        forget(self.path);
+        let bytes = self.bytes.unwrap_or(MAX_BYTES);
+        Failure::Final(refused(
+            self.file,
+            &format!("more than the {bytes} bytes expected"),
+        ))
     }
 
     /// Asks for the content from byte `here` on, if it is still that of the part.
@@ -165,32 +233,6 @@ fn content_start(response: &Response) -> Option<u64> {
     start.parse().ok()
 }
 
-async fn receive(
-    part: &Path,
-    start: u64,
-    mut response: Response,
-    file: &CatalogueFile,
-    progress: &mut impl FnMut(Progress),
-) -> Result<(), Failure> {
-    let io = |source| Failure::Final(Error::io(part, "write")(source));
-    let total = response.content_length().map(|rest| start + rest);
-    let mut out = open_at(part, start).map_err(io)?;
-    let mut bytes = start;
-    progress(Progress { bytes, total });
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) => {
-                out.write_all(&chunk).map_err(io)?;
-                bytes += chunk.len() as u64;
-                progress(Progress { bytes, total });
-            }
-            Ok(None) => break,
-            Err(error) => return Err(Failure::Again(failed(file, error))),
-        }
-    }
-    out.sync_all().map_err(io)
-}
-
 /// Opens the part behind its first `start` bytes.
 fn open_at(part: &Path, start: u64) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
@@ -209,13 +251,6 @@ fn failed(file: &CatalogueFile, error: reqwest::Error) -> Error {
         cause = inner.source();
     }
     refused(file, &found)
-}
-
-fn refused(file: &CatalogueFile, found: &str) -> Error {
-    Error::Download {
-        url: file.url.clone(),
-        found: found.into(),
-    }
 }
 
 fn beside(path: &Path, extension: &str) -> PathBuf {

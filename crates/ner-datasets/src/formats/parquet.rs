@@ -21,6 +21,7 @@ use ner_types::Example;
 
 use crate::error::Error;
 use crate::fault::FaultKind;
+use crate::foreign::guarded;
 use crate::format::Format;
 use crate::formats::detect::of_row;
 use crate::formats::json::decode_at;
@@ -58,18 +59,26 @@ impl std::fmt::Debug for ParquetSource {
 
 impl ParquetSource {
     pub(crate) fn new(path: &Path, file: File) -> Result<Self, Error> {
-        let reader = SerializedFileReader::new(file).map_err(failed(path, "read"))?;
+        let rows = guarded(path, || {
+            let reader = SerializedFileReader::new(file)?;
+            Ok(RowIter::from_file_into(Box::new(reader)))
+        })?;
         Ok(ParquetSource {
-            rows: RowIter::from_file_into(Box::new(reader)),
+            rows: rows.map_err(failed(path, "read"))?,
             number: 0,
             format: None,
         })
     }
 
+    fn next_value(&mut self) -> Option<Result<serde_json::Value, ParquetError>> {
+        let row = self.rows.next()?;
+        Some(row.map(|row| row.to_json_value()))
+    }
+
     pub(crate) fn next_row(&mut self, recorder: &mut Recorder) -> Result<Option<Row>, Error> {
-        for row in self.rows.by_ref() {
+        while let Some(value) = guarded(&recorder.path, || self.next_value())? {
             self.number += 1;
-            let value = row.map_err(failed(&recorder.path, "read"))?.to_json_value();
+            let value = value.map_err(failed(&recorder.path, "read"))?;
             let Some(format) = self.format.or_else(|| of_row(&value)) else {
                 let expected = Format::Parquet.expected();
                 let found = || "other columns".into();

@@ -11,7 +11,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::completer::{Answer, BoxError, Completer, Outcome};
+use crate::completer::{Answer, BoxError, Completer, Keep, Outcome};
 use crate::run_identity::RunIdentity;
 use crate::suite::Suite;
 use ask::{Asker, End};
@@ -21,7 +21,7 @@ pub use config::{UrlConfig, UrlError};
 ///
 /// A request that fails is tried again as [`chat_client::Retry`] says, and then given up alone: its sentence is named
 /// among the failures of the result. Only what concerns every request (a wrong key, an unknown model, a server that no
-/// longer answers) ends the evaluation; answers that came before it are kept.
+/// longer answers) ends the evaluation; answers that came before it are kept, each as soon as it comes.
 pub struct UrlCompleter {
     runtime: Runtime,
     asker: Arc<Asker>,
@@ -130,10 +130,18 @@ impl Completer for UrlCompleter {
     }
 
     fn attempt(&mut self, prompts: &[String]) -> Result<Vec<Outcome>, BoxError> {
+        self.attempt_each(prompts, &mut |_, _| Ok(()))
+    }
+
+    fn attempt_each(
+        &mut self,
+        prompts: &[String],
+        keep: Keep<'_>,
+    ) -> Result<Vec<Outcome>, BoxError> {
         if Handle::try_current().is_ok() {
             return Err(UrlError::InsideRuntime.into());
         }
-        let asked = ask_all(&self.asker, prompts, &self.stop);
+        let asked = ask_all(&self.asker, prompts, &self.stop, keep);
         let outcomes = self.runtime.block_on(asked)?;
         // A batch with answers is handed on first; the count goes on with the next one.
         let has_answer = outcomes.iter().any(|o| matches!(o, Outcome::Answered(_)));
@@ -149,7 +157,8 @@ async fn ask_all(
     asker: &Arc<Asker>,
     prompts: &[String],
     stop: &CancellationToken,
-) -> Result<Vec<Outcome>, UrlError> {
+    keep: Keep<'_>,
+) -> Result<Vec<Outcome>, BoxError> {
     let mut outcomes = vec![Outcome::NotAsked; prompts.len()];
     // A refusal of every request stops this batch and nothing else.
     let halt = stop.child_token();
@@ -163,15 +172,26 @@ async fn ask_all(
         tokio::select! {
             joined = tasks.join_next() => match joined {
                 None => break,
-                Some(Ok((i, End::Outcome(outcome)))) => outcomes[i] = outcome,
+                Some(Ok((i, End::Outcome(outcome)))) => {
+                    if let Outcome::Answered(answer) = &outcome {
+                        keep(i, answer)?;
+                    }
+                    outcomes[i] = outcome;
+                }
                 Some(Ok((_, End::Fatal(error)))) => {
                     halt.cancel();
                     fatal.get_or_insert(error);
                 }
-                Some(Err(error)) => return Err(UrlError::Task(error.to_string())),
+                Some(Err(error)) => return Err(UrlError::Task(error.to_string()).into()),
             },
             () = stop.cancelled() => {
-                // What is being written at this moment is given up; the run asks again when it goes on.
+                // What has come at this moment is kept; what is still being written is asked again by the next run.
+                while let Some(joined) = tasks.try_join_next() {
+                    if let Ok((i, End::Outcome(Outcome::Answered(answer)))) = joined {
+                        keep(i, &answer)?;
+                        outcomes[i] = Outcome::Answered(answer);
+                    }
+                }
                 tasks.abort_all();
                 break;
             }
@@ -179,7 +199,9 @@ async fn ask_all(
     }
     // Answers that came before a refusal are kept; the next batch meets the refusal again, without any.
     match fatal {
-        Some(error) if !outcomes.iter().any(|o| matches!(o, Outcome::Answered(_))) => Err(error),
+        Some(error) if !outcomes.iter().any(|o| matches!(o, Outcome::Answered(_))) => {
+            Err(error.into())
+        }
         _ => Ok(outcomes),
     }
 }

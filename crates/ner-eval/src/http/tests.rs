@@ -249,3 +249,63 @@ fn settings_are_checked_before_anything_is_sent() {
     };
     check_refused(&config, key);
 }
+
+#[test]
+fn an_answer_is_in_the_log_while_others_of_its_batch_are_waited_for() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("log.jsonl");
+    let in_log = Arc::new(Mutex::new(0));
+    let (log, lines) = (path.clone(), Arc::clone(&in_log));
+    // The third sentence is answered once the seven others are in the log, or never will be.
+    let (url, seen) = serve(move |prompt, _| {
+        if prompt.contains("sentence 2") {
+            for _ in 0..1000 {
+                let text = std::fs::read_to_string(&log).unwrap_or_default();
+                *lines.lock().expect("no panic") = text.lines().count();
+                if text.lines().count() == 7 {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+        reply("{}")
+    });
+    let example = |i: usize| ner_types::Example {
+        sentence: format!("sentence {i}"),
+        schema: vec!["city".into()],
+        ..Default::default()
+    };
+    let set = crate::suite::EvalSet {
+        name: "north".into(),
+        examples: (0..8).map(example).collect(),
+    };
+    let suite = Suite {
+        name: "made up".into(),
+        sets: vec![set],
+    };
+    let template = PromptTemplate::paper();
+    let mut completer = UrlCompleter::new(&config(&url)).expect("usable");
+    let identity = completer.identity(&suite, &template);
+    let mut log = crate::PredictionLog::open(&path, &identity).expect("a log");
+    let (options, stop) = (crate::EvalOptions::default(), CancellationToken::new());
+    let result = crate::evaluate_logged(
+        &mut log,
+        &suite,
+        &template,
+        &mut completer,
+        &options,
+        &stop,
+        &mut (),
+    );
+    let result = result.expect("answered");
+    assert_eq!(
+        *in_log.lock().expect("no panic"),
+        7,
+        "answers wait for others"
+    );
+    assert_eq!(seen.lock().expect("no panic").len(), 8);
+    let order = result.predictions.iter().map(|made| made.index);
+    assert_eq!(order.collect::<Vec<_>>(), (0..8).collect::<Vec<_>>());
+    let kept = crate::prediction::read_predictions(&path).expect("readable");
+    assert_eq!(kept.last().map(|made| made.index), Some(2), "it came last");
+}

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use lm_model::checkpoint;
 use lm_model::hub::HubModel;
+use tokio_util::sync::CancellationToken;
 
 use super::Finding;
 use crate::data::{Requirement, State, requirements, unknown_names};
@@ -136,7 +137,9 @@ const TOYS: &str = "fixtures/";
 pub(super) fn base_is_here(recipe: &Recipe) -> bool {
     let base = Path::new(&recipe.model.base);
     let is_folder = base.join("config.json").is_file() || checkpoint::is_adapter(base);
-    is_folder || hub_model(recipe).is_some_and(|id| id.fetch(true, |_, _| ()).is_ok())
+    is_folder
+        || hub_model(recipe)
+            .is_some_and(|id| id.fetch(true, &CancellationToken::new(), |_, _| ()).is_ok())
 }
 
 fn hub_model(recipe: &Recipe) -> Option<HubModel> {

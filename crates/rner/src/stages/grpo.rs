@@ -12,7 +12,7 @@ use burn::tensor::backend::AutodiffBackend;
 use lm_grpo::{Environment, GrpoConfig, Outcome, Prompt, train_grpo_on};
 use lm_kernels::TrainBackend;
 use lm_model::ChatTokenizer;
-use lm_train::{RunFiles, latest_checkpoint};
+use lm_train::{Resume, RunFiles, verify_checkpoint};
 use ner_types::{Example, PromptTemplate};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -108,7 +108,7 @@ impl Task for GrpoJob<'_> {
         };
         let checkpoints = self.out.join("checkpoints");
         let files = RunFiles {
-            resume: latest_checkpoint(&checkpoints)?,
+            resume: Resume::Latest,
             checkpoints: Some(checkpoints.clone()),
             attach: self.base.tokenizer_files(),
         };
@@ -251,11 +251,23 @@ fn hold_out(prompts: usize, grpo: &Grpo, seed: u64) -> Vec<usize> {
     order
 }
 
-/// Moves the best model out of the checkpoints, which are removed, beside the last one.
+/// Moves the best model out of the checkpoints, which are removed, beside the last one. A run that was killed after
+/// that has it there already. One that is not what was written is kept too, under a name that says so.
 fn keep_best(checkpoints: &Path, out: &Path) -> Result<()> {
-    let kept = out.join("best");
+    let (best, kept) = (checkpoints.join("best"), out.join("best"));
+    if !best.exists() && kept.exists() {
+        return Ok(());
+    }
+    let kept = match verify_checkpoint(&best) {
+        Err(error @ lm_train::Error::Corrupt { .. }) => {
+            let damaged = out.join("damaged-best");
+            tracing::warn!(%error, now = %damaged.display(), "the best model is damaged");
+            damaged
+        }
+        verified => verified.map(|()| kept)?,
+    };
     atomic_files::remove_dir(&kept)?;
-    Ok(atomic_files::rename(&checkpoints.join("best"), &kept)?)
+    Ok(atomic_files::rename(&best, &kept)?)
 }
 
 /// Says how many prompts are missing, if any.
@@ -283,10 +295,34 @@ fn summary<B: AutodiffBackend>(prompts: usize, left_out: &str, outcome: &Outcome
 mod tests {
     use ner_types::Example;
 
-    use super::{GrpoJob, hold_out, left_out};
+    use super::{GrpoJob, hold_out, keep_best, left_out};
     use crate::recipe::Recipe;
     use crate::session::Session;
     use crate::stages::ModelDir;
+
+    #[test]
+    fn a_best_model_that_was_moved_before_a_kill_stays() {
+        let out = tempfile::tempdir().expect("a folder");
+        let (checkpoints, kept) = (out.path().join("checkpoints"), out.path().join("best"));
+        let write = |text: &str| {
+            std::fs::create_dir_all(checkpoints.join("best")).expect("made");
+            std::fs::write(checkpoints.join("best/model"), text).expect("written");
+        };
+        let found = || std::fs::read_to_string(kept.join("model")).expect("read");
+        write("one");
+        for _ in 0..2 {
+            keep_best(&checkpoints, out.path()).expect("kept");
+            assert_eq!(found(), "one");
+        }
+        write("two");
+        keep_best(&checkpoints, out.path()).expect("kept");
+        assert_eq!(found(), "two");
+        write("three");
+        std::fs::write(checkpoints.join("best/checkpoint.json"), "{}").expect("written");
+        keep_best(&checkpoints, out.path()).expect("kept");
+        assert!(out.path().join("damaged-best/model").exists());
+        assert_eq!(found(), "two");
+    }
 
     #[test]
     fn prompts_that_are_too_long_are_counted() {

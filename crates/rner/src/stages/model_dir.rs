@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use atomic_files::AtomicDir;
 use lm_kernels::LmOps;
 use lm_model::checkpoint;
 use lm_model::hub::HubModel;
@@ -92,13 +93,14 @@ impl ModelDir {
             )));
         };
         let progress = session.start(&id.to_string(), 0, "MB");
-        let dir = id.fetch(false, move |done, all| {
+        let dir = id.fetch(false, session.stop(), move |done, all| {
             let [done, all] = [done, all].map(|bytes| (bytes / 1_000_000) as usize);
             progress.tick(done, &format!("of {all} MB"));
-        })?;
+        });
+        session.check()?;
         Ok(Self {
             id: Some(id.to_string()),
-            ..Self::at(dir)
+            ..Self::at(dir?)
         })
     }
 
@@ -180,7 +182,7 @@ impl ModelDir {
     }
 
     /// Writes what a stage trained below `out`: the whole model as `model/`, and with LoRA the
-    /// adapter in PEFT's format as `adapter/` too.
+    /// adapter in PEFT's format as `adapter/` too. Each folder is complete or absent, and replaces an older one.
     ///
     /// # Errors
     /// A folder that cannot be written.
@@ -188,9 +190,10 @@ impl ModelDir {
         if model.lora().is_none() {
             return self.save_beside(model, &out.join(MODEL));
         }
-        let adapter = out.join(ADAPTER);
-        checkpoint::save_adapter(model, &adapter)?;
-        self.copy_tokenizer(&adapter)?;
+        let adapter = AtomicDir::create(&out.join(ADAPTER))?;
+        checkpoint::save_adapter(model, adapter.path())?;
+        self.copy_tokenizer(adapter.path())?;
+        adapter.commit()?;
         self.save_beside(&model.merged(), &out.join(MODEL))
     }
 
@@ -204,12 +207,14 @@ impl ModelDir {
             .collect()
     }
 
-    /// Writes a model with this folder's tokenizer to `out`.
+    /// Writes a model with this folder's tokenizer as the folder `out`, which is complete or absent.
     fn save_beside<B: LmOps>(&self, model: &Qwen3<B>, out: &Path) -> Result<()> {
-        std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
-        self.copy_tokenizer(out)?;
+        let folder = AtomicDir::create(out)?;
+        self.copy_tokenizer(folder.path())?;
         let dtype = model.precision().into();
-        Ok(checkpoint::save(model, model.config(), out, dtype)?)
+        checkpoint::save(model, model.config(), folder.path(), dtype)?;
+        folder.commit()?;
+        Ok(())
     }
 
     fn copy_tokenizer(&self, out: &Path) -> Result<()> {
@@ -257,7 +262,42 @@ fn base_of(adapter: &Path, session: &Session) -> Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use burn::backend::Flex;
+
     use super::*;
+
+    /// What a killed writer has left, as large as the weights, is in no finished folder.
+    #[test]
+    fn a_finished_model_has_no_leftovers() -> Result<(), Box<dyn std::error::Error>> {
+        let out = tempfile::tempdir()?;
+        let base = ModelDir::find("../../fixtures/tiny-base", &Session::silent())?;
+        let model = base.load::<Flex>(&Default::default(), Precision::F32)?;
+        let recipe = Recipe::resolve("tiny", &[])?;
+        let dead = u32::MAX;
+        for folder in [MODEL, ADAPTER] {
+            std::fs::create_dir(out.path().join(folder))?;
+            let half = format!("{folder}/.model.safetensors.{dead}-0.partial");
+            std::fs::write(out.path().join(half), "half")?;
+            std::fs::create_dir(out.path().join(format!(".{folder}.{dead}-0.partial")))?;
+        }
+        base.save_trained(&base.adapt(model, &recipe.lora, 1)?, out.path())?;
+        let names = |dir: &Path| -> std::io::Result<Vec<String>> {
+            let entries: Result<Vec<_>, _> = std::fs::read_dir(dir)?.collect();
+            let names = entries?.into_iter().map(|entry| entry.file_name());
+            let mut names: Vec<_> = names
+                .map(|name| name.to_string_lossy().into_owned())
+                .collect();
+            names.sort();
+            Ok(names)
+        };
+        assert_eq!(names(out.path())?, [ADAPTER, MODEL]);
+        for folder in [MODEL, ADAPTER] {
+            let found = names(&out.path().join(folder))?;
+            assert!(found.iter().all(|name| !name.starts_with('.')), "{found:?}");
+            assert!(found.contains(&"tokenizer.json".to_owned()), "{found:?}");
+        }
+        Ok(())
+    }
 
     #[test]
     fn a_model_is_known_by_the_content_of_its_files() -> Result<(), Box<dyn std::error::Error>> {

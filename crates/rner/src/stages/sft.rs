@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use burn::tensor::backend::AutodiffBackend;
 use lm_kernels::TrainBackend;
 use lm_model::ChatTokenizer;
-use lm_train::{
-    OptimConfig, Outcome, RunFiles, Sample, SftConfig, SftData, latest_checkpoint, train_sft_on,
-};
+use lm_train::{OptimConfig, Outcome, Resume, RunFiles, Sample, SftConfig, SftData, train_sft_on};
 use ner_types::{Example, PromptTemplate, render_completion};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -109,7 +107,7 @@ impl Task for SftJob<'_> {
         };
         let checkpoints = self.out.join("checkpoints");
         let files = RunFiles {
-            resume: latest_checkpoint(&checkpoints)?,
+            resume: Resume::Latest,
             checkpoints: Some(checkpoints.clone()),
             attach: self.base.tokenizer_files(),
         };
