@@ -11,7 +11,7 @@ pub(crate) enum Entering {
     /// The samples of a prompt.
     Prompt(Prefill),
     /// A sequence that had to leave: its prompt and its tokens are computed again.
-    Again(Sequence),
+    Again(Box<Sequence>),
 }
 
 /// Tokens of which some may be cached already.
@@ -32,7 +32,7 @@ impl Prefix {
 
     pub(crate) fn again(sequence: Sequence) -> Self {
         Self {
-            entering: Entering::Again(sequence),
+            entering: Entering::Again(Box::new(sequence)),
             done: 0,
         }
     }

@@ -57,12 +57,10 @@ impl<B: LmOps> Generator<B> {
         observer: &mut dyn Observer,
     ) -> Result<Vec<Vec<Generated>>, Error> {
         let limits = self.limits()?;
-        let numbered = requests.iter().enumerate();
-        numbered
-            .clone()
-            .try_for_each(|(i, request)| request.check(i, limits))?;
+        let mut numbered = requests.iter().enumerate();
+        numbered.try_for_each(|(i, request)| request.check(i, limits))?;
         let mut run = Run::new(&self.model, &mut self.pool, self.max_batch);
-        for (_, request) in numbered {
+        for request in requests {
             run.add(request.clone());
         }
         let mut groups = vec![Vec::new(); requests.len()];

@@ -70,7 +70,7 @@ impl<B: LmOps> Run<'_, B> {
         self.preemptions += 1;
         if let Some(prefix) = self.entering.pop() {
             let sequences = match prefix.entering {
-                Entering::Again(sequence) => vec![sequence],
+                Entering::Again(sequence) => vec![*sequence],
                 Entering::Prompt(prefill) => (prefill.first_sample..)
                     .zip(prefill.slots)
                     .map(|(sample, slot)| self.sequence(prefill.request, sample, slot, 0))

@@ -254,7 +254,7 @@ impl<'a, B: LmOps> Run<'a, B> {
         match prefix.entering {
             Entering::Again(sequence) => vec![Sequence {
                 cached: length,
-                ..sequence
+                ..*sequence
             }],
             Entering::Prompt(prefill) => self.spread(prefill, logits, row),
         }

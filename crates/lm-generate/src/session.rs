@@ -7,8 +7,8 @@ use crate::observer::Observer;
 use crate::request::{Limits, Outcome, Progress, Request};
 use crate::run::Run;
 
-/// Generation that is driven step by step: requests are added and cancelled between two decode steps, and a request that
-/// fails ends alone. Made by [`Generator::session`](crate::Generator::session).
+/// Generation that is driven step by step: requests are added and cancelled between two decode steps, and a request
+/// that fails ends alone. Made by [`Generator::session`](crate::Generator::session).
 ///
 /// The requests may be those of several callers: none of them holds more than three quarters of the slots at once
 /// (unless there are fewer than four), and one that has more samples lets others pass when it has filled its share.

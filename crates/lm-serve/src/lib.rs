@@ -16,10 +16,16 @@
 struct Readme;
 
 mod error;
+mod failure;
 mod http;
+mod intake;
+mod limits;
+mod prompts;
 mod protocol;
+mod request;
 mod server;
 mod worker;
 
 pub use error::Error;
+pub use limits::Limits;
 pub use server::{BoundServer, Server};

@@ -15,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
 use crate::http::{Shared, router};
+use crate::limits::Limits;
+use crate::request::Known;
 use crate::worker::Worker;
 
 /// A model that is to be served.
@@ -24,6 +26,7 @@ pub struct Server<B: LmOps> {
     tokenizer: ChatTokenizer,
     name: String,
     max_batch: usize,
+    limits: Limits,
 }
 
 impl<B: LmOps> Server<B> {
@@ -34,6 +37,7 @@ impl<B: LmOps> Server<B> {
             tokenizer,
             name: "model".to_owned(),
             max_batch: 32,
+            limits: Limits::default(),
         }
     }
 
@@ -51,6 +55,11 @@ impl<B: LmOps> Server<B> {
             max_batch: max_batch.max(1),
             ..self
         }
+    }
+
+    /// With other limits of what clients may ask for.
+    pub fn limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// Opens the address. Port 0 takes a free one, which [`BoundServer::address`] tells.
@@ -101,9 +110,16 @@ impl<B: LmOps> BoundServer<B> {
             tokenizer,
             name,
             max_batch,
+            limits,
         } = self.server;
         let (jobs, waiting) = mpsc::channel();
-        let shared = Shared::new(&tokenizer, model.config(), jobs);
+        let known = Known {
+            tokenizer: tokenizer.clone(),
+            positions: model.config().max_positions(),
+            vocabulary: model.config().vocab_size,
+            limits,
+        };
+        let shared = Shared::new(known, jobs);
         let runtime = start(self.listener, shared)?;
         Worker::new(model, &tokenizer, name, max_batch, stop).run(&waiting);
         runtime.shutdown_background();
