@@ -1,17 +1,21 @@
 //! Routes, and what is checked before the thread with the weights is asked.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::access::{Access, guard};
+use crate::adapters;
 use crate::failure::{Failure, busy, wrong};
 use crate::intake::Intake;
 use crate::protocol::{
@@ -32,22 +36,24 @@ struct Inner {
     intake: Intake,
     /// Places of the requests that are generated or wait.
     places: Arc<Semaphore>,
+    adapter_root: Option<PathBuf>,
     jobs: Sender<Job>,
 }
 
 impl Shared {
-    pub(crate) fn new(known: Known, jobs: Sender<Job>) -> Self {
+    pub(crate) fn new(known: Known, adapter_root: Option<PathBuf>, jobs: Sender<Job>) -> Self {
         let waiting = known.limits.waiting.min(Semaphore::MAX_PERMITS);
         Self(Arc::new(Inner {
             intake: Intake::new(&known.limits),
             places: Arc::new(Semaphore::new(waiting)),
             known: Arc::new(known),
+            adapter_root,
             jobs,
         }))
     }
 }
 
-pub(crate) fn router(shared: Shared) -> Router {
+pub(crate) fn router(shared: Shared, access: Access) -> Router {
     Router::new()
         .route("/health", get(async || "ok"))
         .route("/v1/models", get(list))
@@ -55,6 +61,8 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/v1/chat/completions", post(converse))
         .route("/v1/load_lora_adapter", post(load))
         .route("/v1/unload_lora_adapter", post(unload))
+        // What comes to a path that there is not is checked as well.
+        .layer(from_fn_with_state(Arc::new(access), guard))
         .with_state(shared)
 }
 
@@ -114,6 +122,7 @@ async fn load(State(shared): State<Shared>, body: Body) -> Reply {
         lora_name: name,
         lora_path: path,
     } = shared.read(body, parse).await?;
+    let path = adapters::find(shared.0.adapter_root.as_deref(), &path)?;
     shared
         .ask(|reply| Job::Load { name, path, reply })
         .await??;

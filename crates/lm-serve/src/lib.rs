@@ -15,6 +15,9 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod access;
+mod adapters;
+mod connections;
 mod error;
 mod failure;
 mod http;
@@ -26,6 +29,7 @@ mod request;
 mod server;
 mod worker;
 
+pub use access::Access;
 pub use error::Error;
 pub use limits::Limits;
 pub use server::{BoundServer, Server};

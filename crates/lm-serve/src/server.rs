@@ -8,11 +8,14 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc;
 
+use axum::Router;
 use lm_kernels::LmOps;
 use lm_model::{ChatTokenizer, Qwen3};
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
+use crate::access::Access;
+use crate::connections;
 use crate::error::Error;
 use crate::http::{Shared, router};
 use crate::limits::Limits;
@@ -27,6 +30,7 @@ pub struct Server<B: LmOps> {
     name: String,
     max_batch: usize,
     limits: Limits,
+    access: Access,
 }
 
 impl<B: LmOps> Server<B> {
@@ -38,6 +42,7 @@ impl<B: LmOps> Server<B> {
             name: "model".to_owned(),
             max_batch: 32,
             limits: Limits::default(),
+            access: Access::default(),
         }
     }
 
@@ -60,6 +65,11 @@ impl<B: LmOps> Server<B> {
     /// With other limits of what clients may ask for.
     pub fn limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// For others than the programs of this machine, with a key, or with adapters.
+    pub fn access(self, access: Access) -> Self {
+        Self { access, ..self }
     }
 
     /// Opens the address. Port 0 takes a free one, which [`BoundServer::address`] tells.
@@ -111,16 +121,20 @@ impl<B: LmOps> BoundServer<B> {
             name,
             max_batch,
             limits,
+            access,
         } = self.server;
         let (jobs, waiting) = mpsc::channel();
         let known = Known {
             tokenizer: tokenizer.clone(),
             positions: model.config().max_positions(),
             vocabulary: model.config().vocab_size,
-            limits,
+            limits: limits.clone(),
         };
-        let shared = Shared::new(known, jobs);
-        let runtime = start(self.listener, shared)?;
+        let router = router(
+            Shared::new(known, access.adapter_root.clone(), jobs),
+            access,
+        );
+        let runtime = start(self.listener, router, limits)?;
         Worker::new(model, &tokenizer, name, max_batch, stop).run(&waiting);
         runtime.shutdown_background();
         Ok(())
@@ -128,7 +142,7 @@ impl<B: LmOps> BoundServer<B> {
 }
 
 /// Starts the HTTP side in a thread of its own.
-fn start(listener: TcpListener, shared: Shared) -> io::Result<Runtime> {
+fn start(listener: TcpListener, router: Router, limits: Limits) -> io::Result<Runtime> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -137,10 +151,6 @@ fn start(listener: TcpListener, shared: Shared) -> io::Result<Runtime> {
     let entered = runtime.enter();
     let listener = tokio::net::TcpListener::from_std(listener)?;
     drop(entered);
-    runtime.spawn(async move {
-        if let Err(error) = axum::serve(listener, router(shared)).await {
-            tracing::error!(%error, "the server has ended");
-        }
-    });
+    runtime.spawn(connections::serve(listener, router, limits));
     Ok(runtime)
 }
