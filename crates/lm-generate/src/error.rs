@@ -54,6 +54,19 @@ pub enum Error {
         /// The model's limit.
         limit: usize,
     },
+    /// Prompt and completion together exceed the memory of the cache.
+    #[error(
+        "request {request}: {wanted} tokens with its prompt; expected at most {room} in all, which is what the memory of \
+         the key-value cache holds: allow it more, or ask for fewer tokens"
+    )]
+    NoRoom {
+        /// Index of the request.
+        request: usize,
+        /// Tokens of the prompt and the completion.
+        wanted: usize,
+        /// Tokens that fit.
+        room: usize,
+    },
     /// The model returned NaN or infinite logits, usually after a training step that diverged.
     #[error(
         "request {request}, sample {sample}, token {token}: the logits are not finite; expected a probability distribution"

@@ -1,64 +1,20 @@
-//! The generator and the key-value cache that it keeps.
+//! The generator: a model and the key-value cache that it keeps.
 
 use lm_kernels::LmOps;
-use lm_model::{ModelCache, Qwen3};
+use lm_model::Qwen3;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
 use crate::observer::Observer;
+use crate::pool::CachePool;
 use crate::request::{Generated, Limits, Progress, Request};
 use crate::run::Run;
-
-/// The capacity of a slot is rounded up to a multiple of this, so that calls of similar lengths share one allocation.
-const CAPACITY_STEP: usize = 64;
-
-/// A key-value cache that outlives the generator using it.
-///
-/// A trainer cannot keep a [`Generator`] between its steps, because the generator holds the weights, which the
-/// optimizer wants to update in place. It keeps the pool instead: see [`Generator::with_pool`] and
-/// [`Generator::into_pool`].
-pub struct CachePool<B: LmOps> {
-    allocated: Option<Allocation<B>>,
-}
-
-struct Allocation<B: LmOps> {
-    cache: ModelCache<B>,
-    slots: usize,
-    capacity: usize,
-}
-
-impl<B: LmOps> Default for CachePool<B> {
-    fn default() -> Self {
-        Self { allocated: None }
-    }
-}
-
-impl<B: LmOps> CachePool<B> {
-    /// A pool without memory; the first call of the generator allocates.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// A cache of at least so many slots and positions per slot, kept from an earlier call where it is large enough.
-    fn reserve(&mut self, model: &Qwen3<B>, slots: usize, capacity: usize) -> &mut ModelCache<B> {
-        let fits = |a: &Allocation<B>| a.slots >= slots && a.capacity >= capacity;
-        let kept = self.allocated.take_if(|a| fits(a));
-        // A cache that is too small is freed before its successor is allocated.
-        self.allocated = None;
-        let allocate = || Allocation {
-            cache: model.new_cache(slots, capacity),
-            slots,
-            capacity,
-        };
-        &mut self.allocated.insert(kept.unwrap_or_else(allocate)).cache
-    }
-}
+use crate::session::Session;
 
 /// Generates completions with a model: continuous batching over a fixed number of cache slots.
 ///
 /// Cloning a [`Qwen3`] shares its weights, so a generator costs little to create; its memory is the cache, two tensors
-/// `[slots, capacity, kv_heads, head_dim]` per layer, where the capacity is the longest prompt plus completion of a
-/// call.
+/// `[slots, capacity, kv_heads, head_dim]` per layer, which grow with the sequences.
 pub struct Generator<B: LmOps> {
     model: Qwen3<B>,
     max_batch: usize,
@@ -100,42 +56,48 @@ impl<B: LmOps> Generator<B> {
         stop: &CancellationToken,
         observer: &mut dyn Observer,
     ) -> Result<Vec<Vec<Generated>>, Error> {
-        self.check(requests)?;
-        let total: usize = requests.iter().map(|r| r.n).sum();
-        let longest = requests.iter().map(Request::capacity).max().unwrap_or(0);
-        let slots = self.max_batch.min(total);
-        if slots == 0 {
-            return Ok(vec![Vec::new(); requests.len()]);
+        let limits = self.limits()?;
+        let mut numbered = requests.iter().enumerate();
+        numbered.try_for_each(|(i, request)| request.check(i, limits))?;
+        let mut run = Run::new(&self.model, &mut self.pool, self.max_batch);
+        for request in requests {
+            run.add(request.clone());
         }
-        let capacity = longest
-            .next_multiple_of(CAPACITY_STEP)
-            .min(self.model.config().max_positions());
-        let cache = self.pool.reserve(&self.model, slots, capacity);
-        let mut run = Run::new(&self.model, cache, requests, slots, observer);
+        let mut groups = vec![Vec::new(); requests.len()];
         while !run.is_done() {
-            run.step()?;
+            run.step(observer)?;
             if stop.is_cancelled() {
                 let Progress {
                     finished, total, ..
                 } = run.progress();
                 return Err(Error::Stopped { finished, total });
             }
+            for (request, group) in run.outcomes() {
+                groups[request] = group?;
+            }
         }
-        Ok(run.into_results())
+        Ok(groups)
     }
 
-    fn check(&self, requests: &[Request]) -> Result<(), Error> {
+    /// Begins to generate step by step, for requests that come while others run.
+    ///
+    /// # Errors
+    /// If `max_batch` is 0.
+    pub fn session(&mut self) -> Result<Session<'_, B>, Error> {
+        let limits = self.limits()?;
+        let run = Run::new(&self.model, &mut self.pool, self.max_batch);
+        Ok(Session::new(run, limits))
+    }
+
+    fn limits(&self) -> Result<Limits, Error> {
         if self.max_batch == 0 {
             return Err(Error::NoSlots);
         }
         let config = self.model.config();
-        let limits = Limits {
+        Ok(Limits {
             vocab_size: config.vocab_size,
             positions: config.max_positions(),
-        };
-        requests
-            .iter()
-            .enumerate()
-            .try_for_each(|(i, request)| request.check(i, limits))
+            room: self.pool.positions(&self.model),
+        })
     }
 }

@@ -1,12 +1,14 @@
 //! Batched sampling with a KV cache and per-token log-probabilities.
 //!
 //! [`Generator`] is the principal type. It takes a list of [`Request`]s and returns, for each, `n` [`Generated`]
-//! completions. Three choices shape it:
+//! completions. Four choices shape it:
 //!
 //! - **Continuous batching.** The cache has a fixed number of slots. A finished sequence leaves its slot at once and
 //!   the next waiting one enters it, so that one long completion does not keep a whole batch waiting.
 //! - **One prefill per prompt.** The `n` completions of a request share the prefill of their prompt; its keys and
 //!   values are copied from slot to slot, not computed again.
+//! - **A cache that grows.** Its capacity doubles as sequences grow, under a limit if its [`CachePool`] has one; where
+//!   the limit is reached, the youngest sequence leaves and is computed again later.
 //! - **No influence of neighbours.** Each sample draws from its own random stream, named by the request's seed and the
 //!   sample's index. Which other requests run beside it, and in which slot, changes nothing but the rounding of the
 //!   backend's matrix products.
@@ -14,6 +16,8 @@
 //! The log-probability reported for a token is the one at the sampling temperature over the full vocabulary, before the
 //! repetition penalty, top-k, top-p and min-p: this is what a policy-gradient trainer compares with its own forward
 //! pass.
+//!
+//! A [`Session`] takes requests while others are generated, as a server does.
 //!
 //! An [`Observer`] is told of every token as it is drawn and may end its completion. This crate knows token ids only;
 //! text and chat templates belong to [`lm_model::ChatTokenizer`], and an observer finds stop strings with a
@@ -33,18 +37,26 @@
 //! # Ok::<(), lm_generate::Error>(())
 //! ```
 
+mod entering;
 mod error;
 mod generator;
 mod observer;
+mod pool;
 mod request;
+mod reshape;
+mod room;
 mod run;
+mod sequence;
+mod session;
 mod slots;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::Error;
-pub use generator::{CachePool, Generator};
+pub use generator::Generator;
 pub use observer::{NewToken, Observer};
-pub use request::{Finish, Generated, Progress, Request, Sampling};
+pub use pool::CachePool;
+pub use request::{Finish, Generated, Outcome, Progress, Request, Sampling};
+pub use session::Session;
 pub use tokio_util::sync::CancellationToken;

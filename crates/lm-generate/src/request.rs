@@ -112,6 +112,9 @@ pub struct Generated {
     pub finish: Finish,
 }
 
+/// A request that has ended: its number, and its completions or why there are none.
+pub type Outcome = (usize, Result<Vec<Generated>, Error>);
+
 /// Where a call of [`Generator::generate`](crate::Generator::generate) stands; reported after every decode step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
@@ -129,13 +132,18 @@ pub struct Progress {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) vocab_size: usize,
+    /// Of the model.
     pub(crate) positions: usize,
+    /// Of the cache.
+    pub(crate) room: usize,
 }
 
 impl Request {
     /// Positions of the cache that one completion of this request may fill.
     pub(crate) fn capacity(&self) -> usize {
-        self.prompt.len() + self.sampling.max_new_tokens
+        self.prompt
+            .len()
+            .saturating_add(self.sampling.max_new_tokens)
     }
 
     /// Refuses what the generator could not carry out; `request` is the index to name in the error.
@@ -173,6 +181,13 @@ impl Request {
                 prompt,
                 max_new_tokens,
                 limit,
+            });
+        }
+        if prompt + max_new_tokens > limits.room {
+            return Err(Error::NoRoom {
+                request,
+                wanted: prompt + max_new_tokens,
+                room: limits.room,
             });
         }
         Ok(())

@@ -1,91 +1,87 @@
-//! One call of the generator: the sequences in the cache and the decode steps that grow them.
+//! The sequences in the cache and the decode steps that grow them.
 
-use std::ops::ControlFlow;
+use std::collections::{BTreeMap, VecDeque};
 
-use burn::tensor::{Tensor, TensorData, Transaction};
+use burn::tensor::Tensor;
 use lm_kernels::LmOps;
-use lm_kernels::ops::{self, CacheRow, Drawn};
+use lm_kernels::ops::CacheRow;
 use lm_kernels::sampling::SampleRow;
-use lm_model::{ModelCache, Qwen3};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use lm_model::Qwen3;
 
+use crate::entering::{Entering, Prefix};
 use crate::error::Error;
 use crate::observer::{NewToken, Observer};
-use crate::request::{Finish, Generated, Progress, Request, Sampling};
-use crate::slots::{Admission, Fork, Prefill, Slots};
+use crate::pool::CachePool;
+use crate::request::{Finish, Generated, Outcome, Progress, Request};
+use crate::room::{Room, Wish};
+use crate::sequence::{Sequence, draw, finish_after, rows_of, stream};
+use crate::slots::{Admission, Fork, PREFILL_TOKENS, Prefill, Slots};
 
-/// A completion that is growing in a slot.
-struct Sequence {
-    request: usize,
-    sample: usize,
-    slot: usize,
-    /// Tokens of the prompt and the completion whose keys and values are in the slot.
-    cached: usize,
-    rng: ChaCha8Rng,
-    ids: Vec<u32>,
-    log_probs: Vec<f32>,
+/// A request that is not done.
+pub(crate) struct Job {
+    pub(crate) request: Request,
+    results: Vec<Option<Generated>>,
 }
 
-/// The state of one call.
-pub(crate) struct Run<'a, B: LmOps> {
-    model: &'a Qwen3<B>,
-    cache: &'a mut ModelCache<B>,
-    requests: &'a [Request],
-    slots: Slots<'a>,
-    active: Vec<Sequence>,
-    /// Logits `[1, V]` after the prompt of the request whose samples did not all find a slot.
-    shared: Option<Tensor<B, 2>>,
-    results: Vec<Vec<Option<Generated>>>,
-    progress: Progress,
-    observer: &'a mut dyn Observer,
-}
-
-impl Sequence {
-    /// How the next token is drawn.
-    fn sample_row(&mut self, request: &Request) -> SampleRow {
-        let params = request.sampling.params();
-        let uniform = if params.is_greedy() {
-            0.0
-        } else {
-            self.rng.random()
-        };
-        let seen = match params.repetition_penalty {
-            Some(_) => request.prompt.iter().chain(&self.ids).copied().collect(),
-            None => Vec::new(),
-        };
-        SampleRow {
-            params,
-            uniform,
-            seen,
-        }
+impl Job {
+    fn left(&self) -> usize {
+        self.results.iter().filter(|one| one.is_none()).count()
     }
 }
 
+/// What the model said after a prompt whose samples did not all find a slot.
+pub(crate) struct Shared<B: LmOps> {
+    /// `[1, V]`
+    logits: Tensor<B, 2>,
+    /// Tokens of the prompt.
+    pub(crate) length: usize,
+}
+
+/// All that runs, and all that waits.
+pub(crate) struct Run<'a, B: LmOps> {
+    pub(crate) model: &'a Qwen3<B>,
+    pub(crate) pool: &'a mut CachePool<B>,
+    pub(crate) room: Room,
+    pub(crate) jobs: BTreeMap<usize, Job>,
+    pub(crate) slots: Slots,
+    pub(crate) active: Vec<Sequence>,
+    /// Sequences that had to leave, the oldest first; nothing enters before them.
+    pub(crate) paused: VecDeque<Sequence>,
+    /// What enters in this step; between steps, a prompt of which only a part is cached.
+    pub(crate) entering: Vec<Prefix>,
+    pub(crate) shared: Option<Shared<B>>,
+    pub(crate) preemptions: usize,
+    outcomes: Vec<Outcome>,
+    progress: Progress,
+    next_request: usize,
+    entered: u64,
+}
+
 impl<'a, B: LmOps> Run<'a, B> {
-    pub(crate) fn new(
-        model: &'a Qwen3<B>,
-        cache: &'a mut ModelCache<B>,
-        requests: &'a [Request],
-        slots: usize,
-        observer: &'a mut dyn Observer,
-    ) -> Self {
-        let total = requests.iter().map(|r| r.n).sum();
+    pub(crate) fn new(model: &'a Qwen3<B>, pool: &'a mut CachePool<B>, max_batch: usize) -> Self {
+        let room = pool.room(model, max_batch);
+        let mut slots = Slots::default();
+        slots.extend(0, pool.shape().slots.min(max_batch));
         Self {
             model,
-            cache,
-            requests,
-            slots: Slots::new(requests, slots),
+            pool,
+            room,
+            jobs: BTreeMap::new(),
+            slots,
             active: Vec::new(),
+            paused: VecDeque::new(),
+            entering: Vec::new(),
             shared: None,
-            results: requests.iter().map(|r| vec![None; r.n]).collect(),
+            preemptions: 0,
+            outcomes: Vec::new(),
             progress: Progress {
                 finished: 0,
-                total,
+                total: 0,
                 active: 0,
                 tokens: 0,
             },
-            observer,
+            next_request: 0,
+            entered: 0,
         }
     }
 
@@ -97,50 +93,138 @@ impl<'a, B: LmOps> Run<'a, B> {
     }
 
     pub(crate) fn is_done(&self) -> bool {
-        self.progress.finished == self.progress.total
+        self.jobs.is_empty()
     }
 
-    /// The completions, by request and sample. All are there once [`Run::is_done`].
-    pub(crate) fn into_results(self) -> Vec<Vec<Generated>> {
-        self.results
-            .into_iter()
-            .map(|group| group.into_iter().flatten().collect())
-            .collect()
+    /// What has ended since the last call.
+    pub(crate) fn outcomes(&mut self) -> Vec<Outcome> {
+        std::mem::take(&mut self.outcomes)
+    }
+
+    pub(crate) fn has_outcomes(&self) -> bool {
+        !self.outcomes.is_empty()
+    }
+
+    /// The number that the next request will get.
+    pub(crate) fn next_number(&self) -> usize {
+        self.next_request
+    }
+
+    /// Puts a request that was checked at the end of the queue.
+    pub(crate) fn add(&mut self, request: Request) -> usize {
+        let number = self.next_request;
+        self.next_request += 1;
+        self.progress.total += request.n;
+        if request.n == 0 {
+            self.outcomes.push((number, Ok(Vec::new())));
+            return number;
+        }
+        let wish = Wish {
+            length: request.prompt.len(),
+            most: request.capacity(),
+        };
+        self.slots.add(number, request.n, wish);
+        let results = vec![None; request.n];
+        self.jobs.insert(number, Job { request, results });
+        number
+    }
+
+    /// Forgets a request; whether it was there.
+    pub(crate) fn remove(&mut self, request: usize) -> bool {
+        let Some(job) = self.jobs.remove(&request) else {
+            return false;
+        };
+        self.progress.total -= job.left();
+        self.slots.remove(request);
+        self.paused.retain(|one| one.request != request);
+        let gone = self.active.extract_if(.., |one| one.request == request);
+        let gone: Vec<usize> = gone.map(|one| one.slot).collect();
+        let entering = self
+            .entering
+            .extract_if(.., |prefix| prefix.request() == request);
+        let entering: Vec<usize> = entering.flat_map(|prefix| prefix.slots()).collect();
+        for slot in gone.into_iter().chain(entering) {
+            self.slots.release(request, slot);
+        }
+        true
     }
 
     /// Admits waiting samples, grows every sequence by one token and tells the observer.
-    pub(crate) fn step(&mut self) -> Result<(), Error> {
-        self.advance()?;
-        self.observer.on_step(self.progress());
+    pub(crate) fn step(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
+        self.advance(observer)?;
+        observer.on_step(self.progress());
         Ok(())
     }
 
-    fn advance(&mut self) -> Result<(), Error> {
-        let prefills = loop {
-            match self.slots.admit() {
-                Admission::Fork(fork) => self.fork(fork)?,
-                Admission::Prefills(prefills) => break prefills,
-            }
-        };
-        if self.active.is_empty() && prefills.is_empty() {
+    fn advance(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
+        self.make_room();
+        self.admit(observer)?;
+        if self.active.is_empty() && self.entering.is_empty() {
             return Ok(());
         }
-        let logits = self.decode(&prefills);
+        let logits = self.decode();
         let continued = std::mem::take(&mut self.active).into_iter().enumerate();
         let mut growing: Vec<_> = continued.collect();
         let first = growing.len();
-        for (row, prefill) in (first..).zip(prefills) {
-            let entered = self.enter(prefill, &logits, row);
+        for (row, prefix) in (first..).zip(std::mem::take(&mut self.entering)) {
+            let entered = self.enter(prefix, &logits, row);
             growing.extend(entered.into_iter().map(|sequence| (row, sequence)));
         }
-        self.grow(growing, logits)
+        self.grow(growing, logits, observer)
     }
 
-    /// Runs the last token of each active sequence and the prompts of `prefills` through the model; returns the logits
-    /// after each in that order, `[rows, V]`.
-    fn decode(&mut self, prefills: &[Prefill]) -> Tensor<B, 2> {
+    /// Decides what enters in this step.
+    fn admit(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
+        if !self.entering.is_empty() {
+            return Ok(());
+        }
+        self.resume();
+        while self.paused.is_empty() {
+            self.prepare(None);
+            match self.slots.admit(self.pool.shape().capacity) {
+                Admission::Fork(fork) => self.fork(fork, observer)?,
+                Admission::Prefills(prefills) => {
+                    self.entering.extend(prefills.into_iter().map(Prefix::new));
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets sequences enter again that had to leave.
+    fn resume(&mut self) {
+        let mut tokens = 0;
+        while let Some(wish) = self.paused.front().map(|front| self.wish_of(front)) {
+            self.prepare(Some(wish));
+            let fits = wish.least() <= self.pool.shape().capacity;
+            let full = tokens > 0 && tokens + wish.length > PREFILL_TOKENS;
+            if full || !fits || !self.slots.has_free() {
+                return;
+            }
+            if let Some(mut sequence) = self.paused.pop_front()
+                && let Some(slot) = self.slots.take(sequence.request)
+            {
+                sequence.slot = slot;
+                tokens += wish.length;
+                self.entering.push(Prefix::again(sequence));
+            }
+        }
+    }
+
+    fn wish_of(&self, sequence: &Sequence) -> Wish {
+        let request = self.jobs.get(&sequence.request).map(|job| &job.request);
+        Wish {
+            length: request.map_or(0, |request| request.prompt.len()) + sequence.ids.len(),
+            most: request.map_or(0, Request::capacity),
+        }
+    }
+
+    /// Runs the last token of each active sequence, and what enters, through the model; returns the logits after each
+    /// in that order, `[rows, V]`.
+    fn decode(&mut self) -> Tensor<B, 2> {
         let mut ids = Vec::new();
-        let mut rows = Vec::with_capacity(self.active.len() + prefills.len());
+        let mut rows = Vec::with_capacity(self.active.len() + self.entering.len());
         for sequence in &mut self.active {
             ids.extend(sequence.ids.last());
             rows.push(CacheRow {
@@ -150,35 +234,52 @@ impl<'a, B: LmOps> Run<'a, B> {
             });
             sequence.cached += 1;
         }
-        for prefill in prefills {
-            let prompt = &self.requests[prefill.request].prompt;
-            ids.extend(prompt);
-            rows.push(CacheRow {
-                slot: prefill.slots[0],
-                start: 0,
-                len: prompt.len(),
-            });
+        for prefix in &mut self.entering {
+            let prompt = &self.jobs[&prefix.request()].request.prompt;
+            rows.push(prefix.next_row(prompt, &mut ids));
         }
-        self.model.decode(&ids, &rows, self.cache)
+        let cache = self.pool.cache();
+        let cache = cache.expect("whatever has entered has a slot of the cache");
+        self.model.decode(&ids, &rows, cache)
     }
 
-    /// Spreads a prefilled prompt, after which the model said row `row` of `logits`, over the slots of its samples.
-    fn enter(&mut self, prefill: Prefill, logits: &Tensor<B, 2>, row: usize) -> Vec<Sequence> {
+    /// Starts what has entered whole, after which the model said row `row` of `logits`; keeps the rest for the next
+    /// step.
+    fn enter(&mut self, prefix: Prefix, logits: &Tensor<B, 2>, row: usize) -> Vec<Sequence> {
+        let length = prefix.done;
+        if length < prefix.length(&self.jobs[&prefix.request()].request.prompt) {
+            self.entering.push(prefix);
+            return Vec::new();
+        }
+        match prefix.entering {
+            Entering::Again(sequence) => vec![Sequence {
+                cached: length,
+                ..*sequence
+            }],
+            Entering::Prompt(prefill) => self.spread(prefill, logits, row),
+        }
+    }
+
+    /// Spreads a prefilled prompt over the slots of its samples.
+    fn spread(&mut self, prefill: Prefill, logits: &Tensor<B, 2>, row: usize) -> Vec<Sequence> {
         let home = prefill.slots[0];
-        if prefill.left > 0 {
+        if prefill.shared {
             self.slots.share(home);
-            self.shared = Some(logits.clone().narrow(0, row, 1));
+            self.shared = Some(Shared {
+                logits: logits.clone().narrow(0, row, 1),
+                length: self.jobs[&prefill.request].request.prompt.len(),
+            });
         }
         self.start(prefill.request, prefill.first_sample, &prefill.slots, home)
     }
 
     /// Starts samples of a request whose prompt lies in a slot already.
-    fn fork(&mut self, fork: Fork) -> Result<(), Error> {
-        let logits = self.shared.clone();
+    fn fork(&mut self, fork: Fork, observer: &mut dyn Observer) -> Result<(), Error> {
+        let logits = self.shared.as_ref().map(|shared| shared.logits.clone());
         let logits = logits.expect("a home was shared together with its logits");
         let started = self.start(fork.request, fork.first_sample, &fork.slots, fork.home);
         let started = started.into_iter().map(|sequence| (0, sequence));
-        self.grow(started.collect(), logits)
+        self.grow(started.collect(), logits, observer)
     }
 
     /// Samples without a token, in slots to which the prompt is copied from `home`.
@@ -189,22 +290,38 @@ impl<'a, B: LmOps> Run<'a, B> {
         slots: &[usize],
         home: usize,
     ) -> Vec<Sequence> {
-        let cached = self.requests[request].prompt.len();
+        let cached = self.jobs[&request].request.prompt.len();
         let others: Vec<usize> = slots.iter().copied().filter(|slot| *slot != home).collect();
-        if !others.is_empty() {
-            self.model.share_prefix(self.cache, home, &others, cached);
+        if let Some(cache) = self.pool.cache()
+            && !others.is_empty()
+        {
+            self.model.share_prefix(cache, home, &others, cached);
         }
-        let seed = self.requests[request].sampling.seed;
-        let sequence = |(sample, &slot): (usize, &usize)| Sequence {
+        (first_sample..)
+            .zip(slots)
+            .map(|(sample, &slot)| self.sequence(request, sample, slot, cached))
+            .collect()
+    }
+
+    /// A sample without a token.
+    pub(crate) fn sequence(
+        &mut self,
+        request: usize,
+        sample: usize,
+        slot: usize,
+        cached: usize,
+    ) -> Sequence {
+        self.entered += 1;
+        Sequence {
             request,
             sample,
             slot,
             cached,
-            rng: stream(seed, sample),
+            entered: self.entered,
+            rng: stream(self.jobs[&request].request.sampling.seed, sample),
             ids: Vec::new(),
             log_probs: Vec::new(),
-        };
-        (first_sample..).zip(slots).map(sequence).collect()
+        }
     }
 
     /// Draws a token for every sequence from the row of `logits` beside it.
@@ -212,30 +329,41 @@ impl<'a, B: LmOps> Run<'a, B> {
         &mut self,
         mut sequences: Vec<(usize, Sequence)>,
         logits: Tensor<B, 2>,
+        observer: &mut dyn Observer,
     ) -> Result<(), Error> {
-        let rows = sequences.iter_mut().map(|(_, sequence)| {
-            let request = &self.requests[sequence.request];
-            sequence.sample_row(request)
-        });
+        if sequences.is_empty() {
+            return Ok(());
+        }
+        let jobs = &self.jobs;
+        let rows = sequences
+            .iter_mut()
+            .map(|(_, sequence)| sequence.sample_row(&jobs[&sequence.request].request));
         let rows: Vec<SampleRow> = rows.collect();
         let from: Vec<usize> = sequences.iter().map(|(row, _)| *row).collect();
         let drawn = draw(rows_of(logits, &from), &rows)?;
         for ((_, sequence), (id, log_prob)) in sequences.into_iter().zip(drawn) {
-            self.add(sequence, id, log_prob)?;
+            self.add_token(sequence, id, log_prob, observer);
         }
         Ok(())
     }
 
     /// Adds a token to a sequence, which then stays active or gives its slot back.
-    fn add(&mut self, mut sequence: Sequence, id: u32, log_prob: f32) -> Result<(), Error> {
+    fn add_token(
+        &mut self,
+        mut sequence: Sequence,
+        id: u32,
+        log_prob: f32,
+        observer: &mut dyn Observer,
+    ) {
         let (request, sample) = (sequence.request, sequence.sample);
+        let Some(job) = self.jobs.get(&request) else {
+            // Another sample of the request has failed in this step.
+            return self.slots.release(request, sequence.slot);
+        };
         let index = sequence.ids.len();
         if !log_prob.is_finite() {
-            return Err(Error::NonFiniteLogits {
-                request,
-                sample,
-                token: index,
-            });
+            self.slots.release(request, sequence.slot);
+            return self.fail(request, sample, index);
         }
         let token = NewToken {
             request,
@@ -247,15 +375,25 @@ impl<'a, B: LmOps> Run<'a, B> {
         sequence.ids.push(id);
         sequence.log_probs.push(log_prob);
         self.progress.tokens += 1;
-        let wanted = self.observer.on_token(token);
-        match finish_after(token, wanted, &self.requests[request].sampling) {
-            Some(finish) => self.finish(sequence, finish),
+        let wanted = observer.on_token(token);
+        match finish_after(token, wanted, &job.request.sampling) {
+            Some(finish) => self.finish(sequence, finish, observer),
             None => self.active.push(sequence),
         }
-        Ok(())
     }
 
-    fn finish(&mut self, sequence: Sequence, finish: Finish) {
+    /// Ends a request of which a token could not be drawn, and no other.
+    fn fail(&mut self, request: usize, sample: usize, token: usize) {
+        let error = Error::NonFiniteLogits {
+            request,
+            sample,
+            token,
+        };
+        self.remove(request);
+        self.outcomes.push((request, Err(error)));
+    }
+
+    fn finish(&mut self, sequence: Sequence, finish: Finish, observer: &mut dyn Observer) {
         let Sequence {
             request,
             sample,
@@ -269,52 +407,18 @@ impl<'a, B: LmOps> Run<'a, B> {
             log_probs,
             finish,
         };
-        self.observer.on_finish(request, sample, &generated);
-        self.results[request][sample] = Some(generated);
+        observer.on_finish(request, sample, &generated);
+        self.slots.release(request, slot);
         self.progress.finished += 1;
-        self.slots.release(slot);
+        let Some(job) = self.jobs.get_mut(&request) else {
+            return;
+        };
+        job.results[sample] = Some(generated);
+        if job.left() == 0
+            && let Some(job) = self.jobs.remove(&request)
+        {
+            let results = job.results.into_iter().flatten().collect();
+            self.outcomes.push((request, Ok(results)));
+        }
     }
-}
-
-/// Whether a completion ends with this token, after the observer has said what it wants.
-fn finish_after(token: NewToken, wanted: ControlFlow<()>, sampling: &Sampling) -> Option<Finish> {
-    if sampling.stop.contains(&token.id) {
-        Some(Finish::Stop)
-    } else if wanted.is_break() {
-        Some(Finish::Observer)
-    } else if token.index + 1 >= sampling.max_new_tokens {
-        Some(Finish::Length)
-    } else {
-        None
-    }
-}
-
-/// The random stream of one sample.
-fn stream(seed: u64, sample: usize) -> ChaCha8Rng {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(sample as u64);
-    rng
-}
-
-/// The rows `from` of logits; the tensor itself if that is every row in order.
-fn rows_of<B: LmOps>(logits: Tensor<B, 2>, from: &[usize]) -> Tensor<B, 2> {
-    if from.iter().copied().eq(0..logits.dims()[0]) {
-        return logits;
-    }
-    let from: Vec<i32> = from.iter().map(|&row| row as i32).collect();
-    let from = Tensor::from_data(TensorData::from(from.as_slice()), &logits.device());
-    logits.select(0, from)
-}
-
-/// Draws where the logits lie, and brings tokens and log-probabilities to the host.
-fn draw<B: LmOps>(logits: Tensor<B, 2>, rows: &[SampleRow]) -> Result<Vec<(u32, f32)>, Error> {
-    let Drawn { ids, log_probs } = ops::sample(logits, rows);
-    let read = Transaction::default().register(ids).register(log_probs);
-    let failed = |e| Error::ReadTokens(e, rows.len());
-    let read = read.try_execute().map_err(|e| failed(e.to_string()))?;
-    let [ids, log_probs]: [TensorData; 2] = read
-        .try_into()
-        .map_err(|read: Vec<_>| failed(format!("{} tensors instead of 2", read.len())))?;
-    let log_probs: Vec<f32> = log_probs.into_vec().map_err(|e| failed(format!("{e:?}")))?;
-    Ok(ids.iter::<u32>().zip(log_probs).collect())
 }

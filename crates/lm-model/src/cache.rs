@@ -53,6 +53,42 @@ impl<B: LmOps> Qwen3<B> {
         }
     }
 
+    /// Bytes of a cache for each position of each slot.
+    pub fn cache_bytes_per_position(&self) -> usize {
+        let config = &self.config;
+        let values = config.num_key_value_heads * config.head_dim;
+        2 * config.num_hidden_layers * values * self.activations.size()
+    }
+
+    /// A cache of another shape, whose slot `i` begins with the first `len` tokens of slot `kept[i]`.
+    ///
+    /// It is made layer by layer, and `after_layer` is called when the old memory of one is free. At most two halves of
+    /// a layer exist besides the larger of the two caches.
+    pub fn resize_cache(
+        &self,
+        cache: ModelCache<B>,
+        (slots, capacity): (usize, usize),
+        kept: &[usize],
+        len: usize,
+        mut after_layer: impl FnMut(),
+    ) -> ModelCache<B> {
+        let heads = [self.config.num_key_value_heads, self.config.head_dim];
+        let half = |old: Tensor<B, 4>| moved(old, [slots, capacity, heads[0], heads[1]], kept, len);
+        let layers = cache.layers.into_iter().map(|KvCache { k, v }| {
+            let layer = KvCache {
+                k: half(k),
+                v: half(v),
+            };
+            after_layer();
+            layer
+        });
+        ModelCache {
+            layers: layers.collect(),
+            slots,
+            capacity,
+        }
+    }
+
     /// Appends new tokens to cached sequences and returns the logits after the last new token of
     /// each row, `[rows.len(), V]`.
     ///
@@ -98,6 +134,30 @@ impl<B: LmOps> Qwen3<B> {
             .map(|kv| ops::copy_slot(kv, from, to, len));
         cache.layers = copied.collect();
     }
+}
+
+/// Half a layer's cache in another shape; see [`Qwen3::resize_cache`].
+fn moved<B: Backend>(
+    old: Tensor<B, 4>,
+    shape: [usize; 4],
+    kept: &[usize],
+    len: usize,
+) -> Tensor<B, 4> {
+    let (device, dtype) = (old.device(), old.dtype());
+    if kept.is_empty() || len == 0 {
+        // Freed first, so that both do not exist at once.
+        drop(old);
+        return Tensor::zeros(shape, (&device, dtype));
+    }
+    let old = old.narrow(1, 0, len);
+    let old = if kept.iter().copied().eq(0..kept.len()) {
+        old.narrow(0, 0, kept.len())
+    } else {
+        let slots: Vec<i32> = kept.iter().map(|&slot| slot as i32).collect();
+        old.select(0, Tensor::from_data(slots.as_slice(), &device))
+    };
+    let place = [0..kept.len(), 0..len, 0..shape[2], 0..shape[3]];
+    Tensor::zeros(shape, (&device, dtype)).slice_assign(place, old)
 }
 
 /// The place of the last new token of each row among all new tokens; `None` when every row has one token, as in all

@@ -1,27 +1,28 @@
 //! Routes, and what is checked before the thread with the weights is asked.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use lm_generate::{Request, Sampling};
-use lm_model::{ChatTokenizer, Qwen3Config, StopMatcher};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
+use crate::access::{Access, guard};
+use crate::adapters;
+use crate::failure::{Failure, busy, wrong};
+use crate::intake::Intake;
 use crate::protocol::{
-    ChatBody, CompletionBody, LoadAdapter, Prompts, SamplingParams, Shown, Stop, UnloadAdapter,
-    chat, completions, error, models,
+    ChatBody, CompletionBody, LoadAdapter, Shown, UnloadAdapter, chat, completions, models,
 };
-use crate::worker::{Completion, Generation, Job, Refusal};
-
-/// Most bytes of a request's body.
-const MAX_BODY: usize = 64 << 20;
+use crate::request::{Asked, Known};
+use crate::worker::{Completion, Generation, Job};
 
 /// Tokens of a completion where the client does not say; OpenAI's default.
 const DEFAULT_TOKENS: usize = 16;
@@ -31,24 +32,28 @@ const DEFAULT_TOKENS: usize = 16;
 pub(crate) struct Shared(Arc<Inner>);
 
 struct Inner {
-    tokenizer: ChatTokenizer,
-    positions: usize,
-    vocabulary: usize,
+    known: Arc<Known>,
+    intake: Intake,
+    /// Places of the requests that are generated or wait.
+    places: Arc<Semaphore>,
+    adapter_root: Option<PathBuf>,
     jobs: Sender<Job>,
 }
 
 impl Shared {
-    pub(crate) fn new(tokenizer: &ChatTokenizer, config: &Qwen3Config, jobs: Sender<Job>) -> Self {
+    pub(crate) fn new(known: Known, adapter_root: Option<PathBuf>, jobs: Sender<Job>) -> Self {
+        let waiting = known.limits.waiting.min(Semaphore::MAX_PERMITS);
         Self(Arc::new(Inner {
-            tokenizer: tokenizer.clone(),
-            positions: config.max_positions(),
-            vocabulary: config.vocab_size,
+            intake: Intake::new(&known.limits),
+            places: Arc::new(Semaphore::new(waiting)),
+            known: Arc::new(known),
+            adapter_root,
             jobs,
         }))
     }
 }
 
-pub(crate) fn router(shared: Shared) -> Router {
+pub(crate) fn router(shared: Shared, access: Access) -> Router {
     Router::new()
         .route("/health", get(async || "ok"))
         .route("/v1/models", get(list))
@@ -56,45 +61,16 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/v1/chat/completions", post(converse))
         .route("/v1/load_lora_adapter", post(load))
         .route("/v1/unload_lora_adapter", post(unload))
-        .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))
+        // What comes to a path that there is not is checked as well.
+        .layer(from_fn_with_state(Arc::new(access), guard))
         .with_state(shared)
 }
 
 /// What a handler gives back.
 type Reply = Result<Json<Value>, Failure>;
 
-/// An answer other than 200.
-struct Failure(StatusCode, String);
-
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        let kind = if self.0.is_server_error() {
-            "server_error"
-        } else {
-            "invalid_request_error"
-        };
-        (self.0, Json(error(&self.1, kind))).into_response()
-    }
-}
-
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::UnknownModel(name) => {
-                Self(StatusCode::NOT_FOUND, format!("there is no model {name:?}"))
-            }
-            Refusal::Wrong(words) => Self(StatusCode::BAD_REQUEST, words),
-            Refusal::Failed(words) => Self(StatusCode::SERVICE_UNAVAILABLE, words),
-        }
-    }
-}
-
-fn wrong(words: impl Into<String>) -> Failure {
-    Failure(StatusCode::BAD_REQUEST, words.into())
-}
-
-fn read<T: DeserializeOwned>(body: &str) -> Result<T, Failure> {
-    serde_json::from_str(body).map_err(|error| wrong(format!("the request's body: {error}")))
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(body).map_err(|error| wrong(format!("the request's body: {error}")))
 }
 
 async fn list(State(shared): State<Shared>) -> Reply {
@@ -102,66 +78,82 @@ async fn list(State(shared): State<Shared>) -> Reply {
     Ok(Json(models(&names)))
 }
 
-async fn complete(State(shared): State<Shared>, body: String) -> Reply {
-    let body: CompletionBody = read(&body)?;
-    let prompts = shared.prompts(body.prompt)?;
-    let shown = Shown {
-        log_probs: body.logprobs.is_some(),
-        ids: body.sampling.return_token_ids,
-    };
-    let groups = shared
-        .generate(&body.model, &prompts, body.sampling, DEFAULT_TOKENS)
-        .await?;
-    Ok(Json(completions(&body.model, &prompts, &groups, shown)))
+async fn complete(State(shared): State<Shared>, body: Body) -> Reply {
+    let known = shared.0.known.clone();
+    let read = shared.read(body, move |bytes| {
+        let body: CompletionBody = parse(bytes)?;
+        let shown = Shown {
+            log_probs: body.logprobs.is_some(),
+            ids: body.sampling.return_token_ids,
+        };
+        let prompts = known.prompts(body.prompt)?;
+        let asked = known.requests(prompts, body.sampling, DEFAULT_TOKENS)?;
+        Ok((body.model, shown, asked))
+    });
+    let (model, shown, asked) = read.await?;
+    let prompts = asked.prompts();
+    let groups = shared.generate(&model, asked).await?;
+    Ok(Json(completions(&model, &prompts, &groups, shown)))
 }
 
-async fn converse(State(shared): State<Shared>, body: String) -> Reply {
-    let mut body: ChatBody = read(&body)?;
-    let [message] = body.messages.as_slice() else {
-        return Err(wrong(format!(
-            "expected one message of the user, found {} messages: this server knows single turns only",
-            body.messages.len()
-        )));
-    };
-    if message.role != "user" {
-        let role = &message.role;
-        return Err(wrong(format!(
-            "expected a message of the user, found one of {role:?}"
-        )));
-    }
-    let prompt = shared.0.tokenizer.prompt_ids(&message.content);
-    let sampling = &mut body.sampling;
-    sampling.max_tokens = sampling.max_tokens.or(body.max_completion_tokens);
-    let shown = Shown {
-        log_probs: body.logprobs,
-        ids: sampling.return_token_ids,
-    };
-    let prompts = [prompt];
-    let groups = shared
-        .generate(&body.model, &prompts, body.sampling, usize::MAX)
-        .await?;
+async fn converse(State(shared): State<Shared>, body: Body) -> Reply {
+    let known = shared.0.known.clone();
+    let read = shared.read(body, move |bytes| {
+        let mut body: ChatBody = parse(bytes)?;
+        let prompt = known.chat_prompt(&body)?;
+        let sampling = &mut body.sampling;
+        sampling.max_tokens = sampling.max_tokens.or(body.max_completion_tokens);
+        let shown = Shown {
+            log_probs: body.logprobs,
+            ids: sampling.return_token_ids,
+        };
+        let asked = known.requests(vec![prompt], body.sampling, usize::MAX)?;
+        Ok((body.model, shown, asked))
+    });
+    let (model, shown, asked) = read.await?;
+    let prompts = asked.prompts();
+    let groups = shared.generate(&model, asked).await?;
     let group = groups.first().map(Vec::as_slice).unwrap_or_default();
-    Ok(Json(chat(&body.model, &prompts[0], group, shown)))
+    Ok(Json(chat(&model, &prompts[0], group, shown)))
 }
 
-async fn load(State(shared): State<Shared>, body: String) -> Reply {
+async fn load(State(shared): State<Shared>, body: Body) -> Reply {
     let LoadAdapter {
         lora_name: name,
         lora_path: path,
-    } = read(&body)?;
+    } = shared.read(body, parse).await?;
+    let path = adapters::find(shared.0.adapter_root.as_deref(), &path)?;
     shared
         .ask(|reply| Job::Load { name, path, reply })
         .await??;
     Ok(Json(Value::String("loaded".into())))
 }
 
-async fn unload(State(shared): State<Shared>, body: String) -> Reply {
-    let UnloadAdapter { lora_name: name } = read(&body)?;
+async fn unload(State(shared): State<Shared>, body: Body) -> Reply {
+    let UnloadAdapter { lora_name: name } = shared.read(body, parse).await?;
     shared.ask(|reply| Job::Unload { name, reply }).await??;
     Ok(Json(Value::String("unloaded".into())))
 }
 
+impl Asked {
+    /// The prompts, of which the answer shows the ids or the lengths.
+    fn prompts(&self) -> Vec<Vec<u32>> {
+        self.requests.iter().map(|one| one.prompt.clone()).collect()
+    }
+}
+
 impl Shared {
+    /// Reads a body and understands it.
+    async fn read<T: Send + 'static>(
+        &self,
+        body: Body,
+        parse: impl FnOnce(&[u8]) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let intake = &self.0.intake;
+        let received = intake.read(body).await?;
+        intake.understand(received, parse).await
+    }
+
     /// Gives the worker a job and waits for its answer.
     async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, Failure> {
         let gone = || {
@@ -175,23 +167,13 @@ impl Shared {
         answer.await.map_err(|_| gone())
     }
 
-    async fn generate(
-        &self,
-        model: &str,
-        prompts: &[Vec<u32>],
-        sampling: SamplingParams,
-        default_tokens: usize,
-    ) -> Result<Vec<Vec<Completion>>, Failure> {
-        if sampling.stream {
-            return Err(wrong("stream: this server answers in one piece"));
-        }
-        let requests: Result<Vec<Request>, Failure> = prompts
-            .iter()
-            .map(|prompt| self.request(prompt, &sampling, default_tokens))
-            .collect();
-        let requests = requests?;
-        let texts = sampling.stop.map(Stop::texts).unwrap_or_default();
-        let stops = StopMatcher::new(texts).map_err(|error| wrong(format!("stop: {error}")))?;
+    async fn generate(&self, model: &str, asked: Asked) -> Result<Vec<Vec<Completion>>, Failure> {
+        let place = self.0.places.clone().try_acquire_owned();
+        let place = place.map_err(|_| {
+            let waiting = self.0.known.limits.waiting;
+            busy(&format!("{waiting} requests wait already"))
+        })?;
+        let Asked { requests, stops } = asked;
         let model = model.to_owned();
         let job = |reply| {
             Job::Generate(Generation {
@@ -199,79 +181,9 @@ impl Shared {
                 requests,
                 stops,
                 reply,
+                place,
             })
         };
         Ok(self.ask(job).await??)
     }
-
-    fn request(
-        &self,
-        prompt: &[u32],
-        params: &SamplingParams,
-        default_tokens: usize,
-    ) -> Result<Request, Failure> {
-        let inner = &self.0;
-        let room = inner.positions.saturating_sub(prompt.len());
-        let wanted = params.max_tokens.unwrap_or(default_tokens.min(room));
-        if prompt.is_empty() || wanted == 0 || wanted > room {
-            return Err(wrong(format!(
-                "expected a prompt and new tokens that are {} together at most, found {} and {wanted}",
-                inner.positions,
-                prompt.len()
-            )));
-        }
-        if let Some(id) = prompt.iter().find(|id| **id as usize >= inner.vocabulary) {
-            let last = inner.vocabulary - 1;
-            return Err(wrong(format!(
-                "expected token ids up to {last}, found {id}"
-            )));
-        }
-        let n = params.n.unwrap_or(1);
-        if !(1..=1024).contains(&n) {
-            return Err(wrong(format!("n: expected 1 to 1024, found {n}")));
-        }
-        let mut stop = inner.tokenizer.stop_ids();
-        stop.extend(params.stop_token_ids.iter().flatten());
-        let sampling = Sampling {
-            max_new_tokens: wanted,
-            temperature: params.temperature.unwrap_or(1.0),
-            // 0 and -1 are the protocol's words for no limit.
-            top_k: params
-                .top_k
-                .and_then(|k| usize::try_from(k).ok())
-                .filter(|k| *k > 0),
-            top_p: params.top_p,
-            min_p: params.min_p,
-            repetition_penalty: params.repetition_penalty,
-            stop,
-            seed: params.seed.unwrap_or_else(unseeded),
-        };
-        Ok(Request {
-            prompt: prompt.to_vec(),
-            n,
-            sampling,
-        })
-    }
-
-    fn prompts(&self, prompts: Prompts) -> Result<Vec<Vec<u32>>, Failure> {
-        let encode = |text: String| {
-            let ids = self.0.tokenizer.begin_text(&text);
-            ids.map_err(|error| wrong(error.to_string()))
-        };
-        match prompts {
-            Prompts::Text(text) => Ok(vec![encode(text)?]),
-            Prompts::Texts(texts) => texts.into_iter().map(encode).collect(),
-            Prompts::Ids(ids) => Ok(vec![ids]),
-            Prompts::ManyIds(ids) => Ok(ids),
-        }
-    }
-}
-
-/// A seed for a client that gives none, and so wants another answer each time.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the protocol wants unseeded requests to differ"
-)]
-fn unseeded() -> u64 {
-    rand::random()
 }

@@ -15,11 +15,21 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod access;
+mod adapters;
+mod connections;
 mod error;
+mod failure;
 mod http;
+mod intake;
+mod limits;
+mod prompts;
 mod protocol;
+mod request;
 mod server;
 mod worker;
 
+pub use access::Access;
 pub use error::Error;
+pub use limits::Limits;
 pub use server::{BoundServer, Server};

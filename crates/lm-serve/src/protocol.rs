@@ -6,6 +6,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::prompts::Prompts;
 use crate::worker::Completion;
 
 /// `POST /v1/completions`.
@@ -84,16 +85,6 @@ impl Stop {
             Self::Many(texts) => texts,
         }
     }
-}
-
-/// Prompts as texts or as token ids, one or several.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Prompts {
-    Text(String),
-    Ids(Vec<u32>),
-    Texts(Vec<String>),
-    ManyIds(Vec<Vec<u32>>),
 }
 
 /// `POST /v1/load_lora_adapter`, as vLLM has it.

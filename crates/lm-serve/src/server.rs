@@ -8,13 +8,18 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc;
 
+use axum::Router;
 use lm_kernels::LmOps;
 use lm_model::{ChatTokenizer, Qwen3};
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
+use crate::access::Access;
+use crate::connections;
 use crate::error::Error;
 use crate::http::{Shared, router};
+use crate::limits::Limits;
+use crate::request::Known;
 use crate::worker::Worker;
 
 /// A model that is to be served.
@@ -24,6 +29,8 @@ pub struct Server<B: LmOps> {
     tokenizer: ChatTokenizer,
     name: String,
     max_batch: usize,
+    limits: Limits,
+    access: Access,
 }
 
 impl<B: LmOps> Server<B> {
@@ -34,6 +41,8 @@ impl<B: LmOps> Server<B> {
             tokenizer,
             name: "model".to_owned(),
             max_batch: 32,
+            limits: Limits::default(),
+            access: Access::default(),
         }
     }
 
@@ -51,6 +60,16 @@ impl<B: LmOps> Server<B> {
             max_batch: max_batch.max(1),
             ..self
         }
+    }
+
+    /// With other limits of what clients may ask for.
+    pub fn limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// For others than the programs of this machine, with a key, or with adapters.
+    pub fn access(self, access: Access) -> Self {
+        Self { access, ..self }
     }
 
     /// Opens the address. Port 0 takes a free one, which [`BoundServer::address`] tells.
@@ -101,10 +120,21 @@ impl<B: LmOps> BoundServer<B> {
             tokenizer,
             name,
             max_batch,
+            limits,
+            access,
         } = self.server;
         let (jobs, waiting) = mpsc::channel();
-        let shared = Shared::new(&tokenizer, model.config(), jobs);
-        let runtime = start(self.listener, shared)?;
+        let known = Known {
+            tokenizer: tokenizer.clone(),
+            positions: model.config().max_positions(),
+            vocabulary: model.config().vocab_size,
+            limits: limits.clone(),
+        };
+        let router = router(
+            Shared::new(known, access.adapter_root.clone(), jobs),
+            access,
+        );
+        let runtime = start(self.listener, router, limits)?;
         Worker::new(model, &tokenizer, name, max_batch, stop).run(&waiting);
         runtime.shutdown_background();
         Ok(())
@@ -112,7 +142,7 @@ impl<B: LmOps> BoundServer<B> {
 }
 
 /// Starts the HTTP side in a thread of its own.
-fn start(listener: TcpListener, shared: Shared) -> io::Result<Runtime> {
+fn start(listener: TcpListener, router: Router, limits: Limits) -> io::Result<Runtime> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -121,10 +151,6 @@ fn start(listener: TcpListener, shared: Shared) -> io::Result<Runtime> {
     let entered = runtime.enter();
     let listener = tokio::net::TcpListener::from_std(listener)?;
     drop(entered);
-    runtime.spawn(async move {
-        if let Err(error) = axum::serve(listener, router(shared)).await {
-            tracing::error!(%error, "the server has ended");
-        }
-    });
+    runtime.spawn(connections::serve(listener, router, limits));
     Ok(runtime)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use lm_generate::{CachePool, Error, Finish, Generated, Generator, NewToken, Observer, Request};
 use lm_kernels::LmOps;
 use lm_model::{ChatTokenizer, Qwen3, StopMatcher, TextStream, checkpoint};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// Why a job is not carried out: whose fault it is, and the words.
@@ -41,6 +41,9 @@ pub(crate) struct Generation {
     pub(crate) requests: Vec<Request>,
     pub(crate) stops: StopMatcher,
     pub(crate) reply: oneshot::Sender<Result<Vec<Vec<Completion>>, Refusal>>,
+    /// Its place among those that wait, which another may take when this one is gone.
+    #[expect(dead_code, reason = "it is held, not read")]
+    pub(crate) place: OwnedSemaphorePermit,
 }
 
 /// What the thread is asked to do.

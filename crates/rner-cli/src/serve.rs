@@ -3,10 +3,10 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use lm_kernels::TrainBackend;
-use lm_serve::Server;
+use lm_serve::{Access, Limits, Server};
 use rner::backend::{Device, Inner, Task, dispatch};
 use rner::stages::{Answering, ModelDir};
 use rner_cli::args::RecipeArgs;
@@ -30,11 +30,80 @@ pub(crate) struct ServeArgs {
     /// Completions that grow at once.
     #[arg(long, value_name = "N", default_value = "32")]
     pub(crate) max_batch: std::num::NonZero<usize>,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+    #[command(flatten)]
+    pub(crate) access: AccessArgs,
+}
+
+/// What clients may ask for.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LimitArgs {
+    /// Longest body of a request, in bytes.
+    #[arg(long, value_name = "BYTES", default_value = "1048576")]
+    max_body: std::num::NonZero<usize>,
+    /// Requests that are generated or wait; further ones are answered with 429.
+    #[arg(long, value_name = "N", default_value = "256")]
+    max_waiting: std::num::NonZero<usize>,
+    /// Open connections; further ones wait.
+    #[arg(long, value_name = "N", default_value = "4096")]
+    max_connections: std::num::NonZero<usize>,
+    /// Tokens of a request: its prompts, and the most new tokens of all its completions.
+    #[arg(long, value_name = "N", default_value = "262144")]
+    max_tokens: std::num::NonZero<usize>,
+}
+
+impl LimitArgs {
+    fn limits(&self) -> Limits {
+        Limits {
+            body: self.max_body.get(),
+            waiting: self.max_waiting.get(),
+            connections: self.max_connections.get(),
+            tokens: self.max_tokens.get(),
+            ..Limits::default()
+        }
+    }
+}
+
+/// Who may ask.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AccessArgs {
+    /// A name in `Host` besides those of the loopback interface, such as that of a proxy.
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
+    /// A web page that may ask, such as http://localhost:3000; others may not.
+    #[arg(long, value_name = "ORIGIN")]
+    allow_origin: Vec<String>,
+    /// Environment variable with the key that clients must show; without it none is asked for.
+    #[arg(long, value_name = "VARIABLE")]
+    api_key_env: Option<String>,
+    /// Folder below which adapters may be loaded while it runs; without it none are.
+    #[arg(long, value_name = "DIR")]
+    adapter_root: Option<PathBuf>,
+}
+
+impl AccessArgs {
+    fn access(&self) -> Result<Access> {
+        let read = |name: &String| match std::env::var(name) {
+            Ok(key) if !key.is_empty() => Ok(key),
+            _ => bail!("--api-key-env: the environment variable {name} is not set"),
+        };
+        if let Some(root) = self.adapter_root.as_ref().filter(|root| !root.is_dir()) {
+            bail!("--adapter-root: {} is not a folder", root.display());
+        }
+        Ok(Access {
+            hosts: self.allow_host.clone(),
+            origins: self.allow_origin.clone(),
+            api_key: self.api_key_env.as_ref().map(read).transpose()?,
+            adapter_root: self.adapter_root.clone(),
+        })
+    }
 }
 
 /// Runs the command until it is interrupted.
 pub(crate) fn run(args: &ServeArgs) -> Result<()> {
     let recipe = args.recipe.resolve(Vec::new())?;
+    let access = args.access.access()?;
     // Before the model is loaded: a port that is taken is known at once.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port))
         .with_context(|| format!("cannot listen on port {}", args.port))?;
@@ -46,6 +115,8 @@ pub(crate) fn run(args: &ServeArgs) -> Result<()> {
         name: name.to_owned(),
         weights: Answering::of(&recipe),
         max_batch: args.max_batch.get(),
+        limits: args.limits.limits(),
+        access,
         listener,
     };
     dispatch(recipe.run.backend, job)
@@ -56,6 +127,8 @@ struct ServeJob {
     name: String,
     weights: Answering,
     max_batch: usize,
+    limits: Limits,
+    access: Access,
     listener: TcpListener,
 }
 
@@ -70,6 +143,8 @@ impl Task for ServeJob {
         let server = Server::new(model, self.model.tokenizer()?)
             .name(&self.name)
             .max_batch(self.max_batch)
+            .limits(self.limits)
+            .access(self.access)
             .listen(self.listener)?;
         announce(&self.name, server.address());
         Ok(server.run(interrupt::token())?)

@@ -2,6 +2,7 @@
 
 mod generator;
 mod observer;
+mod session;
 mod slots;
 
 use crate::Sampling;

@@ -23,7 +23,12 @@ impl Drop for Serving {
 
 impl Serving {
     fn start() -> Result<Self, Box<dyn std::error::Error>> {
-        let mut child = rner(&["serve", "--model", "fixtures/tiny-base", "--port", "0"])
+        Self::start_with(&[])
+    }
+
+    fn start_with(more: &[&str]) -> Result<Self, Box<dyn std::error::Error>> {
+        let serve = ["serve", "--model", "fixtures/tiny-base", "--port", "0"];
+        let mut child = rner(&[&serve[..], more].concat())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
@@ -48,7 +53,7 @@ impl Serving {
         };
         write!(
             stream,
-            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         )?;
         let mut answer = String::new();
@@ -135,8 +140,8 @@ fn bad_requests_are_told_apart_and_leave_the_server_alive() -> TestResult {
     }
     let adapter = json!({"lora_name": "x", "lora_path": "no/such/folder"});
     let (status, answer) = server.ask("/v1/load_lora_adapter", Some(adapter))?;
-    assert_eq!(status, 400, "{answer}");
-    assert!(answer.to_string().contains("no/such/folder"), "{answer}");
+    assert_eq!(status, 403, "{answer}");
+    assert!(answer.to_string().contains("--adapter-root"), "{answer}");
     let (status, _) = server.ask("/v1/completions", Some(prompt(json!({}))))?;
     assert_eq!(status, 200);
     fails(
@@ -175,7 +180,7 @@ fn adapters_are_loaded_while_it_runs() -> TestResult {
         "--set",
         "sft.train.optim.freeze_embeddings=false",
     ])?;
-    let server = Serving::start()?;
+    let server = Serving::start_with(&["--adapter-root", text(dir.path())])?;
     let load = json!({"lora_name": "tuned", "lora_path": root().join(out.join("adapter"))});
     let (status, answer) = server.ask("/v1/load_lora_adapter", Some(load))?;
     assert_eq!(status, 200, "{answer}");
@@ -245,7 +250,7 @@ fn sampled_elsewhere_is_sampled_here(more: &[&str]) -> TestResult {
         let lines = lines.lines().map(serde_json::from_str::<Value>);
         Ok(lines.collect::<Result<Vec<_>, _>>()?)
     };
-    let server = Serving::start()?;
+    let server = Serving::start_with(&["--adapter-root", text(dir.path())])?;
     let url = format!("http://{}/v1", server.address);
     let remote = ["--rollout-url", &url, "--rollout-model", "tiny-base"];
     let here = train("here", more)?;

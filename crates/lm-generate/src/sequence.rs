@@ -1,0 +1,100 @@
+//! A completion while it grows, and how its tokens are drawn.
+
+use std::ops::ControlFlow;
+
+use burn::tensor::{Tensor, TensorData, Transaction};
+use lm_kernels::LmOps;
+use lm_kernels::ops::{self, Drawn};
+use lm_kernels::sampling::SampleRow;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::error::Error;
+use crate::observer::NewToken;
+use crate::request::{Finish, Request, Sampling};
+
+/// A completion that is growing in a slot, or has left it for a while.
+#[derive(Debug)]
+pub(crate) struct Sequence {
+    pub(crate) request: usize,
+    pub(crate) sample: usize,
+    pub(crate) slot: usize,
+    /// Tokens of the prompt and the completion whose keys and values are in the slot.
+    pub(crate) cached: usize,
+    /// When it entered first, as a number that grows.
+    pub(crate) entered: u64,
+    pub(crate) rng: ChaCha8Rng,
+    pub(crate) ids: Vec<u32>,
+    pub(crate) log_probs: Vec<f32>,
+}
+
+impl Sequence {
+    /// How the next token is drawn.
+    pub(crate) fn sample_row(&mut self, request: &Request) -> SampleRow {
+        let params = request.sampling.params();
+        let uniform = if params.is_greedy() {
+            0.0
+        } else {
+            self.rng.random()
+        };
+        let seen = match params.repetition_penalty {
+            Some(_) => request.prompt.iter().chain(&self.ids).copied().collect(),
+            None => Vec::new(),
+        };
+        SampleRow {
+            params,
+            uniform,
+            seen,
+        }
+    }
+}
+
+/// Whether a completion ends with this token, after the observer has said what it wants.
+pub(crate) fn finish_after(
+    token: NewToken,
+    wanted: ControlFlow<()>,
+    sampling: &Sampling,
+) -> Option<Finish> {
+    if sampling.stop.contains(&token.id) {
+        Some(Finish::Stop)
+    } else if wanted.is_break() {
+        Some(Finish::Observer)
+    } else if token.index + 1 >= sampling.max_new_tokens {
+        Some(Finish::Length)
+    } else {
+        None
+    }
+}
+
+/// The random stream of one sample.
+pub(crate) fn stream(seed: u64, sample: usize) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(sample as u64);
+    rng
+}
+
+/// The rows `from` of logits; the tensor itself if that is every row in order.
+pub(crate) fn rows_of<B: LmOps>(logits: Tensor<B, 2>, from: &[usize]) -> Tensor<B, 2> {
+    if from.iter().copied().eq(0..logits.dims()[0]) {
+        return logits;
+    }
+    let from: Vec<i32> = from.iter().map(|&row| row as i32).collect();
+    let from = Tensor::from_data(TensorData::from(from.as_slice()), &logits.device());
+    logits.select(0, from)
+}
+
+/// Draws where the logits lie, and brings tokens and log-probabilities to the host.
+pub(crate) fn draw<B: LmOps>(
+    logits: Tensor<B, 2>,
+    rows: &[SampleRow],
+) -> Result<Vec<(u32, f32)>, Error> {
+    let Drawn { ids, log_probs } = ops::sample(logits, rows);
+    let read = Transaction::default().register(ids).register(log_probs);
+    let failed = |e| Error::ReadTokens(e, rows.len());
+    let read = read.try_execute().map_err(|e| failed(e.to_string()))?;
+    let [ids, log_probs]: [TensorData; 2] = read
+        .try_into()
+        .map_err(|read: Vec<_>| failed(format!("{} tensors instead of 2", read.len())))?;
+    let log_probs: Vec<f32> = log_probs.into_vec().map_err(|e| failed(format!("{e:?}")))?;
+    Ok(ids.iter::<u32>().zip(log_probs).collect())
+}
