@@ -7,7 +7,7 @@ use lm_generate::{Error, Finish, Generated, NewToken, Observer, Outcome, Session
 use lm_kernels::LmOps;
 use lm_model::{ChatTokenizer, TextStream};
 
-use crate::worker::{Completion, Generation, Refusal};
+use crate::job::{Completion, Generation, Refusal};
 
 /// Jobs whose completions grow, by the number of their first request in the session.
 pub(crate) struct Desk<'a> {

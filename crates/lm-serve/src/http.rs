@@ -18,11 +18,12 @@ use crate::access::{Access, guard};
 use crate::adapters;
 use crate::failure::{Failure, busy, wrong};
 use crate::intake::Intake;
+use crate::job::{Completion, Generation, Job};
 use crate::protocol::{
     ChatBody, CompletionBody, LoadAdapter, Shown, UnloadAdapter, chat, completions, models,
 };
 use crate::request::{Asked, Known};
-use crate::worker::{Completion, Generation, Job, Signs};
+use crate::worker::Signs;
 
 /// Tokens of a completion where the client does not say; OpenAI's default.
 const DEFAULT_TOKENS: usize = 16;

@@ -23,6 +23,7 @@ mod error;
 mod failure;
 mod http;
 mod intake;
+mod job;
 mod limits;
 mod prompts;
 mod protocol;

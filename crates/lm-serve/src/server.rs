@@ -66,8 +66,8 @@ impl<B: LmOps> Server<B> {
         }
     }
 
-    /// With a limit of the key-value cache in bytes. Requests that do not fit alone are refused, others wait until there
-    /// is room; without a limit the cache grows as the completions do.
+    /// With a limit of the key-value cache in bytes. Requests that do not fit alone are refused, others wait until
+    /// there is room; without a limit the cache grows as the completions do.
     pub fn kv_memory(self, bytes: usize) -> Self {
         Self {
             kv_memory: Some(bytes),

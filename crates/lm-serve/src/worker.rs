@@ -1,72 +1,22 @@
 //! The thread that owns the weights.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use lm_generate::{CachePool, Error, Generator, Request, Session};
+use lm_generate::{CachePool, Error, Generator, Session};
 use lm_kernels::LmOps;
-use lm_model::{ChatTokenizer, Qwen3, StopMatcher, checkpoint};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use lm_model::{ChatTokenizer, Qwen3, checkpoint};
 use tokio_util::sync::CancellationToken;
 
 use crate::desk::Desk;
+use crate::job::{Generation, Job, Refusal};
 use crate::pulse::Pulse;
 
 /// After so long without a request, the memory of the cache is given back.
 const IDLE: Duration = Duration::from_secs(5);
-
-/// Why a job is not carried out: whose fault it is, and the words.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    /// There is no such model.
-    UnknownModel(String),
-    /// The request cannot be carried out as it is.
-    Wrong(String),
-    /// Something failed here.
-    Failed(String),
-}
-
-/// One completion as it is answered.
-#[derive(Clone, Debug)]
-pub(crate) struct Completion {
-    pub(crate) text: String,
-    pub(crate) ids: Vec<u32>,
-    /// The text of each token.
-    pub(crate) tokens: Vec<String>,
-    pub(crate) log_probs: Vec<f32>,
-    /// In the protocol's words.
-    pub(crate) finish: &'static str,
-}
-
-/// Completions to be made.
-pub(crate) struct Generation {
-    pub(crate) model: String,
-    pub(crate) requests: Vec<Request>,
-    /// The token ids that end the completions of each request, once it is generated.
-    pub(crate) stop_ids: Vec<Vec<u32>>,
-    pub(crate) stops: StopMatcher,
-    pub(crate) reply: oneshot::Sender<Result<Vec<Vec<Completion>>, Refusal>>,
-    /// Its place among those that wait, which another may take when this one is gone.
-    #[expect(dead_code, reason = "it is held, not read")]
-    pub(crate) place: OwnedSemaphorePermit,
-}
-
-/// What the thread is asked to do.
-pub(crate) enum Job {
-    Generate(Generation),
-    Load {
-        name: String,
-        path: PathBuf,
-        reply: oneshot::Sender<Result<(), Refusal>>,
-    },
-    Unload {
-        name: String,
-        reply: oneshot::Sender<Result<(), Refusal>>,
-    },
-}
 
 /// What is known of the thread beside it.
 #[derive(Debug)]
@@ -164,7 +114,7 @@ impl<B: LmOps> Worker<'_, B> {
         *known = names.cloned().collect();
     }
 
-    fn load(&mut self, name: String, path: &std::path::Path) -> Result<(), Refusal> {
+    fn load(&mut self, name: String, path: &Path) -> Result<(), Refusal> {
         if name == self.name {
             let words = format!("{name:?} is the name of the model that is served");
             return Err(Refusal::Wrong(words));
