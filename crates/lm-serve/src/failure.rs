@@ -4,8 +4,8 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::job::Refusal;
 use crate::protocol::error;
-use crate::worker::Refusal;
 
 /// An answer other than 200: its status and its words.
 #[derive(Debug)]

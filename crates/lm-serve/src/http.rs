@@ -18,11 +18,12 @@ use crate::access::{Access, guard};
 use crate::adapters;
 use crate::failure::{Failure, busy, wrong};
 use crate::intake::Intake;
+use crate::job::{Completion, Generation, Job};
 use crate::protocol::{
     ChatBody, CompletionBody, LoadAdapter, Shown, UnloadAdapter, chat, completions, models,
 };
 use crate::request::{Asked, Known};
-use crate::worker::{Completion, Generation, Job};
+use crate::worker::Signs;
 
 /// Tokens of a completion where the client does not say; OpenAI's default.
 const DEFAULT_TOKENS: usize = 16;
@@ -37,17 +38,24 @@ struct Inner {
     /// Places of the requests that are generated or wait.
     places: Arc<Semaphore>,
     adapter_root: Option<PathBuf>,
+    signs: Arc<Signs>,
     jobs: Sender<Job>,
 }
 
 impl Shared {
-    pub(crate) fn new(known: Known, adapter_root: Option<PathBuf>, jobs: Sender<Job>) -> Self {
+    pub(crate) fn new(
+        known: Known,
+        adapter_root: Option<PathBuf>,
+        signs: Arc<Signs>,
+        jobs: Sender<Job>,
+    ) -> Self {
         let waiting = known.limits.waiting.min(Semaphore::MAX_PERMITS);
         Self(Arc::new(Inner {
             intake: Intake::new(&known.limits),
             places: Arc::new(Semaphore::new(waiting)),
             known: Arc::new(known),
             adapter_root,
+            signs,
             jobs,
         }))
     }
@@ -55,7 +63,7 @@ impl Shared {
 
 pub(crate) fn router(shared: Shared, access: Access) -> Router {
     Router::new()
-        .route("/health", get(async || "ok"))
+        .route("/health", get(health))
         .route("/v1/models", get(list))
         .route("/v1/completions", post(complete))
         .route("/v1/chat/completions", post(converse))
@@ -73,9 +81,19 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     serde_json::from_slice(body).map_err(|error| wrong(format!("the request's body: {error}")))
 }
 
-async fn list(State(shared): State<Shared>) -> Reply {
-    let names = shared.ask(Job::List).await?;
-    Ok(Json(models(&names)))
+/// Answered beside the thread with the weights, whatever that does.
+async fn health(State(shared): State<Shared>) -> Result<&'static str, Failure> {
+    match shared.0.signs.pulse.stuck() {
+        None => Ok("ok"),
+        Some(silent) => Err(Failure(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("no decode step for {} s", silent.as_secs()),
+        )),
+    }
+}
+
+async fn list(State(shared): State<Shared>) -> Json<Value> {
+    Json(models(&shared.0.signs.names()))
 }
 
 async fn complete(State(shared): State<Shared>, body: Body) -> Reply {
@@ -179,6 +197,7 @@ impl Shared {
             Job::Generate(Generation {
                 model,
                 requests,
+                stop_ids: Vec::new(),
                 stops,
                 reply,
                 place,

@@ -6,8 +6,8 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::job::Completion;
 use crate::prompts::Prompts;
-use crate::worker::Completion;
 
 /// `POST /v1/completions`.
 #[derive(Debug, Deserialize)]

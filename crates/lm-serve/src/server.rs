@@ -1,14 +1,16 @@
 //! The server: one thread with the weights, and the HTTP side beside it.
 //!
-//! One thread owns the weights. It takes all requests that wait, generates their completions together, and takes the
-//! next ones: continuous batching inside a call, waiting between calls. Adapters of PEFT are loaded while it
-//! runs, which is how a trainer elsewhere keeps its rollouts up to date.
+//! One thread owns the weights. Requests for one model join those that are generated, step by step; one for another
+//! model waits until they are done. Adapters of PEFT are loaded while it runs, which is how a trainer elsewhere keeps
+//! its rollouts up to date.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
 use axum::Router;
+use lm_generate::CachePool;
 use lm_kernels::LmOps;
 use lm_model::{ChatTokenizer, Qwen3};
 use tokio::runtime::{Builder, Runtime};
@@ -20,7 +22,7 @@ use crate::error::Error;
 use crate::http::{Shared, router};
 use crate::limits::Limits;
 use crate::request::Known;
-use crate::worker::Worker;
+use crate::worker::{Signs, Worker};
 
 /// A model that is to be served.
 #[derive(Debug)]
@@ -29,6 +31,7 @@ pub struct Server<B: LmOps> {
     tokenizer: ChatTokenizer,
     name: String,
     max_batch: usize,
+    kv_memory: Option<usize>,
     limits: Limits,
     access: Access,
 }
@@ -41,6 +44,7 @@ impl<B: LmOps> Server<B> {
             tokenizer,
             name: "model".to_owned(),
             max_batch: 32,
+            kv_memory: None,
             limits: Limits::default(),
             access: Access::default(),
         }
@@ -58,6 +62,15 @@ impl<B: LmOps> Server<B> {
     pub fn max_batch(self, max_batch: usize) -> Self {
         Self {
             max_batch: max_batch.max(1),
+            ..self
+        }
+    }
+
+    /// With a limit of the key-value cache in bytes. Requests that do not fit alone are refused, others wait until
+    /// there is room; without a limit the cache grows as the completions do.
+    pub fn kv_memory(self, bytes: usize) -> Self {
+        Self {
+            kv_memory: Some(bytes),
             ..self
         }
     }
@@ -120,6 +133,7 @@ impl<B: LmOps> BoundServer<B> {
             tokenizer,
             name,
             max_batch,
+            kv_memory,
             limits,
             access,
         } = self.server;
@@ -130,12 +144,23 @@ impl<B: LmOps> BoundServer<B> {
             vocabulary: model.config().vocab_size,
             limits: limits.clone(),
         };
+        let signs = Arc::new(Signs::new(&name));
         let router = router(
-            Shared::new(known, access.adapter_root.clone(), jobs),
+            Shared::new(known, access.adapter_root.clone(), Arc::clone(&signs), jobs),
             access,
         );
         let runtime = start(self.listener, router, limits)?;
-        Worker::new(model, &tokenizer, name, max_batch, stop).run(&waiting);
+        let worker = Worker {
+            base: model,
+            name,
+            adapted: BTreeMap::new(),
+            tokenizer: &tokenizer,
+            max_batch,
+            pool: kv_memory.map_or_else(CachePool::new, CachePool::with_limit),
+            signs,
+            stop,
+        };
+        worker.run(&waiting);
         runtime.shutdown_background();
         Ok(())
     }

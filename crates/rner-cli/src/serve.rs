@@ -8,10 +8,15 @@ use clap::Args;
 use lm_kernels::TrainBackend;
 use lm_serve::{Access, Limits, Server};
 use rner::backend::{Device, Inner, Task, dispatch};
+use rner::recipe::{Backend, Recipe};
+use rner::report::Machine;
 use rner::stages::{Answering, ModelDir};
 use rner_cli::args::RecipeArgs;
 use rner_cli::interrupt;
 use rner_cli::progress::Terminal;
+
+/// Bytes of a GiB.
+const GIB: f64 = (1_u64 << 30) as f64;
 
 /// Flags of `rner serve`.
 #[derive(Clone, Debug, Args)]
@@ -30,10 +35,31 @@ pub(crate) struct ServeArgs {
     /// Completions that grow at once.
     #[arg(long, value_name = "N", default_value = "32")]
     pub(crate) max_batch: std::num::NonZero<usize>,
+    /// Most memory of the key-value cache in GiB; a quarter of the device's if left out.
+    #[arg(long, value_name = "GIB", value_parser = gib)]
+    pub(crate) kv_memory: Option<f64>,
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
     #[command(flatten)]
     pub(crate) access: AccessArgs,
+}
+
+fn gib(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|error| format!("{error}"))?;
+    if (1e-3..1e6).contains(&value) {
+        Ok(value)
+    } else {
+        Err("expected 0.001 to 1000000".into())
+    }
+}
+
+/// Memory of the cache where the user does not say; `None` where that of the device is not known.
+fn quarter_of_device(recipe: &Recipe) -> Option<f64> {
+    let all = match recipe.run.backend {
+        Backend::Flex => Machine::here("").memory_gib,
+        _ => recipe.hardware.gpu_memory_gib,
+    };
+    (all > 0.0).then_some(all / 4.0)
 }
 
 /// What clients may ask for.
@@ -115,6 +141,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<()> {
         name: name.to_owned(),
         weights: Answering::of(&recipe),
         max_batch: args.max_batch.get(),
+        kv_memory: args.kv_memory.or_else(|| quarter_of_device(&recipe)),
         limits: args.limits.limits(),
         access,
         listener,
@@ -127,6 +154,7 @@ struct ServeJob {
     name: String,
     weights: Answering,
     max_batch: usize,
+    kv_memory: Option<f64>,
     limits: Limits,
     access: Access,
     listener: TcpListener,
@@ -140,18 +168,25 @@ impl Task for ServeJob {
         let model = self
             .model
             .load_to_answer::<Inner<B>>(device, self.weights)?;
-        let server = Server::new(model, self.model.tokenizer()?)
+        let mut server = Server::new(model, self.model.tokenizer()?)
             .name(&self.name)
             .max_batch(self.max_batch)
             .limits(self.limits)
-            .access(self.access)
-            .listen(self.listener)?;
-        announce(&self.name, server.address());
+            .access(self.access);
+        if let Some(gib) = self.kv_memory {
+            server = server.kv_memory((gib * GIB) as usize);
+        }
+        let server = server.listen(self.listener)?;
+        announce(&self.name, server.address(), self.kv_memory);
         Ok(server.run(interrupt::token())?)
     }
 }
 
-fn announce(name: &str, address: SocketAddr) {
+fn announce(name: &str, address: SocketAddr, kv_memory: Option<f64>) {
     println!("http://{address}/v1");
-    rner_cli::say!("serving {name}; stop with Ctrl-C");
+    let cache = kv_memory.map(|gib| format!(", with a cache of at most {gib:.1} GiB"));
+    rner_cli::say!(
+        "serving {name}{}; stop with Ctrl-C",
+        cache.unwrap_or_default()
+    );
 }
