@@ -64,6 +64,10 @@ enum Task {
     /// Show that GRPO learns from its reward: F1 before and after it, with the reward and with a constant, on three
     /// seeds.
     Learning(Learning),
+    /// Try to break the program: kills, damaged files, hostile servers and clients, full disks.
+    ///
+    /// Builds `rner` and `rner-torture` and hands over to the latter; `--help` shows its options.
+    Torture(PassedOn),
     /// Build `rner` in release mode and print the path of the program.
     Build {
         /// Backend to build for.
@@ -117,6 +121,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
             hand_over(&workspace, Program::Lab, &["tiny", "pretrain"], passed)
         }
         Task::Learning(options) => learning::run(&workspace, &options),
+        Task::Torture(passed) => torture(&workspace, &passed),
         Task::Check { only, skip } => check::run(&workspace, &selected(&only, &skip)),
         Task::Tidy { circles: true } => tidy::print_circles(&workspace),
         Task::Tidy { circles: false } => tidy::run(&workspace),
@@ -125,6 +130,14 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Builds the program that is tortured and the one that tortures it, and becomes the latter.
+fn torture(workspace: &Workspace, passed: &PassedOn) -> anyhow::Result<ExitCode> {
+    program::build(workspace, Backend::Flex)?;
+    let mut args = vec!["--root".into(), workspace.root.clone().into_os_string()];
+    args.extend(passed.args.iter().cloned());
+    program::hand_over(workspace, Program::Torture, Backend::Flex, &[], &args)
 }
 
 /// The steps that `--only` and `--skip` leave, in their fixed order.
@@ -148,7 +161,7 @@ fn hand_over(
             let recipes = workspace.root.join("crates/rner/recipes");
             choice::backend_of_run(&passed.args, &recipes)
         }
-        Program::Lab => choice::backend_of(&passed.args),
+        Program::Lab | Program::Torture => choice::backend_of(&passed.args),
     };
     let backend = asked.unwrap_or_else(|message| usage_error(&message));
     program::hand_over(workspace, program, backend, subcommand, &passed.args)

@@ -16,6 +16,8 @@ pub(crate) enum Program {
     Rner,
     /// The developers'.
     Lab,
+    /// What tries to break it.
+    Torture,
 }
 
 impl Program {
@@ -23,6 +25,7 @@ impl Program {
         match self {
             Self::Rner => "rner-cli",
             Self::Lab => "rner-lab",
+            Self::Torture => "rner-torture",
         }
     }
 
@@ -30,6 +33,7 @@ impl Program {
         match self {
             Self::Rner => "rner",
             Self::Lab => "rner-lab",
+            Self::Torture => "rner-torture",
         }
     }
 }

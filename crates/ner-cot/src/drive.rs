@@ -63,6 +63,9 @@ impl<'a> Drive<'a> {
     }
 
     /// Works until all rows are done or the run has to end.
+    ///
+    /// Answers in flight are paid for. A user who stops the run waits for them as long as the grace period lasts; where
+    /// it ends for another reason, all of them come home, or fail as requests do.
     pub(crate) async fn run(
         &mut self,
         stop: &CancellationToken,
@@ -75,16 +78,17 @@ impl<'a> Drive<'a> {
                 self.stopped.get_or_insert(StopCause::Asked);
                 self.shared.halt.cancel();
             }
-            let halted = self.shared.halt.is_cancelled();
-            if halted {
+            let is_asked = stop.is_cancelled();
+            if is_asked {
                 deadline = deadline.or(Some(Instant::now() + self.shared.plan.config.grace));
-            } else {
+            }
+            if !self.shared.halt.is_cancelled() {
                 self.fill()?;
             }
             tokio::select! {
                 biased;
-                () = wait(deadline), if halted => break,
-                () = stop.cancelled(), if !halted => {}
+                () = wait(deadline), if is_asked => break,
+                () = stop.cancelled(), if !is_asked => {}
                 joined = self.tasks.join_next() => match joined {
                     None => break,
                     Some(joined) => self.finish_row(joined),
@@ -158,7 +162,7 @@ impl<'a> Drive<'a> {
                 // The budget ends a run as a wish of its user does: what is in flight may come home.
                 self.stopped
                     .get_or_insert(StopCause::Budget(error.to_string()));
-                self.shared.halt.cancel();
+                self.halt();
             }
             Err(error) => self.fail(error),
         }
@@ -173,9 +177,17 @@ impl<'a> Drive<'a> {
             tracing::warn!(%error, "a row is left for the next run");
             return;
         }
-        self.shared.halt.cancel();
         // What ends the run first is its cause; the rest follows from it.
-        self.error.get_or_insert(error);
+        if self.error.is_none() {
+            tracing::warn!(%error, in_flight = self.tasks.len(), "the run ends as soon as what is in flight has come");
+            self.error = Some(error);
+        }
+        self.halt();
+    }
+
+    /// Sends no further request. What is in flight may come home.
+    fn halt(&self) {
+        self.shared.halt.cancel();
     }
 }
 

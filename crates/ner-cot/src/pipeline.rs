@@ -129,9 +129,9 @@ impl Pipeline {
     /// Asks about the rows of `selection` until each is accepted or rejected.
     ///
     /// Only sentence and schema of a row are sent; its entities are not used.
-    /// Requests that the journal has answers for are not sent again. When `stop`
-    /// is cancelled or the budget is spent, no further request is sent, those in flight get the grace period,
-    /// and the result says so. `observer` hears of every row. The memory needed does not depend on the
+    /// Requests that the journal has answers for are not sent again. When `stop` is cancelled, no further request is sent,
+    /// and those in flight get the grace period; when the budget is spent or an error ends the run, none is sent either,
+    /// and all in flight are awaited, as they are paid for. The result says so. `observer` hears of every row. The memory needed does not depend on the
     /// number of rows, beside the journal's index.
     ///
     /// The dataset is then in the journal; [`replay`] takes it out.

@@ -32,7 +32,7 @@ pub struct PipelineConfig {
     pub teacher_format: Structured,
     /// The same for the judge's.
     pub judge_format: Structured,
-    /// How long requests in flight may finish after a stop.
+    /// How long requests in flight may finish after the user has stopped the run.
     pub grace: Duration,
 }
 

@@ -1,12 +1,16 @@
 //! Teachers whose answers run out of tokens.
 
+use std::time::Duration;
+
+use chat_client::ChatClient;
 use ner_cot::{
-    CancellationToken, CutOffLimit, Error, Journal, RunOptions, Selection, SelectionOptions,
+    CancellationToken, CutOffLimit, Error, Journal, Pipeline, PipelineConfig, RunOptions,
+    Selection, SelectionOptions,
 };
 use ner_types::Example;
 
 use crate::server::{Act, FaultServer, Seen, completion};
-use crate::{good, pipeline, source, temp};
+use crate::{endpoint, good, pipeline, source, temp};
 
 /// An answer that reached its limit of tokens.
 fn cut() -> Act {
@@ -100,5 +104,32 @@ async fn some_cut_answers_and_small_runs_go_on() {
         found.expect("goes on").0,
         0,
         "fifteen cut answers are too few to judge by"
+    );
+}
+
+#[tokio::test]
+async fn what_is_in_flight_when_a_run_ends_by_itself_is_kept() {
+    let server = FaultServer::start(|seen| {
+        // Longer than a user would wait who has stopped the run.
+        if seen.prompt().contains("day 2") {
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        cut()
+    });
+    let client = |model| ChatClient::new(endpoint(&server.url, model)).expect("a client");
+    let config = PipelineConfig {
+        grace: Duration::from_millis(1),
+        ..PipelineConfig::default()
+    };
+    let pipeline = Pipeline::new(client("teacher"), client("judge"), config).expect("valid");
+    let dir = temp();
+    let stop = CancellationToken::new();
+    let ended = pipeline.run(&source(500), dir.path(), &stop, &mut ()).await;
+    assert!(matches!(ended, Err(Error::CutOff { .. })), "{ended:?}");
+    let kept = Journal::open_to_read(dir.path()).expect("a journal").len();
+    let paid = server.seen().len();
+    assert_eq!(
+        kept, paid,
+        "each answer that was paid for is in the journal"
     );
 }

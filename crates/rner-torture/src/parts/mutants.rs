@@ -1,0 +1,11 @@
+//! Changes of the code that no test notices.
+
+use anyhow::Result;
+
+use crate::lab::Lab;
+use crate::tally::Tally;
+
+pub(crate) fn run(_lab: &Lab, tally: &mut Tally) -> Result<()> {
+    tally.skip("this part is being written");
+    Ok(())
+}
