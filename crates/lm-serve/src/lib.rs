@@ -16,6 +16,8 @@
 struct Readme;
 
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod protocol;
 mod server;

@@ -14,4 +14,6 @@ pub mod mutate;
 mod scratch;
 mod target;
 
+#[cfg(feature = "models")]
+pub use bodies::loader::FOLDER;
 pub use target::{MAX_BYTES, TARGETS, Target, find};

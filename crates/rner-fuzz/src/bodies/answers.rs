@@ -48,8 +48,13 @@ fn visits_what_it_reads(text: &str) {
     }
 }
 
-/// What a reader gave can be written and is the same when it is read again.
+/// What a reader gave can be written and is the same when it is read again. Texts with what frames an answer are left
+/// out: the reader takes it for the frame, as that of the paper does.
 fn is_read_back(entities: &[Entity]) {
+    let frames = |text: &str| text.contains(['<', '`']);
+    if entities.iter().any(|e| frames(&e.text) || frames(&e.label)) {
+        return;
+    }
     let text = render_completion(Some("why"), entities);
     let read = parse(&text);
     assert_eq!(read.entities, by_label(entities));

@@ -116,14 +116,20 @@ fn is_read_back(path: &Path, format: Format, rows: &[Row]) {
     let again: Vec<Row> = again.map(|row| row.expect("no fault is fatal")).collect();
     assert_eq!(again.len(), rows.len());
     for (again, row) in again.iter().zip(rows) {
-        assert_eq!(again.example.sentence, row.example.sentence);
-        if written.faults.is_empty() {
+        assert_eq!(plain(&again.example.sentence), plain(&row.example.sentence));
+        if written.faults.total() == 0 {
             assert_eq!(texts(again), texts(row));
         }
     }
 }
 
-fn texts(row: &Row) -> Vec<(&str, &str)> {
+/// A text with plain blanks: a column of BIO cannot hold another white space, so the writer makes a blank of it.
+fn plain(text: &str) -> String {
+    let blank = |c: char| if c.is_whitespace() { ' ' } else { c };
+    text.chars().map(blank).collect()
+}
+
+fn texts(row: &Row) -> Vec<(String, &str)> {
     let entities = row.example.entities.iter();
-    entities.map(|e| (&*e.text, &*e.label)).collect()
+    entities.map(|e| (plain(&e.text), &*e.label)).collect()
 }
