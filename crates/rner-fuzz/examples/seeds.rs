@@ -51,7 +51,10 @@ fn parquet(root: &Path) -> Result<(), Failure> {
 fn journal(root: &Path) -> Result<(), Failure> {
     let dir = tempfile::tempdir()?;
     let journal = Journal::open(dir.path())?;
-    for (attempt, body) in ["{\"choices\": []}", "data: é\n\n", ""].into_iter().enumerate() {
+    for (attempt, body) in ["{\"choices\": []}", "data: é\n\n", ""]
+        .into_iter()
+        .enumerate()
+    {
         let request = ChatRequest::user("model", format!("question {attempt}"));
         let attempt = u32::try_from(attempt)?;
         let key = Key::new(Part::Judge, "v1", &request, attempt);
@@ -86,5 +89,10 @@ fn model(root: &Path) -> Result<(), Failure> {
         let input = [&[first], file.as_slice()].concat();
         keep(root, "loader", &format!("file-{number}"), &input)?;
     }
-    keep(root, "loader", "edits", &[1, 0, 30, 0, b'9', 1, 20, 0, b'"', 2, 200, 1, 0])
+    keep(
+        root,
+        "loader",
+        "edits",
+        &[1, 0, 30, 0, b'9', 1, 20, 0, b'"', 2, 200, 1, 0],
+    )
 }

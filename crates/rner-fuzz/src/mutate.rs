@@ -117,11 +117,7 @@ fn insert(bytes: &mut Vec<u8>, piece: &[u8], rng: &mut ChaCha8Rng) {
     drop(bytes.splice(at..at, piece.iter().copied()));
 }
 
-fn change_byte(
-    bytes: &mut [u8],
-    rng: &mut ChaCha8Rng,
-    new: impl Fn(u8, &mut ChaCha8Rng) -> u8,
-) {
+fn change_byte(bytes: &mut [u8], rng: &mut ChaCha8Rng, new: impl Fn(u8, &mut ChaCha8Rng) -> u8) {
     if let Some(at) = bytes.len().checked_sub(1) {
         let at = rng.random_range(0..=at);
         bytes[at] = new(bytes[at], rng);

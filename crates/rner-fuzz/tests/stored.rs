@@ -15,7 +15,9 @@ fn stored(target: &Target) -> Vec<(PathBuf, Vec<u8>)> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/fuzz");
     let folder = fixtures.join(target.name);
     let entries = fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
     paths.sort();
     let read = |path: PathBuf| (path.clone(), fs::read(path).expect("a stored input"));
     paths.into_iter().map(read).collect()
@@ -46,7 +48,11 @@ fn changed_inputs_hold() {
         let fails = |number: &u64| !holds(target, &mutator.input(*number));
         if let Some(number) = (0..n_changes).find(fails) {
             let input = mutator.input(number);
-            failures.push(format!("{} {number}: {}", target.name, input.escape_ascii()));
+            failures.push(format!(
+                "{} {number}: {}",
+                target.name,
+                input.escape_ascii()
+            ));
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));

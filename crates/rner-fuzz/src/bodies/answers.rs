@@ -58,7 +58,11 @@ fn is_read_back(entities: &[Entity]) {
     let text = render_completion(Some("why"), entities);
     let read = parse(&text);
     assert_eq!(read.entities, by_label(entities));
-    assert!(read.is_json && read.problems.is_empty(), "{:?}", read.problems);
+    assert!(
+        read.is_json && read.problems.is_empty(),
+        "{:?}",
+        read.problems
+    );
 }
 
 /// Entities in the order in which they are written: grouped by label in order of first appearance.

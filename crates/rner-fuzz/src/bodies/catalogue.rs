@@ -8,9 +8,11 @@ pub(crate) fn catalogue(data: &[u8]) {
     let Ok(catalogue) = Catalogue::parse(&text) else {
         return;
     };
-    assert!(catalogue.names().all(|name| {
-        catalogue.get(name).is_some() || catalogue.group(name).is_some()
-    }));
+    assert!(
+        catalogue
+            .names()
+            .all(|name| { catalogue.get(name).is_some() || catalogue.group(name).is_some() })
+    );
     for entry in &catalogue.datasets {
         let written = toml::to_string(entry).expect("an entry is written");
         let again: CatalogueEntry = toml::from_str(&written).expect("and read");

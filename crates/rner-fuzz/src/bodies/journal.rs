@@ -28,7 +28,10 @@ pub(crate) fn journal(data: &[u8]) {
         let after = fs::read(&path).expect("the journal is there");
         assert!(after.len() >= HEADER.len() && is_kept(&before, &after));
         let again = Journal::open_to_read(scratch.path()).expect("it is a journal");
-        assert_eq!(again.get(&key).expect("it is read").as_deref(), Some(&*body));
+        assert_eq!(
+            again.get(&key).expect("it is read").as_deref(),
+            Some(&*body)
+        );
         assert_eq!(sound_lines(&again), n_sound + 1);
     });
 }

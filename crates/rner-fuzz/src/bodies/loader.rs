@@ -50,7 +50,7 @@ fn write_model(scratch: &Scratch) {
 
 /// The folder with changes. An even first byte puts the rest in the place of one file. After an odd one, each four
 /// bytes change one byte: which file, where (two bytes), and to what.
-pub fn changed(data: &[u8]) -> [Vec<u8>; 5] {
+fn changed(data: &[u8]) -> [Vec<u8>; 5] {
     let mut files = FOLDER.clone();
     let Some((first, rest)) = data.split_first() else {
         return files;
