@@ -21,6 +21,8 @@ mod connections;
 mod desk;
 mod error;
 mod failure;
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod intake;
 mod job;

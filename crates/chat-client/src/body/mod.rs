@@ -13,7 +13,8 @@ use serde_json::json;
 
 pub use problem::BodyProblem;
 pub(crate) use problem::{error_message, is_out_of_credit};
-pub(crate) use stream::LastEvent;
+#[doc(hidden)]
+pub use stream::LastEvent;
 
 use crate::error::excerpt;
 use crate::message::{ChatAnswer, Finish, Usage};

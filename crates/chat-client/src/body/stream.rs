@@ -28,7 +28,7 @@ const END: usize = LAST.len();
 /// Watches the pieces of a body for the last event of a stream, after which nothing is missing even if the connection
 /// is not closed properly. Each byte is looked at once.
 #[derive(Debug, Default)]
-pub(crate) struct LastEvent {
+pub struct LastEvent {
     /// What the line is so far.
     line: Progress,
     /// Whether the last line that was not blank was the last event.
@@ -54,14 +54,14 @@ enum Progress {
 
 impl LastEvent {
     /// Looks at the next bytes.
-    pub(crate) fn feed(&mut self, piece: &[u8]) {
+    pub fn feed(&mut self, piece: &[u8]) {
         for &byte in piece {
             self.byte(byte);
         }
     }
 
     /// Whether the last event has come, and nothing but blank lines after it.
-    pub(crate) fn has_come(&self) -> bool {
+    pub fn has_come(&self) -> bool {
         match self.line {
             Progress::Empty | Progress::Blank => self.is_last,
             Progress::Matched(length) => length == END,

@@ -148,7 +148,7 @@ fn matrices<B: LmOps>(model: &Qwen3<B>) -> Vec<Stored<B>> {
     found
 }
 
-fn peft_config(config: &LoraConfig) -> Value {
+pub(super) fn peft_config(config: &LoraConfig) -> Value {
     let (base, revision) = config.base_model.as_deref().map(split_revision).unzip();
     json!({
         "base_model_name_or_path": base,
@@ -174,7 +174,7 @@ fn read_json(path: &Path) -> Result<Map<String, Value>> {
     serde_json::from_slice(&bytes).map_err(Error::json(path))
 }
 
-fn read_config(path: &Path) -> Result<LoraConfig> {
+pub(super) fn read_config(path: &Path) -> Result<LoraConfig> {
     let map = read_json(path)?;
     if map.get("peft_type") != Some(&Value::from("LORA")) {
         return Err(bad(path, "peft_type", map.get("peft_type"), "\"LORA\""));

@@ -6,6 +6,8 @@
 //! should be is an [`Error`] that says where, what was expected and what was found.
 
 mod adapter;
+#[doc(hidden)]
+pub mod fuzzing;
 mod index;
 mod read;
 mod shard;

@@ -36,6 +36,13 @@ pub(super) struct Entry<'a> {
     bytes: &'a [u8],
 }
 
+impl Entry<'_> {
+    /// The shape that the file states.
+    pub(super) fn shape(&self) -> &[usize] {
+        self.shape
+    }
+}
+
 impl Shard {
     /// Maps and checks a file.
     pub(super) fn open(path: &Path) -> Result<Self> {
