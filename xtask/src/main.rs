@@ -64,9 +64,9 @@ enum Task {
     /// Show that GRPO learns from its reward: F1 before and after it, with the reward and with a constant, on three
     /// seeds.
     Learning(Learning),
-    /// Try to break the program: hostile teachers under a budget, on a simulated clock.
+    /// Try to break the program: kills, damaged files, hostile servers and clients, full disks.
     ///
-    /// Builds `rner-torture` and hands over to it; `--help` shows its options.
+    /// Builds `rner` and `rner-torture` and hands over to the latter; `--help` shows its options.
     Torture(PassedOn),
     /// Build `rner` in release mode and print the path of the program.
     Build {
@@ -121,7 +121,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
             hand_over(&workspace, Program::Lab, &["tiny", "pretrain"], passed)
         }
         Task::Learning(options) => learning::run(&workspace, &options),
-        Task::Torture(passed) => hand_over(&workspace, Program::Torture, &[], passed),
+        Task::Torture(passed) => torture(&workspace, &passed),
         Task::Check { only, skip } => check::run(&workspace, &selected(&only, &skip)),
         Task::Tidy { circles: true } => tidy::print_circles(&workspace),
         Task::Tidy { circles: false } => tidy::run(&workspace),
@@ -130,6 +130,14 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Builds the program that is tortured and the one that tortures it, and becomes the latter.
+fn torture(workspace: &Workspace, passed: &PassedOn) -> anyhow::Result<ExitCode> {
+    program::build(workspace, Backend::Flex)?;
+    let mut args = vec!["--root".into(), workspace.root.clone().into_os_string()];
+    args.extend(passed.args.iter().cloned());
+    program::hand_over(workspace, Program::Torture, Backend::Flex, &[], &args)
 }
 
 /// The steps that `--only` and `--skip` leave, in their fixed order.

@@ -1,8 +1,9 @@
 //! What can be typed, and how the parts share the time.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
 
 use crate::lab::{Amount, Lab};
@@ -23,12 +24,15 @@ pub(crate) struct Cli {
     /// Cases of each part, in place of the amounts of CI.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     cases: Option<u64>,
-    /// Run only this part (repeatable); all if left out.
+    /// Run only this part (repeatable); all but the long ones if left out.
     #[arg(long, value_name = "PART")]
     only: Vec<Part>,
     /// Print JSON instead of a table.
     #[arg(long)]
     json: bool,
+    /// The workspace, for its fixtures.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    root: PathBuf,
 }
 
 fn positive(text: &str) -> Result<f64, String> {
@@ -43,12 +47,19 @@ fn positive(text: &str) -> Result<f64, String> {
 impl Cli {
     /// Runs the parts one after the other; whether nothing failed.
     pub(crate) fn run(&self) -> Result<bool> {
+        let root = self.root.canonicalize();
+        let root = root.with_context(|| self.root.display().to_string())?;
+        ensure!(
+            root.join("fixtures").is_dir(),
+            "{}: expected the workspace, which has the folder fixtures",
+            root.display()
+        );
         let parts = Part::chosen(&self.only);
         let weights: f64 = parts.iter().map(|part| part.weight()).sum();
         let mut report = Report::new(self.seed);
         for part in parts {
             let share = part.weight() / weights;
-            let lab = Lab::new(self.seed, self.amount(share))?;
+            let lab = Lab::new(root.clone(), self.seed, self.amount(share))?;
             report.add(one(part, &lab));
         }
         report.print(self.json)?;
@@ -102,7 +113,7 @@ mod tests {
             "--minutes 0",
             "--minutes nan",
             "--cases 0",
-            "--only teach",
+            "--only kil",
             "--minutes 1 --cases 2",
         ] {
             let parsed = Cli::try_parse_from(["x"].into_iter().chain(line.split_whitespace()));

@@ -1,9 +1,11 @@
-//! What a part works with: seeds, an amount, a folder.
+//! What a part works with: seeds, an amount, a folder, the program.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 
 /// How much a part does.
@@ -20,15 +22,17 @@ pub(crate) enum Amount {
 /// What a part works with.
 #[derive(Debug)]
 pub(crate) struct Lab {
+    root: PathBuf,
     seed: u64,
     amount: Amount,
     dir: TempDir,
 }
 
 impl Lab {
-    pub(crate) fn new(seed: u64, amount: Amount) -> Result<Self> {
+    pub(crate) fn new(root: PathBuf, seed: u64, amount: Amount) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("rner-torture-").tempdir();
         Ok(Self {
+            root,
             seed,
             amount,
             dir: dir.context("cannot create a folder")?,
@@ -53,6 +57,19 @@ impl Lab {
             .map(move |case| seed.wrapping_add(case))
     }
 
+    /// How long a part lasts that has no cases: `standard` unless the user gave a time.
+    pub(crate) fn time(&self, standard: Duration) -> Duration {
+        match self.amount {
+            Amount::Time(time) => time,
+            Amount::Standard | Amount::Cases(_) => standard,
+        }
+    }
+
+    /// A file or folder of the workspace, such as `fixtures/tiny-base`.
+    pub(crate) fn source(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+
     /// An empty folder that is removed when the part is over.
     pub(crate) fn folder(&self, name: &str) -> Result<PathBuf> {
         let path = self.dir.path().join(name);
@@ -62,6 +79,24 @@ impl Lab {
         std::fs::create_dir_all(&path).with_context(|| path.display().to_string())?;
         Ok(path)
     }
+
+    /// The program `rner` beside this one.
+    pub(crate) fn program(&self) -> Result<PathBuf> {
+        let me = std::env::current_exe().context("cannot find this program")?;
+        let folder = me.parent().unwrap_or(Path::new("."));
+        let program = folder.join(format!("rner{}", std::env::consts::EXE_SUFFIX));
+        ensure!(
+            program.is_file(),
+            "{}: expected the program here; build it with `cargo build --release -p rner-cli`",
+            program.display()
+        );
+        Ok(program)
+    }
+}
+
+/// The random numbers of a case.
+pub(crate) fn random(seed: u64) -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(seed)
 }
 
 #[cfg(test)]
@@ -69,7 +104,7 @@ mod tests {
     use super::*;
 
     fn lab(amount: Amount) -> Lab {
-        Lab::new(7, amount).expect("a folder")
+        Lab::new(PathBuf::from("."), 7, amount).expect("a folder")
     }
 
     #[test]

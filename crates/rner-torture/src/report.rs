@@ -69,6 +69,11 @@ impl Report {
             ];
             text.push_str(&format!("| {} |\n", row.join(" | ")));
         }
+        for one in &self.outcomes {
+            for what in one.tally.skipped() {
+                text.push_str(&format!("\nNot tried ({}): {what}.\n", one.part.name()));
+            }
+        }
         text
     }
 }
@@ -108,10 +113,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_has_counts_measures_and_failures() {
+    fn the_table_has_counts_measures_failures_and_what_was_left_out() {
         let mut tally = Tally::new("teacher");
         tally.count("pairs", 1080);
         tally.measure("spent / budget", 0.5, Some(1.0), 1);
+        tally.skip("the moon");
         let mut report = Report::new(1);
         report.add(Outcome {
             part: Part::Teacher,
@@ -121,6 +127,7 @@ mod tests {
         let text = report.markdown();
         let row = "| teacher | 1,080 pairs | spent / budget 0.50 (limit 1) | 0 | 2 |";
         assert!(text.contains(row), "{text}");
+        assert!(text.contains("Not tried (teacher): the moon."), "{text}");
         assert!(report.is_clean());
     }
 

@@ -28,6 +28,7 @@ pub(crate) struct Tally {
     part: &'static str,
     counts: Vec<(&'static str, u64)>,
     measures: Vec<Measure>,
+    skipped: Vec<String>,
     faults: Vec<Fault>,
 }
 
@@ -37,6 +38,7 @@ impl Tally {
             part,
             counts: Vec::new(),
             measures: Vec::new(),
+            skipped: Vec::new(),
             faults: Vec::new(),
         }
     }
@@ -69,6 +71,13 @@ impl Tally {
         }
     }
 
+    /// Says what was not tried, and why.
+    pub(crate) fn skip(&mut self, what: impl Into<String>) {
+        let what = what.into();
+        eprintln!("torture {}: not tried: {what}", self.part);
+        self.skipped.push(what);
+    }
+
     /// Enters a failure, and prints at once how to see it again.
     pub(crate) fn fail(&mut self, seed: u64, words: impl Into<String>) {
         let words = words.into();
@@ -93,6 +102,10 @@ impl Tally {
 
     pub(crate) fn measures(&self) -> &[Measure] {
         &self.measures
+    }
+
+    pub(crate) fn skipped(&self) -> &[String] {
+        &self.skipped
     }
 
     pub(crate) fn faults(&self) -> &[Fault] {

@@ -61,6 +61,7 @@ pub(super) const TABLE: &[Row] = &[
     row("ner-rehearsal", 4, &["ner-types", "ner-datasets", "ner-toy"]),
     row("rner", 4, ALL_ABOVE),
     row("rner-cli", 5, ALL_ABOVE),
+    row("rner-fuzz", 5, ALL_ABOVE),
     row("rner-lab", 6, ALL_ABOVE),
     row("rner-torture", 6, ALL_ABOVE),
     Row { name: "xtask", layer: None, may_import: &[] },
