@@ -2,7 +2,7 @@
 
 use burn::backend::Flex;
 use burn::module::{Module, ModuleMapper, Param, ParamId};
-use burn::tensor::{Distribution, Int, Tensor};
+use burn::tensor::{Int, Tensor};
 use lm_model::{LoraConfig, Qwen3};
 use lm_train::{
     GradientAccumulator, ParamGradients, Recompute, Scoring, backpropagate, backpropagate_known,
@@ -153,15 +153,18 @@ fn layers_that_are_computed_again_change_no_bit_of_a_sum() {
 #[test]
 fn a_gradient_of_the_entropies_is_not_lost() {
     let model = tiny_model();
-    let entropies = Tensor::<Flex, 1>::random(
-        [gradient().dims()[0]],
-        Distribution::Default,
-        &Default::default(),
-    );
-    let entropies = Some(Tensor::from_inner(entropies));
+    let entropies = [0.9, 0.1, 0.5, 0.3, 0.8, 0.2, 0.6, 0.4, 0.7];
+    let entropies = Some(Tensor::from_floats(entropies, &model.device()));
     let (_, known) = found(&model, Recompute::Nothing, true, entropies.clone());
     let (_, after) = found(&model, Recompute::Nothing, false, entropies);
     let (_, without) = found(&model, Recompute::Nothing, true, None);
     assert_eq!(known.norm(), after.norm());
-    assert!((known.norm() - without.norm()).abs() > 1e-3);
+    let values = |x: &Tensor<Flex, 1>| x.to_data().to_vec::<f32>().expect("32 bits");
+    let moved = known.iter().map(|(id, gradient)| {
+        let without = without.get(id).expect("a gradient");
+        let pairs = values(gradient).into_iter().zip(values(without));
+        pairs.fold(0.0, |most: f32, (a, b)| most.max((a - b).abs()))
+    });
+    // One norm can be near another though every value differs: the values are compared.
+    assert!(moved.fold(0.0, f32::max) > 1e-2);
 }
