@@ -5,6 +5,7 @@
 
 mod architecture;
 mod circles;
+mod disk;
 mod files;
 mod layers;
 mod manifests;
@@ -144,7 +145,10 @@ fn sources_of(
 fn check_file(workspace: &Workspace, path: &str) -> Result<Vec<Finding>> {
     let bytes = std::fs::read(workspace.root.join(path)).with_context(|| path.to_owned())?;
     Ok(match std::str::from_utf8(&bytes) {
-        Ok(text) => sources::check(path, text),
+        Ok(text) => [sources::check, disk::check]
+            .iter()
+            .flat_map(|rule| rule(path, text))
+            .collect(),
         Err(_) => Vec::new(),
     })
 }
