@@ -28,6 +28,12 @@ pub enum Error {
         /// Which process, as far as it is known.
         owner: String,
     },
+    /// A file that is [kept](crate::Keep) would have been replaced by another one.
+    #[error("{} is there already, with {OTHER_CONTENT}", .path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
     /// Nothing can be written beside the path, as it has no last part: `/` and `..` are such paths.
     #[error("{}: expected a path that ends in a name", .path.display())]
     NoName {
@@ -35,6 +41,9 @@ pub enum Error {
         path: PathBuf,
     },
 }
+
+/// Why a file is not written, and what to do.
+const OTHER_CONTENT: &str = "another content; name another place, or replace it with --overwrite";
 
 impl Error {
     /// Attaches a path to an input/output error; made for `map_err`.
@@ -49,7 +58,10 @@ impl Error {
     /// The file or folder that it happened to.
     pub fn path(&self) -> &Path {
         match self {
-            Self::Io { path, .. } | Self::InUse { path, .. } | Self::NoName { path } => path,
+            Self::Io { path, .. }
+            | Self::InUse { path, .. }
+            | Self::Exists { path }
+            | Self::NoName { path } => path,
         }
     }
 
@@ -60,6 +72,10 @@ impl Error {
             Self::InUse { owner, .. } => io::Error::new(
                 io::ErrorKind::ResourceBusy,
                 format!("in use by another process ({owner})"),
+            ),
+            Self::Exists { .. } => io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                format!("it is there already, with {OTHER_CONTENT}"),
             ),
             Self::NoName { .. } => io::Error::new(
                 io::ErrorKind::InvalidInput,

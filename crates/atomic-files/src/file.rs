@@ -7,6 +7,7 @@ use crate::durable;
 use crate::error::Error;
 use crate::fs::{self, File};
 use crate::hidden::{self, PARTIAL};
+use crate::keep;
 
 /// Bytes gathered before they are written.
 const BUFFER: usize = 1 << 18;
@@ -79,10 +80,13 @@ impl AtomicFile {
     /// # Errors
     /// [`Error::Io`] if that fails or a write has failed before: then the file is removed and an earlier one stays.
     /// Only if the very last step fails, that of forcing the rename to the disk, the new file has the name all the
-    /// same.
+    /// same. [`Error::Exists`] if a file of that name is [kept](crate::Keep).
     pub fn commit(mut self) -> Result<(), Error> {
         let written = self.finish();
         written.map_err(Error::io(&self.target, "write"))?;
+        if keep::is_there(&self.partial.0, &self.target)? {
+            return Ok(());
+        }
         durable::rename(&self.partial.0, &self.target)
     }
 

@@ -8,6 +8,7 @@
 //! - [`AtomicDir`]: a folder with everything in it, also in place of an older one.
 //! - [`remove_dir`]: a folder disappears as a whole.
 //! - [`Lock`]: a folder, or a file to be written, belongs to one process at a time; what dead ones left in it goes.
+//! - [`Keep`]: files that are not replaced by others.
 //! - [`rename`] and [`sync_dir`]: the steps, for files that have to be written under a name of their own, such as
 //!   downloads that go on where they stopped. [`fs`] has the other operations for these.
 //! - [`safe_name`] and [`safe_path`]: whether a name that comes from outside may become a file at all.
@@ -26,6 +27,7 @@ mod error;
 mod file;
 pub mod fs;
 mod hidden;
+mod keep;
 mod lock;
 mod remove;
 mod safe_name;
@@ -37,6 +39,7 @@ pub use disk::{Disk, Installed, RealDisk, disk, install};
 pub use durable::{rename, sync_dir};
 pub use error::Error;
 pub use file::{AtomicFile, write};
+pub use keep::Keep;
 pub use lock::Lock;
 pub use remove::remove_dir;
 pub use safe_name::{UnsafeName, safe_name, safe_path};

@@ -135,6 +135,39 @@ pub enum Error {
         /// The predictions.
         path: PathBuf,
     },
+    /// The folder has a finished evaluation that was made from something else.
+    #[error(
+        "{path}: the evaluation in this folder was made with another {field}: expected {expected:?}, found {found:?}; \
+         name another folder with --out, or remove this one"
+    )]
+    OtherEvaluation {
+        /// The folder.
+        path: PathBuf,
+        /// What differs.
+        field: String,
+        /// What this evaluation has.
+        expected: String,
+        /// What the finished one had.
+        found: String,
+    },
+    /// There are results, and nothing says what they were made from.
+    #[error(
+        "{path}: nothing says what this result was made from, so it is not replaced; name another folder with --out, \
+         or remove the file"
+    )]
+    UnknownEvaluation {
+        /// The result, or the damaged file that should say it.
+        path: PathBuf,
+    },
+    /// The answers of a finished evaluation were changed afterwards.
+    #[error(
+        "{path}: these are not the answers that were written here; put them back, or name another folder with --out to \
+         ask again"
+    )]
+    ChangedAnswers {
+        /// The answers.
+        path: PathBuf,
+    },
     /// A file cannot be written.
     #[error("{path}: cannot write: {source}")]
     Write {

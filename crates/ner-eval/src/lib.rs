@@ -36,7 +36,8 @@
 //!
 //! Around this core: [`SuiteSpec`] reads suites from TOML files and finds their data, [`faults`] holds a file of
 //! predictions against a suite, [`evaluate_logged`] keeps a run's answers in a [`PredictionLog`] so that it can go on,
-//! [`RunReport`] writes results, counts and the page, and [`mod@compare`] tells what one run gained over another.
+//! [`EvalFolder`] keeps a finished one from being made again or replaced, [`RunReport`] writes results, counts and the
+//! page, and [`mod@compare`] tells what one run gained over another.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -47,6 +48,7 @@ pub mod compare;
 pub mod completer;
 pub mod faults;
 pub mod few_shot;
+pub mod folder;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod load;
@@ -74,6 +76,7 @@ mod suite;
 pub use completer::{Answer, BoxError, Completer, Keep};
 pub use error::Error;
 pub use evaluate::{evaluate, evaluate_from, evaluate_logged};
+pub use folder::EvalFolder;
 #[cfg(feature = "http")]
 pub use http::{UrlCompleter, UrlConfig};
 pub use log::PredictionLog;

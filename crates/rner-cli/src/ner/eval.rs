@@ -5,15 +5,16 @@ use std::path::Path;
 use anyhow::Result;
 use atomic_files::Lock;
 use ner_eval::load::LoadedSuite;
-use ner_eval::{EvalOptions, EvalResult, ResultTable, RunReport, Suite};
+use ner_eval::{EvalOptions, EvalResult, RunReport, Suite};
 use rner::recipe::Recipe;
 use rner::stages::{EvalJob, ModelDir, Ticks, load_suite};
 use rner_cli::args::template;
 use rner_cli::exit::usage;
 use rner_cli::progress::Terminal;
 
+use super::eval_once::Once;
 use super::eval_url::UrlEval;
-use super::{eval_compare, eval_few_shot, eval_predictions, eval_suite};
+use super::{eval_compare, eval_few_shot, eval_once, eval_predictions, eval_suite};
 use crate::cli::{EvalArgs, EvalCommand};
 
 /// Runs the command.
@@ -94,29 +95,20 @@ fn of_model(args: &EvalArgs, recipe: &Recipe, model: &Path, out: &Path) -> Resul
             _ => 0,
         };
         let suite = limited(args, limit)?;
-        let result = complete(args, recipe, model, &suite, out)?;
-        println!(
-            "{}",
-            ResultTable::new(&[(name.as_str(), &result)]).to_text()
-        );
-        println!("{}", out.join("results.json").display());
-        return Ok(());
+        return once(args, recipe, model, &suite, out, |result| {
+            eval_once::say_result(&name, &result, out);
+            Ok(())
+        });
     };
-    let result = complete(args, recipe, model, &loaded.suite, out)?;
-    let settings = args.suite.settings(
-        &args.train,
-        name,
-        Some(args.prompting.into()),
-        options(recipe),
-    )?;
-    let report = RunReport::new(
-        &loaded,
-        result.predictions,
-        result.failures,
-        None,
-        &settings,
-    )?;
-    eval_suite::finish(&report, &loaded, out).map(drop)
+    once(args, recipe, model, &loaded.suite, out, |result| {
+        let (prompting, options) = (Some(args.prompting.into()), options(recipe));
+        let settings = args
+            .suite
+            .settings(&args.train, name.clone(), prompting, options)?;
+        let (predictions, failures) = (result.predictions, result.failures);
+        let report = RunReport::new(&loaded, predictions, failures, None, &settings)?;
+        eval_suite::finish(&report, &loaded, out)
+    })
 }
 
 /// `limit` sentences of each set of the suite that `--suite` names; of whatever lies in `--data` where none is named.
@@ -149,20 +141,27 @@ fn has_jsonl(dir: &Path) -> bool {
     })
 }
 
-fn complete(
+/// Has a suite answered and told, unless that is done.
+fn once(
     args: &EvalArgs,
     recipe: &Recipe,
     model: &Path,
     suite: &Suite,
     out: &Path,
-) -> Result<EvalResult> {
+    tell: impl FnOnce(EvalResult) -> Result<()>,
+) -> Result<()> {
     let given = template(args.prompt.as_deref())?;
     let template = recipe.model.template(given.as_ref())?;
-    let session = Terminal::session();
+    let (session, name) = (Terminal::session(), model.display().to_string());
     let model = ModelDir::find(model, &session)?;
     let job = EvalJob {
         template: Some(ner_eval::Prompting::from(args.prompting).apply(&template)),
+        // It stays until everything is written.
+        keep_log: true,
         ..EvalJob::new(recipe, model, suite, out, &session)
     };
-    Ok(job.evaluate()?)
+    let flags = (&args.suite, &args.train);
+    Once::new(out, name, suite, flags, &options(recipe))?
+        .answered_by(job.identity()?)
+        .run(|| tell(job.evaluate()?))
 }

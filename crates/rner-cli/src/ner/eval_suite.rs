@@ -8,6 +8,7 @@ use ner_eval::load::{LoadedSuite, OnFault};
 use ner_eval::training::TrainingData;
 use ner_eval::{EvalOptions, Prompting, ReportSettings, ResultTable, RunReport, SuiteSpec};
 use ner_score::Scorer;
+use rner::run_dir::hash_path;
 use rner_cli::exit::usage;
 
 /// The paper's benchmark.
@@ -58,6 +59,26 @@ pub(crate) struct TrainArgs {
     pub(crate) train: Vec<PathBuf>,
 }
 
+impl TrainArgs {
+    /// Their files, if any are named.
+    fn files(&self) -> Result<Vec<PathBuf>> {
+        if self.train.is_empty() {
+            return Ok(Vec::new());
+        }
+        let files = rner::inputs::files(&self.train, None)?;
+        Ok(files.into_iter().map(|(path, _)| path).collect())
+    }
+
+    /// Hash of all of them.
+    pub(crate) fn hash(&self) -> Result<Option<String>> {
+        let mut all = String::new();
+        for file in self.files()? {
+            all += &hash_path(&file)?;
+        }
+        Ok((!all.is_empty()).then(|| blake3::hash(all.as_bytes()).to_hex().to_string()))
+    }
+}
+
 /// The suite of this name with its data.
 pub(crate) fn load(suite: &str, data: &Path, absent: FaultPolicy) -> Result<LoadedSuite> {
     let spec = spec(suite)?;
@@ -94,11 +115,10 @@ impl SuiteArgs {
 
     /// The data that the system was trained on, if they are named.
     fn training(&self, train: &TrainArgs) -> Result<Option<TrainingData>> {
-        if train.train.is_empty() {
+        let files = train.files()?;
+        if files.is_empty() {
             return Ok(None);
         }
-        let files = rner::inputs::files(&train.train, None)?;
-        let files: Vec<PathBuf> = files.into_iter().map(|(path, _)| path).collect();
         Ok(Some(self.spec()?.read_training(&files)?))
     }
 
@@ -121,8 +141,14 @@ impl SuiteArgs {
 }
 
 /// Writes predictions, counts, `results.json` and the page; prints the table, the notes and the page's path.
-pub(crate) fn finish(report: &RunReport, loaded: &LoadedSuite, out: &Path) -> Result<PathBuf> {
-    let files = report.write(loaded, out)?;
+pub(crate) fn finish(report: &RunReport, loaded: &LoadedSuite, out: &Path) -> Result<()> {
+    report.write(loaded, out)?;
+    say_report(report, out);
+    Ok(())
+}
+
+/// Prints what [`finish`] prints.
+pub(crate) fn say_report(report: &RunReport, out: &Path) {
     let rows = [(report.system.as_str(), &report.result)];
     print!("{}", ResultTable::new(&rows).to_text());
     for line in report.absent.iter().chain(&report.notes) {
@@ -137,7 +163,7 @@ pub(crate) fn finish(report: &RunReport, loaded: &LoadedSuite, out: &Path) -> Re
             failure.dataset, failure.index, failure.reason
         );
     }
-    println!("{}", files.results.display());
-    println!("{}", files.page.display());
-    Ok(files.results)
+    for file in ["results.json", "results.html"] {
+        println!("{}", out.join(file).display());
+    }
 }

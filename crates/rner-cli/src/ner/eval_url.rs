@@ -15,6 +15,7 @@ use rner::stages::LOG;
 use rner_cli::exit::usage;
 use rner_cli::interrupt;
 
+use super::eval_once::Once;
 use super::eval_suite::{SuiteArgs, TrainArgs, finish};
 
 /// Flags of the server.
@@ -80,7 +81,7 @@ pub(crate) struct UrlEval<'a> {
     pub(crate) max_new_tokens: usize,
     /// Bootstrap; the batch size is chosen here.
     pub(crate) options: EvalOptions,
-    /// Folder for the results, locked. A half-done evaluation in it is taken up again.
+    /// Folder for the results, locked. A half-done evaluation in it is taken up again, a finished one shown.
     pub(crate) out: &'a Path,
 }
 
@@ -93,27 +94,31 @@ impl UrlEval<'_> {
         let template = self.prompting.apply(self.template);
         let suite = &self.loaded.suite;
         let identity = completer.identity(suite, &template);
-        let mut log = PredictionLog::open(&self.out.join(LOG), &identity)?;
-        let options = EvalOptions {
-            batch_size: completer.batch_size(),
-            ..self.options
-        };
-        let result = evaluate_logged(
-            &mut log,
-            suite,
-            &template,
-            &mut completer,
-            &options,
-            interrupt::token(),
-            observer,
-        )?;
-        if interrupt::requested() && !result.complete {
-            return Err(rner::Error::Interrupted.into());
-        }
-        self.report(completer.source(), result, log)
+        let flags = (self.suite, self.train);
+        let once = Once::new(self.out, completer.source(), suite, flags, &self.options)?;
+        once.answered_by(identity.clone()).run(|| {
+            let mut log = PredictionLog::open(&self.out.join(LOG), &identity)?;
+            let options = EvalOptions {
+                batch_size: completer.batch_size(),
+                ..self.options
+            };
+            let result = evaluate_logged(
+                &mut log,
+                suite,
+                &template,
+                &mut completer,
+                &options,
+                interrupt::token(),
+                observer,
+            )?;
+            if interrupt::requested() && !result.complete {
+                return Err(rner::Error::Interrupted.into());
+            }
+            self.report(completer.source(), result)
+        })
     }
 
-    fn report(&self, source: String, result: EvalResult, log: PredictionLog) -> Result<()> {
+    fn report(&self, source: String, result: EvalResult) -> Result<()> {
         let settings =
             self.suite
                 .settings(self.train, source, Some(self.prompting), self.options)?;
@@ -131,6 +136,6 @@ impl UrlEval<'_> {
             "{} sentences have no answer and are not in the scores; the same command asks them again",
             report.result.failures.len()
         );
-        Ok(log.remove()?)
+        Ok(())
     }
 }

@@ -1,12 +1,13 @@
 //! `rner eval`: over a server, from files, one run against another, and the parts of a few-shot suite.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::server::Server;
-use super::support::{TestResult, fails, succeeds, text, write};
+use super::support::{TestResult, fails, rner, stderr, succeeds, text, write};
 
 const SUITE: &str = "name = \"two\"\ntitle = \"Two harbours\"\n\
     [[set]]\nname = \"north\"\n[[set]]\nname = \"south\"\n\
@@ -100,6 +101,101 @@ fn a_server_is_asked_and_its_answers_are_scored() -> TestResult {
         assert!(out.join(file).is_file(), "{file}");
     }
     assert!(!out.join("predictions.partial.jsonl").exists());
+    Ok(())
+}
+
+/// The files of a folder with their contents.
+fn files(dir: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>, Box<dyn std::error::Error>> {
+    let paths = fs::read_dir(dir)?.map(|entry| entry.map(|entry| entry.path()));
+    let read = paths.map(|path| path.and_then(|path| Ok((path.clone(), fs::read(path)?))));
+    Ok(read.collect::<Result<_, _>>()?)
+}
+
+#[test]
+fn a_finished_evaluation_is_neither_paid_nor_made_again() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    benchmark(dir.path())?;
+    let [suite, data, out] = ["suite.toml", "data", "out"].map(|name| dir.path().join(name));
+    let server = Server::start(|_| (200, answer("Brel")))?;
+    let mut args = vec!["eval", "--url", &server.url, "--url-model", "m"];
+    args.extend(of(text(&suite), text(&data)));
+    args.extend(["--out", text(&out)]);
+    let first = succeeds(&args)?;
+    let made = files(&out)?;
+    assert_eq!(server.requests(), 20);
+
+    // Other ways to ask for the same answers are the same evaluation.
+    let again = rner(&[&args[..], &["--concurrency", "2"]].concat()).output()?;
+    assert!(stderr(&again).contains("done before, unchanged"));
+    assert_eq!(String::from_utf8(again.stdout)?, first);
+    assert_eq!(files(&out)?, made);
+
+    for (more, words) in [
+        (
+            ["--scorer", "strict"],
+            "another scorer: expected \"strict\", found \"reasoningie\"",
+        ),
+        (["--prompting", "step-by-step"], "another prompt"),
+        (["--url-model", "other"], "another source"),
+        (
+            ["--set", "eval.bootstrap_resamples=9"],
+            "another number of resamples",
+        ),
+    ] {
+        let mut args = args.clone();
+        args.retain(|arg| more[0] != "--url-model" || !["--url-model", "m"].contains(arg));
+        fails(
+            &[&args[..], &more].concat(),
+            1,
+            &[text(&out), words, "--out"],
+        )?;
+    }
+    let model = ["eval", "--model", "fixtures/tiny-base", "--out", text(&out)];
+    fails(
+        &[&model[..], &["--limit", "1"]].concat(),
+        1,
+        &[text(&out), "another"],
+    )?;
+    assert_eq!(files(&out)?, made);
+    assert_eq!(server.requests(), 20);
+
+    // What can be made from the answers needs no server either.
+    write(&out.join("results.json"), "{")?;
+    fs::remove_file(out.join("results.html"))?;
+    assert_eq!(succeeds(&args)?, first);
+    assert_eq!((files(&out)?, server.requests()), (made.clone(), 20));
+    write(&out.join("predictions.jsonl"), "")?;
+    fails(&args, 1, &["predictions.jsonl", "put them back"])?;
+    assert_eq!(server.requests(), 20);
+
+    // A program before this one left no word about what its results were made from.
+    fs::remove_file(out.join("evaluation.json"))?;
+    fails(
+        &args,
+        1,
+        &["predictions.jsonl", "nothing says what this result"],
+    )
+}
+
+#[test]
+fn a_finished_evaluation_of_a_model_is_shown_again() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let out = dir.path().join("out");
+    let args = "eval --model fixtures/tiny-base --limit 1 --set eval.max_new_tokens=4 --out";
+    let mut args: Vec<&str> = args.split_whitespace().collect();
+    args.push(text(&out));
+    let first = succeeds(&args)?;
+    let made = files(&out)?;
+    let again = rner(&args).output()?;
+    assert!(stderr(&again).contains("done before, unchanged"));
+    assert_eq!(String::from_utf8(again.stdout)?, first);
+    args.extend(["--set", "eval.max_new_tokens=5"]);
+    fails(
+        &args,
+        1,
+        &["another max_new_tokens: expected \"5\", found \"4\""],
+    )?;
+    assert_eq!(files(&out)?, made);
     Ok(())
 }
 
@@ -276,6 +372,8 @@ fn predictions_that_do_not_fit_are_named_with_their_line() -> TestResult {
         "jsonl:24: ",
     ];
     fails(&args, 1, &words)?;
+    let other = dir.path().join("other");
+    args[4] = text(&other);
     let left_out = succeeds(&[&args[..], &["--faults", "skip"]].concat())?;
     assert!(
         left_out.contains("left out") && left_out.contains("1 given twice"),

@@ -44,6 +44,8 @@ pub struct EvalJob<'a> {
     pub seed: u64,
     /// Folder for `results.json` and `predictions.jsonl`.
     pub out: PathBuf,
+    /// Whether the [`LOG`] stays when all answers are there, for a caller who writes more and removes it afterwards.
+    pub keep_log: bool,
     /// When to stop, and who listens.
     pub session: &'a Session,
 }
@@ -66,6 +68,7 @@ impl<'a> EvalJob<'a> {
             recipe,
             seed: recipe.run.seed,
             out: out.into(),
+            keep_log: false,
             session,
         }
     }
@@ -89,7 +92,7 @@ impl Task for EvalJob<'_> {
             .with_context(|| format!("cannot create {}", self.out.display()))?;
         let template = self.recipe.model.template(self.template.as_ref())?;
         // Before the model is loaded, so that answers of another one are refused at once.
-        let mut log = PredictionLog::open(&self.out.join(LOG), &self.identity(&template)?)?;
+        let mut log = PredictionLog::open(&self.out.join(LOG), &self.identity()?)?;
         let tokenizer = self.model.tokenizer()?;
         let model = self
             .model
@@ -110,16 +113,22 @@ impl Task for EvalJob<'_> {
             &result.predictions,
         )?;
         write_json(&self.out.join("results.json"), &result)?;
-        log.remove()?;
+        if !self.keep_log {
+            log.remove()?;
+        }
         Ok(result)
     }
 }
 
 impl EvalJob<'_> {
     /// What the answers depend on, so that those of another model or prompt are not taken for this run's.
-    fn identity(&self, template: &PromptTemplate) -> Result<RunIdentity> {
+    ///
+    /// # Errors
+    /// A file of the model that cannot be read, or a prompt that is none.
+    pub fn identity(&self) -> Result<RunIdentity> {
+        let template = self.recipe.model.template(self.template.as_ref())?;
         let source = self.model.path.display().to_string();
-        Ok(RunIdentity::new(self.suite, source, template)
+        Ok(RunIdentity::new(self.suite, source, &template)
             .with_files(self.model.hash()?)
             .with("max_new_tokens", self.recipe.eval.max_new_tokens)
             .with("dtype", format!("{:?}", self.weights.dtype))
