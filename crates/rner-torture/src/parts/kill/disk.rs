@@ -114,6 +114,11 @@ impl Disk for Mortal {
         RealDisk.remove_file(path)
     }
 
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.whole()?;
+        RealDisk.remove_dir(path)
+    }
+
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
         self.call(|share| remove_part(path, share))?;
         RealDisk.remove_dir_all(path)
