@@ -7,6 +7,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 
+use crate::disk::disk;
 use crate::hidden::{PARTIAL, REMOVED, parts, process_of};
 
 /// Levels of folders that are looked through.
@@ -38,9 +39,9 @@ fn clear(dir: &Path, name: Option<&OsStr>, depth: usize) {
                 let is_wanted = name.is_none_or(|name| name.as_encoded_bytes() == found);
                 if is_wanted && is_abandoned(&path) {
                     let removed = if is_dir {
-                        fs::remove_dir_all(&path)
+                        disk().remove_dir_all(&path)
                     } else {
-                        fs::remove_file(&path)
+                        disk().remove_file(&path)
                     };
                     drop(removed);
                 }

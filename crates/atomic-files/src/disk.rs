@@ -101,6 +101,14 @@ pub trait Disk: Send + Sync + Debug {
         fs::remove_file(path)
     }
 
+    /// Removes a folder that must be empty.
+    ///
+    /// # Errors
+    /// As the system's.
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir(path)
+    }
+
     /// Removes a folder with all that is in it, one file after the other.
     ///
     /// # Errors

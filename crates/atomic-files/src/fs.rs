@@ -181,6 +181,14 @@ pub fn remove_file(path: impl AsRef<Path>) -> io::Result<()> {
     disk().remove_file(path.as_ref())
 }
 
+/// As [`std::fs::remove_dir`]: the folder must be empty.
+///
+/// # Errors
+/// As [`std::fs::remove_dir`].
+pub fn remove_dir(path: impl AsRef<Path>) -> io::Result<()> {
+    disk().remove_dir(path.as_ref())
+}
+
 /// As [`std::fs::remove_dir_all`]; [`remove_dir`](crate::remove_dir()) lets the folder disappear as a whole.
 ///
 /// # Errors

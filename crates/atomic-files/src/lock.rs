@@ -1,11 +1,12 @@
 //! One process at a time: locks of folders and of files that are about to be written.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::TryLockError;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::durable::parent;
 use crate::error::Error;
+use crate::fs::{self, File};
 use crate::{abandoned, hidden};
 
 /// Name of a folder's lock file.
@@ -70,9 +71,10 @@ impl Lock {
 
     fn take(what: &Path, path: PathBuf) -> Result<Self, Error> {
         loop {
-            let mut options = File::options();
+            let mut options = std::fs::OpenOptions::new();
             let options = options.read(true).write(true).create(true).truncate(false);
-            let mut file = options.open(&path).map_err(Error::io(what, "lock"))?;
+            let file = File::open_with(&path, options);
+            let mut file = file.map_err(Error::io(what, "lock"))?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Err(in_use(what, &mut file)),
@@ -82,7 +84,8 @@ impl Lock {
             if is_same(&file, &path) {
                 // Only words for whoever is refused.
                 let _ = file.set_len(0);
-                let _ = writeln!(file, "process {}", std::process::id());
+                let owner = format!("process {}\n", std::process::id());
+                let _ = file.write_all(owner.as_bytes());
                 return Ok(Self {
                     path,
                     made: None,
@@ -124,8 +127,8 @@ fn in_use(what: &Path, file: &mut File) -> Error {
 #[cfg(unix)]
 fn is_same(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
-    let id = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-    let (open, named) = (file.metadata().map(id), fs::metadata(path).map(id));
+    let id = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    let (open, named) = (file.metadata().map(id), path.metadata().map(id));
     matches!((open, named), (Ok(open), Ok(named)) if open == named)
 }
 

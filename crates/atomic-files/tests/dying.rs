@@ -8,7 +8,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use atomic_files::{AtomicDir, AtomicFile, Disk, Error, RealDisk, install, remove_dir, write};
+use atomic_files::{
+    AtomicDir, AtomicFile, Disk, Error, Lock, RealDisk, install, remove_dir, write,
+};
 
 /// Does so many operations, one by half, and then nothing: what a dead process had still to do is not done.
 #[derive(Debug, Default)]
@@ -75,6 +77,11 @@ impl Disk for Dying {
         RealDisk.remove_file(path)
     }
 
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.next(|| Ok(()))?;
+        RealDisk.remove_dir(path)
+    }
+
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
         self.next(|| {
             let first = std::fs::read_dir(path)?.next();
@@ -86,6 +93,7 @@ impl Disk for Dying {
 
 /// Two checkpoints of one name, each of two files, and one that is removed.
 fn work(root: &Path) -> Result<(), Error> {
+    let _lock = Lock::folder(root)?;
     for content in ["first", "second"] {
         let dir = AtomicDir::create(&root.join("model"))?;
         let mut weights = AtomicFile::create(&dir.path().join("weights"))?;
@@ -129,6 +137,9 @@ fn a_name_stands_for_something_whole_wherever_a_process_dies() {
             break;
         }
         kills += 1;
+        // Nor does it give its lock back: the first operations are those that make the file.
+        let is_locked = root.path().join(".lock").exists();
+        assert_eq!(is_locked, lives_for > 1, "after {lives_for} operations");
         if let Some([weights, state]) = content(&root.path().join("model")) {
             assert_eq!(weights, state, "after {lives_for} operations");
         }
