@@ -18,15 +18,18 @@ struct Readme;
 mod access;
 mod adapters;
 mod connections;
+mod crowd;
 mod desk;
 mod error;
 mod failure;
+mod fields;
 #[doc(hidden)]
 pub mod fuzzing;
 mod http;
 mod intake;
 mod job;
 mod limits;
+mod patient;
 mod prompts;
 mod protocol;
 mod pulse;

@@ -4,75 +4,123 @@
 //! vLLM's.
 
 use serde::Deserialize;
+use serde::de::MapAccess;
 use serde_json::{Value, json};
 
+use crate::fields::{Fields, by_fields};
 use crate::job::Completion;
 use crate::prompts::Prompts;
 
 /// `POST /v1/completions`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default)]
 pub(crate) struct CompletionBody {
     pub(crate) model: String,
     pub(crate) prompt: Prompts,
-    #[serde(flatten)]
     pub(crate) sampling: SamplingParams,
     /// Any number asks for the log-probabilities of the tokens; alternatives are not given.
-    #[serde(default)]
     pub(crate) logprobs: Option<u32>,
 }
 
+impl Fields for CompletionBody {
+    const REQUIRED: &'static [&'static str] = &["model", "prompt"];
+
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "model" => self.model = map.next_value()?,
+            "prompt" => self.prompt = map.next_value()?,
+            "logprobs" => self.logprobs = map.next_value()?,
+            _ => return self.sampling.read(name, map),
+        }
+        Ok(true)
+    }
+}
+
 /// `POST /v1/chat/completions`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default)]
 pub(crate) struct ChatBody {
     pub(crate) model: String,
     pub(crate) messages: Vec<Message>,
-    #[serde(flatten)]
     pub(crate) sampling: SamplingParams,
-    #[serde(default)]
-    pub(crate) logprobs: bool,
-    #[serde(default)]
+    pub(crate) logprobs: Option<bool>,
     pub(crate) max_completion_tokens: Option<usize>,
 }
 
+impl Fields for ChatBody {
+    const REQUIRED: &'static [&'static str] = &["model", "messages"];
+
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "model" => self.model = map.next_value()?,
+            "messages" => self.messages = map.next_value()?,
+            "logprobs" => self.logprobs = map.next_value()?,
+            "max_completion_tokens" => self.max_completion_tokens = map.next_value()?,
+            _ => return self.sampling.read(name, map),
+        }
+        Ok(true)
+    }
+}
+
 /// One turn of a conversation.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default)]
 pub(crate) struct Message {
     pub(crate) role: String,
     pub(crate) content: String,
 }
 
+impl Fields for Message {
+    const REQUIRED: &'static [&'static str] = &["role", "content"];
+
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "role" => self.role = map.next_value()?,
+            "content" => self.content = map.next_value()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
 /// How completions are sampled, and how many of them.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default)]
 pub(crate) struct SamplingParams {
-    #[serde(default)]
     pub(crate) n: Option<usize>,
-    #[serde(default)]
     pub(crate) max_tokens: Option<usize>,
-    #[serde(default)]
     pub(crate) temperature: Option<f64>,
-    #[serde(default)]
     pub(crate) top_p: Option<f64>,
-    #[serde(default)]
     pub(crate) top_k: Option<i64>,
-    #[serde(default)]
     pub(crate) min_p: Option<f64>,
-    #[serde(default)]
     pub(crate) repetition_penalty: Option<f64>,
-    #[serde(default)]
     pub(crate) seed: Option<u64>,
-    #[serde(default)]
     pub(crate) stop: Option<Stop>,
-    #[serde(default)]
     pub(crate) stop_token_ids: Option<Vec<u32>>,
-    #[serde(default)]
-    pub(crate) stream: bool,
-    #[serde(default)]
-    pub(crate) return_token_ids: bool,
+    pub(crate) stream: Option<bool>,
+    pub(crate) return_token_ids: Option<bool>,
+}
+
+impl SamplingParams {
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "n" => self.n = map.next_value()?,
+            "max_tokens" => self.max_tokens = map.next_value()?,
+            "temperature" => self.temperature = map.next_value()?,
+            "top_p" => self.top_p = map.next_value()?,
+            "top_k" => self.top_k = map.next_value()?,
+            "min_p" => self.min_p = map.next_value()?,
+            "repetition_penalty" => self.repetition_penalty = map.next_value()?,
+            "seed" => self.seed = map.next_value()?,
+            "stop" => self.stop = map.next_value()?,
+            "stop_token_ids" => self.stop_token_ids = map.next_value()?,
+            "stream" => self.stream = map.next_value()?,
+            "return_token_ids" => self.return_token_ids = map.next_value()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
 }
 
 /// One stop text or several.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a text or a list of texts")]
 pub(crate) enum Stop {
     One(String),
     Many(Vec<String>),
@@ -88,17 +136,50 @@ impl Stop {
 }
 
 /// `POST /v1/load_lora_adapter`, as vLLM has it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default)]
 pub(crate) struct LoadAdapter {
     pub(crate) lora_name: String,
     pub(crate) lora_path: std::path::PathBuf,
 }
 
+impl Fields for LoadAdapter {
+    const REQUIRED: &'static [&'static str] = &["lora_name", "lora_path"];
+
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "lora_name" => self.lora_name = map.next_value()?,
+            "lora_path" => self.lora_path = map.next_value()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
 /// `POST /v1/unload_lora_adapter`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default)]
 pub(crate) struct UnloadAdapter {
     pub(crate) lora_name: String,
 }
+
+impl Fields for UnloadAdapter {
+    const REQUIRED: &'static [&'static str] = &["lora_name"];
+
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        if name == "lora_name" {
+            self.lora_name = map.next_value()?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+}
+
+by_fields!(
+    CompletionBody,
+    ChatBody,
+    Message,
+    LoadAdapter,
+    UnloadAdapter
+);
 
 /// What an answer shows of each completion besides its text.
 #[derive(Clone, Copy, Debug)]
