@@ -117,9 +117,12 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
     match task {
         Task::Reproduce(passed) => hand_over(&workspace, Program::Rner, &["reproduce"], passed),
         Task::Fixtures(passed) => hand_over(&workspace, Program::Lab, &["tiny", "corpus"], passed),
-        Task::PretrainTiny(passed) => {
-            hand_over(&workspace, Program::Lab, &["tiny", "pretrain"], passed)
-        }
+        Task::PretrainTiny(passed) => hand_over(
+            &workspace,
+            Program::Lab,
+            &["tiny", "pretrain", "--overwrite"],
+            passed,
+        ),
         Task::Learning(options) => learning::run(&workspace, &options),
         Task::Torture(passed) => torture(&workspace, &passed),
         Task::Check { only, skip } => check::run(&workspace, &selected(&only, &skip)),

@@ -5,14 +5,13 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::durable::parent;
 use crate::error::Error;
 
-/// What is kept: a file, or all files of a folder.
+/// What is kept: files, or folders with all that is in them.
 static KEPT: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// While this value lives, no [`AtomicFile`](crate::AtomicFile) of the process replaces a file, or any file directly in
-/// a folder, that is there already with another content: its commit is [`Error::Exists`]. One with the same content
+/// While this value lives, no [`AtomicFile`](crate::AtomicFile) of the process replaces a file, or any file below a
+/// folder, that is there already with another content: its commit is [`Error::Exists`]. One with the same content
 /// counts as written. So a command that is given the same again is done again, and nothing else is lost.
 ///
 /// ```
@@ -31,8 +30,8 @@ static KEPT: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 pub struct Keep(PathBuf);
 
 impl Keep {
-    /// Keeps a file, or the files of a folder, whether they are there or not. The path must be the one that is written
-    /// to, letter by letter.
+    /// Keeps a file, or the files below a folder, whether they are there or not. The path must be the one that is
+    /// written to, not another that leads there.
     pub fn at(path: &Path) -> Self {
         kept(|all| all.push(path.to_owned()));
         Self(path.to_owned())
@@ -58,10 +57,7 @@ fn kept<T>(act: impl FnOnce(&mut Vec<PathBuf>) -> T) -> T {
 /// # Errors
 /// [`Error::Exists`] if it is kept and has another content.
 pub(crate) fn is_there(new: &Path, target: &Path) -> Result<bool, Error> {
-    let is_kept = kept(|all| {
-        all.iter()
-            .any(|path| path == target || path == parent(target))
-    });
+    let is_kept = kept(|all| all.iter().any(|path| target.starts_with(path)));
     if !is_kept || target.symlink_metadata().is_err() {
         return Ok(false);
     }

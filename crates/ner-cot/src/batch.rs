@@ -5,10 +5,10 @@
 //! files answered, import, and export again until nothing waits.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use atomic_files::fs::File;
+use atomic_files::AtomicFile;
 use chat_client::body::parse_body;
 use chat_client::excerpt;
 use serde::{Deserialize, Serialize};
@@ -100,11 +100,19 @@ fn remove_old(dir: &Path) -> Result<(), Error> {
     for entry in std::fs::read_dir(dir).map_err(io)? {
         let path = entry.map_err(io)?.path();
         let name = path.file_name().and_then(|name| name.to_str());
-        if name.is_some_and(|name| name.starts_with("batch-") && name.ends_with(".jsonl")) {
+        if name.is_some_and(is_ours) {
             atomic_files::fs::remove_file(&path).map_err(io)?;
         }
     }
     Ok(())
+}
+
+/// Whether an export gave this name: `batch-<part>-<number>.jsonl`.
+fn is_ours(name: &str) -> bool {
+    let number = ["batch-teacher-", "batch-judge-"]
+        .iter()
+        .find_map(|prefix| name.strip_prefix(prefix)?.strip_suffix(".jsonl"));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// Files that are being written, one for each part.
@@ -117,8 +125,7 @@ struct Files<'a> {
 }
 
 struct OpenFile {
-    path: PathBuf,
-    out: BufWriter<File>,
+    out: AtomicFile,
     requests: usize,
     bytes: usize,
 }
@@ -148,7 +155,7 @@ impl Visitor for Files<'_> {
         }
         if let Some(file) = self.open.get_mut(&question.part) {
             let written = file.out.write_all(line.as_bytes());
-            written.map_err(|source| Error::io("write", &file.path, source))?;
+            written.map_err(|source| Error::io("write", file.out.target(), source))?;
             file.requests += 1;
             file.bytes += line.len();
         }
@@ -170,22 +177,16 @@ impl Files<'_> {
         });
         let number = closed.count() + 1;
         let path = self.dir.join(format!("{prefix}{number:03}.jsonl"));
-        let file = File::create(&path).map_err(|source| Error::io("create", &path, source))?;
         Ok(OpenFile {
-            path,
-            out: BufWriter::new(file),
+            out: AtomicFile::create(&path)?,
             requests: 0,
             bytes: 0,
         })
     }
 
     fn close(&mut self, file: OpenFile) -> Result<(), Error> {
-        let OpenFile { path, out, .. } = file;
-        let written = out
-            .into_inner()
-            .map_err(std::io::IntoInnerError::into_error);
-        let synced = written.and_then(|file| file.sync_all());
-        synced.map_err(|source| Error::io("write", &path, source))?;
+        let path = file.out.target().to_owned();
+        file.out.commit()?;
         self.done.push(path);
         Ok(())
     }

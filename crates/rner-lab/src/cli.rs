@@ -82,6 +82,9 @@ pub(crate) enum TinyCommand {
         /// Folder for the files.
         #[arg(long, value_name = "DIR", default_value = "runs/tiny-corpus")]
         out: PathBuf,
+        /// Replace files that are there with another content.
+        #[arg(long)]
+        overwrite: bool,
     },
     /// Pretrain the toy's base model from its seed.
     Pretrain(PretrainArgs),
@@ -93,6 +96,9 @@ pub(crate) struct PretrainArgs {
     /// Folder for the checkpoint.
     #[arg(long, value_name = "DIR", default_value = "fixtures/tiny-base")]
     pub(crate) out: PathBuf,
+    /// Replace a model that is there although no unfinished work lies in --work.
+    #[arg(long)]
+    pub(crate) overwrite: bool,
     /// Folder for unfinished work; the same command goes on from it.
     #[arg(long, value_name = "DIR", default_value = "runs/pretrain-tiny")]
     pub(crate) work: PathBuf,

@@ -26,7 +26,7 @@ pub(crate) fn parity(args: &ParityArgs) -> Result<()> {
 }
 
 /// `rner-lab tiny corpus`.
-pub(crate) fn corpus(args: &RecipeArgs, out: &Path) -> Result<()> {
+pub(crate) fn corpus(args: &RecipeArgs, out: &Path, overwrite: bool) -> Result<()> {
     let recipe = args.resolve(Vec::new())?;
     let data = &recipe.data;
     let corpus = TinyCorpus::generate(
@@ -36,6 +36,7 @@ pub(crate) fn corpus(args: &RecipeArgs, out: &Path) -> Result<()> {
         data.eval_sentences,
     );
     let _lock = atomic_files::Lock::folder(out)?;
+    let _keep = (!overwrite).then(|| atomic_files::Keep::at(out));
     for (path, sentences) in write_corpus(&corpus, out)? {
         println!("{sentences:>6} sentences  {}", path.display());
     }
@@ -66,5 +67,12 @@ pub(crate) fn pretrain(args: PretrainArgs) -> Result<()> {
         out: args.out,
         work: args.work,
     };
+    let is_begun = job.work.is_dir();
+    if job.out.join("model.safetensors").exists() && !is_begun && !args.overwrite {
+        return Err(usage(format!(
+            "{} has a model already; name another folder with --out, or replace it with --overwrite",
+            job.out.display()
+        )));
+    }
     dispatch(args.backend, job)
 }

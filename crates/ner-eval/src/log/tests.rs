@@ -1,3 +1,5 @@
+//! Tests of the log.
+
 use ner_types::PromptTemplate;
 
 use super::*;

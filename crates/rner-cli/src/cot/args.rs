@@ -274,9 +274,12 @@ pub(crate) struct ExportArgs {
     /// Licence of the source, for the dataset card.
     #[arg(long, value_name = "NAME")]
     pub(crate) license: Option<String>,
-    /// Folder for the files; the run's own if left out.
+    /// Folder for the files; the run's own if left out, where they are written again.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Replace files that are in another folder with another content.
+    #[arg(long)]
+    pub(crate) overwrite: bool,
 }
 
 /// Flags of `rner cot view`.
@@ -289,9 +292,12 @@ pub(crate) struct ViewArgs {
     /// Accepted rows to show, and rejected ones of each reason.
     #[arg(long, value_name = "N", default_value_t = 30)]
     pub(crate) rows: usize,
-    /// The page; view.html in the folder if left out.
+    /// The page; view.html in the folder if left out, where it is written again.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Replace another file that is there with another content.
+    #[arg(long)]
+    pub(crate) overwrite: bool,
 }
 
 /// Flags of `rner cot check`.

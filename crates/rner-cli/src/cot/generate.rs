@@ -31,6 +31,7 @@ pub(super) fn generate(args: &GenerateArgs) -> Result<()> {
         return dry_run(&job, args);
     }
     let selection = job.selection()?;
+    Job::check_free(&args.out)?;
     atomic_files::fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot create {}", args.out.display()))?;
     if let Some(batch) = &args.batch {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use atomic_files::Lock;
+use atomic_files::{Keep, Lock};
 use ner_cot::Journal;
 use ner_cot::batch::import_batch;
 use ner_cot::bill::Bill;
@@ -96,8 +96,10 @@ pub(super) fn export(args: &ExportArgs) -> Result<()> {
     job.license = args.license.clone().or(job.license);
     let journal = Journal::open_to_read(&journal)?;
     let (plan, selection) = (job.plan()?, job.selection()?);
-    let out = args.out.as_ref().unwrap_or(&out);
+    let own = out;
+    let out = args.out.as_ref().unwrap_or(&own);
     let _lock = Lock::folder(out)?;
+    let _keep = keep_elsewhere(out, &own, args.overwrite);
     let target = args.target.or(job.target);
     let (funnel, files) = export_dataset(&plan, &selection, &journal, target, out, &args.format)?;
     let bill = Bill::of(&journal, &Money::from(&job.cot).prices)?;
@@ -105,6 +107,18 @@ pub(super) fn export(args: &ExportArgs) -> Result<()> {
     rner_cli::say!("{}", report::funnel_text(&funnel));
     files.iter().for_each(|file| println!("{}", file.display()));
     Ok(())
+}
+
+/// What is in the folder of a run is written again; what lies elsewhere is somebody's.
+fn keep_elsewhere(path: &Path, own: &Path, may_replace: bool) -> Option<Keep> {
+    let full = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let folder = if path.is_dir() {
+        path
+    } else {
+        path.parent().unwrap_or(path)
+    };
+    let is_own = full(folder) == full(own);
+    (!may_replace && !is_own).then(|| Keep::at(path))
 }
 
 /// `rner cot view`.
@@ -120,6 +134,7 @@ pub(super) fn view(args: &ViewArgs) -> Result<()> {
         atomic_files::fs::create_dir_all(folder)?;
     }
     let _lock = Lock::file(&path)?;
+    let _keep = keep_elsewhere(&path, &place.out, args.overwrite);
     write_atomic(&path, page.as_bytes())?;
     println!("{}", path.display());
     Ok(())
@@ -157,6 +172,15 @@ pub(super) fn merge(dirs: &[PathBuf], out: &Path) -> Result<()> {
                 dir.display()
             )));
         }
+    }
+    Job::check_free(out)?;
+    if let Ok(whole) = Job::read(out)
+        && !whole.is_part_of_same(&jobs[0])
+    {
+        return Err(usage(format!(
+            "{} has another job: compare its job.json; name another folder with --out",
+            out.display()
+        )));
     }
     let merged = ner_cot::journal::merge(dirs, out)?;
     // The first part's settings are those of the whole; its answers are claimed with them.

@@ -95,6 +95,9 @@ struct ConvertArgs {
     to: Option<Format>,
     #[command(flatten)]
     reading: ReadingArgs,
+    /// Replace files that are there with another content.
+    #[arg(long)]
+    overwrite: bool,
     /// Print what was written as JSON.
     #[arg(long)]
     json: bool,
@@ -138,6 +141,9 @@ struct SampleArgs {
     allow_missing: bool,
     #[command(flatten)]
     faults: FaultArgs,
+    /// Replace files that are there with another content.
+    #[arg(long)]
+    overwrite: bool,
     /// Print the quotas as JSON.
     #[arg(long)]
     json: bool,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use atomic_files::Lock;
+use atomic_files::{Keep, Lock};
 use clap::Args;
 use ner_eval::EvalOptions;
 use ner_eval::compare::{RunScores, SCORES_FILE, compare_runs};
@@ -38,14 +38,19 @@ pub(crate) struct CompareArgs {
     /// Also write the comparison as a page.
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
+    /// Replace files that are there with another content.
+    #[arg(long)]
+    pub(crate) overwrite: bool,
 }
 
 /// Compares the two runs and prints the table.
 pub(crate) fn run(args: &CompareArgs) -> Result<()> {
-    let files = [&args.json, &args.html].into_iter().flatten();
-    let _locks: Vec<Lock> = files
+    let files = || [&args.json, &args.html].into_iter().flatten();
+    let _locks: Vec<Lock> = files()
         .map(|file| Lock::file(file))
         .collect::<Result<_, _>>()?;
+    let kept = files().filter(|_| !args.overwrite);
+    let _keep: Vec<Keep> = kept.map(|file| Keep::at(file)).collect();
     let [first, second] = [&args.first, &args.second].map(|path| args.scores(path));
     let options = EvalOptions {
         resamples: args.resamples,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use atomic_files::Lock;
+use atomic_files::{Keep, Lock};
 use clap::Args;
 use ner_datasets::write_jsonl;
 use ner_eval::SuiteSpec;
@@ -24,6 +24,9 @@ pub(crate) struct FewShotArgs {
     /// Folder for one file of examples for each part.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    /// Replace files that are there with another content.
+    #[arg(long)]
+    pub(crate) overwrite: bool,
 }
 
 /// Draws the parts and writes them.
@@ -36,6 +39,7 @@ pub(crate) fn run(args: &FewShotArgs) -> Result<()> {
     few.seed = args.seed.unwrap_or(few.seed);
     spec.few_shot = Some(few);
     let _lock = Lock::folder(&args.out)?;
+    let _keep = (!args.overwrite).then(|| Keep::at(&args.out));
     for sample in spec.few_shot_samples(&args.data)? {
         let path = args.out.join(format!("{}.jsonl", sample.name()));
         write_jsonl(&path, &sample.examples)?;

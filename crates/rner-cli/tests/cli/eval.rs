@@ -464,7 +464,11 @@ fn the_parts_of_a_few_shot_suite_lie_inside_each_other() -> TestResult {
     let (one, five) = (lines("south-10pct.jsonl")?, lines("south-50pct.jsonl")?);
     assert_eq!((one.lines().count(), five.lines().count()), (1, 5));
     assert!(five.contains(one.trim_end()));
-    succeeds(&[&args[..], &["--seed", "9"]].concat())?;
+    assert_eq!(succeeds(&args)?, printed);
+    let other = [&args[..], &["--seed", "9"]].concat();
+    fails(&other, 1, &["is there already", "--overwrite"])?;
+    assert_eq!(lines("south-50pct.jsonl")?, five);
+    succeeds(&[&other[..], &["--overwrite"]].concat())?;
     assert_ne!(lines("south-50pct.jsonl")?, five);
     fails(
         &[

@@ -6,7 +6,10 @@ use std::process::{Command, Stdio};
 
 use atomic_files::Lock;
 
-use super::support::{TestResult, fails, rner, stderr, text, write};
+use super::support::{TestResult, fails, rner, stderr, succeeds, text, write};
+
+const ROW: &str = "{\"sentence\": \"Ada Brel slept\", \"schema\": [\"person\"], \
+    \"entities\": [{\"text\": \"Ada Brel\", \"label\": \"person\"}]}\n";
 
 /// Every command that writes into `--out`, with inputs that are not there: the folder comes before them.
 const COMMANDS: [&[&str]; 7] = [
@@ -183,5 +186,100 @@ fn finished_work_is_never_trained_over() -> TestResult {
     args[at] = text(&foreign);
     fails(&args, 1, &["files of something else"])?;
     assert_eq!(fs::read_dir(&foreign)?.count(), 1);
+    Ok(())
+}
+
+/// The file that a command writes and what it is given to write another one.
+struct Writer<'a> {
+    command: Vec<&'a str>,
+    file: &'a Path,
+    other: &'a [&'a str],
+}
+
+impl Writer<'_> {
+    /// Done again it changes nothing; another file is left alone unless it may be replaced.
+    #[track_caller]
+    fn check(&self) -> TestResult {
+        succeeds(&self.command)?;
+        let made = fs::read(self.file)?;
+        let time = fs::metadata(self.file)?.modified()?;
+        succeeds(&self.command)?;
+        assert_eq!(fs::metadata(self.file)?.modified()?, time, "the same file");
+        let other = with(&self.command, self.other);
+        let words = [text(self.file), "is there already", "--overwrite"];
+        fails(&other, 1, &words)?;
+        assert_eq!(fs::read(self.file)?, made);
+        succeeds(&with(&other, &["--overwrite"]))?;
+        assert_ne!(fs::read(self.file)?, made, "replaced on demand");
+        Ok(())
+    }
+}
+
+#[test]
+fn files_are_replaced_only_on_demand() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let path = |name: &str| dir.path().join(name);
+    let bio = |sentences: usize| "Brel B-city\nslept O\n\n".repeat(sentences);
+    write(&path("a.conll"), bio(2))?;
+    write(&path("labels.txt"), "city\nport\n")?;
+    let [a, labels, out] = ["a.conll", "labels.txt", "rows.jsonl"].map(path);
+    Writer {
+        command: vec!["data", "convert", text(&a), text(&out), "--to", "ner-cot"],
+        file: &out,
+        other: &["--labels", text(&labels)],
+    }
+    .check()?;
+    for set in ["conll2003", "mit-movie"] {
+        write(&path(&format!("data/{set}/train.conll")), bio(40))?;
+    }
+    let (data, out) = (path("data"), path("sample.jsonl"));
+    let mut command = vec!["data", "sample", "--data", text(&data), "--allow-missing"];
+    command.extend(["--total", "20", "--label-map", "none", "--out", text(&out)]);
+    Writer {
+        command,
+        file: &out,
+        other: &["--without-mit"],
+    }
+    .check()
+}
+
+/// A folder that is somebody else's gets no dataset card over its README.
+#[test]
+fn a_dataset_is_not_made_among_other_files() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let (data, out) = (dir.path().join("rows.jsonl"), dir.path().join("thesis"));
+    write(&data, ROW)?;
+    write(&out.join("README.md"), "mine")?;
+    let generate = [
+        "cot",
+        "generate",
+        "--profile",
+        "smoke",
+        "--data",
+        text(&data),
+    ];
+    fails(
+        &with(&generate, &["--out", text(&out)]),
+        1,
+        &["files of something else", "README.md"],
+    )?;
+    let (own, page) = (dir.path().join("own"), dir.path().join("page.html"));
+    succeeds(&with(&generate, &["--out", text(&own)]))?;
+    write(&page, "mine")?;
+    let view = ["cot", "view", text(&own), "--out", text(&page)];
+    fails(&view, 1, &["page.html", "--overwrite"])?;
+    let export = ["cot", "export", text(&own), "--out", text(&out)];
+    fails(&export, 1, &["README.md", "--overwrite"])?;
+    let merge = ["cot", "merge", text(&own), "--out", text(&out)];
+    fails(&merge, 1, &["files of something else", "README.md"])?;
+    assert_eq!(fs::read_to_string(out.join("README.md"))?, "mine");
+    assert_eq!(fs::read_to_string(&page)?, "mine");
+    for again in [
+        &["cot", "view", text(&own)][..],
+        &["cot", "export", text(&own)],
+    ] {
+        succeeds(again)?;
+        succeeds(again)?;
+    }
     Ok(())
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Error, Result};
 use crate::recipe::{Cot, json_fields};
-use crate::run_dir::write_json;
+use crate::run_dir::{RunDirError, first_visible, write_json};
 
 /// Name of the file in the folder.
 pub(super) const FILE: &str = "job.json";
@@ -100,6 +100,25 @@ impl Job {
         let paths: Result<Vec<PathBuf>> = paths.iter().map(|path| full(path)).collect();
         self.exclude.extend(paths?);
         Ok(())
+    }
+
+    /// Refuses a folder that has files, but none by which a job is known: they are somebody else's, and a dataset card
+    /// would replace their README.md.
+    ///
+    /// # Errors
+    /// [`RunDirError::ForeignFolder`]; a folder that cannot be read.
+    pub fn check_free(dir: &Path) -> Result<()> {
+        let known = [FILE, "manifest.json", "journal.jsonl"];
+        if known.iter().any(|name| dir.join(name).is_file()) {
+            return Ok(());
+        }
+        match first_visible(dir)? {
+            None => Ok(()),
+            Some(file) => {
+                let path = dir.to_owned();
+                Err(RunDirError::ForeignFolder { path, file }.into())
+            }
+        }
     }
 
     /// Reads the job of a folder.

@@ -27,6 +27,7 @@ pub use atomic::{write_atomic, write_json};
 pub use error::RunDirError;
 pub use hash::hash_path;
 pub use metrics::{MetricsLog, read_metrics};
+pub(crate) use stage::first_visible;
 pub use stage::{Done, Inputs, Stage};
 
 /// The recipe of a run, the first file that is written to its folder.

@@ -175,7 +175,7 @@ impl Stage {
         let found = std::fs::read_to_string(&path).ok();
         let found = found.and_then(|text| serde_json::from_str::<Work>(&text).ok());
         let dir = self.dir.clone();
-        match (found, self.first_file()?) {
+        match (found, first_visible(&self.dir)?) {
             (Some(found), _) if found == work => Ok(()),
             (Some(found), _) => Err(RunDirError::OtherWork {
                 path: dir,
@@ -184,20 +184,6 @@ impl Stage {
             (None, Some(file)) => Err(RunDirError::ForeignFolder { path: dir, file }),
             (None, None) => write_json(&path, &work),
         }
-    }
-
-    /// A file that is not hidden.
-    fn first_file(&self) -> Result<Option<PathBuf>, RunDirError> {
-        let entries = match std::fs::read_dir(&self.dir) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            entries => entries.map_err(|error| RunDirError::read(&self.dir, error))?,
-        };
-        let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-        let is_hidden = |path: &PathBuf| {
-            let name = path.file_name().unwrap_or_default();
-            name.as_encoded_bytes().starts_with(b".")
-        };
-        Ok(paths.find(|path| !is_hidden(path)))
     }
 
     /// Hashes the outputs and writes the done marker.
@@ -228,4 +214,18 @@ impl Stage {
         write_json(&self.path("done.json"), &done)?;
         Ok(done)
     }
+}
+
+/// A file or folder in a folder that is not hidden, if there is one.
+pub(crate) fn first_visible(dir: &Path) -> Result<Option<PathBuf>, RunDirError> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        entries => entries.map_err(|error| RunDirError::read(dir, error))?,
+    };
+    let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let is_hidden = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default();
+        name.as_encoded_bytes().starts_with(b".")
+    };
+    Ok(paths.find(|path| !is_hidden(path)))
 }
