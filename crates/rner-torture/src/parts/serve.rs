@@ -27,8 +27,8 @@ use crate::tally::Tally;
 use case::Found;
 use program::{CACHE_MIB, Program};
 
-/// Cases of fourteen seconds.
-const STANDARD: u64 = 4;
+/// Cases of fifteen to twenty seconds.
+const STANDARD: u64 = 3;
 
 /// Memory besides the weights and the cache, in MiB.
 const BESIDES: f64 = 128.0;

@@ -19,8 +19,9 @@ const TRICKLES: usize = 32;
 const DEAF: usize = 8;
 const QUESTIONS: usize = 40_000;
 
-/// Time after which the server has left all of them: ten seconds for a body, and some for a busy machine.
-const LEFT: Duration = Duration::from_secs(13);
+/// Time after which the server has left all of them once they are open: ten seconds for a body, and some for a busy
+/// machine.
+const LEFT: Duration = Duration::from_secs(12);
 
 /// Time that those who never read may get besides: theirs begins when the system takes no more of their answers.
 const LATE: Duration = Duration::from_secs(8);
@@ -34,7 +35,6 @@ pub(super) struct Found {
 
 /// Holds them until the server has left them or `LEFT` is over; sets `open` as soon as all are there.
 pub(super) fn attack(address: SocketAddr, open: &AtomicBool) -> Found {
-    let start = Instant::now();
     let mut found = Found::default();
     let halves = many(address, HALF, b"POST /v1/completions HTTP/1.1\r\nHost: loc");
     let whole = post("/v1/completions", &[b' '; 1000]);
@@ -47,6 +47,8 @@ pub(super) fn attack(address: SocketAddr, open: &AtomicBool) -> Found {
     let deaf = many(address, DEAF, &[]);
     deaf.iter().for_each(ask_often);
     open.store(true, Ordering::Relaxed);
+    // Opening so many takes seconds on a busy machine, so the time begins with the last of them.
+    let start = Instant::now();
     let mut trickles: Vec<TcpStream> = trickles.into_iter().flatten().collect();
     found.clients = (halves.len() + trickles.len() + deaf.len()) as u64;
     while start.elapsed() < LEFT {
