@@ -103,12 +103,18 @@ pub enum Error {
         reason: String,
     },
     /// The model has parameters that the checkpoint lacks.
-    #[error("{}: {} of the model's tensors are missing: {}", path.display(), names.len(), list(names))]
+    #[error(
+        "{}: {} of the model's tensors are missing: {}{}",
+        path.display(), names.len(), list(names), others(found)
+    )]
     MissingTensors {
         /// The checkpoint.
         path: PathBuf,
         /// The missing names, in the order of the model.
         names: Vec<String>,
+        /// Names in the checkpoint that the model does not have, sorted: a missing tensor may be there under another
+        /// name.
+        found: Vec<String>,
     },
     /// The checkpoint has tensors that the model lacks.
     #[error("{}: {} tensors do not belong to this model: {}", path.display(), names.len(), list(names))]
@@ -182,6 +188,18 @@ pub enum Error {
         found: String,
         /// What could be used.
         expected: String,
+    },
+    /// An adapter computes what is not computed here, or not on the base as it is published.
+    #[error("{}: `{key}` is {found}: {reason}", path.display())]
+    UnsupportedAdapter {
+        /// The file.
+        path: PathBuf,
+        /// The key of `adapter_config.json`.
+        key: String,
+        /// Its value.
+        found: String,
+        /// Why it cannot be used, and what to do.
+        reason: String,
     },
     /// A model of the Hub could not be fetched.
     #[cfg(feature = "hub")]
@@ -266,6 +284,21 @@ impl From<atomic_files::Error> for Error {
     fn from(error: atomic_files::Error) -> Self {
         let path = error.path().to_owned();
         Self::io(&path, "write")(error.into_io())
+    }
+}
+
+/// Names that a file has in place of missing ones; two are enough to see another prefix.
+fn others(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => format!("; the file has {one} instead"),
+        [one, two] => format!("; the file has {one} and {two} instead"),
+        [one, two, more @ ..] => {
+            format!(
+                "; the file has {one}, {two} and {} more instead",
+                more.len()
+            )
+        }
     }
 }
 

@@ -36,6 +36,7 @@
 mod cache;
 pub mod checkpoint;
 mod config;
+mod ending;
 mod error;
 mod files;
 mod foreign;
@@ -54,7 +55,7 @@ pub use config::{
     Family, Llama3Scaling, ParameterSpec, Qwen3Config, RopeScaling, WeightDtype, Yarn,
 };
 pub use error::{Error, Result};
-pub use lora::{LoraConfig, TARGET_MODULES};
+pub use lora::{LoraConfig, ModuleLora, TARGET_MODULES};
 pub use model::Qwen3;
 pub use packed::{Packed, Prefixed};
 pub use precision::{Precision, QUANTIZED_BLOCK};

@@ -16,10 +16,29 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, Uniform};
 
-pub use config::{LoraConfig, TARGET_MODULES};
+pub use config::{LoraConfig, ModuleLora, TARGET_MODULES};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Linear, Qwen3};
+
+/// The projections of a layer by their names inside of it, in the order of the forward pass.
+const PROJECTIONS: [&str; 7] = [
+    "self_attn.q_proj",
+    "self_attn.k_proj",
+    "self_attn.v_proj",
+    "self_attn.o_proj",
+    "mlp.gate_proj",
+    "mlp.up_proj",
+    "mlp.down_proj",
+];
+
+/// The full names of the projections of so many layers, in the order of the forward pass.
+pub(crate) fn projection_names(layers: usize) -> Vec<String> {
+    let of = |layer| move |name: &&str| format!("model.layers.{layer}.{name}");
+    (0..layers)
+        .flat_map(|layer| PROJECTIONS.iter().map(of(layer)))
+        .collect()
+}
 
 /// The low-rank branch of one projection.
 #[derive(Module, Debug)]
@@ -70,39 +89,35 @@ impl<B: LmOps> Qwen3<B> {
     pub fn with_lora(self, config: &LoraConfig, seed: u64) -> Result<Self> {
         config.check()?;
         let mut stream = 0;
-        self.adapt(config, |_, [out, input]| {
+        self.adapt(config, |_, rank, [out, input]| {
             stream += 1;
-            Ok([
-                draw(config.rank, input, seed, stream),
-                vec![0.0; out * config.rank],
-            ])
+            Ok([draw(rank, input, seed, stream), vec![0.0; out * rank]])
         })
     }
 
-    /// Freezes the model and puts an adapter on it whose values `values` gives, as `[A, B]` in
-    /// row-major order, for the full name of a module and the shape `[out, in]` of its weight.
+    /// Freezes the model and puts an adapter on it whose values `values` gives, as `[A, B]` in row-major order, for the
+    /// full name of a module, its rank and the shape `[out, in]` of its weight.
     pub(crate) fn adapt(
         self,
         config: &LoraConfig,
-        mut values: impl FnMut(&str, [usize; 2]) -> Result<[Vec<f32>; 2]>,
+        mut values: impl FnMut(&str, usize, [usize; 2]) -> Result<[Vec<f32>; 2]>,
     ) -> Result<Self> {
         let mut model = self.no_grad();
+        model.check_modules(config)?;
         let device = model.device();
         let mut failed = None;
         model.for_each_projection(|name, linear| {
             linear.adapter = None;
-            let short = name.rsplit('.').next().unwrap_or(name);
-            let wanted = config.target_modules.iter().any(|module| module == short);
-            if !wanted || failed.is_some() {
+            let Some(module) = config.module(name).filter(|_| failed.is_none()) else {
                 return;
-            }
+            };
             let [out, input] = linear.weight.val().dims();
-            match values(name, [out, input]) {
+            match values(name, module.rank, [out, input]) {
                 Ok([a, b]) => {
                     linear.adapter = Some(Adapter {
-                        lora_a: param(a, [config.rank, input], &device),
-                        lora_b: param(b, [out, config.rank], &device),
-                        scale: config.scale(),
+                        lora_a: param(a, [module.rank, input], &device),
+                        lora_b: param(b, [out, module.rank], &device),
+                        scale: config.scale_of(module),
                         dropout: config.dropout,
                     });
                 }
@@ -111,6 +126,19 @@ impl<B: LmOps> Qwen3<B> {
         });
         model.lora = Some(config.clone());
         failed.map_or(Ok(model), Err)
+    }
+
+    /// A projection that the configuration names and the model lacks would be left out without a word.
+    fn check_modules(&self, config: &LoraConfig) -> Result<()> {
+        let known = projection_names(self.config().num_hidden_layers);
+        match config.modules.keys().find(|name| !known.contains(name)) {
+            None => Ok(()),
+            Some(name) => Err(Error::InvalidConfig {
+                field: "lora modules",
+                found: format!("`{name}`"),
+                expected: "names of this model's projections".to_owned(),
+            }),
+        }
     }
 
     /// The adapter's configuration, if there is one.
@@ -181,15 +209,15 @@ impl<B: LmOps> Qwen3<B> {
         for (i, layer) in self.model.layers.iter_mut().enumerate() {
             let (attention, mlp) = (&mut layer.self_attn, &mut layer.mlp);
             let all = [
-                ("self_attn.q_proj", &mut attention.q_proj),
-                ("self_attn.k_proj", &mut attention.k_proj),
-                ("self_attn.v_proj", &mut attention.v_proj),
-                ("self_attn.o_proj", &mut attention.o_proj),
-                ("mlp.gate_proj", &mut mlp.gate_proj),
-                ("mlp.up_proj", &mut mlp.up_proj),
-                ("mlp.down_proj", &mut mlp.down_proj),
+                &mut attention.q_proj,
+                &mut attention.k_proj,
+                &mut attention.v_proj,
+                &mut attention.o_proj,
+                &mut mlp.gate_proj,
+                &mut mlp.up_proj,
+                &mut mlp.down_proj,
             ];
-            for (name, linear) in all {
+            for (name, linear) in PROJECTIONS.iter().zip(all) {
                 visit(&format!("model.layers.{i}.{name}"), linear);
             }
         }

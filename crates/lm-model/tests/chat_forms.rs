@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use common::parity;
-use lm_model::{ChatTokenizer, Detokenizer};
+use lm_model::{ChatTokenizer, Detokenizer, Qwen3Config};
 use serde_json::{Value, json};
 
 const TOKENIZERS: [&str; 3] = ["qwen2-tokenizer", "llama3-tokenizer", "llama2-tokenizer"];
@@ -112,6 +112,49 @@ fn generation_config_names_further_stops_and_is_not_needed_for_those_of_the_form
     write(json!("</s>"));
     let error = ChatTokenizer::load(dir.path()).unwrap_err().to_string();
     assert!(error.contains("`eos_token_id` is \"</s>\""), "{error}");
+}
+
+/// What a base model's files name is the end of a text; other programs need the end of a turn too.
+#[test]
+fn the_files_of_a_tuned_model_name_every_token_that_ends_an_answer() {
+    for name in TOKENIZERS {
+        let dir = copied(name);
+        let tokenizer = ChatTokenizer::load(dir.path()).unwrap();
+        let base = Qwen3Config {
+            vocab_size: 600,
+            eos_token_id: vec![tokenizer.eos_id(), 5],
+            ..Qwen3Config::default()
+        };
+        let ends = [tokenizer.stop_ids(), vec![5]].concat();
+        let tuned = base.clone().ended_by(&tokenizer);
+        assert_eq!(tuned.eos_token_id, ends, "{name}");
+        // A second time changes nothing.
+        assert_eq!(tuned.clone().ended_by(&tokenizer), tuned);
+    }
+}
+
+#[test]
+fn padding_is_that_of_the_model_else_of_generation_else_of_the_tokenizer() {
+    let dir = copied("qwen2-tokenizer");
+    let tokenizer = || ChatTokenizer::load(dir.path()).unwrap();
+    let end_of_text = tokenizer().eos_id();
+    let pad = |own, vocab_size| {
+        let config = Qwen3Config {
+            pad_token_id: own,
+            vocab_size,
+            ..Qwen3Config::default()
+        };
+        config.ended_by(&tokenizer()).pad_token_id
+    };
+    assert_eq!(pad(None, 600), Some(end_of_text));
+    let generation = dir.path().join("generation_config.json");
+    fs::write(&generation, json!({"pad_token_id": 9}).to_string()).unwrap();
+    assert_eq!(pad(None, 600), Some(9));
+    assert_eq!(pad(Some(3), 600), Some(3));
+    // Rows that the embedding does not have would end every program that reads the file.
+    assert_eq!(pad(None, 9), None);
+    fs::write(&generation, json!({"pad_token_id": -1}).to_string()).unwrap();
+    assert_eq!(pad(None, 600), Some(end_of_text));
 }
 
 #[test]

@@ -80,6 +80,14 @@ fn token_ids_may_be_absent_one_or_many() {
 }
 
 #[test]
+fn a_padding_of_minus_one_is_none() {
+    for (pad, expected) in [(json!(-1), None), (json!(null), None), (json!(7), Some(7))] {
+        assert_eq!(with("pad_token_id", pad).unwrap().pad_token_id, expected);
+    }
+    assert!(with("pad_token_id", json!(-2)).is_err());
+}
+
+#[test]
 fn unsupported_features_are_refused_by_name() {
     let cases = [
         (

@@ -343,7 +343,6 @@ fn what_is_not_built_is_refused_by_name() {
     for (key, value) in [
         ("use_dora", serde_json::json!(true)),
         ("bias", serde_json::json!("all")),
-        ("rank_pattern", serde_json::json!({"q_proj": 8})),
         ("modules_to_save", serde_json::json!(["lm_head"])),
         ("peft_type", serde_json::json!("IA3")),
         ("something_new", serde_json::json!(3)),

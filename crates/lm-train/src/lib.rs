@@ -96,7 +96,7 @@ pub use optim::OptimConfig;
 pub use optimizer::{AdamWConfig, Optimizer};
 pub use outcome::{Outcome, RunFiles};
 pub use resume::{Resume, SetAside};
-pub use sample::{Sample, Sequence, prepare};
+pub use sample::{Sample, SampleCounts, Sequence, prepare};
 pub use schedule::{Schedule, ScheduleKind};
 pub use scoring::Scoring;
 pub use state::{BestEvaluation, TrainState};

@@ -6,6 +6,7 @@ use burn::tensor::backend::AutodiffBackend;
 use lm_model::Qwen3;
 
 use crate::resume::Resume;
+use crate::sample::SampleCounts;
 use crate::state::BestEvaluation;
 
 /// What a run reads and writes.
@@ -27,6 +28,8 @@ pub struct Outcome<B: AutodiffBackend> {
     pub model: Qwen3<B>,
     /// Optimizer steps done, those before a resume included.
     pub steps: usize,
+    /// How many samples these steps have seen, and what became of the others.
+    pub samples: SampleCounts,
     /// Whether the run was stopped before its last step.
     pub stopped: bool,
     /// The best evaluation, if the run evaluates.

@@ -20,12 +20,13 @@ use crate::metrics::{Observer, StepMetrics, peak_memory_bytes};
 use crate::optimizer::Optimizer;
 use crate::outcome::{Outcome, RunFiles};
 use crate::resume::SetAside;
-use crate::sample::{Sequence, fingerprint, prepare};
+use crate::sample::{Sample, Sequence, fingerprint, prepare};
 use crate::schedule::Schedule;
 use crate::state::TrainState;
 use crate::step::{StepBatches, accumulate};
 use crate::team::Team;
 
+mod counts;
 mod evaluation;
 mod start;
 
@@ -39,6 +40,9 @@ pub(crate) struct Run<'a, B: AutodiffBackend> {
     /// Ends the run when it is cancelled.
     stop: &'a CancellationToken,
     team: Team<'a, B::InnerBackend>,
+    /// What was given to train on.
+    samples: &'a [Sample],
+    /// What of it is trained on.
     sequences: Vec<Sequence<'a>>,
     /// What is evaluated on.
     held_out: Vec<Sequence<'a>>,
@@ -101,6 +105,7 @@ impl<'a, B: TrainBackend> Run<'a, B> {
             team,
             config,
             stop,
+            samples: data.train,
             sequences,
             held_out,
             lengths,
@@ -321,6 +326,7 @@ impl<'a, B: TrainBackend> Run<'a, B> {
         };
         Ok(Outcome {
             best: self.state.best,
+            samples: self.counts(),
             model,
             steps: self.state.global_step,
             stopped,

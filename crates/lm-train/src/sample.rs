@@ -29,6 +29,43 @@ impl Sequence<'_> {
     }
 }
 
+/// How many of the given samples a run trained on, and what became of the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SampleCounts {
+    /// Those that some step has seen, each counted once.
+    pub trained: usize,
+    /// Those that no step has reached, because the run ended before its first epoch did.
+    pub unreached: usize,
+    /// Those with more than `max_length` tokens that were left out ([`OverLength::Skip`]).
+    pub left_out: usize,
+    /// Those among the first two that were cut to their last `max_length` tokens ([`OverLength::KeepLast`]).
+    pub cut: usize,
+}
+
+impl SampleCounts {
+    /// The counts of a run that has seen `trained` of the samples that `policy` keeps.
+    pub(crate) fn new(
+        samples: &[Sample],
+        max_length: usize,
+        policy: OverLength,
+        trained: usize,
+    ) -> Self {
+        let is_long = |sample: &&Sample| sample.ids.len() > max_length;
+        let long = samples.iter().filter(is_long).count();
+        let (left_out, cut) = match policy {
+            OverLength::Skip => (long, 0),
+            OverLength::KeepLast => (0, long),
+            OverLength::Refuse => (0, 0),
+        };
+        Self {
+            trained,
+            unreached: (samples.len() - left_out).saturating_sub(trained),
+            left_out,
+            cut,
+        }
+    }
+}
+
 /// Checks `samples` and applies the over-length policy.
 ///
 /// # Errors
@@ -53,6 +90,17 @@ pub fn prepare(
     }
     if skipped > 0 {
         tracing::warn!(skipped, max_length, "left out samples that are too long");
+    }
+    let cut = samples
+        .iter()
+        .filter(|sample| sample.ids.len() > max_length);
+    let cut = cut.count() - skipped;
+    if cut > 0 {
+        tracing::warn!(
+            cut,
+            max_length,
+            "kept only the last tokens of samples that are too long"
+        );
     }
     Ok(sequences)
 }
@@ -148,6 +196,22 @@ mod tests {
             prepare(&samples[1..], 10, 5, OverLength::Skip),
             Err(Error::NoSamples { skipped: 1 })
         ));
+    }
+
+    #[test]
+    fn every_sample_is_counted_once() {
+        let samples = [sample(3, 1), sample(6, 1), sample(9, 1), sample(4, 1)];
+        let counts = |policy, trained| SampleCounts::new(&samples, 5, policy, trained);
+        let expected = |trained, unreached, left_out, cut| SampleCounts {
+            trained,
+            unreached,
+            left_out,
+            cut,
+        };
+        assert_eq!(counts(OverLength::Skip, 2), expected(2, 0, 2, 0));
+        assert_eq!(counts(OverLength::Skip, 1), expected(1, 1, 2, 0));
+        assert_eq!(counts(OverLength::KeepLast, 4), expected(4, 0, 0, 2));
+        assert_eq!(counts(OverLength::KeepLast, 3), expected(3, 1, 0, 2));
     }
 
     #[test]

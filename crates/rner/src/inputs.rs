@@ -66,7 +66,7 @@ fn search(dir: &Path, from: Option<Format>, files: &mut Vec<(PathBuf, Format)>) 
         } else if is_candidate(&path) {
             match format_of(&path, from) {
                 Ok(format) => files.push((path, format)),
-                Err(error) => tracing::info!("left out: {error}"),
+                Err(error) => tracing::warn!("left out: {error}"),
             }
         }
     }

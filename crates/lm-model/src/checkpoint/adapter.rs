@@ -1,6 +1,9 @@
 //! Adapters in PEFT's format: `adapter_config.json` and `adapter_model.safetensors`.
 
-use std::collections::BTreeSet;
+mod peft;
+mod refused;
+mod selection;
+
 use std::path::{Path, PathBuf};
 
 use lm_kernels::LmOps;
@@ -10,8 +13,10 @@ use super::shard::Shard;
 use super::write::{SaveDtype, Stored, write_tensors};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::lora::{LoraConfig, TARGET_MODULES};
+use crate::lora::{LoraConfig, ModuleLora, projection_names};
 use crate::model::Qwen3;
+
+pub(super) use peft::PeftConfig;
 
 /// What is trained and how.
 const CONFIG: &str = "adapter_config.json";
@@ -23,27 +28,6 @@ const BASE: &str = "base_model_name_or_path";
 const REVISION: &str = "revision";
 /// What PEFT puts before the name of a module.
 const PREFIX: &str = "base_model.model.";
-
-/// Keys that say nothing about the function that is computed, or that are read here.
-const HARMLESS: [&str; 17] = [
-    "auto_mapping",
-    "base_model_name_or_path",
-    "inference_mode",
-    "init_lora_weights",
-    "lora_alpha",
-    "lora_dropout",
-    "megatron_core",
-    "peft_type",
-    "peft_version",
-    "qalora_group_size",
-    "r",
-    "revision",
-    "runtime_config",
-    "target_modules",
-    "task_type",
-    "use_rslora",
-    "ensure_weight_tying",
-];
 
 /// Whether a directory holds an adapter.
 pub fn is_adapter(dir: &Path) -> bool {
@@ -99,38 +83,54 @@ pub fn save_adapter<B: LmOps>(model: &Qwen3<B>, dir: &Path) -> Result<()> {
 
 /// Puts the adapter in `dir` on `model`, whose weights are frozen.
 ///
+/// Which projections it adapts, with which rank and alpha, is decided by PEFT's rules: lists, suffixes and regular
+/// expressions in `target_modules` and `exclude_modules`, `layers_to_transform`, `rank_pattern`, `alpha_pattern`.
+///
 /// # Errors
-/// When a file is absent or malformed, when the configuration asks for what is not built (DoRA,
-/// biases, patterns of ranks, ...), or when the matrices are not those of the configuration.
+/// When a file is absent or malformed, when the configuration asks for what is not built (DoRA, trained biases, ...) or
+/// belongs on a base that PEFT has changed (PiSSA, OLoRA, CorDA, LoRA-GA, LoftQ), or when the matrices are not those of
+/// the configuration.
 pub fn load_adapter<B: LmOps>(model: Qwen3<B>, dir: &Path) -> Result<Qwen3<B>> {
-    let config = read_config(&dir.join(CONFIG))?;
-    let shard = Shard::open(&dir.join(WEIGHTS))?;
-    let mut used = BTreeSet::new();
-    let model = model.adapt(&config, |module, [out, input]| {
-        let mut read = |matrix: &str, shape: [usize; 2]| {
-            let name = format!("{PREFIX}{module}.{matrix}.weight");
-            let values = shard.wide(&name, &shape);
-            used.insert(name);
-            values
-        };
+    let modules = projection_names(model.config().num_hidden_layers);
+    let config = PeftConfig::read(&dir.join(CONFIG))?.resolve(&modules)?;
+    let shard = open_weights(dir)?;
+    check_matrices(&shard, &config, &modules)?;
+    model.adapt(&config, |module, rank, [out, input]| {
+        let [a, b] = names_of(module);
         Ok([
-            read("lora_A", [config.rank, input])?,
-            read("lora_B", [out, config.rank])?,
+            shard.wide(&a, &[rank, input])?,
+            shard.wide(&b, &[out, rank])?,
         ])
-    })?;
-    let extra: Vec<String> = shard
-        .names()
-        .into_iter()
-        .filter(|name| !used.contains(name))
-        .collect();
-    if extra.is_empty() {
-        Ok(model)
-    } else {
-        Err(Error::ExtraTensors {
-            path: shard.path,
-            names: extra,
-        })
+    })
+}
+
+/// PEFT wrote `adapter_model.bin` for long; it is a pickle, which can run anything.
+fn open_weights(dir: &Path) -> Result<Shard> {
+    let path = dir.join(WEIGHTS);
+    let old = dir.join("adapter_model.bin");
+    if old.is_file() && !path.exists() {
+        let found = "found an archive of `torch.save`; load the adapter in PEFT and save it again, which writes \
+                     adapter_model.safetensors";
+        return Err(Error::NotSafetensors {
+            path: old,
+            found: found.to_owned(),
+        });
     }
+    Shard::open(&path)
+}
+
+/// PEFT would leave a matrix that the file lacks as it was drawn, and one that the model lacks aside.
+fn check_matrices(shard: &Shard, config: &LoraConfig, modules: &[String]) -> Result<()> {
+    let adapted = modules.iter().filter(|name| config.module(name).is_some());
+    let expected: Vec<String> = adapted.flat_map(|name| names_of(name)).collect();
+    let found = shard.names();
+    let found = found.iter().map(String::as_str).collect();
+    super::check_names(&shard.path, &expected, &found)
+}
+
+/// The names of A and B of a projection in the file.
+fn names_of(module: &str) -> [String; 2] {
+    ["lora_A", "lora_B"].map(|matrix| format!("{PREFIX}{module}.{matrix}.weight"))
 }
 
 /// A and B of every adapted projection under PEFT's names.
@@ -140,17 +140,24 @@ fn matrices<B: LmOps>(model: &Qwen3<B>) -> Vec<Stored<B>> {
         let Some(adapter) = &linear.adapter else {
             return;
         };
-        let both = [("lora_A", &adapter.lora_a), ("lora_B", &adapter.lora_b)];
-        found.extend(both.map(|(matrix, param)| {
-            Stored::new(format!("{PREFIX}{module}.{matrix}.weight"), param)
-        }));
+        let both = [&adapter.lora_a, &adapter.lora_b];
+        let named = names_of(module).into_iter().zip(both);
+        found.extend(named.map(|(name, param)| Stored::new(name, param)));
     });
     found
 }
 
+/// `adapter_config.json` of an adapter; one whose layers differ has a line for each projection.
 pub(super) fn peft_config(config: &LoraConfig) -> Value {
     let (base, revision) = config.base_model.as_deref().map(split_revision).unzip();
+    let names: Vec<&String> = config.modules.keys().collect();
+    let targets = if names.is_empty() {
+        json!(config.target_modules)
+    } else {
+        json!(names)
+    };
     json!({
+        "alpha_pattern": pattern(config, |module| (module.alpha != config.alpha).then(|| module.alpha.into())),
         "base_model_name_or_path": base,
         "bias": "none",
         "fan_in_fan_out": false,
@@ -161,98 +168,25 @@ pub(super) fn peft_config(config: &LoraConfig) -> Value {
         "modules_to_save": null,
         "peft_type": "LORA",
         "r": config.rank,
+        "rank_pattern": pattern(config, |module| (module.rank != config.rank).then(|| module.rank.into())),
         "revision": revision.flatten(),
-        "target_modules": config.target_modules,
+        "target_modules": targets,
         "task_type": "CAUSAL_LM",
         "use_dora": false,
         "use_rslora": config.use_rslora,
     })
 }
 
+/// What differs from the whole adapter, by the full name of the projection.
+fn pattern(config: &LoraConfig, differs: impl Fn(&ModuleLora) -> Option<Value>) -> Value {
+    let modules = config.modules.iter();
+    let found = modules.filter_map(|(name, module)| Some((name.clone(), differs(module)?)));
+    Value::Object(found.collect())
+}
+
 fn read_json(path: &Path) -> Result<Map<String, Value>> {
     let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
     serde_json::from_slice(&bytes).map_err(Error::json(path))
-}
-
-pub(super) fn read_config(path: &Path) -> Result<LoraConfig> {
-    let map = read_json(path)?;
-    if map.get("peft_type") != Some(&Value::from("LORA")) {
-        return Err(bad(path, "peft_type", map.get("peft_type"), "\"LORA\""));
-    }
-    refuse_unsupported(path, &map)?;
-    let number = |key: &str| match map.get(key).and_then(Value::as_f64) {
-        Some(value) => Ok(value),
-        None => Err(bad(path, key, map.get(key), "a number")),
-    };
-    let rank = match map.get("r").and_then(Value::as_u64) {
-        Some(rank) => rank as usize,
-        None => return Err(bad(path, "r", map.get("r"), "a whole number")),
-    };
-    let config = LoraConfig {
-        rank,
-        alpha: number("lora_alpha")?,
-        dropout: if map.contains_key("lora_dropout") {
-            number("lora_dropout")?
-        } else {
-            0.0
-        },
-        use_rslora: map.get("use_rslora") == Some(&Value::Bool(true)),
-        target_modules: target_modules(path, map.get("target_modules"))?,
-        base_model: base_of(&map),
-    };
-    config.check()?;
-    Ok(config)
-}
-
-fn target_modules(path: &Path, value: Option<&Value>) -> Result<Vec<String>> {
-    match value {
-        Some(Value::String(all)) if all == "all-linear" => {
-            Ok(TARGET_MODULES.map(str::to_owned).to_vec())
-        }
-        Some(Value::Array(list)) => {
-            let mut names = Vec::new();
-            for item in list {
-                let Value::String(name) = item else {
-                    return Err(bad(path, "target_modules", Some(item), "names"));
-                };
-                let name = kind_of_module(name).to_owned();
-                if !names.contains(&name) {
-                    names.push(name);
-                }
-            }
-            Ok(names)
-        }
-        found => {
-            let expected = "a list of names, or \"all-linear\"";
-            Err(bad(path, "target_modules", found, expected))
-        }
-    }
-}
-
-/// What PEFT 0.21 writes for `all-linear` is each module with its full name, `model.layers.0.mlp.up_proj`. One that is
-/// adapted in some layers only is refused later, because matrices of the others are missing.
-fn kind_of_module(name: &str) -> &str {
-    let last = name.rsplit('.').next();
-    last.filter(|_| name.starts_with("model.layers."))
-        .unwrap_or(name)
-}
-
-/// PEFT writes all its options; one that is switched on and not built here would change the function.
-fn refuse_unsupported(path: &Path, map: &Map<String, Value>) -> Result<()> {
-    let off = |value: &Value| match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Array(list) => list.is_empty(),
-        Value::Object(map) => map.is_empty(),
-        Value::String(text) => text == "none",
-        _ => false,
-    };
-    let on = map
-        .iter()
-        .find(|(key, value)| !HARMLESS.contains(&key.as_str()) && !off(value));
-    match on {
-        Some((key, value)) => Err(bad(path, key, Some(value), "off: it is not supported")),
-        None => Ok(()),
-    }
 }
 
 fn bad(path: &Path, key: &str, found: Option<&Value>, expected: &str) -> Error {

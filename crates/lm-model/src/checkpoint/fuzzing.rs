@@ -4,10 +4,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::adapter;
+use super::adapter::{self, PeftConfig};
 use super::shard::Shard;
 use crate::error::Result;
-use crate::lora::LoraConfig;
+use crate::lora::{LoraConfig, projection_names};
 use crate::precision::Precision;
 
 /// Reads every tensor of a safetensors file in the shape that the file states; gives names and numbers of values. A
@@ -29,12 +29,12 @@ pub fn tensors(path: &Path) -> Result<Vec<(String, usize)>> {
     Ok(found)
 }
 
-/// Reads `adapter_config.json`.
+/// Reads `adapter_config.json` for a model of two layers.
 ///
 /// # Errors
 /// Those of [`super::load_adapter`] about this file.
 pub fn adapter_config(path: &Path) -> Result<LoraConfig> {
-    adapter::read_config(path)
+    PeftConfig::read(path)?.resolve(&projection_names(2))
 }
 
 /// What is written as `adapter_config.json`.

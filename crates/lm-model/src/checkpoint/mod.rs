@@ -17,7 +17,7 @@ mod write;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::config::ParameterSpec;
+use crate::config::Qwen3Config;
 use crate::error::{Error, Result};
 
 pub use adapter::{adapter_base, is_adapter, load_adapter, save_adapter};
@@ -31,29 +31,31 @@ const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
 /// The names found must be exactly those of the model. `path` is what errors name.
-fn check_names(path: &Path, model: &[ParameterSpec], found: &BTreeSet<&str>) -> Result<()> {
-    let expected = model.iter().map(|spec| &*spec.name);
-    let missing: Vec<&str> = expected
-        .clone()
-        .filter(|name| !found.contains(name))
-        .collect();
-    if !missing.is_empty() {
-        return Err(Error::MissingTensors {
-            path: path.to_owned(),
-            names: missing.into_iter().map(str::to_owned).collect(),
-        });
-    }
-    let expected: BTreeSet<&str> = expected.collect();
+fn check_names(path: &Path, model: &[String], found: &BTreeSet<&str>) -> Result<()> {
+    let expected: BTreeSet<&str> = model.iter().map(String::as_str).collect();
+    let missing = model.iter().filter(|name| !found.contains(name.as_str()));
+    let missing: Vec<String> = missing.cloned().collect();
     let extra: Vec<String> = found
         .difference(&expected)
         .map(|name| (*name).to_owned())
         .collect();
+    let path = path.to_owned();
+    if !missing.is_empty() {
+        return Err(Error::MissingTensors {
+            path,
+            names: missing,
+            found: extra,
+        });
+    }
     if extra.is_empty() {
         Ok(())
     } else {
-        Err(Error::ExtraTensors {
-            path: path.to_owned(),
-            names: extra,
-        })
+        Err(Error::ExtraTensors { path, names: extra })
     }
+}
+
+/// The names of the tensors that a configuration implies, in the order of the model.
+fn names_of(config: &Qwen3Config) -> Vec<String> {
+    let specs = config.parameters();
+    specs.into_iter().map(|spec| spec.name).collect()
 }

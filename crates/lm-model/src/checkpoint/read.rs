@@ -137,7 +137,7 @@ impl Weights {
         if config.tie_word_embeddings && names.contains(EMBEDDING) && names.remove(HEAD) {
             self.check_tied_head()?;
         }
-        super::check_names(&self.path, &config.parameters(), &names)
+        super::check_names(&self.path, &super::names_of(config), &names)
     }
 
     /// Ignoring a head that is not the embedding would silently give another model.
@@ -158,6 +158,7 @@ impl Weights {
         let number = self.place.get(name).ok_or_else(|| Error::MissingTensors {
             path: self.path.clone(),
             names: vec![name.to_owned()],
+            found: Vec::new(),
         })?;
         Ok(&self.shards[*number])
     }

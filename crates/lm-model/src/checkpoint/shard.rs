@@ -114,6 +114,7 @@ impl Shard {
             return Err(Error::MissingTensors {
                 path: self.path.clone(),
                 names: vec![name.to_owned()],
+                found: Vec::new(),
             });
         };
         if entry.shape != shape {

@@ -201,7 +201,7 @@ impl<B: Backend> ModuleVisitor<B> for Collector<B> {
 fn check_shapes<B: Backend>(tensors: &[Stored<B>], config: &Qwen3Config, dir: &Path) -> Result<()> {
     let specs = config.parameters();
     let names = tensors.iter().map(|tensor| &*tensor.name).collect();
-    super::check_names(dir, &specs, &names)?;
+    super::check_names(dir, &super::names_of(config), &names)?;
     let expected: HashMap<String, Vec<usize>> = specs
         .into_iter()
         .map(|spec| (spec.name, spec.shape))

@@ -1,6 +1,7 @@
 //! `config.json` as `transformers` writes it, in the spellings of versions 4 and 5.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::rope::{self, RopeScaling};
@@ -51,7 +52,11 @@ pub(super) struct RawConfig {
     /// stands.
     #[serde(default, skip_serializing)]
     original_max_position_embeddings: Option<usize>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "pad"
+    )]
     pad_token_id: Option<u32>,
     #[serde(default, skip_serializing)]
     quantization_config: Option<Value>,
@@ -73,6 +78,14 @@ pub(super) struct RawConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     use_sliding_window: Option<bool>,
     vocab_size: usize,
+}
+
+/// The first Llama's files have -1 where there is none.
+fn pad<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    match Option::<i64>::deserialize(deserializer)? {
+        None | Some(-1) => Ok(None),
+        Some(id) => u32::try_from(id).map(Some).map_err(D::Error::custom),
+    }
 }
 
 /// No id, one, or a list: all three occur in published configurations.

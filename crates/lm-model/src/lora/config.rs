@@ -1,5 +1,7 @@
 //! Shape and scale of an adapter, checked.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -18,6 +20,16 @@ pub const TARGET_MODULES: [&str; 7] = [
     "down_proj",
 ];
 
+/// Rank and alpha of one adapted projection.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModuleLora {
+    /// Rank r of its update, at least 1.
+    pub rank: usize,
+    /// Numerator of its scale.
+    pub alpha: f64,
+}
+
 /// Shape and scale of an adapter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -32,6 +44,11 @@ pub struct LoraConfig {
     pub use_rslora: bool,
     /// Which projections are adapted, of [`TARGET_MODULES`].
     pub target_modules: Vec<String>,
+    /// The adapted projections by their full names (`model.layers.0.mlp.up_proj`), for an adapter whose layers differ,
+    /// as PEFT's `rank_pattern`, `alpha_pattern` and `layers_to_transform` make them. Empty, which is the rule: those
+    /// of `target_modules` in every layer, all with the rank and the alpha above.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub modules: BTreeMap<String, ModuleLora>,
     /// Path of the model below, or its id on the Hub (`owner/name`, `owner/name@revision`), as it is written beside
     /// a saved adapter.
     pub base_model: Option<String>,
@@ -46,19 +63,42 @@ impl Default for LoraConfig {
             dropout: 0.0,
             use_rslora: false,
             target_modules: TARGET_MODULES.map(str::to_owned).to_vec(),
+            modules: BTreeMap::new(),
             base_model: None,
         }
     }
 }
 
 impl LoraConfig {
-    /// The factor s of the update.
+    /// The factor s of the update, where the rank and the alpha are those of the whole adapter.
     pub fn scale(&self) -> f64 {
-        let rank = self.rank as f64;
+        self.scale_of(self.whole())
+    }
+
+    /// The factor s of the update of a projection.
+    pub fn scale_of(&self, module: ModuleLora) -> f64 {
+        let rank = module.rank as f64;
         if self.use_rslora {
-            self.alpha / rank.sqrt()
+            module.alpha / rank.sqrt()
         } else {
-            self.alpha / rank
+            module.alpha / rank
+        }
+    }
+
+    /// Rank and alpha of the projection with this full name, or nothing if it is not adapted.
+    pub fn module(&self, name: &str) -> Option<ModuleLora> {
+        if !self.modules.is_empty() {
+            return self.modules.get(name).copied();
+        }
+        let kind = name.rsplit('.').next().unwrap_or(name);
+        let adapted = self.target_modules.iter().any(|module| module == kind);
+        adapted.then_some(self.whole())
+    }
+
+    fn whole(&self) -> ModuleLora {
+        ModuleLora {
+            rank: self.rank,
+            alpha: self.alpha,
         }
     }
 
@@ -68,13 +108,28 @@ impl LoraConfig {
     /// [`Error::InvalidConfig`] for a rank of 0 or above 65,536, an alpha that is not a number, a dropout outside
     /// `[0, 1)`, and a target module that a Qwen3 layer does not have.
     pub fn check(&self) -> Result<()> {
-        let invalid = |field, found: String, expected: &str| {
-            Err(Error::InvalidConfig {
-                field,
-                found,
-                expected: expected.to_owned(),
-            })
-        };
+        self.whole().check()?;
+        self.modules
+            .values()
+            .try_for_each(|module| module.check())?;
+        if !(0.0..1.0).contains(&self.dropout) {
+            let expected = "a number from 0 up to, but not including, 1";
+            return invalid("lora dropout", self.dropout.to_string(), expected);
+        }
+        let known = format!("some of {}", TARGET_MODULES.join(", "));
+        let unknown = |module: &&String| !TARGET_MODULES.contains(&module.as_str());
+        match self.target_modules.iter().find(unknown) {
+            Some(module) => invalid("lora target_modules", format!("`{module}`"), &known),
+            None if self.target_modules.is_empty() => {
+                invalid("lora target_modules", "none".into(), &known)
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl ModuleLora {
+    fn check(self) -> Result<()> {
         if self.rank == 0 {
             return invalid("lora rank", "0".into(), "at least 1");
         }
@@ -85,23 +140,14 @@ impl LoraConfig {
         if !self.alpha.is_finite() {
             return invalid("lora alpha", self.alpha.to_string(), "a finite number");
         }
-        if !(0.0..1.0).contains(&self.dropout) {
-            let expected = "a number from 0 up to, but not including, 1";
-            return invalid("lora dropout", self.dropout.to_string(), expected);
-        }
-        let known = |module: &&String| !TARGET_MODULES.contains(&module.as_str());
-        match self.target_modules.iter().find(known) {
-            Some(module) => invalid(
-                "lora target_modules",
-                format!("`{module}`"),
-                &format!("some of {}", TARGET_MODULES.join(", ")),
-            ),
-            None if self.target_modules.is_empty() => invalid(
-                "lora target_modules",
-                "none".into(),
-                &format!("some of {}", TARGET_MODULES.join(", ")),
-            ),
-            None => Ok(()),
-        }
+        Ok(())
     }
+}
+
+fn invalid(field: &'static str, found: String, expected: &str) -> Result<()> {
+    Err(Error::InvalidConfig {
+        field,
+        found,
+        expected: expected.to_owned(),
+    })
 }

@@ -12,7 +12,7 @@ use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{AddedToken, SplitDelimiterBehavior, Tokenizer};
 
 use super::characters::Characters;
-use super::control::{Control, END_OF_TEXT, END_THINK, IM_END, IM_START, Piece, THINK};
+use super::control::{Control, END_OF_TEXT, END_THINK, IM_END, IM_START, Piece, THINK, named};
 use super::spelling::Spelling;
 use super::{bpe, generation, plain};
 use crate::error::{Error, Result};
@@ -69,6 +69,7 @@ pub struct ChatTokenizer {
     hidden: BTreeSet<u32>,
     /// Ids that end an answer.
     stop: Vec<u32>,
+    pad: Option<u32>,
     byte_ids: Vec<u32>,
     vocab_size: usize,
 }
@@ -100,17 +101,19 @@ impl ChatTokenizer {
         foreign::guarded(&path, new)??.with_stops_of(dir)
     }
 
-    /// The same tokenizer with the stop tokens of `dir/generation_config.json` added, if there is one: for a tokenizer
-    /// that lies elsewhere than its model.
+    /// The same tokenizer with the stop tokens of `dir/generation_config.json` added and its padding, if there is one:
+    /// for a tokenizer that lies elsewhere than its model.
     ///
     /// # Errors
     /// When the file is malformed.
     pub fn with_stops_of(mut self, dir: &Path) -> Result<Self> {
-        for id in generation::stop_ids(dir)? {
+        let generation = generation::read(dir)?;
+        for id in generation.stop {
             if !self.stop.contains(&id) {
                 self.stop.push(id);
             }
         }
+        self.pad = generation.pad.or(self.pad);
         Ok(self)
     }
 
@@ -269,6 +272,12 @@ impl ChatTokenizer {
         self.control.eos
     }
 
+    /// The token that pads a batch for other programs: that of `generation_config.json`, else the `pad_token` of
+    /// `tokenizer_config.json`.
+    pub fn pad_id(&self) -> Option<u32> {
+        self.pad
+    }
+
     fn new(tokenizer: Tokenizer, config: Map<String, Value>, path: &Path) -> Result<Self> {
         let spelling = Spelling::of(&tokenizer).map_err(|reason| bad(path, reason))?;
         let control = Control::find(&tokenizer, spelling, &config);
@@ -280,6 +289,7 @@ impl ChatTokenizer {
             byte_ids: byte_ids.map_err(|reason| bad(path, reason))?,
             hidden: control.hidden(&tokenizer),
             stop: control.stop_ids(),
+            pad: named(&config, "pad_token").and_then(|token| tokenizer.token_to_id(token)),
             vocab_size: highest.map_or(0, |id| id as usize + 1),
             control,
             config,

@@ -97,7 +97,7 @@ impl Control {
             return Err(unknown_form());
         };
         let others: Vec<u32> = ends.iter().filter_map(|token| find(token)).collect();
-        let eos = match named_eos(config) {
+        let eos = match named(config, "eos_token") {
             Some(token) => Some(need(token)?),
             None => ends.first().and_then(|token| find(token)),
         };
@@ -257,8 +257,8 @@ fn unknown_form() -> String {
     )
 }
 
-/// The `eos_token` of `tokenizer_config.json`: a string, or an object with its `content`.
-fn named_eos(config: &Map<String, Value>) -> Option<&str> {
-    let eos = config.get("eos_token")?;
-    eos.as_str().or_else(|| eos.get("content")?.as_str())
+/// A token of `tokenizer_config.json`, such as `eos_token`: a string, or an object with its `content`.
+pub(super) fn named<'a>(config: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
+    let token = config.get(key)?;
+    token.as_str().or_else(|| token.get("content")?.as_str())
 }

@@ -1,4 +1,4 @@
-//! The stop tokens of `generation_config.json`.
+//! The stop tokens and the padding of `generation_config.json`.
 
 use std::path::Path;
 
@@ -6,11 +6,20 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 
-/// The `eos_token_id` of `dir/generation_config.json`: none, one or a list.
-pub(super) fn stop_ids(dir: &Path) -> Result<Vec<u32>> {
+/// What `generation_config.json` says about single tokens.
+#[derive(Default)]
+pub(super) struct Generation {
+    /// Its `eos_token_id`: none, one or a list.
+    pub(super) stop: Vec<u32>,
+    /// Its `pad_token_id`.
+    pub(super) pad: Option<u32>,
+}
+
+/// Reads `dir/generation_config.json`, if there is one.
+pub(super) fn read(dir: &Path) -> Result<Generation> {
     let path = dir.join("generation_config.json");
     if !path.exists() {
-        return Ok(Vec::new());
+        return Ok(Generation::default());
     }
     let bytes = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
     let config: Map<String, Value> = serde_json::from_slice(&bytes).map_err(Error::json(&path))?;
@@ -20,10 +29,13 @@ pub(super) fn stop_ids(dir: &Path) -> Result<Vec<u32>> {
         Value::Array(list) => list.iter().map(id).collect(),
         one => id(one).map(|id| vec![id]),
     };
-    ids.ok_or_else(|| Error::BadTokenizer {
+    let stop = ids.ok_or_else(|| Error::BadTokenizer {
         reason: format!("`eos_token_id` is {found}, expected a token id or a list of them"),
         path,
-    })
+    })?;
+    // Old configurations of Llama have -1 where there is none.
+    let pad = config.get("pad_token_id").and_then(id);
+    Ok(Generation { stop, pad })
 }
 
 fn id(value: &Value) -> Option<u32> {

@@ -4,6 +4,7 @@ mod decoder;
 mod engine;
 mod reward;
 mod table;
+mod told;
 
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,7 @@ use self::decoder::Decoder;
 pub(crate) use self::engine::endpoint as rollout_endpoint;
 pub use self::reward::NerReward;
 pub use self::table::CompletionTable;
+use self::told::Told;
 use super::{ModelDir, Watch, sft};
 use crate::backend::{self, Device, Task};
 use crate::error::{Error, Result};
@@ -98,7 +100,7 @@ impl Task for GrpoJob<'_> {
         } = self.tasks(&tokenizer)?;
         let held_out = hold_out(prompts.len(), grpo, self.seed);
         let config = trainer_config(self.recipe, self.seed);
-        let policy = self.base.load::<B>(device, dtype.precision())?;
+        let policy = self.base.load_to_train::<B>(device, dtype.precision())?;
         // The reference shares the weights of the policy: with LoRA for good, because these never
         // change, else until the first update.
         let reference = (config.beta > 0.0).then(|| policy.valid());
@@ -134,8 +136,13 @@ impl Task for GrpoJob<'_> {
             &stop,
             &mut watch,
         )?;
-        let left_out = left_out(too_long, grpo.max_prompt_length);
-        let summary = summary(prompts.len(), &left_out, &outcome);
+        let told = Told {
+            prompts: prompts.len() - held_out.len(),
+            held_out: held_out.len(),
+            too_long,
+            limit: grpo.max_prompt_length,
+        };
+        let summary = summary(&told, &config, &outcome);
         watch.finish(&summary)?;
         if outcome.stopped {
             return Err(Error::Interrupted);
@@ -185,6 +192,10 @@ impl GrpoJob<'_> {
                 "no prompt has at most {} tokens (grpo.max_prompt_length)",
                 grpo.max_prompt_length
             )));
+        }
+        if too_long > 0 {
+            let limit = grpo.max_prompt_length;
+            tracing::warn!(too_long, limit, "left out prompts that are too long");
         }
         Ok(Tasks {
             prompts,
@@ -270,16 +281,8 @@ fn keep_best(checkpoints: &Path, out: &Path) -> Result<()> {
     Ok(atomic_files::rename(&best, &kept)?)
 }
 
-/// Says how many prompts are missing, if any.
-fn left_out(too_long: usize, limit: usize) -> String {
-    match too_long {
-        0 => String::new(),
-        n => format!(" ({n} more have over {limit} tokens and are left out)"),
-    }
-}
-
 /// What a run did, in a few words.
-fn summary<B: AutodiffBackend>(prompts: usize, left_out: &str, outcome: &Outcome<B>) -> String {
+fn summary<B: AutodiffBackend>(told: &Told, config: &GrpoConfig, outcome: &Outcome<B>) -> String {
     let best = match outcome.best {
         Some(best) => format!(
             ", evaluation reward {:.3} after {}",
@@ -288,14 +291,15 @@ fn summary<B: AutodiffBackend>(prompts: usize, left_out: &str, outcome: &Outcome
         None => String::new(),
     };
     let steps = outcome.steps;
-    format!("{prompts} prompts{left_out}, {steps} rollout batches{best}")
+    let data = told.words(steps, config);
+    format!("{data}, {steps} rollout batches{best}")
 }
 
 #[cfg(test)]
 mod tests {
     use ner_types::Example;
 
-    use super::{GrpoJob, hold_out, keep_best, left_out};
+    use super::{GrpoJob, hold_out, keep_best};
     use crate::recipe::Recipe;
     use crate::session::Session;
     use crate::stages::ModelDir;
@@ -341,9 +345,6 @@ mod tests {
         let job = GrpoJob::new(&recipe, base, &examples, dir.path(), &session);
         let tasks = job.tasks(&tokenizer).expect("a prompt");
         assert_eq!((tasks.prompts.len(), tasks.too_long), (1, 1));
-        let said = left_out(1, recipe.grpo.max_prompt_length);
-        assert_eq!(said, " (1 more have over 512 tokens and are left out)");
-        assert_eq!(left_out(0, 512), "");
     }
 
     #[test]

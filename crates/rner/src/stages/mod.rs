@@ -9,6 +9,7 @@ mod eval;
 mod grpo;
 mod model_dir;
 mod sft;
+mod told;
 mod watch;
 
 pub(crate) use cot::JOURNAL_REFUSED;

@@ -19,7 +19,13 @@ pub const MODEL: &str = "model";
 /// Name of the adapter beside it, if the stage trained one.
 const ADAPTER: &str = "adapter";
 
-const TOKENIZER_FILES: [&str; 2] = ["tokenizer.json", "tokenizer_config.json"];
+/// What belongs to the tokenizer, the first of them always; newer programs keep the chat template in a file of its own.
+const TOKENIZER_FILES: [&str; 4] = [
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+];
 
 /// A folder in Hugging Face layout.
 #[derive(Clone, Debug)]
@@ -147,6 +153,20 @@ impl ModelDir {
         Ok(checkpoint::load_adapter(model, &self.path)?.merged())
     }
 
+    /// [`ModelDir::load`] of a model that is trained: whatever is written of it, its checkpoints and the best of them
+    /// too, names all tokens at which this program ends an answer.
+    ///
+    /// # Errors
+    /// Files that are missing or damaged.
+    pub fn load_to_train<B: LmOps>(
+        &self,
+        device: &Device<B>,
+        precision: Precision,
+    ) -> Result<Qwen3<B>> {
+        let model = self.load::<B>(device, precision)?;
+        Ok(model.ended_by(&self.tokenizer()?))
+    }
+
     /// [`ModelDir::load`] of a model that only answers.
     ///
     /// # Errors
@@ -177,6 +197,7 @@ impl ModelDir {
                 lora.target_modules.clone()
             },
             base_model: Some(self.name()),
+            ..LoraConfig::default()
         };
         Ok(model.with_lora(&config, seed)?)
     }
@@ -212,7 +233,8 @@ impl ModelDir {
         let folder = AtomicDir::create(out)?;
         self.copy_tokenizer(folder.path())?;
         let dtype = model.precision().into();
-        checkpoint::save(model, model.config(), folder.path(), dtype)?;
+        let config = model.config().clone().ended_by(&self.tokenizer()?);
+        checkpoint::save(model, &config, folder.path(), dtype)?;
         folder.commit()?;
         Ok(())
     }
@@ -297,6 +319,45 @@ mod tests {
             assert!(found.contains(&"tokenizer.json".to_owned()), "{found:?}");
         }
         Ok(())
+    }
+
+    /// A base model's files name the end of a text alone; behind a tuned one's answer stands the end of a turn.
+    #[test]
+    fn what_is_saved_stops_where_this_program_stops() -> Result<(), Box<dyn std::error::Error>> {
+        let base = base_that_ends_texts()?;
+        let (out, model) = (tempfile::tempdir()?, ModelDir::at(base.path()));
+        let stops = model.tokenizer()?.stop_ids();
+        let trained = model.load_to_train::<Flex>(&Default::default(), Precision::F32)?;
+        assert_eq!(trained.config().eos_token_id, stops);
+        model.save_trained(&trained, out.path())?;
+        for file in ["config.json", "generation_config.json"] {
+            let text = std::fs::read(out.path().join(MODEL).join(file))?;
+            let written: serde_json::Value = serde_json::from_slice(&text)?;
+            assert_eq!(written["eos_token_id"], serde_json::json!(stops), "{file}");
+            assert_eq!(written["pad_token_id"], 4091, "{file}");
+        }
+        let template = std::fs::read_to_string(out.path().join(MODEL).join("chat_template.jinja"))?;
+        assert_eq!(template, "its template");
+        let again = ModelDir::at(out.path().join(MODEL)).tokenizer()?;
+        assert_eq!(again.stop_ids(), stops);
+        Ok(())
+    }
+
+    /// The toy base with files as those of a base model: `<|endoftext|>` ends a text, and pads.
+    fn base_that_ends_texts() -> Result<tempfile::TempDir, Box<dyn std::error::Error>> {
+        let dir = tempfile::tempdir()?;
+        for entry in std::fs::read_dir("../../fixtures/tiny-base")? {
+            let path = entry?.path();
+            std::fs::copy(&path, dir.path().join(path.file_name().unwrap_or_default()))?;
+        }
+        let config = dir.path().join("config.json");
+        let mut text: serde_json::Value = serde_json::from_slice(&std::fs::read(&config)?)?;
+        text["eos_token_id"] = 4091.into();
+        std::fs::write(&config, text.to_string())?;
+        let generation = r#"{"eos_token_id": 4091, "pad_token_id": 4091}"#;
+        std::fs::write(dir.path().join("generation_config.json"), generation)?;
+        std::fs::write(dir.path().join("chat_template.jinja"), "its template")?;
+        Ok(dir)
     }
 
     #[test]

@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use burn::tensor::backend::AutodiffBackend;
 use lm_kernels::TrainBackend;
 use lm_model::ChatTokenizer;
-use lm_train::{OptimConfig, Outcome, Resume, RunFiles, Sample, SftConfig, SftData, train_sft_on};
+use lm_train::{
+    OptimConfig, Outcome, Resume, RunFiles, Sample, SampleCounts, SftConfig, SftData, train_sft_on,
+};
 use ner_types::{Example, PromptTemplate, render_completion};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
+use super::told::{if_any, in_brackets};
 use super::{ModelDir, Watch};
 use crate::backend::{self, Device, Task};
 use crate::error::{Error, Result};
@@ -89,6 +92,7 @@ impl Task for SftJob<'_> {
         let tokenizer = self.base.tokenizer()?;
         let template = self.recipe.model.template(self.template.as_ref())?;
         let header = sft.train_header;
+        let bare = warn_of_bare(self.examples, self.with_cot);
         let tokenise = |examples| samples(&tokenizer, &template, examples, self.with_cot, header);
         let mut train = tokenise(self.examples);
         let eval = match self.held_out {
@@ -100,7 +104,7 @@ impl Task for SftJob<'_> {
         }
         let model = self
             .base
-            .load::<B>(device, self.recipe.model.dtype.precision())?;
+            .load_to_train::<B>(device, self.recipe.model.dtype.precision())?;
         let model = match sft.method {
             Method::Full => model,
             Method::Lora => self.base.adapt(model, lora, self.seed)?,
@@ -119,7 +123,17 @@ impl Task for SftJob<'_> {
         let mut watch = Watch::open(name, self.seed, "steps", log, run, self.session)?;
         let stop = watch.token();
         let outcome = train_sft_on(&devices, model, data, &config, &files, &stop, &mut watch)?;
-        let summary = summary(train.len(), &outcome);
+        let told = Told {
+            limit: config.max_length,
+            held_out: if self.held_out.is_empty() {
+                eval.len()
+            } else {
+                0
+            },
+            bare,
+            given: self.examples.len(),
+        };
+        let summary = summary(&told, &outcome);
         watch.finish(&summary)?;
         if outcome.stopped {
             return Err(Error::Interrupted);
@@ -171,7 +185,36 @@ fn hold_out(samples: &mut Vec<Sample>, share: f64, seed: u64) -> Vec<Sample> {
     samples.split_off(samples.len().saturating_sub(count))
 }
 
-fn summary<B: AutodiffBackend>(examples: usize, outcome: &Outcome<B>) -> String {
+/// Examples without reasoning where the target is to have some: the model learns to answer without.
+fn warn_of_bare(examples: &[Example], with_cot: bool) -> usize {
+    let is_bare = |example: &&Example| {
+        let cot = example.cot.as_deref();
+        cot.is_none_or(|cot| cot.trim().is_empty())
+    };
+    let bare = examples.iter().filter(is_bare).count();
+    if !with_cot || bare == 0 {
+        return 0;
+    }
+    let given = examples.len();
+    tracing::warn!(
+        "{bare} of {given} examples have no reasoning (`cot`) and are trained on with the answer alone; check the name \
+         of that key, or say with --no-cot that none is wanted"
+    );
+    bare
+}
+
+/// What the end of a training tells about its data, besides what the trainer counts.
+struct Told {
+    /// Most tokens of a sample.
+    limit: usize,
+    /// Examples that were taken out to evaluate on.
+    held_out: usize,
+    /// Examples without reasoning where it is wanted, of all that were given.
+    bare: usize,
+    given: usize,
+}
+
+fn summary<B: AutodiffBackend>(told: &Told, outcome: &Outcome<B>) -> String {
     let best = match outcome.best {
         Some(best) => format!(
             ", evaluation loss {:.4} at step {}",
@@ -179,7 +222,34 @@ fn summary<B: AutodiffBackend>(examples: usize, outcome: &Outcome<B>) -> String 
         ),
         None => String::new(),
     };
-    format!("{examples} examples, {} steps{best}", outcome.steps)
+    let data = told.words(outcome.samples);
+    format!("{data}, {} steps{best}", outcome.steps)
+}
+
+impl Told {
+    /// The samples that were trained on, and what became of the others.
+    fn words(&self, samples: SampleCounts) -> String {
+        let (limit, given) = (self.limit, self.given);
+        let all_bare = self.bare == given;
+        let parts = [
+            if_any(samples.left_out, |n| {
+                format!("{n} more have over {limit} tokens and are left out")
+            }),
+            if_any(samples.cut, |n| {
+                format!("{n} cut to their last {limit} tokens")
+            }),
+            if_any(samples.unreached, |n| format!("{n} more were not reached")),
+            if_any(self.held_out, |n| format!("{n} held out")),
+            if_any(self.bare, |n| {
+                if all_bare {
+                    "none has reasoning".to_owned()
+                } else {
+                    format!("{n} of {given} given have no reasoning")
+                }
+            }),
+        ];
+        format!("{} examples{}", samples.trained, in_brackets(parts))
+    }
 }
 
 /// The trainer's configuration, completed by what the recipe says elsewhere.
@@ -208,12 +278,61 @@ pub(super) fn optim(given: &OptimConfig, recipe: &Recipe) -> OptimConfig {
 
 #[cfg(test)]
 mod tests {
+    use lm_train::SampleCounts;
     use ner_types::{Entity, Example, PromptTemplate};
 
-    use super::samples;
+    use super::{Told, samples, warn_of_bare};
     use crate::recipe::Recipe;
     use crate::session::Session;
     use crate::stages::ModelDir;
+
+    #[test]
+    fn what_was_trained_on_is_counted_and_the_rest_is_named() {
+        let told = |held_out, bare| Told {
+            limit: 512,
+            held_out,
+            bare,
+            given: 50,
+        };
+        let samples = |trained, unreached, left_out, cut| SampleCounts {
+            trained,
+            unreached,
+            left_out,
+            cut,
+        };
+        for (told, samples, expected) in [
+            (told(0, 0), samples(50, 0, 0, 0), "50 examples"),
+            (
+                told(5, 0),
+                samples(42, 0, 3, 0),
+                "42 examples (3 more have over 512 tokens and are left out; 5 held out)",
+            ),
+            (
+                told(0, 50),
+                samples(50, 0, 0, 0),
+                "50 examples (none has reasoning)",
+            ),
+            (
+                told(0, 7),
+                samples(16, 34, 0, 2),
+                "16 examples (2 cut to their last 512 tokens; 34 more were not reached; 7 of 50 given have no reasoning)",
+            ),
+        ] {
+            assert_eq!(told.words(samples), expected);
+        }
+    }
+
+    #[test]
+    fn examples_without_reasoning_are_counted_where_it_is_wanted() {
+        let example = |cot: Option<&str>| Example {
+            cot: cot.map(str::to_owned),
+            ..Example::default()
+        };
+        let examples = [example(Some("Because.")), example(None), example(Some(" "))];
+        assert_eq!(warn_of_bare(&examples, true), 2);
+        assert_eq!(warn_of_bare(&examples, false), 0);
+        assert_eq!(warn_of_bare(&examples[..1], true), 0);
+    }
 
     /// The paper's profiles train the header; the toy keeps the loss that it was tuned with.
     #[test]
