@@ -33,6 +33,16 @@ pub enum FaultKind {
     OrphanInside,
     /// The stated offsets do not give the mention's text.
     WrongOffset,
+    /// A mention's text is blank.
+    BlankMention,
+    /// A mention begins or ends inside of a word, as the stated offsets have it.
+    PartOfWord,
+    /// A row has a list or a long text under a key that the format does not read.
+    UnreadKey,
+    /// As [`FaultKind::UnreadKey`], and nothing that is read could hold mentions: they are probably there.
+    NoAnnotation,
+    /// The annotator rejected or skipped the row, or has not seen it.
+    NotAccepted,
     /// An identifier occurs a second time.
     DuplicateId,
     /// A label is not in the dataset's list of labels.
@@ -41,13 +51,15 @@ pub enum FaultKind {
     Ungrounded,
     /// While writing BIO: a mention overlaps a longer one.
     Overlap,
+    /// While writing BIO: a line would be read as a comment or as the border of a document.
+    ReservedLine,
     /// The file has no row.
     Empty,
 }
 
 impl FaultKind {
     /// All kinds.
-    pub const ALL: [FaultKind; 14] = [
+    pub const ALL: [FaultKind; 20] = [
         FaultKind::ByteOrderMark,
         FaultKind::CarriageReturn,
         FaultKind::NotUtf8,
@@ -57,10 +69,16 @@ impl FaultKind {
         FaultKind::BlankWord,
         FaultKind::OrphanInside,
         FaultKind::WrongOffset,
+        FaultKind::BlankMention,
+        FaultKind::PartOfWord,
+        FaultKind::UnreadKey,
+        FaultKind::NoAnnotation,
+        FaultKind::NotAccepted,
         FaultKind::DuplicateId,
         FaultKind::UnknownLabel,
         FaultKind::Ungrounded,
         FaultKind::Overlap,
+        FaultKind::ReservedLine,
         FaultKind::Empty,
     ];
 
@@ -85,11 +103,32 @@ impl FaultKind {
             FaultKind::BlankWord => ("blank-word", "word dropped"),
             FaultKind::OrphanInside => ("orphan-inside", "begins a mention"),
             FaultKind::WrongOffset => ("wrong-offset", "offset ignored"),
+            FaultKind::BlankMention => ("blank-mention", "mention dropped"),
+            FaultKind::PartOfWord => ("part-of-word", "kept as it stands"),
+            FaultKind::UnreadKey => ("unread-key", "passed over"),
+            FaultKind::NoAnnotation => ("no-annotation", "read as a row without mentions"),
+            FaultKind::NotAccepted => ("not-accepted", "row skipped"),
             FaultKind::DuplicateId => ("duplicate-id", "row skipped"),
             FaultKind::UnknownLabel => ("unknown-label", "mention dropped"),
             FaultKind::Ungrounded => ("ungrounded", "mention dropped"),
             FaultKind::Overlap => ("overlap", "shorter mention dropped"),
+            FaultKind::ReservedLine => ("reserved-line", "row not written"),
             FaultKind::Empty => ("empty", "file ignored"),
+        }
+    }
+}
+
+impl FaultKind {
+    /// What a row of a JSON format should have had, for the faults that its decoder finds.
+    pub(crate) fn expected(self) -> &'static str {
+        match self {
+            FaultKind::WrongOffset => "offsets of the mention's text",
+            FaultKind::BlankMention => "a mention with a text",
+            FaultKind::PartOfWord => "a mention that begins and ends with a word",
+            FaultKind::UnreadKey => "keys that the format has",
+            FaultKind::NoAnnotation => "mentions under a key that the format has",
+            FaultKind::NotAccepted => "a row that its annotator accepted",
+            _ => "a row",
         }
     }
 }
@@ -120,8 +159,19 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        use FaultKind::{DuplicateId, Empty, NotARow, NotUtf8, TooLong, UnknownLabel};
-        let losing = [NotUtf8, TooLong, NotARow, DuplicateId, UnknownLabel, Empty];
+        use FaultKind::{
+            DuplicateId, Empty, NoAnnotation, NotARow, NotUtf8, ReservedLine, TooLong, UnknownLabel,
+        };
+        let losing = [
+            NotUtf8,
+            TooLong,
+            NotARow,
+            NoAnnotation,
+            DuplicateId,
+            UnknownLabel,
+            ReservedLine,
+            Empty,
+        ];
         losing.into_iter().fold(Policy::lenient(), Policy::fatal)
     }
 }

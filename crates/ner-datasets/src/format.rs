@@ -30,13 +30,27 @@ pub enum Format {
     Tokens,
     /// SLIMER's questions over Pile-NER: `{"doc_question_pairID", "tagName", "input", "output"}`. Read only.
     Slimer,
+    /// GLiNER2: `{"input", "output": {"entities": {label: [text]}}}`.
+    Gliner2,
+    /// doccano: `{"text", "label": [[start, end, label]]}`, also under `labels`, and `{"text", "entities": [{"label",
+    /// "start_offset", "end_offset"}]}`; offsets in characters.
+    Doccano,
+    /// Label Studio: `{"data": {"text"}, "annotations": [{"result": [{"value": {"start", "end", "labels"}}]}]}`, and
+    /// its JSON-MIN, `{"text", "label": [{"start", "end", "labels"}]}`.
+    LabelStudio,
+    /// Prodigy: `{"text", "spans": [{"start", "end", "label"}], "answer"}`; only accepted rows.
+    Prodigy,
+    /// spaCy: tuples `[text, {"entities": [[start, end, label]]}]`, and `Doc.to_json()`, `{"text", "ents"}`.
+    Spacy,
+    /// The Hub: `{"tokens", "ner_tags"}`, a tag for each word, as a text or as a number.
+    Hub,
     /// Parquet with the columns of [`Format::NerCot`] or another JSON format. Needs the feature `parquet`.
     Parquet,
 }
 
 impl Format {
     /// All formats.
-    pub const ALL: [Format; 11] = [
+    pub const ALL: [Format; 17] = [
         Format::InstructUie,
         Format::Bio,
         Format::MitBio,
@@ -47,6 +61,12 @@ impl Format {
         Format::Plain,
         Format::Tokens,
         Format::Slimer,
+        Format::Gliner2,
+        Format::Doccano,
+        Format::LabelStudio,
+        Format::Prodigy,
+        Format::Spacy,
+        Format::Hub,
         Format::Parquet,
     ];
 
@@ -63,6 +83,12 @@ impl Format {
             Format::Plain => "plain",
             Format::Tokens => "tokens",
             Format::Slimer => "slimer",
+            Format::Gliner2 => "gliner2",
+            Format::Doccano => "doccano",
+            Format::LabelStudio => "label-studio",
+            Format::Prodigy => "prodigy",
+            Format::Spacy => "spacy",
+            Format::Hub => "hub",
             Format::Parquet => "parquet",
         }
     }
@@ -71,13 +97,47 @@ impl Format {
     pub fn has_schema(self) -> bool {
         matches!(
             self,
-            Format::UniNer | Format::NerCot | Format::Slimer | Format::Parquet
+            Format::UniNer | Format::NerCot | Format::Slimer | Format::Gliner2 | Format::Parquet
         )
     }
 
     /// Whether files of the format are read but not written.
     pub fn is_read_only(self) -> bool {
         matches!(self, Format::IndexedBio | Format::Tokens | Format::Slimer)
+    }
+
+    /// By what [`Format::detect`] recognises a file.
+    pub fn recognised_by(self) -> &'static str {
+        match self {
+            Format::InstructUie => "keys sentence, entities; labels.json beside it has the labels",
+            Format::Bio => {
+                "columns, the tag in one of them: CoNLL, GermEval, CoNLL-U, BIO, BMES, BILOU; a blank line or \
+                            -DOCSTART- between sentences"
+            }
+            Format::MitBio => "two columns, the first of them tags",
+            Format::IndexedBio => "number, word and tag, divided by tabs",
+            Format::UniNer => "key conversations",
+            Format::NerCot => "keys sentence, schema",
+            Format::Gliner => "key tokenized_text",
+            Format::Plain => {
+                "key text (or an entity with label or start), and no other format's keys"
+            }
+            Format::Tokens => "keys tokens, entity_mentions",
+            Format::Slimer => "key doc_question_pairID",
+            Format::Gliner2 => "keys input, output; or text, entities with lists of texts by label",
+            Format::Doccano => {
+                "text and triples under label, labels or entities, or entities with start_offset"
+            }
+            Format::LabelStudio => "data and annotations; JSON-MIN: text, label with labels inside",
+            Format::Prodigy => "text, spans, answer",
+            Format::Spacy => {
+                "a list of a text and {entities}; such lists under annotations; text, ents"
+            }
+            Format::Hub => {
+                "tokens or words, and a list of as many tags under ner_tags, tags, labels …"
+            }
+            Format::Parquet => "the name; its columns are the keys of one of the JSON formats",
+        }
     }
 
     /// What a row should have been, for messages.
@@ -93,6 +153,14 @@ impl Format {
             Format::Plain => "a row {text, entities: [{text, label, start, end}]}",
             Format::Tokens => "a row {tokens, entity_mentions: [{start, end, entity_type}]}",
             Format::Slimer => "a row {doc_question_pairID, tagName, input, output}",
+            Format::Gliner2 => "a row {input, output: {entities: {label: [text]}}}",
+            Format::Doccano => "a row {text, label: [[start, end, label]]}",
+            Format::LabelStudio => {
+                "a row {data: {text}, annotations: [{result: [{value: {start, end, labels}}]}]}"
+            }
+            Format::Prodigy => "a row {text, spans: [{start, end, label}], answer}",
+            Format::Spacy => "a row [text, {entities: [[start, end, label]]}]",
+            Format::Hub => "a row {tokens, ner_tags}",
             Format::Parquet => "a row with the columns of a known format",
         }
     }

@@ -52,6 +52,8 @@ pub(crate) struct JsonRows<R> {
     has_mark: bool,
     /// The line of the first carriage return between elements or behind a line.
     carriage_return: Option<usize>,
+    /// Whether a bracket was taken that begins the next line.
+    is_open: bool,
 }
 
 impl<R: BufRead> JsonRows<R> {
@@ -66,11 +68,22 @@ impl<R: BufRead> JsonRows<R> {
             max_bytes,
             has_mark: false,
             carriage_return: None,
+            is_open: false,
         };
         rows.has_mark = rows.skip_mark()?;
         if rows.peek_solid()? == Some(b'[') {
             rows.source.consume(1);
             rows.shape = Shape::Array;
+        }
+        Ok(rows)
+    }
+
+    /// As [`JsonRows::new`], but lines of lists `["text", …]` are no array.
+    pub(crate) fn of_lists(source: R, max_bytes: usize) -> io::Result<Self> {
+        let mut rows = Self::new(source, max_bytes)?;
+        let line = rows.line;
+        if rows.is_array() && rows.peek_solid()? == Some(b'"') && rows.line == line {
+            (rows.shape, rows.is_open) = (Shape::Lines, true);
         }
         Ok(rows)
     }
@@ -203,6 +216,10 @@ impl<R: BufRead> JsonRows<R> {
     fn take_line(&mut self) -> io::Result<u64> {
         self.element.clear();
         let mut length = 0;
+        if std::mem::take(&mut self.is_open) {
+            self.element.push(b'[');
+            length = 1;
+        }
         loop {
             let bytes = self.source.fill_buf()?;
             let end = memchr::memchr(b'\n', bytes);

@@ -46,6 +46,7 @@ mod json_rows;
 mod label_map;
 mod labels;
 mod lines;
+mod offsets;
 mod reader;
 mod recorder;
 mod row;
@@ -68,6 +69,7 @@ pub use format::Format;
 pub use formats::bio::BioColumns;
 pub use label_map::LabelMap;
 pub use labels::read_labels;
+pub use offsets::Offsets;
 pub use reader::{ReadOptions, RowReader, from_reader, open};
 pub use row::{ByteSpan, Row};
 pub use sample::{

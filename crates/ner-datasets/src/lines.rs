@@ -74,6 +74,15 @@ impl<R: Read> Lines<R> {
         self.has_mark
     }
 
+    /// The whole lines of the first block, before any was taken. What is not UTF-8 is replaced.
+    pub(crate) fn head(&self) -> String {
+        let whole = match memrchr(b'\n', &self.tail) {
+            Some(end) if !self.at_end => &self.tail[..end],
+            _ => &self.tail[..],
+        };
+        String::from_utf8_lossy(whole).into_owned()
+    }
+
     /// Number of the latest line, from 1.
     pub(crate) fn number(&self) -> usize {
         self.number

@@ -8,13 +8,18 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
+use ner_types::Entity;
+
 use crate::error::Error;
 use crate::fault::{FaultKind, FaultReport, Policy};
 use crate::format::Format;
 use crate::formats::bio::{BioColumns, BioSource};
+use crate::formats::draft::Decoding;
+use crate::formats::hub::names_beside;
 use crate::formats::instruct_uie::labels_beside;
-use crate::formats::json::JsonSource;
+use crate::formats::json::{Decoder, JsonSource};
 use crate::hash::short_hash;
+use crate::offsets::Offsets;
 use crate::recorder::Recorder;
 use crate::row::Row;
 
@@ -37,6 +42,10 @@ pub struct ReadOptions {
     pub max_row_bytes: usize,
     /// Whether identifiers are compared. Needs memory for each row.
     pub check_ids: bool,
+    /// In what the file's offsets are counted.
+    pub offsets: Offsets,
+    /// The names of numbered tags, in their order, for files that do not state them.
+    pub tag_names: Option<Vec<String>>,
 }
 
 impl Default for ReadOptions {
@@ -48,6 +57,17 @@ impl Default for ReadOptions {
             policy: Policy::default(),
             max_row_bytes: 1 << 20,
             check_ids: false,
+            offsets: Offsets::Characters,
+            tag_names: None,
+        }
+    }
+}
+
+impl ReadOptions {
+    fn decoding(&self) -> Decoding {
+        Decoding {
+            offsets: self.offsets,
+            tag_names: self.tag_names.as_deref().map(Into::into),
         }
     }
 }
@@ -109,15 +129,16 @@ pub(crate) fn open_as(
     options: ReadOptions,
 ) -> Result<RowReader, Error> {
     let file = File::open(path).map_err(Error::io(path, "read"))?;
+    let mut how = options.decoding();
+    if matches!(format, Format::Hub | Format::Parquet) && how.tag_names.is_none() {
+        how.tag_names = names_beside(path);
+    }
     if format == Format::Parquet {
         let recorder = Recorder::new(path, options.policy);
-        return Ok(RowReader::new(
-            parquet_source(path, file)?,
-            recorder,
-            options,
-        ));
+        let source = parquet_source(path, file, how)?;
+        return Ok(RowReader::new(source, recorder, options));
     }
-    from_reader(path, file, format, options)
+    read_as(path, file, format, options, how)
 }
 
 /// Reads rows from any source of text, such as standard input; `name` stands for it in messages.
@@ -130,6 +151,17 @@ pub fn from_reader(
     source: impl Read + Send + 'static,
     format: Format,
     options: ReadOptions,
+) -> Result<RowReader, Error> {
+    let how = options.decoding();
+    read_as(name, source, format, options, how)
+}
+
+fn read_as(
+    name: &Path,
+    source: impl Read + Send + 'static,
+    format: Format,
+    options: ReadOptions,
+    how: Decoding,
 ) -> Result<RowReader, Error> {
     let input = Input(Box::new(source));
     let mut recorder = Recorder::new(name, options.policy);
@@ -156,19 +188,24 @@ pub fn from_reader(
         Format::Parquet => return Err(Error::missing(name, "a file for Parquet", "a stream")),
         _ => {
             let input = BufReader::with_capacity(BUFFER, input);
-            Source::Json(JsonSource::new(input, format, max, &mut recorder)?)
+            Source::Json(JsonSource::new(
+                input,
+                Decoder { format, how },
+                max,
+                &mut recorder,
+            )?)
         }
     };
     Ok(RowReader::new(source, recorder, options))
 }
 
 #[cfg(feature = "parquet")]
-fn parquet_source(path: &Path, file: File) -> Result<Source, Error> {
-    crate::formats::parquet::ParquetSource::new(path, file).map(Source::Parquet)
+fn parquet_source(path: &Path, file: File, how: Decoding) -> Result<Source, Error> {
+    crate::formats::parquet::ParquetSource::new(path, file, how).map(Source::Parquet)
 }
 
 #[cfg(not(feature = "parquet"))]
-fn parquet_source(path: &Path, _: File) -> Result<Source, Error> {
+fn parquet_source(path: &Path, _: File, _: Decoding) -> Result<Source, Error> {
     let expected = "a build with the feature `parquet`";
     Err(Error::missing(path, expected, "one without it"))
 }
@@ -235,6 +272,7 @@ impl RowReader {
 
     /// Gives the row its dataset, identifier and schema, and looks at its labels.
     fn complete(&mut self, row: &mut Row) -> Result<(), Error> {
+        drop_blank(row, &mut self.recorder)?;
         if let Some(labels) = &self.options.labels {
             check_labels(row, labels, &mut self.recorder)?;
         }
@@ -291,6 +329,23 @@ fn own_labels(row: &Row) -> Vec<String> {
     labels.sort_unstable();
     labels.dedup();
     labels.into_iter().map(String::from).collect()
+}
+
+/// Drops mentions without a text.
+fn drop_blank(row: &mut Row, recorder: &mut Recorder) -> Result<(), Error> {
+    let is_blank = |entity: &Entity| entity.text.trim().is_empty();
+    for entity in row
+        .example
+        .entities
+        .iter()
+        .filter(|entity| is_blank(entity))
+    {
+        let found = || format!("{:?} as a {}", entity.text, entity.label);
+        let expected = FaultKind::BlankMention.expected();
+        recorder.record(FaultKind::BlankMention, row.line, expected, found)?;
+    }
+    row.example.entities.retain(|entity| !is_blank(entity));
+    Ok(())
 }
 
 fn check_labels(row: &mut Row, labels: &[String], recorder: &mut Recorder) -> Result<(), Error> {

@@ -130,6 +130,16 @@ pub(crate) fn characters(index: &CharIndex, place: &ByteSpan) -> Option<[usize; 
     Some([span.char_start, span.char_end])
 }
 
+/// The entities with a place, and their offsets in characters.
+pub(crate) fn stated_of<'a>(
+    row: &'a Row,
+    located: &'a [Option<ByteSpan>],
+) -> impl Iterator<Item = (&'a Entity, [usize; 2])> {
+    let index = CharIndex::new(&row.example.sentence);
+    let entities = row.example.entities.iter().zip(located);
+    entities.filter_map(move |(entity, span)| Some((entity, characters(&index, span.as_ref()?)?)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

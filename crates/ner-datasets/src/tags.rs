@@ -6,8 +6,8 @@
 //! 1. `B-x` always begins a mention;
 //! 2. `I-x` continues the mention of the word before it if that mention has the type `x`;
 //! 3. any other `I-x` begins a mention, as if it were `B-x`: after `O`, after another type, at the start of a sentence;
-//! 4. `E-x` is read as `I-x` and closes its mention; `S-x`, `U-x` and `L-x` are read as in the schemes that have them
-//!    (one word; one word; as `E-x`).
+//! 4. `E-x` is read as `I-x` and closes its mention; `M-x`, `S-x`, `U-x`, `W-x` and `L-x` are read as in the schemes
+//!    that have them, BMES, BILOU and BMEWO (as `I-x`; one word; one word; one word; as `E-x`).
 //!
 //! By rule 3 files in IOB1, where `B-` stands only between neighbours of one type, are read correctly too. From
 //! mentions to tags, the result is always well-formed BIO (IOB2): each mention begins with `B-x`.
@@ -54,9 +54,9 @@ impl<'a> Tag<'a> {
         };
         match prefix {
             b'B' => Some(Tag::Begin(label)),
-            b'I' => Some(Tag::Inside(label)),
+            b'I' | b'M' => Some(Tag::Inside(label)),
             b'E' | b'L' => Some(Tag::End(label)),
-            b'S' | b'U' => Some(Tag::Single(label)),
+            b'S' | b'U' | b'W' => Some(Tag::Single(label)),
             _ => None,
         }
     }
@@ -166,6 +166,7 @@ mod tests {
             &[("x", 0..1), ("x", 1..2), ("y", 2..3), ("y", 3..4)],
         );
         check("B-a-b I-a-b", &[("a-b", 0..2)]);
+        check("B-x M-x E-x W-x O", &[("x", 0..3), ("x", 3..4)]);
     }
 
     #[test]

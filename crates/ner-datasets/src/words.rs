@@ -93,6 +93,21 @@ pub(crate) fn whole_words<'a>(
     Ok(mentions)
 }
 
+/// Records the mentions that one layer of tags had to leave out.
+pub(crate) fn note_overlaps(
+    row: &Row,
+    left_out: &[usize],
+    mentions: &[Mention<'_>],
+    recorder: &mut Recorder,
+) -> Result<(), Error> {
+    for &i in left_out {
+        let found = || format!("{} in words {:?}", mentions[i].label, mentions[i].words);
+        let expected = "mentions that do not overlap";
+        recorder.record(FaultKind::Overlap, row.line, expected, found)?;
+    }
+    Ok(())
+}
+
 fn gliner_words(sentence: &str) -> Vec<ByteSpan> {
     let mut words: Vec<ByteSpan> = Vec::new();
     let mut characters = sentence.char_indices().peekable();

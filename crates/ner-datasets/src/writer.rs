@@ -11,11 +11,11 @@ use std::path::Path;
 use atomic_files::AtomicFile;
 
 use crate::error::Error;
-use crate::fault::{FaultReport, Policy};
+use crate::fault::{FaultKind, FaultReport, Policy, excerpt};
 use crate::files::replace_file;
 use crate::format::Format;
 use crate::formats::codec::encode;
-use crate::formats::{bio, gliner};
+use crate::formats::{bio, gliner, hub};
 use crate::recorder::Recorder;
 use crate::row::{ByteSpan, Row};
 
@@ -108,6 +108,28 @@ fn is_lines(path: &Path) -> bool {
     extension.is_some_and(|extension| extension == "jsonl" || extension == "ndjson")
 }
 
+/// Records the mentions that a JSON format cannot hold; its encoder leaves them out.
+fn check(
+    format: Format,
+    row: &Row,
+    located: &[Option<ByteSpan>],
+    recorder: &mut Recorder,
+) -> Result<(), Error> {
+    match format {
+        Format::Gliner => gliner::check(row, located, recorder),
+        Format::Hub => hub::check(row, located, recorder),
+        Format::Doccano | Format::LabelStudio | Format::Prodigy | Format::Spacy => {
+            let entities = row.example.entities.iter().zip(located);
+            for (entity, _) in entities.filter(|(_, place)| place.is_none()) {
+                let (expected, found) = ("a mention of its sentence", || excerpt(&entity.text));
+                recorder.record(FaultKind::Ungrounded, row.line, expected, found)?;
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
 struct TextWriter {
     format: Format,
     is_lines: bool,
@@ -132,9 +154,7 @@ impl TextWriter {
                 Ok(out.write_all(lines.as_bytes()))
             }
             _ => {
-                if self.format == Format::Gliner {
-                    gliner::check(row, &located, recorder)?;
-                }
+                check(self.format, row, &located, recorder)?;
                 self.n_rows += 1;
                 Ok(self.write_json(row, &located, out))
             }

@@ -221,3 +221,43 @@ fn plain_text_becomes_words_and_nested_mentions_are_counted() {
     let nested = nested.clone().into_unplaced();
     assert_eq!(nested.entities, example.entities[..2]);
 }
+
+/// A sentence that would be read as a comment or a border is not written, and counted.
+#[test]
+fn lines_that_mean_something_else_are_not_written() {
+    let check = |words: &[&str], is_written: bool| {
+        let mut row = Row::new(Example {
+            sentence: words.join(" "),
+            ..Example::default()
+        });
+        let mut start = 0;
+        for word in words {
+            row.words.push(start..start + word.len());
+            start += word.len() + 1;
+        }
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("a.conll");
+        let last = Row::new(Example {
+            sentence: "so".into(),
+            ..Example::default()
+        });
+        let rows = [Ok(row), Ok(last)];
+        let written = write_rows(&path, Format::Bio, rows, Policy::lenient()).expect("written");
+        let n_reserved = written.faults.count(FaultKind::ReservedLine);
+        assert_eq!(n_reserved, u64::from(!is_written), "{words:?}");
+        let read = read(&path, Format::Bio, ReadOptions::default());
+        let sentences: Vec<&str> = read
+            .iter()
+            .map(|row| row.example.sentence.as_str())
+            .collect();
+        let all = [words.join(" "), "so".into()];
+        assert_eq!(sentences, all[usize::from(!is_written)..], "{words:?}");
+    };
+    check(&["#", "Brel"], true);
+    check(&["#Brel", "so"], true);
+    check(&["# id 7", "Brel"], false);
+    check(&["#begin document", "Brel"], false);
+    check(&["-DOCSTART-", "Brel"], false);
+    check(&["Brel", "-DOCSTART-"], false);
+    assert!(Policy::default().is_fatal(FaultKind::ReservedLine));
+}

@@ -7,7 +7,7 @@ use ner_datasets::tags::{Mention, mentions, tags};
 use ner_datasets::{Format, Policy, ReadOptions, Row, open};
 use proptest::prelude::*;
 
-const TEXT_FORMATS: [Format; 10] = [
+const TEXT_FORMATS: [Format; 16] = [
     Format::InstructUie,
     Format::Bio,
     Format::MitBio,
@@ -18,6 +18,12 @@ const TEXT_FORMATS: [Format; 10] = [
     Format::Plain,
     Format::Tokens,
     Format::Slimer,
+    Format::Gliner2,
+    Format::Doccano,
+    Format::LabelStudio,
+    Format::Prodigy,
+    Format::Spacy,
+    Format::Hub,
 ];
 
 fn read(bytes: &[u8], format: Format, max_row_bytes: usize) -> Vec<Row> {
@@ -109,6 +115,11 @@ fn json_text() -> impl Strategy<Value = String> {
         "\"pos\":[0,1]",
         "\"tokenized_text\":[\"a\"]",
         "\"ner\":[[0,0,\"x\"]]",
+        "[\"é小\",{\"entities\":[[0,1,\"x\"]]}]",
+        "{\"text\":\"é小\",\"label\":[[0,2,\"x\"]]}",
+        "{\"data\":{\"text\":\"é\"},\"annotations\":[{\"result\":[{\"value\":{\"start\":0,\"end\":1,\"labels\":[\"x\"]}}]}]}",
+        "{\"tokens\":[\"é\"],\"ner_tags\":[\"B-x\"]}",
+        "{\"input\":\"é\",\"output\":{\"entities\":{\"x\":[\"é\"]}}}",
         "{\"text\":\"é\",\"entities\":[{\"text\":\"é\",\"label\":\"x\",\"start\":0,\"end\":1}]}",
     ])
 }

@@ -1,5 +1,6 @@
 //! Placing entities that come without a span, and the words of GLiNER.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use ner_types::{Entity, Span};
@@ -132,9 +133,17 @@ fn find(text: &[char], wanted: &[char]) -> Vec<Chars> {
     found
 }
 
-/// One span for each mention: its own, or the k-th place of its text for the k-th entity of the same text and label
-/// (the last place if there are fewer), or none.
-pub(crate) fn place(text: &Text, entities: &[Entity]) -> Vec<Option<Chars>> {
+/// A mention of the gold with its place.
+pub(crate) struct Placed<'a> {
+    pub(crate) text: &'a str,
+    /// The label as the preset compares it.
+    pub(crate) label: &'a str,
+    pub(crate) place: Chars,
+}
+
+/// One span for each mention where the gold has no places to go by: its own, or the k-th place of its text for the k-th
+/// entity of the same text and label (the last place if there are fewer), or none.
+pub(crate) fn place_in_turn(text: &Text, entities: &[Entity]) -> Vec<Option<Chars>> {
     let mut taken = Taken::default();
     let one = |entity| taken.place(text, entity);
     entities.iter().map(one).collect()
@@ -156,6 +165,104 @@ impl<'a> Taken<'a> {
         *taken += 1;
         place
     }
+}
+
+/// The places of predicted entities where the gold has places: their own; for the others, which an answer gives as
+/// texts alone, those that match the gold best, each gold mention being taken once: first where text and label agree,
+/// then where the text does. What is left takes, the longest texts first, places that no other prediction has, as in
+/// reading (`ner_datasets::Row::located`). So an answer whose texts and labels are all right is right in every preset
+/// that compares places. `labels` are the labels of the predictions as the preset compares them.
+pub(crate) fn place_predicted(
+    text: &Text,
+    entities: &[Entity],
+    labels: &[String],
+    gold: &[Placed<'_>],
+) -> Vec<Option<Chars>> {
+    let mut places: Vec<Option<Chars>> = entities.iter().map(own).collect();
+    let gold = sorted(gold);
+    let mut is_taken = taken_by_own(&places, labels, &gold);
+    let mut candidates: HashMap<&str, Vec<Chars>> = HashMap::new();
+    let mut open = unplaced(&places);
+    // Not as the answer happens to order them.
+    open.sort_by_key(|&i| {
+        (
+            Reverse(entities[i].text.len()),
+            &entities[i].text,
+            &labels[i],
+        )
+    });
+    for needs_label in [true, false] {
+        for &i in &open {
+            if places[i].is_some() {
+                continue;
+            }
+            let wanted = entities[i].text.trim();
+            let found = candidates
+                .entry(wanted)
+                .or_insert_with(|| text.places(wanted));
+            let fits = |k: &usize| {
+                let mention = gold[*k];
+                let has_label = !needs_label || mention.label == labels[i];
+                let has_text = mention.text.trim() == wanted || found.contains(&mention.place);
+                !is_taken[*k] && has_label && has_text
+            };
+            if let Some(k) = (0..gold.len()).find(fits) {
+                is_taken[k] = true;
+                places[i] = Some(gold[k].place);
+            }
+        }
+    }
+    for &i in &open {
+        if places[i].is_none() {
+            let found = candidates.get(entities[i].text.trim());
+            places[i] = free(found.map_or(&[], Vec::as_slice), &places);
+        }
+    }
+    places
+}
+
+/// From left to right, as no result may depend on the order in which entities are given.
+fn sorted<'a, 'g>(gold: &'g [Placed<'a>]) -> Vec<&'g Placed<'a>> {
+    let mut gold: Vec<&Placed<'_>> = gold.iter().collect();
+    gold.sort_by_key(|mention| (mention.place, mention.label));
+    gold
+}
+
+fn own(entity: &Entity) -> Option<Chars> {
+    entity.span.map(Into::into)
+}
+
+fn unplaced(places: &[Option<Chars>]) -> Vec<usize> {
+    let open = places
+        .iter()
+        .enumerate()
+        .filter(|(_, place)| place.is_none());
+    open.map(|(i, _)| i).collect()
+}
+
+/// The gold mentions that predictions with a place of their own match.
+fn taken_by_own(places: &[Option<Chars>], labels: &[String], gold: &[&Placed<'_>]) -> Vec<bool> {
+    let mut is_taken = vec![false; gold.len()];
+    for (place, label) in places.iter().zip(labels) {
+        let is_same =
+            |k: &usize| Some(gold[*k].place) == *place && gold[*k].label == *label && !is_taken[*k];
+        if let Some(k) = (0..gold.len()).find(is_same) {
+            is_taken[k] = true;
+        }
+    }
+    is_taken
+}
+
+/// The first place that shares nothing with the given ones, else the first that none of them is, else the last.
+fn free(found: &[Chars], given: &[Option<Chars>]) -> Option<Chars> {
+    let given = || given.iter().flatten();
+    let is_free = |place: &&Chars| given().all(|other| other.overlap(**place) == 0);
+    let is_new = |place: &&Chars| given().all(|other| *other != **place);
+    let place = found
+        .iter()
+        .find(is_free)
+        .or_else(|| found.iter().find(is_new));
+    place.or(found.last()).copied()
 }
 
 #[cfg(test)]
@@ -211,6 +318,107 @@ mod tests {
         assert_eq!(words("  小樽 \n"), ["小樽"]);
     }
 
+    #[track_caller]
+    fn check(
+        sentence: &str,
+        gold: &[(&str, &str)],
+        predicted: &[(&str, &str)],
+        expected: &[(usize, usize)],
+    ) {
+        let text = Text::new(sentence);
+        let entities = |pairs: &[(&str, &str)]| -> Vec<Entity> {
+            pairs
+                .iter()
+                .map(|(text, label)| Entity::new(*text, *label))
+                .collect()
+        };
+        let (gold, predicted) = (entities(gold), entities(predicted));
+        let mut places: Vec<Option<Chars>> = Vec::new();
+        for entity in &gold {
+            places.push(free(&text.places(&entity.text), &places));
+        }
+        let placed = gold.iter().zip(&places).filter_map(|(entity, place)| {
+            let (text, label) = (entity.text.as_str(), entity.label.as_str());
+            Some(Placed {
+                text,
+                label,
+                place: (*place)?,
+            })
+        });
+        let labels: Vec<String> = predicted
+            .iter()
+            .map(|entity| entity.label.clone())
+            .collect();
+        let found = place_predicted(&text, &predicted, &labels, &placed.collect::<Vec<_>>());
+        let found: Vec<Chars> = found.into_iter().flatten().collect();
+        assert_eq!(found, spans(expected), "{sentence}");
+    }
+
+    #[test]
+    fn answers_stand_where_the_gold_has_them() {
+        let gold = [("Brel", "team"), ("Brel", "team"), ("Brel", "city")];
+        let answer = [("Brel", "city"), ("Brel", "team"), ("Brel", "team")];
+        check(
+            "Brel beat Brel in Brel",
+            &gold,
+            &answer,
+            &[(18, 22), (0, 4), (10, 14)],
+        );
+        // A wrong label takes the place of the text before it takes a free one.
+        check(
+            "Brel beat Brel",
+            &[("Brel", "x"), ("Brel", "y")],
+            &[("Brel", "z"), ("Brel", "x")],
+            &[(10, 14), (0, 4)],
+        );
+        // What the gold does not have takes places that no other has.
+        check(
+            "Brel beat Brel",
+            &[("Brel", "x")],
+            &[("Brel", "x"), ("Brel", "x")],
+            &[(0, 4), (10, 14)],
+        );
+        check(
+            "Brel",
+            &[("Brel", "x")],
+            &[("Brel", "x"), ("Brel", "x")],
+            &[(0, 4), (0, 4)],
+        );
+        check(
+            "Port Brel, Brel",
+            &[],
+            &[("Brel", "x"), ("Port Brel", "x")],
+            &[(11, 15), (0, 9)],
+        );
+        check("BREL", &[("BREL", "x")], &[("Brel", "x")], &[(0, 4)]);
+        check("so", &[], &[("Brel", "x")], &[]);
+    }
+
+    #[test]
+    fn places_of_their_own_are_kept_and_take_the_gold() {
+        let text = Text::new("Brel saw Brel");
+        let index = CharIndex::new("Brel saw Brel");
+        let at = |range| index.span_of_chars(range).expect("inside");
+        let predicted = [
+            Entity::new("Brel", "x"),
+            Entity::new("Brel", "x").at(at(0..4)),
+        ];
+        let gold = [(0, 4), (9, 13)].map(|(start, end)| Placed {
+            text: "Brel",
+            label: "x",
+            place: Chars { start, end },
+        });
+        let labels = ["x", "x"].map(String::from);
+        let found = place_predicted(&text, &predicted, &labels, &gold);
+        assert_eq!(
+            found,
+            [
+                Some(Chars { start: 9, end: 13 }),
+                Some(Chars { start: 0, end: 4 })
+            ]
+        );
+    }
+
     #[test]
     fn repeated_entities_take_the_places_in_turn() {
         let text = Text::new("Brel saw Brel");
@@ -237,6 +445,6 @@ mod tests {
             .into_iter()
             .map(|place| place.map(|(start, end)| Chars { start, end }))
             .collect();
-        assert_eq!(place(&text, &entities), expected);
+        assert_eq!(place_in_turn(&text, &entities), expected);
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use ner_types::{Entity, normalize_label, normalize_text};
 
 use crate::error_class::ErrorClass;
-use crate::place::{Chars, Text, place};
+use crate::place::{Chars, Placed, Text, place_in_turn, place_predicted};
 use crate::scorer::Scorer;
 use crate::sentence::Sentence;
 use crate::uie::{b2ner_items, instruct_uie_items, render, render_one};
@@ -73,9 +73,10 @@ pub(crate) struct View {
 
 impl View {
     pub(crate) fn new(scorer: Scorer, sentence: &Sentence<'_>, text: &Text) -> Self {
+        let gold = labelled(scorer, sentence.gold, text);
         let mut view = View {
-            gold: side(scorer, sentence.gold, text),
-            predicted: side(scorer, sentence.predicted, text),
+            predicted: side(scorer, sentence.predicted, text, Some(&gold)),
+            gold: side(scorer, sentence.gold, text, None),
         };
         if scorer.needs_known_label() && !sentence.schema.is_empty() {
             view.predicted.drop_unknown_labels(sentence.schema);
@@ -174,15 +175,34 @@ impl Side {
     }
 }
 
-fn side(scorer: Scorer, entities: &[Entity], text: &Text) -> Side {
+/// Entities with their labels as the preset compares them, and their places. Only presets that compare places need it.
+type Labelled<'a> = (&'a [Entity], Vec<String>, Vec<Option<Chars>>);
+
+fn labelled<'a>(scorer: Scorer, gold: &'a [Entity], text: &Text) -> Labelled<'a> {
+    if !scorer.compares_spans() {
+        return (gold, Vec::new(), Vec::new());
+    }
+    (gold, labels(scorer, gold), place_in_turn(text, gold))
+}
+
+fn labels(scorer: Scorer, entities: &[Entity]) -> Vec<String> {
+    let label = |entity: &Entity| match scorer {
+        Scorer::GLiNer => normalize_label(&entity.label),
+        _ => entity.label.trim().into(),
+    };
+    entities.iter().map(label).collect()
+}
+
+/// The entities of one side as items; with `gold`, those of the other.
+fn side(scorer: Scorer, entities: &[Entity], text: &Text, gold: Option<&Labelled<'_>>) -> Side {
     let items = match scorer {
         Scorer::ReasoningIe | Scorer::UniversalNer => text_items(entities, text, normalize_text),
         Scorer::GoLlie => text_items(entities, text, |text| text.trim().to_lowercase()),
         Scorer::InstructUie => uie_items(entities, text, instruct_uie_items),
         Scorer::B2Ner => uie_items(entities, text, b2ner_items),
-        Scorer::GLiNer => word_items(entities, text),
+        Scorer::GLiNer => word_items(span_items(scorer, entities, text, gold), text),
         Scorer::SeqevalStrict | Scorer::Strict | Scorer::Exact | Scorer::Partial | Scorer::Type => {
-            span_items(entities, text, |label| label.trim().into())
+            span_items(scorer, entities, text, gold)
         }
     };
     let is_uie = matches!(scorer, Scorer::InstructUie | Scorer::B2Ner);
@@ -246,10 +266,30 @@ fn uie_items(entities: &[Entity], text: &Text, items_of: fn(&str) -> Vec<String>
     pieces.collect()
 }
 
-fn span_items(entities: &[Entity], text: &Text, label: impl Fn(&str) -> String) -> Vec<Item> {
-    let placed = entities.iter().zip(place(text, entities)).enumerate();
-    let items = placed.map(|(i, (entity, place))| Item {
-        label: label(&entity.label),
+fn span_items(
+    scorer: Scorer,
+    entities: &[Entity],
+    text: &Text,
+    gold: Option<&Labelled<'_>>,
+) -> Vec<Item> {
+    let labels = labels(scorer, entities);
+    let places = match gold {
+        None => place_in_turn(text, entities),
+        Some((gold, ..)) if gold.iter().all(|entity| entity.span.is_none()) => {
+            place_in_turn(text, entities)
+        }
+        Some((gold, gold_labels, places)) => {
+            let gold = gold.iter().zip(gold_labels).zip(places);
+            let placed = gold.filter_map(|((entity, label), place)| {
+                let (text, place) = (entity.text.as_str(), (*place)?);
+                Some(Placed { text, label, place })
+            });
+            place_predicted(text, entities, &labels, &placed.collect::<Vec<_>>())
+        }
+    };
+    let placed = entities.iter().zip(labels).zip(places).enumerate();
+    let items = placed.map(|(i, ((entity, label), place))| Item {
+        label,
         what: place.map_or_else(|| What::Nowhere(entity.text.clone()), What::At),
         places: place.into_iter().collect(),
         entity: Some(i),
@@ -257,9 +297,8 @@ fn span_items(entities: &[Entity], text: &Text, label: impl Fn(&str) -> String) 
     items.collect()
 }
 
-fn word_items(entities: &[Entity], text: &Text) -> Vec<Item> {
+fn word_items(mut items: Vec<Item>, text: &Text) -> Vec<Item> {
     let words = text.words();
-    let mut items = span_items(entities, text, normalize_label);
     for item in &mut items {
         if let What::At(place) = item.what {
             let first = words.binary_search_by_key(&place.start, |word| word.start);

@@ -31,7 +31,9 @@ mod span;
 
 pub use answer::{render_answer, render_completion};
 pub use example::{Entity, Example};
-pub use ground::{Borders, GroundOptions, GroundStatus, GroundedEntity, Grounder, Grounding};
+pub use ground::{
+    Borders, GroundOptions, GroundStatus, GroundedEntity, Grounder, Grounding, is_whole_words,
+};
 pub use normalize::{Placeholders, is_dropped_label, normalize_label, normalize_text};
 pub use parse::{
     Completion, Problem, ReadMode, parse, parse_bytes, parse_type_reply, parse_with, visit_entities,

@@ -6,6 +6,7 @@
 use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::fault::excerpt;
 use crate::formats::draft::{Draft, NotARow, parse};
@@ -20,6 +21,8 @@ struct Stored {
     #[serde(default)]
     id: Option<String>,
     conversations: Vec<Turn>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -44,6 +47,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Draft, NotARow> {
     for pair in questions.chunks(2) {
         push_answer(&mut draft.row, pair)?;
     }
+    draft.note_unread(&stored.rest, true);
     Ok(draft)
 }
 
@@ -84,7 +88,13 @@ pub(super) fn encode(row: &Row, out: &mut dyn Write) -> io::Result<()> {
         conversations.push(turn("gpt", serde_json::to_string(&texts)?));
     }
     let id = row.example.guid.clone();
-    Ok(serde_json::to_writer(out, &Stored { id, conversations })?)
+    let rest = Map::new();
+    let written = Stored {
+        id,
+        conversations,
+        rest,
+    };
+    Ok(serde_json::to_writer(out, &written)?)
 }
 
 /// The schema, and behind it labels of entities that it lacks, so that nothing is lost.

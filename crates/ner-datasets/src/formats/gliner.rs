@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use ner_types::CharIndex;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::error::Error;
 use crate::formats::draft::{Draft, NotARow, parse};
@@ -19,6 +20,8 @@ struct Stored {
     label: Option<Vec<String>>,
     #[serde(default)]
     negative: Option<Vec<String>>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
 }
 
 #[derive(Serialize)]
@@ -51,6 +54,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Draft, NotARow> {
     row.example
         .schema
         .extend(stored.negative.unwrap_or_default());
+    draft.note_unread(&stored.rest, true);
     Ok(draft)
 }
 

@@ -1,12 +1,13 @@
 //! The rows of a JSON file: its elements one after the other, each decoded in the file's format.
 
+use std::collections::VecDeque;
 use std::io::BufRead;
 
 use crate::error::Error;
 use crate::fault::FaultKind;
 use crate::format::Format;
 use crate::formats::codec::decode;
-use crate::formats::draft::Draft;
+use crate::formats::draft::{Decoding, Draft};
 use crate::json_rows::{JsonRows, Piece};
 use crate::recorder::Recorder;
 use crate::row::Row;
@@ -15,86 +16,117 @@ use crate::row::Row;
 #[derive(Debug)]
 pub(crate) struct JsonSource<R> {
     rows: JsonRows<R>,
-    format: Format,
+    decoder: Decoder,
+    /// Rows that are decoded and not yet given out: an element may hold several.
+    ready: VecDeque<Row>,
 }
 
 impl<R: BufRead> JsonSource<R> {
     pub(crate) fn new(
         source: R,
-        format: Format,
+        decoder: Decoder,
         max_row_bytes: usize,
         recorder: &mut Recorder,
     ) -> Result<Self, Error> {
-        let rows = JsonRows::new(source, max_row_bytes);
+        let rows = match decoder.format {
+            Format::Spacy => JsonRows::of_lists(source, max_row_bytes),
+            _ => JsonRows::new(source, max_row_bytes),
+        };
         let rows = rows.map_err(Error::io(&recorder.path, "read"))?;
         if rows.has_mark() {
             recorder.note_mark()?;
         }
-        Ok(JsonSource { rows, format })
+        let ready = VecDeque::new();
+        Ok(JsonSource {
+            rows,
+            decoder,
+            ready,
+        })
     }
 
     pub(crate) fn next_row(&mut self, recorder: &mut Recorder) -> Result<Option<Row>, Error> {
-        while let Some(step) = self.step(recorder)? {
-            if let Some(row) = step {
+        loop {
+            if let Some(row) = self.ready.pop_front() {
                 return Ok(Some(row));
             }
+            if !self.step(recorder)? {
+                return Ok(None);
+            }
         }
-        Ok(None)
     }
 
-    /// Takes one piece: `None` at the end, `Some(None)` if it is a fault.
-    fn step(&mut self, recorder: &mut Recorder) -> Result<Option<Option<Row>>, Error> {
+    /// Takes one piece; false at the end.
+    fn step(&mut self, recorder: &mut Recorder) -> Result<bool, Error> {
         let piece = self.rows.next_piece();
         let piece = piece.map_err(Error::io(&recorder.path, "read"))?;
-        let row = match piece {
+        match piece {
             None => {
                 // Noted once a file, when all of it is known.
                 if let Some(line) = self.rows.carriage_return() {
                     recorder.note_return(line)?;
                 }
-                return Ok(None);
+                return Ok(false);
             }
-            Some(Piece::Element(bytes, line)) => decode_at(self.format, bytes, line, recorder)?,
-            Some(Piece::TooLong(line, length)) => {
-                recorder.note_length(line, length)?;
-                None
+            Some(Piece::Element(bytes, line)) => {
+                self.decoder
+                    .decode_at(bytes, line, recorder, &mut self.ready)?;
             }
+            Some(Piece::TooLong(line, length)) => recorder.note_length(line, length)?,
             Some(Piece::Broken(line, expected, found)) => {
                 recorder.record(FaultKind::NotARow, line, expected, || found)?;
-                None
             }
-        };
-        Ok(Some(row))
+        }
+        Ok(true)
     }
 }
 
-/// Decodes an element that begins at a line; `None` after a fault that is not fatal.
-pub(crate) fn decode_at(
-    format: Format,
-    bytes: &[u8],
-    line: usize,
-    recorder: &mut Recorder,
-) -> Result<Option<Row>, Error> {
-    match decode(format, bytes) {
-        Ok(Draft {
-            mut row,
-            wrong_offsets,
-        }) => {
-            row.line = line;
-            for found in wrong_offsets {
-                let expected = "offsets of the mention's text";
-                recorder.record(FaultKind::WrongOffset, line, expected, || found)?;
-            }
-            Ok(Some(row))
-        }
-        Err(fault) => {
-            if std::str::from_utf8(bytes).is_err() {
-                recorder.note_encoding(line)?;
-            } else {
+/// Decodes elements of one format.
+#[derive(Clone, Debug)]
+pub(crate) struct Decoder {
+    pub(crate) format: Format,
+    pub(crate) how: Decoding,
+}
+
+impl Decoder {
+    /// Decodes an element that begins at a line, and adds its rows; none after a fault that is not fatal.
+    pub(crate) fn decode_at(
+        &self,
+        bytes: &[u8],
+        line: usize,
+        recorder: &mut Recorder,
+        rows: &mut VecDeque<Row>,
+    ) -> Result<(), Error> {
+        match decode(self.format, bytes, &self.how) {
+            Ok(draft) => take(draft, line, recorder, rows),
+            Err(_) if std::str::from_utf8(bytes).is_err() => recorder.note_encoding(line),
+            Err(fault) => {
                 let line = line + fault.lines_below;
-                recorder.record(FaultKind::NotARow, line, format.expected(), || fault.found)?;
+                let expected = self.format.expected();
+                recorder.record(FaultKind::NotARow, line, expected, || fault.found)
             }
-            Ok(None)
         }
     }
+}
+
+fn take(
+    draft: Draft,
+    line: usize,
+    recorder: &mut Recorder,
+    rows: &mut VecDeque<Row>,
+) -> Result<(), Error> {
+    let Draft {
+        mut row,
+        faults,
+        is_left_out,
+        more,
+    } = draft;
+    row.line = line;
+    for (kind, found) in faults {
+        recorder.record(kind, line, kind.expected(), || found)?;
+    }
+    if !is_left_out {
+        rows.push_back(row);
+    }
+    more.into_iter()
+        .try_for_each(|draft| take(draft, line, recorder, rows))
 }

@@ -4,11 +4,38 @@
 
 use std::io::{self, Write};
 
-use ner_types::Example;
-use serde::Serialize;
+use ner_types::{Entity, Example};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::formats::draft::{Draft, NotARow, parse};
 use crate::row::Row;
+
+/// Other names of `cot`, in the data of others. The first that holds a text is read.
+const REASONING: [&str; 6] = [
+    "reasoning",
+    "rationale",
+    "chain_of_thought",
+    "reasoning_content",
+    "thinking",
+    "think",
+];
+
+/// [`Example`], and what else a row has.
+#[derive(Deserialize)]
+struct Stored {
+    #[serde(default)]
+    guid: Option<String>,
+    #[serde(default)]
+    dataset: Option<String>,
+    sentence: String,
+    schema: Vec<String>,
+    #[serde(default)]
+    cot: Option<String>,
+    entities: Vec<Entity>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
 
 #[derive(Serialize)]
 struct Written<'a> {
@@ -27,11 +54,33 @@ struct WrittenMention<'a> {
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Draft, NotARow> {
-    let example: Example = parse(bytes)?;
-    Ok(Draft {
-        row: Row::new(example),
-        wrong_offsets: Vec::new(),
-    })
+    let mut stored: Stored = parse(bytes)?;
+    let cot = stored.cot.or_else(|| take_reasoning(&mut stored.rest));
+    let row = Row::new(Example {
+        guid: stored.guid,
+        dataset: stored.dataset,
+        sentence: stored.sentence,
+        schema: stored.schema,
+        cot,
+        entities: stored.entities,
+    });
+    let mut draft = Draft {
+        row,
+        ..Draft::default()
+    };
+    draft.note_unread(&stored.rest, true);
+    Ok(draft)
+}
+
+/// The chain of thought under another name.
+fn take_reasoning(rest: &mut Map<String, Value>) -> Option<String> {
+    let key = REASONING
+        .iter()
+        .find(|key| rest.get(**key).is_some_and(Value::is_string))?;
+    match rest.remove(*key) {
+        Some(Value::String(cot)) => Some(cot),
+        _ => None,
+    }
 }
 
 pub(super) fn encode(row: &Row, out: &mut dyn Write) -> io::Result<()> {

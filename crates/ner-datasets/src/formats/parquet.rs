@@ -1,8 +1,10 @@
 //! Parquet: reading rows of any known format, writing rows with the columns of NER-CoT.
 //!
 //! Files are read one row group at a time, column chunks as they are needed, so memory depends on the size of a row
-//! group. Snappy and uncompressed pages are read; they are what the Hugging Face hub serves.
+//! group. Snappy, which is what the Hugging Face hub serves, zstd (Polars' default), gzip, LZ4, Brotli and uncompressed
+//! pages are read; Snappy is written.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,19 +15,22 @@ use parquet::column::writer::ColumnWriter;
 use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
-use parquet::file::reader::SerializedFileReader;
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::record::reader::RowIter;
 use parquet::schema::parser::parse_message_type;
 
 use ner_types::Example;
+use serde_json::Value;
 
 use crate::error::Error;
 use crate::fault::FaultKind;
 use crate::foreign::guarded;
 use crate::format::Format;
-use crate::formats::detect::of_row;
-use crate::formats::json::decode_at;
+use crate::formats::detect::{keys, of_row};
+use crate::formats::draft::Decoding;
+use crate::formats::hub::names_in;
+use crate::formats::json::Decoder;
 use crate::recorder::Recorder;
 use crate::row::Row;
 
@@ -47,7 +52,10 @@ pub(crate) struct ParquetSource {
     rows: RowIter<'static>,
     /// Number of the latest row, from 1.
     number: usize,
-    format: Option<Format>,
+    how: Decoding,
+    /// Known from the first row.
+    decoder: Option<Decoder>,
+    ready: VecDeque<Row>,
 }
 
 impl std::fmt::Debug for ParquetSource {
@@ -59,15 +67,20 @@ impl std::fmt::Debug for ParquetSource {
 }
 
 impl ParquetSource {
-    pub(crate) fn new(path: &Path, file: File) -> Result<Self, Error> {
-        let rows = guarded(path, || {
+    pub(crate) fn new(path: &Path, file: File, mut how: Decoding) -> Result<Self, Error> {
+        let opened = guarded(path, || {
             let reader = SerializedFileReader::new(file)?;
-            Ok(RowIter::from_file_into(Box::new(reader)))
+            let names = tag_names(&reader);
+            Ok((RowIter::from_file_into(Box::new(reader)), names))
         })?;
+        let (rows, names) = opened.map_err(failed(path, "read"))?;
+        how.tag_names = how.tag_names.or(names);
         Ok(ParquetSource {
-            rows: rows.map_err(failed(path, "read"))?,
+            rows,
             number: 0,
-            format: None,
+            how,
+            decoder: None,
+            ready: VecDeque::new(),
         })
     }
 
@@ -77,23 +90,38 @@ impl ParquetSource {
     }
 
     pub(crate) fn next_row(&mut self, recorder: &mut Recorder) -> Result<Option<Row>, Error> {
-        while let Some(value) = guarded(&recorder.path, || self.next_value())? {
-            self.number += 1;
-            let value = value.map_err(failed(&recorder.path, "read"))?;
-            let Some(format) = self.format.or_else(|| of_row(&value)) else {
-                let expected = Format::Parquet.expected();
-                let found = || "other columns".into();
-                recorder.record(FaultKind::NotARow, self.number, expected, found)?;
-                continue;
-            };
-            self.format = Some(format);
-            let bytes = value.to_string();
-            if let Some(row) = decode_at(format, bytes.as_bytes(), self.number, recorder)? {
+        loop {
+            if let Some(row) = self.ready.pop_front() {
                 return Ok(Some(row));
             }
+            let Some(value) = guarded(&recorder.path, || self.next_value())? else {
+                return Ok(None);
+            };
+            self.number += 1;
+            self.decode(&value.map_err(failed(&recorder.path, "read"))?, recorder)?;
         }
-        Ok(None)
     }
+
+    fn decode(&mut self, value: &Value, recorder: &mut Recorder) -> Result<(), Error> {
+        if self.decoder.is_none() {
+            let how = self.how.clone();
+            self.decoder = of_row(value).map(|format| Decoder { format, how });
+        }
+        let Some(decoder) = &self.decoder else {
+            let expected = Format::Parquet.expected();
+            let found = || format!("a row {}", keys(value));
+            return recorder.record(FaultKind::NotARow, self.number, expected, found);
+        };
+        let bytes = value.to_string();
+        decoder.decode_at(bytes.as_bytes(), self.number, recorder, &mut self.ready)
+    }
+}
+
+/// The names of numbered tags in a file's own metadata, as `datasets` writes them.
+fn tag_names(reader: &SerializedFileReader<File>) -> Option<Arc<[String]>> {
+    let metadata = reader.metadata().file_metadata().key_value_metadata()?;
+    let described = metadata.iter().find(|pair| pair.key == "huggingface")?;
+    names_in(&serde_json::from_str(described.value.as_deref()?).ok()?)
 }
 
 /// Writes rows, Snappy-compressed; gives how many.
@@ -102,10 +130,19 @@ pub(crate) fn write(
     file: &Out,
     rows: impl Iterator<Item = Result<Row, Error>>,
 ) -> Result<usize, Error> {
+    write_as(path, file, rows, Compression::SNAPPY)
+}
+
+fn write_as(
+    path: &Path,
+    file: &Out,
+    rows: impl Iterator<Item = Result<Row, Error>>,
+    compression: Compression,
+) -> Result<usize, Error> {
     let file = file.try_clone().map_err(Error::io(path, "write"))?;
     let failed = || failed(path, "write");
     let schema = parse_message_type(SCHEMA).map_err(failed())?;
-    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY);
+    let properties = WriterProperties::builder().set_compression(compression);
     let properties = Arc::new(properties.build());
     let mut writer =
         SerializedFileWriter::new(file, Arc::new(schema), properties).map_err(failed())?;
@@ -277,6 +314,37 @@ mod tests {
         let rows = open(&path, Format::Parquet, ReadOptions::default()).expect("opened");
         let read: Vec<Example> = rows.map(|row| row.expect("a row").example).collect();
         assert!(read == examples);
+    }
+
+    #[test]
+    fn every_compression_is_read() {
+        use parquet::basic::{BrotliLevel, GzipLevel, ZstdLevel};
+        let row = Row::new(Example {
+            sentence: "Brel ".repeat(99).trim_end().into(),
+            schema: vec!["city".into()],
+            entities: vec![Entity::new("Brel", "city")],
+            ..Example::default()
+        });
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("rows.parquet");
+        for compression in [
+            Compression::UNCOMPRESSED,
+            Compression::SNAPPY,
+            Compression::GZIP(GzipLevel::default()),
+            Compression::LZ4,
+            Compression::LZ4_RAW,
+            Compression::BROTLI(BrotliLevel::default()),
+            Compression::ZSTD(ZstdLevel::default()),
+        ] {
+            let rows = std::iter::once(Ok(row.clone()));
+            let written = crate::files::replace_file(&path, |file| {
+                write_as(&path, file.file(), rows, compression)
+            });
+            assert_eq!(written.expect("written"), 1, "{compression}");
+            let rows = open(&path, Format::Parquet, ReadOptions::default()).expect("opened");
+            let read: Vec<Row> = rows.map(|row| row.expect("a row")).collect();
+            assert_eq!(read[0].example, row.example, "{compression}");
+        }
     }
 
     #[test]

@@ -1,15 +1,28 @@
 //! Plain rows: a text and its entities, offsets in characters where they are known.
 //!
 //! `sentence` is read as `text`, `name` as an entity's `text`, `type` as its `label`, `schema` as `labels` and `spans`
-//! as `entities`, which covers what annotation tools export.
+//! as `entities`. A row that is not read so, or has a key of an annotation tool, is read as that tool's by
+//! [`super::codec`]: of a file's first row not everything can be told.
 
 use std::io::{self, Write};
 
 use ner_types::CharIndex;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use crate::formats::draft::{Draft, NotARow, parse};
+use crate::formats::draft::{Decoding, Draft, NotARow, Places, parse};
 use crate::row::{ByteSpan, Row, characters};
+
+/// Keys of annotation tools.
+const TOOLS: [&str; 7] = [
+    "label",
+    "annotations",
+    "annotation",
+    "answer",
+    "ents",
+    "ner_tags",
+    "tags",
+];
 
 #[derive(Deserialize)]
 struct Stored {
@@ -20,7 +33,9 @@ struct Stored {
     #[serde(default, alias = "schema")]
     labels: Vec<String>,
     #[serde(default, alias = "spans")]
-    entities: Vec<StoredMention>,
+    entities: Option<Vec<StoredMention>>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -62,8 +77,18 @@ struct WrittenMention<'a> {
     end: Option<usize>,
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<Draft, NotARow> {
-    let stored: Stored = parse(bytes)?;
+/// The row, and whether a key beside the known ones is one under which annotation tools keep mentions or their answer.
+pub(super) fn decode(bytes: &[u8], how: &Decoding) -> (Result<Draft, NotARow>, bool) {
+    match parse::<Stored>(bytes) {
+        Ok(stored) => {
+            let is_of_a_tool = TOOLS.iter().any(|key| stored.rest.contains_key(*key));
+            (of_stored(stored, how), is_of_a_tool)
+        }
+        Err(fault) => (Err(fault), false),
+    }
+}
+
+fn of_stored(stored: Stored, how: &Decoding) -> Result<Draft, NotARow> {
     let mut draft = Draft::default();
     draft.row.example.guid = stored.id.map(|id| match id {
         Id::Text(text) => text,
@@ -71,28 +96,22 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Draft, NotARow> {
     });
     draft.row.example.sentence = stored.text;
     draft.row.example.schema = stored.labels;
-    let index = CharIndex::new(&draft.row.example.sentence);
-    for mention in stored.entities {
-        push(&mut draft, mention, &index)?;
+    draft.note_unread(&stored.rest, stored.entities.is_some());
+    let places = Places::new(&draft.row.example.sentence, how.offsets);
+    for mention in stored.entities.into_iter().flatten() {
+        push(&mut draft, mention, &places)?;
     }
     Ok(draft)
 }
 
-fn push(draft: &mut Draft, mention: StoredMention, index: &CharIndex) -> Result<(), NotARow> {
+fn push(draft: &mut Draft, mention: StoredMention, places: &Places) -> Result<(), NotARow> {
     let stated = mention.start.zip(mention.end).map(|(a, b)| [a, b]);
-    let text = match (mention.text, stated) {
-        (Some(text), _) => text,
-        (None, Some(stated)) => slice(&draft.row.example.sentence, stated, index)
-            .ok_or_else(|| NotARow::new(format!("{stated:?} outside the text")))?,
+    match (mention.text, stated) {
+        (Some(text), _) => draft.push_at(&text, mention.label, stated, places),
+        (None, Some(stated)) => draft.push_place(mention.label, stated, places)?,
         (None, None) => return Err(NotARow::new("a mention without text and offsets")),
-    };
-    draft.push_at(&text, mention.label, stated, index);
+    }
     Ok(())
-}
-
-fn slice(sentence: &str, [start, end]: [i64; 2], index: &CharIndex) -> Option<String> {
-    let chars = usize::try_from(start).ok()?..usize::try_from(end).ok()?;
-    index.span_of_chars(chars)?.text(sentence).map(String::from)
 }
 
 pub(super) fn encode(
@@ -128,7 +147,10 @@ mod tests {
     fn other_names_and_missing_texts_are_read() {
         let row =
             r#"{"id": 7, "sentence": "é Brel", "spans": [{"type": "city", "start": 2, "end": 6}]}"#;
-        let row = decode(row.as_bytes()).expect("a row").row;
+        let row = decode(row.as_bytes(), &Decoding::default())
+            .0
+            .expect("a row")
+            .row;
         assert_eq!(row.example.guid.as_deref(), Some("7"));
         assert_eq!(row.example.entities[0].text, "Brel");
         assert_eq!(row.example.entities[0].span.map(|s| s.bytes()), Some(3..7));
@@ -141,7 +163,10 @@ mod tests {
             "{\"label\": \"x\", \"start\": 1, \"end\": 3}",
         ] {
             let row = format!("{{\"text\": \"ab\", \"entities\": [{mention}]}}");
-            assert!(decode(row.as_bytes()).is_err(), "{row}");
+            assert!(
+                decode(row.as_bytes(), &Decoding::default()).0.is_err(),
+                "{row}"
+            );
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use ner_types::CharIndex;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::formats::draft::{Draft, NotARow, parse};
 use crate::formats::gliner::join;
@@ -12,6 +13,8 @@ struct Stored {
     entity_mentions: Vec<Mention>,
     #[serde(default)]
     sent_id: Option<String>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -44,6 +47,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Draft, NotARow> {
         let text = row.example.sentence[span.clone()].to_string();
         row.push(&text, entity_type, index.span_of_bytes(span));
     }
+    draft.note_unread(&stored.rest, true);
     Ok(draft)
 }
 

@@ -114,7 +114,8 @@ mod tests {
 
     #[test]
     fn words_with_spaces_blank_words_other_columns_and_document_marks() {
-        let text = "-DOCSTART- -X- O O\n\n\tO\n \tO\n\nnew york\tNNP\tB-city\n\tO\nit PRP B-NP O\n";
+        let text =
+            "-DOCSTART- -X- O O\n\n\t\tO\n \t\tO\n\nnew york\tNNP\tB-city\n\t\tO\nit\tPRP\tO\n";
         check(
             text,
             BioColumns::TagLast,
@@ -143,7 +144,7 @@ mod tests {
         check_error(
             "a\tO\n# b\n",
             BioColumns::TagLast,
-            ":2: expected a tag O, B-type or I-type beside the word, found \"# b\"",
+            ":2: expected a word, a tab and a tag, found \"# b\"",
         );
     }
 

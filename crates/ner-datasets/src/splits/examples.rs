@@ -10,7 +10,7 @@ use crate::format::Format;
 use crate::reader::{ReadOptions, open};
 
 /// Reads a file of examples: Parquet if it is named `.parquet`, else a JSON array if its first character is `[`, else
-/// JSON lines.
+/// JSON lines. Faults that are not fatal, such as a long text under a key that nobody reads, are warnings.
 ///
 /// # Errors
 ///
@@ -28,8 +28,15 @@ pub fn read_examples(path: &Path) -> Result<Vec<Example>, Error> {
     } else {
         Format::NerCot
     };
-    let rows = open(path, format, options)?;
-    rows.map(|row| row.map(|row| row.example)).collect()
+    let mut rows = open(path, format, options)?;
+    let examples = rows.by_ref().map(|row| row.map(|row| row.example));
+    let examples = examples.collect::<Result<Vec<Example>, Error>>()?;
+    for (kind, count) in &rows.faults().counts {
+        let first = rows.faults().first.iter().find(|fault| fault.kind == *kind);
+        let first = first.map(ToString::to_string).unwrap_or_default();
+        tracing::warn!("{count} × {kind} ({}), the first: {first}", kind.remedy());
+    }
+    Ok(examples)
 }
 
 /// Reads a JSON array of examples, the format of the published NER-CoT dataset.

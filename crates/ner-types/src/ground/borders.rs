@@ -30,7 +30,7 @@ impl Borders {
         let mut whole = Vec::new();
         let mut any = Vec::new();
         for place in places {
-            if self != Self::Ignore && is_whole(text, &place) {
+            if self != Self::Ignore && is_whole_words(text, &place) {
                 push(&mut whole, place);
             } else if self != Self::Require && whole.is_empty() {
                 push(&mut any, place);
@@ -46,7 +46,9 @@ fn push(places: &mut Vec<Range<usize>>, place: Range<usize>) {
     }
 }
 
-fn is_whole(text: &str, place: &Range<usize>) -> bool {
+/// Whether a place, in bytes, begins and ends at borders of words, as [`Borders`] has them. The place must be one of
+/// the text and lie on the borders of characters.
+pub fn is_whole_words(text: &str, place: &Range<usize>) -> bool {
     is_border(text, place.start) && is_border(text, place.end)
 }
 

@@ -20,7 +20,7 @@ use self::fold::Folded;
 use crate::example::Entity;
 use crate::span::{CharIndex, Span};
 
-pub use self::borders::Borders;
+pub use self::borders::{Borders, is_whole_words};
 
 /// How an entity was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -1,10 +1,11 @@
 //! BIO files: one token and one tag a line, a blank line between sentences.
 //!
 //! CrossNER writes `word<TAB>tag`, the MIT corpora `tag<white space>word`. A line with more columns, as in CoNLL 2003,
-//! is read by its first and its last one. Before a sentence there may be comments, lines that begin with a hash and a
-//! space, as in MultiCoNER; `# id ID` gives the sentence its identifier. How tags become mentions is told in
-//! [`crate::tags`].
+//! has the layout that its file's first lines have, see [`layout`]. Before a sentence there may be comments, lines that
+//! begin with a hash and a space, as in MultiCoNER; `# id ID` gives the sentence its identifier. `-DOCSTART-` ends a
+//! sentence as a blank line does. How tags become mentions is told in [`crate::tags`].
 
+mod layout;
 mod source;
 mod write;
 
@@ -13,17 +14,17 @@ use std::path::Path;
 
 use crate::error::Error;
 use crate::format::Format;
-use crate::lines::{Line, Lines};
-use crate::tags::Tag;
+use crate::lines::Lines;
 
+use layout::Layout;
 pub(crate) use source::BioSource;
 pub(crate) use write::encode;
 
 /// Which column holds the tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BioColumns {
-    /// `word … tag`, as in CrossNER and CoNLL. Where a line has a tab, only tabs separate, because some words of
-    /// tweets contain spaces.
+    /// `word … tag`, as in CrossNER and CoNLL, also with numbers before the words and with further columns. Where lines
+    /// have tabs, only tabs separate, because some words of tweets contain spaces.
     TagLast,
     /// `tag word`, as in the MIT corpora; any white space separates.
     TagFirst,
@@ -42,49 +43,11 @@ impl BioColumns {
     }
 }
 
-/// The column of the tags, judged by the first line that has two columns of which one alone can be a tag, and for
-/// numbered words by the one after it.
+/// The column of the tags, judged by the first lines of a file; `None` if it has none.
 pub(crate) fn detect_columns(path: &Path) -> Result<Option<BioColumns>, Error> {
     let file = File::open(path).map_err(Error::io(path, "read"))?;
-    let mut lines = Lines::new(file, usize::MAX).map_err(Error::io(path, "read"))?;
-    let mut number = None;
-    while let Some(line) = lines.next_line().map_err(Error::io(path, "read"))? {
-        let Line::Text(text, _) = line else { continue };
-        if text.trim().is_empty() {
-            continue;
-        }
-        match (number, word_number(text)) {
-            (Some(before), Some(now)) if now == before || now == before + 1 => {
-                return Ok(Some(BioColumns::Indexed));
-            }
-            (None, Some(first @ 0..2)) => number = Some(first),
-            _ if number.is_some() => return Ok(Some(BioColumns::TagLast)),
-            _ => {
-                if let Some(columns) = columns_of(text) {
-                    return Ok(Some(columns));
-                }
-            }
-        }
-    }
-    Ok(number.map(|_| BioColumns::Indexed))
-}
-
-/// The number at the beginning of `number⇥word⇥tag`.
-fn word_number(line: &str) -> Option<usize> {
-    let (number, rest) = line.split_once('\t')?;
-    let (_, tag) = rest.split_once('\t')?;
-    Tag::read(tag.trim_end())?;
-    number.parse().ok()
-}
-
-fn columns_of(line: &str) -> Option<BioColumns> {
-    let mut fields = line.split_whitespace();
-    let (first, last) = (fields.next()?, fields.next_back()?);
-    match (Tag::read(first).is_some(), Tag::read(last).is_some()) {
-        (true, false) => Some(BioColumns::TagFirst),
-        (false, true) => Some(BioColumns::TagLast),
-        _ => None,
-    }
+    let lines = Lines::new(file, usize::MAX).map_err(Error::io(path, "read"))?;
+    Ok(Layout::columns(&lines.head()))
 }
 
 #[cfg(test)]

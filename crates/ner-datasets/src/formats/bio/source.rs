@@ -7,6 +7,7 @@ use ner_types::{CharIndex, Example};
 use crate::error::Error;
 use crate::fault::{FaultKind, excerpt};
 use crate::formats::bio::BioColumns;
+use crate::formats::bio::layout::{Fields, Layout, Read as Columns, comment_of};
 use crate::lines::{Line, Lines};
 use crate::recorder::Recorder;
 use crate::row::{ByteSpan, Row};
@@ -17,6 +18,7 @@ use crate::tags::{Step, Tag};
 pub(crate) struct BioSource<R> {
     lines: Lines<R>,
     columns: BioColumns,
+    layout: Layout,
     sentence: Sentence,
 }
 
@@ -27,15 +29,20 @@ struct Sentence {
     line: usize,
     text: String,
     words: Vec<ByteSpan>,
-    mentions: Vec<(ByteSpan, String)>,
-    /// Whether the last mention may go on at the next word.
-    is_open: bool,
+    /// Its mentions, and in files that have them those inside of others.
+    layers: [Layer; 2],
     /// Its identifier, if a comment before it states one.
     guid: Option<String>,
     /// Whether a fault makes it unusable.
     is_faulty: bool,
-    /// Columns of the file's lines with tabs, known from the first of them that has a word.
-    n_columns: usize,
+}
+
+/// The mentions of one column of tags.
+#[derive(Debug, Default)]
+struct Layer {
+    mentions: Vec<(ByteSpan, String)>,
+    /// Whether the last mention may go on at the next word.
+    is_open: bool,
 }
 
 impl<R: Read> BioSource<R> {
@@ -50,16 +57,18 @@ impl<R: Read> BioSource<R> {
         if lines.has_mark() {
             recorder.note_mark()?;
         }
+        let layout = Layout::learn(&lines.head(), columns);
         Ok(BioSource {
             lines,
             columns,
+            layout,
             sentence: Sentence::default(),
         })
     }
 
     /// The next sentence with a word.
     pub(crate) fn next_row(&mut self, recorder: &mut Recorder) -> Result<Option<Row>, Error> {
-        let (columns, sentence) = (self.columns, &mut self.sentence);
+        let (columns, layout, sentence) = (self.columns, &self.layout, &mut self.sentence);
         loop {
             let number = self.lines.number() + 1;
             let line = self.lines.next_line();
@@ -71,7 +80,7 @@ impl<R: Read> BioSource<R> {
                     if has_return {
                         recorder.note_return(number)?;
                     }
-                    sentence.read_line(text, columns, number, recorder)?
+                    sentence.read_line(text, columns, layout, number, recorder)?
                 }
                 Some(Line::NotUtf8) => {
                     sentence.is_faulty = true;
@@ -100,55 +109,42 @@ impl Sentence {
         &mut self,
         line: &str,
         columns: BioColumns,
+        layout: &Layout,
         number: usize,
         recorder: &mut Recorder,
     ) -> Result<bool, Error> {
-        let (line, columns) = match without_number(line, columns) {
-            Some(line) => line,
-            None => return self.refuse(line, columns, number, recorder),
-        };
-        if let Some(word) = plain_word(line, columns) {
+        if columns == BioColumns::TagLast
+            && layout.is_plain()
+            && let Some(word) = plain_word(line)
+        {
             self.push_plain(word, number);
             return Ok(false);
         }
-        if trim(line).is_empty() {
+        if trim(line).is_empty() || line.starts_with("-DOCSTART-") {
             return Ok(true);
         }
-        if line.starts_with('-') && line.starts_with("-DOCSTART-") {
-            return Ok(false);
-        }
-        if self.line == 0 {
-            if let Some(comment) = comment_of(line) {
+        let read = match columns {
+            BioColumns::TagFirst => tag_first(line),
+            BioColumns::TagLast | BioColumns::Indexed => layout.read(line),
+        };
+        if line.starts_with('#') && (self.line == 0 || layout.is_numbered) {
+            let fits = matches!(read, Columns::Fields(fields) if Tag::read(fields.tag).is_some());
+            let numbered = line.strip_prefix('#').filter(|_| layout.is_numbered);
+            if let Some(comment) = numbered.or_else(|| comment_of(line, fits)) {
                 self.read_comment(comment);
                 return Ok(false);
             }
+        }
+        if self.line == 0 {
             self.line = number;
         }
-        let fault = match self.fields(line, columns) {
-            None => columns.format().expected(),
-            Some((word, tag)) => match Tag::read(tag) {
-                Some(tag) => {
-                    self.push(word, tag, number, recorder)?;
-                    return Ok(false);
-                }
-                None => "a tag O, B-type or I-type beside the word",
-            },
+        let expected = match read {
+            Columns::NoWord => return Ok(false),
+            Columns::Other => expected(columns, layout),
+            Columns::Fields(fields) if self.push(fields, number, recorder)? => return Ok(false),
+            Columns::Fields(_) => "a tag O, B-type or I-type beside the word".into(),
         };
         self.is_faulty = true;
-        recorder.record(FaultKind::NotARow, number, fault, || excerpt(line))?;
-        Ok(false)
-    }
-
-    /// Notes a line that has no number before its word.
-    fn refuse(
-        &mut self,
-        line: &str,
-        columns: BioColumns,
-        number: usize,
-        recorder: &mut Recorder,
-    ) -> Result<bool, Error> {
-        self.is_faulty = true;
-        let expected = columns.format().expected();
         recorder.record(FaultKind::NotARow, number, expected, || excerpt(line))?;
         Ok(false)
     }
@@ -161,43 +157,10 @@ impl Sentence {
         }
     }
 
-    /// Splits a line into its word and its tag. In a file of two columns, more tabs are part of the word.
-    fn fields<'a>(&mut self, line: &'a str, columns: BioColumns) -> Option<(&'a str, &'a str)> {
-        if columns == BioColumns::TagFirst {
-            let (tag, word) = trim(line).split_once(char::is_whitespace)?;
-            return Some((trim(word), tag));
-        }
-        let trimmed = trim_end(line);
-        let Some(first) = tab_in(trimmed) else {
-            if tab_in(line).is_some() {
-                return None;
-            }
-            let mut fields = line.split_whitespace();
-            return Some((fields.next()?, fields.next_back()?));
-        };
-        let (word, rest) = (&trimmed[..first], &trimmed[first + 1..]);
-        if tab_in(rest).is_none() {
-            return Some((self.word(word, word), trim(rest)));
-        }
-        let (all, tag) = trimmed.rsplit_once('\t')?;
-        Some((self.word(word, all), trim(tag)))
-    }
-
-    /// The word: the first column, or in a file of two columns all that stands before the tag.
-    fn word<'a>(&mut self, first: &'a str, all: &'a str) -> &'a str {
-        if self.n_columns == 0 && !trim(all).is_empty() {
-            self.n_columns = 2 + all.matches('\t').count();
-        }
-        trim(if self.n_columns == 2 { all } else { first })
-    }
-
     /// Adds a word without blanks at its ends and without tabs that belongs to no mention.
     fn push_plain(&mut self, word: &str, number: usize) {
         if self.line == 0 {
             self.line = number;
-        }
-        if self.n_columns == 0 {
-            self.n_columns = 2;
         }
         if !self.text.is_empty() {
             self.text.push(' ');
@@ -205,38 +168,35 @@ impl Sentence {
         let start = self.text.len();
         self.text.push_str(word);
         self.words.push(start..self.text.len());
-        self.is_open = false;
+        self.layers[0].is_open = false;
     }
 
+    /// Adds a word with its tags; false if they are no tags.
     fn push(
         &mut self,
-        word: &str,
-        tag: Tag<'_>,
+        fields: Fields<'_>,
         line: usize,
         recorder: &mut Recorder,
-    ) -> Result<(), Error> {
-        if word.is_empty() {
+    ) -> Result<bool, Error> {
+        let Some(tag) = Tag::read(fields.tag) else {
+            return Ok(false);
+        };
+        let inner = match fields.inner.map(Tag::read) {
+            Some(None) => return Ok(false),
+            inner => inner.flatten(),
+        };
+        if fields.word.is_empty() {
             let found = || "a blank one".into();
-            return recorder.record(FaultKind::BlankWord, line, "a word", found);
+            recorder.record(FaultKind::BlankWord, line, "a word", found)?;
+            return Ok(true);
         }
-        let start = self.push_word(word, line, recorder)?;
-        let last = self.mentions.last_mut().filter(|_| self.is_open);
-        let open = last.as_ref().map(|(_, label)| label.as_str());
-        let end = self.text.len();
-        match (tag.step(open), tag.label(), last) {
-            (Step::Continues, _, Some((span, _))) => span.end = end,
-            (Step::Begins { orphan }, Some(label), _) => {
-                if orphan {
-                    let found = || format!("I-{label} after something else");
-                    let expected = "B- at the start of a mention";
-                    recorder.record(FaultKind::OrphanInside, line, expected, found)?;
-                }
-                self.mentions.push((start..end, label.into()));
-            }
-            _ => {}
+        let start = self.push_word(fields.word, line, recorder)?;
+        let place = start..self.text.len();
+        self.layers[0].push(place.clone(), tag, line, recorder)?;
+        if let Some(tag) = inner {
+            self.layers[1].push(place, tag, line, recorder)?;
         }
-        self.is_open = tag.leaves_open();
-        Ok(())
+        Ok(true)
     }
 
     /// Appends a word and gives its start.
@@ -265,7 +225,6 @@ impl Sentence {
     fn finish(&mut self, recorder: &mut Recorder) -> Result<Option<Row>, Error> {
         // The next sentence is probably as long as this one.
         let next = Sentence {
-            n_columns: self.n_columns,
             text: String::with_capacity(self.text.len()),
             words: Vec::with_capacity(self.words.len()),
             ..Sentence::default()
@@ -291,9 +250,11 @@ impl Sentence {
                 ..Example::default()
             },
         };
-        if !self.mentions.is_empty() {
+        let mentions = self.layers.into_iter().flat_map(|layer| layer.mentions);
+        let mut mentions = mentions.peekable();
+        if mentions.peek().is_some() {
             let index = CharIndex::new(&self.text);
-            for (place, label) in self.mentions {
+            for (place, label) in mentions {
                 let text = &self.text[place.clone()];
                 row.push(text, label, index.span_of_bytes(place));
             }
@@ -303,36 +264,71 @@ impl Sentence {
     }
 }
 
-/// The line without the number of its word, where the words are numbered, and the columns that are left; `None` if the
-/// number is missing. Blank lines are left as they are.
-fn without_number(line: &str, columns: BioColumns) -> Option<(&str, BioColumns)> {
-    if columns != BioColumns::Indexed {
-        return Some((line, columns));
+impl Layer {
+    fn push(
+        &mut self,
+        place: ByteSpan,
+        tag: Tag<'_>,
+        line: usize,
+        recorder: &mut Recorder,
+    ) -> Result<(), Error> {
+        let last = self.mentions.last_mut().filter(|_| self.is_open);
+        let open = last.as_ref().map(|(_, label)| label.as_str());
+        match (tag.step(open), tag.label(), last) {
+            (Step::Continues, _, Some((span, _))) => span.end = place.end,
+            (Step::Begins { orphan }, Some(label), _) => {
+                if orphan {
+                    let found = || format!("I-{label} after something else");
+                    let expected = "B- at the start of a mention";
+                    recorder.record(FaultKind::OrphanInside, line, expected, found)?;
+                }
+                self.mentions.push((place, label.into()));
+            }
+            _ => {}
+        }
+        self.is_open = tag.leaves_open();
+        Ok(())
     }
-    if trim(line).is_empty() {
-        return Some((line, BioColumns::TagLast));
-    }
-    let (number, rest) = line.split_once('\t')?;
-    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then_some((rest, BioColumns::TagLast))
 }
 
-/// What a comment says: a line that begins with a hash and a space and does not end in a tag, as the word `#` does.
-fn comment_of(line: &str) -> Option<&str> {
-    let comment = line.strip_prefix("# ")?;
-    let last = comment.split_whitespace().next_back()?;
-    let is_id = comment.starts_with("id ");
-    (is_id || Tag::read(last).is_none()).then_some(comment)
+/// A tag, and behind the first white space the word; behind the first tab, if a type has blanks.
+fn tag_first(line: &str) -> Columns<'_> {
+    let line = trim(line);
+    let by_tab = line
+        .split_once('\t')
+        .filter(|(tag, _)| Tag::read(tag).is_some());
+    match by_tab.or_else(|| line.split_once(char::is_whitespace)) {
+        Some((tag, word)) => Columns::Fields(Fields {
+            word: trim(word),
+            tag,
+            inner: None,
+        }),
+        None => Columns::Other,
+    }
+}
+
+/// What a line of the file should have had.
+fn expected(columns: BioColumns, layout: &Layout) -> String {
+    if columns == BioColumns::TagFirst || layout.n_columns <= 2 || columns == BioColumns::Indexed {
+        return columns.format().expected().into();
+    }
+    let divided = if layout.has_tabs { "tabs" } else { "blanks" };
+    let number = if layout.is_numbered {
+        ", the first of them a number"
+    } else {
+        ""
+    };
+    format!(
+        "{} columns divided by {divided}{number}, as in the file's first lines",
+        layout.n_columns
+    )
 }
 
 /// The word of a line `word⇥O`, as most lines of most files are: such a line needs no further look. Only words that
 /// begin and end with a visible ASCII character and have no tab; and not with a hyphen, which may begin a document's
 /// mark.
-fn plain_word(line: &str, columns: BioColumns) -> Option<&str> {
-    let word = match columns {
-        BioColumns::TagLast => line.strip_suffix("\tO")?,
-        BioColumns::TagFirst | BioColumns::Indexed => return None,
-    };
+fn plain_word(line: &str) -> Option<&str> {
+    let word = line.strip_suffix("\tO")?;
     let (first, last) = (word.as_bytes().first()?, word.as_bytes().last()?);
     let is_plain = first.is_ascii_graphic() && *first != b'-' && last.is_ascii_graphic();
     (is_plain && tab_in(word).is_none()).then_some(word)
@@ -351,12 +347,4 @@ fn trim(text: &str) -> &str {
 /// The first tab. Words are too short for a vectorised search.
 fn tab_in(text: &str) -> Option<usize> {
     text.bytes().position(|byte| byte == b'\t')
-}
-
-/// `str::trim_end`, as fast as [`trim`].
-fn trim_end(text: &str) -> &str {
-    match text.as_bytes() {
-        [.., last] if last.is_ascii_graphic() => text,
-        _ => text.trim_end(),
-    }
 }

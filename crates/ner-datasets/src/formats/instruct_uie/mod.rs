@@ -8,10 +8,11 @@ use std::path::Path;
 
 use ner_types::CharIndex;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use self::pos::Pos;
 use crate::error::Error;
-use crate::formats::draft::{Draft, NotARow, parse};
+use crate::formats::draft::{Decoding, Draft, NotARow, Places, parse};
 use crate::labels::read_labels;
 use crate::row::{ByteSpan, Row, characters};
 
@@ -23,6 +24,8 @@ struct Stored<'a> {
     sentence: String,
     #[serde(borrow)]
     entities: Vec<StoredMention<'a>>,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -50,7 +53,7 @@ struct WrittenMention<'a> {
     pos: Option<[usize; 2]>,
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<Draft, NotARow> {
+pub(super) fn decode(bytes: &[u8], how: &Decoding) -> Result<Draft, NotARow> {
     let stored: Stored<'_> = parse(bytes)?;
     let mut draft = Draft::default();
     draft
@@ -59,10 +62,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Draft, NotARow> {
         .entities
         .reserve_exact(stored.entities.len());
     draft.row.example.sentence = stored.sentence;
-    let index = CharIndex::new(&draft.row.example.sentence);
+    let places = Places::new(&draft.row.example.sentence, how.offsets);
     for mention in stored.entities {
-        draft.push_at(&mention.name, mention.label, mention.pos.0, &index);
+        draft.push_at(&mention.name, mention.label, mention.pos.0, &places);
     }
+    draft.note_unread(&stored.rest, true);
     Ok(draft)
 }
 
