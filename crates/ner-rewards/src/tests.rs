@@ -159,6 +159,9 @@ fn a_batch_is_its_items_and_weights_apply() {
         .collect();
     assert_eq!(batch, single);
     assert_eq!(batch[0].total, 3.0 * (2.0 / 3.0) + 0.5);
+    let target = Target::new(&schema(), &gold());
+    let read = ner_types::parse(completions[0]);
+    assert_eq!(target.score_parsed(&read, &weights), batch[0]);
 }
 
 proptest::proptest! {
@@ -234,6 +237,24 @@ fn everything() -> RewardOptions {
         length_limit: LengthLimit { free: 40, max: 80 },
         ..RewardOptions::default()
     }
+}
+
+#[test]
+fn the_total_is_the_weighted_sum() {
+    let target = Target::new(&schema(), &gold()).in_sentence("Ann Holt plays Hill Jazz.");
+    let answer = r#"<think>x</think>{"entities": {"person": ["Ann Holt"]}}"#;
+    let rewards = target.score_with(answer, &everything());
+    let parts = (
+        rewards.f1,
+        rewards.schema,
+        rewards.format,
+        rewards.grounding,
+    );
+    assert_eq!(parts, (2.0 / 3.0, 1.0, 1.0, 1.0));
+    let length = -14.0 / 40.0;
+    assert!((rewards.length - length).abs() < 1e-12);
+    let total = 10.0 * (2.0 / 3.0) + 1.0 + 2.0 * length + 0.5 + 3.0;
+    assert!((rewards.total - total).abs() < 1e-12, "{rewards:?}");
 }
 
 #[test]

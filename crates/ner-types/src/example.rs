@@ -158,6 +158,24 @@ mod tests {
     }
 
     #[test]
+    fn a_span_is_drawn_in_by_the_white_space_on_both_sides_and_else_kept() {
+        let place = |start, end| Span {
+            byte_start: start,
+            byte_end: end,
+            char_start: start,
+            char_end: end,
+        };
+        for (text, span, expected) in [
+            ("   ab  ", place(10, 17), place(13, 15)),
+            // A file may state a place that is longer than its text; it is not for this function to judge.
+            ("ab", place(10, 17), place(10, 17)),
+        ] {
+            let read = Entity::new(text, " City").at(span).normalized();
+            assert_eq!(read, Entity::new("ab", "city").at(expected), "{text:?}");
+        }
+    }
+
+    #[test]
     fn spans_are_written_where_they_are_known() {
         let entity = Entity::new("x", "a").at(Span::default());
         let row = serde_json::to_string(&entity).expect("serialisable");

@@ -10,6 +10,7 @@ mod lab;
 mod parts;
 mod report;
 mod tally;
+mod toolchain;
 
 use std::process::ExitCode;
 
