@@ -45,8 +45,8 @@ pub(crate) fn conll(data: &[u8]) {
             let plain: Vec<Example> = lenient.iter().map(|row| row.example.clone()).collect();
             assert_eq!(sentences(&strict), sentences(&plain));
         }
-        // A sentence that begins as a comment or a document does is one when it is written, and a byte order mark at the
-        // head of a file is no part of its first word.
+        // A sentence that begins as a comment or a document does is one when it is written, and a byte order mark at
+        // the head of a file is no part of its first word.
         let begins = ['#', '-', '\u{feff}'];
         let means_more = |row: &&Row| !row.example.sentence.trim_start().starts_with(begins);
         let rows: Vec<Row> = lenient.iter().filter(means_more).cloned().collect();

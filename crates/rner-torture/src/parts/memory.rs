@@ -13,15 +13,8 @@ use crate::lab::Lab;
 use crate::tally::Tally;
 use crate::toolchain::{self, Ended};
 
-/// Crates whose tests are built and run in a minute. They have all readers of what others write but those of models.
-const SMALL: [&str; 6] = [
-    "atomic-files",
-    "chat-client",
-    "ner-types",
-    "ner-score",
-    "ner-rewards",
-    "ner-datasets",
-];
+/// Crates whose tests are built and run in a minute.
+const SMALL: [&str; 4] = ["atomic-files", "ner-types", "ner-score", "ner-rewards"];
 
 /// Time from which on the sanitizers run too.
 const LONG: Duration = Duration::from_secs(300);
