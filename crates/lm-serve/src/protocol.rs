@@ -1,13 +1,18 @@
 //! The bodies of requests and answers.
 //!
 //! Field names are OpenAI's; `top_k`, `min_p`, `repetition_penalty`, `stop_token_ids` and `return_token_ids` are
-//! vLLM's.
+//! vLLM's. An optional one that is null is absent.
 
-use serde::Deserialize;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use crate::job::Completion;
 use crate::prompts::Prompts;
+
+/// What a body holds besides what is read.
+pub(crate) type Others = BTreeMap<String, Value>;
 
 /// `POST /v1/completions`.
 #[derive(Debug, Deserialize)]
@@ -28,7 +33,7 @@ pub(crate) struct ChatBody {
     pub(crate) messages: Vec<Message>,
     #[serde(flatten)]
     pub(crate) sampling: SamplingParams,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) logprobs: bool,
     #[serde(default)]
     pub(crate) max_completion_tokens: Option<usize>,
@@ -38,7 +43,12 @@ pub(crate) struct ChatBody {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Message {
     pub(crate) role: String,
-    pub(crate) content: String,
+    /// A text, or a list of parts.
+    #[serde(default)]
+    pub(crate) content: Value,
+    /// Everything else, such as a name or the calls of tools.
+    #[serde(flatten)]
+    pub(crate) others: Others,
 }
 
 /// How completions are sampled, and how many of them.
@@ -64,10 +74,22 @@ pub(crate) struct SamplingParams {
     pub(crate) stop: Option<Stop>,
     #[serde(default)]
     pub(crate) stop_token_ids: Option<Vec<u32>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) stream: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) return_token_ids: bool,
+    /// Everything else in the body.
+    #[serde(flatten)]
+    pub(crate) others: Others,
+}
+
+/// Null is what a client sends for a parameter that it leaves out.
+fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: Default + Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// One stop text or several.

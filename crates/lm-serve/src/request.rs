@@ -3,8 +3,10 @@
 use lm_generate::{Request, Sampling};
 use lm_model::{ChatTokenizer, StopMatcher};
 
+use crate::content;
 use crate::failure::{Failure, wrong};
 use crate::limits::{Limits, STOP_BYTES, STOP_IDS, STOP_TEXTS};
+use crate::parameters;
 use crate::prompts::Prompts;
 use crate::protocol::{ChatBody, SamplingParams, Stop};
 
@@ -56,7 +58,7 @@ impl Known {
                 "expected a message of the user, found one of {role:?}"
             )));
         }
-        Ok(self.tokenizer.prompt_ids(&message.content))
+        Ok(self.tokenizer.prompt_ids(&content::text(message)?))
     }
 
     /// One request for each prompt. Where the client says no number of new tokens, it gets at most `default_tokens`.
@@ -70,6 +72,7 @@ impl Known {
             return Err(wrong("stream: this server answers in one piece"));
         }
         let n = params.n.unwrap_or(1);
+        parameters::check(&params.others, n)?;
         self.check_completions(prompts.len(), n)?;
         let stops = stops(params.stop.take())?;
         let ids = params.stop_token_ids.as_ref().map_or(0, Vec::len);
