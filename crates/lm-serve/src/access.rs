@@ -143,6 +143,12 @@ fn check_type(headers: &HeaderMap) -> Result<(), Failure> {
     let value = headers.get(header::CONTENT_TYPE);
     let kind = value.and_then(|value| value.to_str().ok()).unwrap_or("");
     let kind = kind.split(';').next().unwrap_or("").trim();
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        return Err(Failure(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "Content-Encoding: expected none, bodies are not unpacked here".into(),
+        ));
+    }
     if kind.eq_ignore_ascii_case("application/json") {
         return Ok(());
     }

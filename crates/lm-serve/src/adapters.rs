@@ -4,10 +4,24 @@ use std::path::{Path, PathBuf};
 
 use axum::http::StatusCode;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, wrong};
 
 /// The files of an adapter of PEFT.
 const FILES: [&str; 2] = ["adapter_config.json", "adapter_model.safetensors"];
+
+/// Most bytes of an adapter's name.
+const NAME: usize = 256;
+
+/// Refuses a name that would burden every list of the models.
+pub(crate) fn check_name(name: &str) -> Result<(), Failure> {
+    if (1..=NAME).contains(&name.len()) {
+        return Ok(());
+    }
+    let found = name.len();
+    Err(wrong(format!(
+        "lora_name: expected 1 to {NAME} bytes, found {found}"
+    )))
+}
 
 /// The folder that a client means, if it lies below `root` and has the regular files of an adapter there: no device or
 /// pipe that would be read for ever, and no link that leads out. Whatever is wrong has the same words, so that nobody

@@ -1,74 +1,105 @@
 //! The content of a message: a text, or the list of parts that newer clients send.
 
-use serde_json::Value;
+use std::fmt;
 
-use crate::failure::{Failure, wrong};
-use crate::protocol::Message;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// The text of a message. Parts are put together with a line break between them, as vLLM and llama.cpp do.
-pub(crate) fn text(message: &Message) -> Result<String, Failure> {
-    let unread = message.others.iter().find(|(_, value)| !is_nothing(value));
-    if let Some((name, _)) = unread {
-        return Err(wrong(format!(
-            "messages: {name:?} of a message would have no effect; leave it out"
-        )));
-    }
-    match &message.content {
-        Value::String(text) => Ok(text.clone()),
-        Value::Array(parts) if !parts.is_empty() => {
-            let texts: Vec<&str> = parts.iter().map(part).collect::<Result<_, _>>()?;
-            Ok(texts.join("\n"))
-        }
-        other => Err(wrong(format!(
-            "content: expected a text or a list of text parts, found {}",
-            kind(other)
-        ))),
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Content(pub(crate) String);
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ContentVisitor)
     }
 }
 
-fn is_nothing(value: &Value) -> bool {
-    value.is_null() || value.as_array().is_some_and(Vec::is_empty)
-}
+struct ContentVisitor;
 
-/// `{"type": "text", "text": "..."}`, or a bare text.
-fn part(part: &Value) -> Result<&str, Failure> {
-    let kind = part.get("type").and_then(Value::as_str);
-    let text = match kind {
-        Some("text" | "input_text") => part.get("text"),
-        Some(other) => {
-            return Err(wrong(format!(
-                "content: expected parts of the type \"text\", found one of {other:?}: this server reads text only"
-            )));
+impl<'de> Visitor<'de> for ContentVisitor {
+    type Value = Content;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text or a list of text parts")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Content, E> {
+        Ok(Content(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Content, A::Error> {
+        let Some(Part(mut text)) = seq.next_element()? else {
+            return Err(A::Error::custom(
+                "expected a text part, found an empty list",
+            ));
+        };
+        while let Some(Part(next)) = seq.next_element()? {
+            text.push('\n');
+            text.push_str(&next);
         }
-        None => Some(part),
-    };
-    text.and_then(Value::as_str).ok_or_else(|| {
-        wrong("content: a part has no text, expected {\"type\": \"text\", \"text\": \"...\"}")
-    })
+        Ok(Content(text))
+    }
 }
 
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "nothing",
-        Value::Bool(_) => "a truth value",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "an empty list",
-        Value::Object(_) => "an object",
+/// The text of `{"type": "text", "text": "..."}`, or a bare text.
+struct Part(String);
+
+impl<'de> Deserialize<'de> for Part {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PartVisitor)
+    }
+}
+
+struct PartVisitor;
+
+impl<'de> Visitor<'de> for PartVisitor {
+    type Value = Part;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(r#"{"type": "text", "text": "..."}"#)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Part, E> {
+        Ok(Part(text.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Part, A::Error> {
+        let (mut kind, mut text) = (None::<String>, None);
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "type" => kind = Some(map.next_value()?),
+                "text" => text = Some(map.next_value()?),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        match kind.as_deref() {
+            Some("text" | "input_text") => text
+                .map(Part)
+                .ok_or_else(|| A::Error::missing_field("text")),
+            Some(other) => {
+                let other: String = other.chars().take(100).collect();
+                Err(A::Error::custom(format_args!(
+                    "expected parts of the type \"text\", found one of {other:?}: this server reads text only"
+                )))
+            }
+            None => Err(A::Error::missing_field("type")),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
-    fn read(content: Value) -> Result<String, String> {
-        let message = json!({"role": "user", "content": content, "name": null, "tool_calls": []});
-        let message: Message =
-            serde_json::from_value(message).map_err(|error| error.to_string())?;
-        text(&message).map_err(|failure| failure.1)
+    fn read(content: &Value) -> Result<String, String> {
+        let read = serde_json::from_str::<Content>(&content.to_string());
+        read.map(|content| content.0)
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -78,6 +109,10 @@ mod tests {
             (json!(""), ""),
             (json!([{"type": "text", "text": "one"}]), "one"),
             (
+                json!([{"text": "one", "type": "text", "cache_control": {"type": "x"}}]),
+                "one",
+            ),
+            (
                 json!([{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]),
                 "one\ntwo",
             ),
@@ -86,7 +121,7 @@ mod tests {
                 "one\ntwo",
             ),
         ] {
-            assert_eq!(read(content.clone()).as_deref(), Ok(expected), "{content}");
+            assert_eq!(read(&content).as_deref(), Ok(expected), "{content}");
         }
     }
 
@@ -97,26 +132,16 @@ mod tests {
                 json!([{"type": "image_url", "image_url": {"url": "x"}}]),
                 "image_url",
             ),
-            (json!([{"type": "text"}]), "no text"),
-            (json!([{"text": "one"}]), "no text"),
+            (json!([{"type": "text"}]), "`text`"),
+            (json!([{"text": "one"}]), "`type`"),
             (json!([]), "an empty list"),
-            (Value::Null, "nothing"),
-            (json!(3), "a number"),
-            (json!({"text": "one"}), "an object"),
+            (Value::Null, "null"),
+            (json!(3), "integer `3`"),
+            (json!({"text": "one"}), "map"),
+            (json!([["one"]]), "sequence"),
         ] {
-            let said = read(content.clone()).unwrap_err();
-            assert!(
-                said.starts_with("content: ") && said.contains(word),
-                "{content}: {said}"
-            );
+            let said = read(&content).unwrap_err();
+            assert!(said.contains(word), "{content}: {said}");
         }
-    }
-
-    #[test]
-    fn what_else_a_message_says_is_refused_by_name() {
-        let message = json!({"role": "user", "content": "a", "name": "somebody"});
-        let message: Message = serde_json::from_value(message).expect("a message");
-        let said = text(&message).err().map(|failure| failure.1);
-        assert!(said.is_some_and(|said| said.contains("\"name\"")));
     }
 }

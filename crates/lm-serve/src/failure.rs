@@ -20,7 +20,12 @@ impl IntoResponse for Failure {
             "invalid_request_error"
         };
         let mut response = (status, Json(error(&words, kind))).into_response();
-        if status == StatusCode::TOO_MANY_REQUESTS {
+        if [
+            StatusCode::TOO_MANY_REQUESTS,
+            StatusCode::SERVICE_UNAVAILABLE,
+        ]
+        .contains(&status)
+        {
             let soon = HeaderValue::from_static("1");
             response.headers_mut().insert(header::RETRY_AFTER, soon);
         }
@@ -31,13 +36,19 @@ impl IntoResponse for Failure {
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::UnknownModel(name) => {
-                Self(StatusCode::NOT_FOUND, format!("there is no model {name:?}"))
-            }
+            Refusal::UnknownModel(name) => Self(
+                StatusCode::NOT_FOUND,
+                format!("there is no model {:?}", shown(&name)),
+            ),
             Refusal::Wrong(words) => Self(StatusCode::BAD_REQUEST, words),
             Refusal::Failed(words) => Self(StatusCode::SERVICE_UNAVAILABLE, words),
         }
     }
+}
+
+/// A name that a client gave, as far as it belongs into an answer.
+pub(crate) fn shown(name: &str) -> String {
+    name.chars().take(100).collect()
 }
 
 /// The request cannot be carried out as it is.

@@ -6,7 +6,7 @@ use std::sync::mpsc::Sender;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -16,7 +16,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::access::{Access, guard};
 use crate::adapters;
-use crate::failure::{Failure, busy, wrong};
+use crate::failure::{Failure, busy, shown, wrong};
 use crate::intake::Intake;
 use crate::job::{Completion, Generation, Job};
 use crate::parameters;
@@ -70,6 +70,8 @@ pub(crate) fn router(shared: Shared, access: Access) -> Router {
         .route("/v1/chat/completions", post(converse))
         .route("/v1/load_lora_adapter", post(load))
         .route("/v1/unload_lora_adapter", post(unload))
+        .fallback(no_path)
+        .method_not_allowed_fallback(no_method)
         // What comes to a path that there is not is checked as well.
         .layer(from_fn_with_state(Arc::new(access), guard))
         .with_state(shared)
@@ -93,6 +95,16 @@ async fn health(State(shared): State<Shared>) -> Result<&'static str, Failure> {
     }
 }
 
+async fn no_path(uri: Uri) -> Failure {
+    let words = format!("there is no path {:?}", shown(uri.path()));
+    Failure(StatusCode::NOT_FOUND, words)
+}
+
+async fn no_method(method: Method) -> Failure {
+    let words = format!("{method}: /health and /v1/models are for GET, all other paths for POST");
+    Failure(StatusCode::METHOD_NOT_ALLOWED, words)
+}
+
 async fn list(State(shared): State<Shared>) -> Json<Value> {
     Json(models(&shared.0.signs.names()))
 }
@@ -101,10 +113,10 @@ async fn complete(State(shared): State<Shared>, body: Body) -> Reply {
     let known = shared.0.known.clone();
     let read = shared.read(body, move |bytes| {
         let body: CompletionBody = parse(bytes)?;
-        parameters::check_log_probs(body.logprobs)?;
+        parameters::check_log_probs(body.logprobs).map_err(wrong)?;
         let shown = Shown {
             log_probs: body.logprobs.is_some(),
-            ids: body.sampling.return_token_ids,
+            ids: body.sampling.return_token_ids.unwrap_or(false),
         };
         let prompts = known.prompts(body.prompt)?;
         let asked = known.requests(prompts, body.sampling, DEFAULT_TOKENS)?;
@@ -124,8 +136,8 @@ async fn converse(State(shared): State<Shared>, body: Body) -> Reply {
         let sampling = &mut body.sampling;
         sampling.max_tokens = sampling.max_tokens.or(body.max_completion_tokens);
         let shown = Shown {
-            log_probs: body.logprobs,
-            ids: sampling.return_token_ids,
+            log_probs: body.logprobs.unwrap_or(false),
+            ids: sampling.return_token_ids.unwrap_or(false),
         };
         let asked = known.requests(vec![prompt], body.sampling, usize::MAX)?;
         Ok((body.model, shown, asked))
@@ -142,6 +154,7 @@ async fn load(State(shared): State<Shared>, body: Body) -> Reply {
         lora_name: name,
         lora_path: path,
     } = shared.read(body, parse).await?;
+    adapters::check_name(&name)?;
     let path = adapters::find(shared.0.adapter_root.as_deref(), &path)?;
     shared
         .ask(|reply| Job::Load { name, path, reply })

@@ -121,7 +121,13 @@ impl Intake {
         let parsed = tokio::task::spawn_blocking(move || {
             // The thread may go on after its client has left, so it keeps its turn itself.
             let _turn = turn;
-            parse(&received.bytes)
+            let is_long = received.bytes.len() > LONG;
+            let parsed = parse(&received.bytes);
+            if is_long {
+                drop(received);
+                lm_kernels::give_back_freed_memory();
+            }
+            parsed
         });
         parsed.await.map_err(|_| gone())?
     }

@@ -17,11 +17,14 @@ struct Readme;
 
 mod access;
 mod adapters;
+mod brief;
 mod connections;
 mod content;
+mod crowd;
 mod desk;
 mod error;
 mod failure;
+mod fields;
 #[doc(hidden)]
 pub mod fuzzing;
 mod http;
@@ -29,6 +32,7 @@ mod intake;
 mod job;
 mod limits;
 mod parameters;
+mod patient;
 mod prompts;
 mod protocol;
 mod pulse;

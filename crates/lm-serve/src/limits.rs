@@ -11,6 +11,9 @@ pub(crate) const STOP_BYTES: usize = 256;
 /// Most stop token ids of a request.
 pub(crate) const STOP_IDS: usize = 256;
 
+/// Most adapters at once; each has matrices of its own.
+pub(crate) const ADAPTERS: usize = 64;
+
 /// Limits of a [`Server`](crate::Server), checked before anything is allocated for a request.
 ///
 /// A request beyond what one may ask is answered with 400 or 413; one that comes while too much waits, with 429 and
@@ -25,11 +28,12 @@ pub struct Limits {
     pub tokens: usize,
     /// Requests that are generated or wait.
     pub waiting: usize,
-    /// Connections that are open; further ones wait in the system's queue.
+    /// Connections that are open. A further one takes the place of the one whose client was awaited longest; if all
+    /// are served, it waits in the system's queue. Where the process may open fewer files, these are the limit.
     pub connections: usize,
     /// Time for the head of a request, and for a connection without a request.
     pub head_time: Duration,
-    /// Time for the body of a request.
+    /// Time for the body of a request, and for a client that takes nothing of its answer.
     pub body_time: Duration,
 }
 

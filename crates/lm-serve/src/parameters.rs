@@ -3,10 +3,17 @@
 //! The names are those of OpenAI, vLLM and llama.cpp. One that none of them has is refused too, as OpenAI does: it may
 //! be a misspelt one, and an answer without it would look like one with it.
 
-use serde_json::Value;
+use std::collections::BTreeMap;
 
-use crate::failure::{Failure, wrong};
-use crate::protocol::Others;
+use crate::brief::Brief;
+
+/// What a body holds besides what is read. Of whatever it holds, no more is kept than is needed to refuse it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Others {
+    known: BTreeMap<&'static str, Brief>,
+    /// The first that is unknown or given twice, with what is wrong with it.
+    odd: Option<String>,
+}
 
 /// With which values a parameter asks for nothing that a server without it does not do.
 #[derive(Clone, Copy)]
@@ -88,48 +95,64 @@ const PARAMETERS: [(&str, Neutral); 56] = [
     ("vllm_xargs", Neutral::Empty),
 ];
 
-/// Refuses what would have no effect, in a request for `n` completions of each prompt.
-pub(crate) fn check(others: &Others, n: usize) -> Result<(), Failure> {
-    others
-        .iter()
-        .filter(|(_, value)| !value.is_null())
-        .try_for_each(|(name, value)| check_one(name, value, n))
-}
+impl Others {
+    /// Takes note of a parameter. One that is null is absent.
+    pub(crate) fn add(&mut self, name: &str, value: Brief) {
+        if value == Brief::Null || self.odd.is_some() {
+            return;
+        }
+        let shown: String = name.chars().take(100).collect();
+        match PARAMETERS.iter().find(|(known, _)| *known == name) {
+            None => {
+                self.odd = Some(format!(
+                    "{shown}: this server knows no such parameter; leave it out"
+                ));
+            }
+            Some((known, _)) => {
+                if self.known.insert(known, value).is_some() {
+                    self.odd = Some(format!("{shown}: the parameter is given twice"));
+                }
+            }
+        }
+    }
 
-fn check_one(name: &str, value: &Value, n: usize) -> Result<(), Failure> {
-    match PARAMETERS.iter().find(|(known, _)| *known == name) {
-        None => Err(wrong(format!(
-            "{name}: this server knows no such parameter; leave it out"
-        ))),
-        Some((_, neutral)) if neutral.has(value, n) => Ok(()),
-        Some((_, neutral)) => Err(wrong(format!(
-            "{name}: it would have no effect, found {}; leave it out{}",
-            excerpt(value),
-            neutral.or_send()
-        ))),
+    /// Refuses what would have no effect, in a request for `n` completions of each prompt.
+    pub(crate) fn check(&self, n: usize) -> Result<(), String> {
+        if let Some(odd) = &self.odd {
+            return Err(odd.clone());
+        }
+        for (name, neutral) in PARAMETERS {
+            if let Some(value) = self.known.get(name).filter(|value| !neutral.has(value, n)) {
+                let instead = neutral.or_send();
+                return Err(format!(
+                    "{name}: it would have no effect, found {value}; leave it out{instead}"
+                ));
+            }
+        }
+        Ok(())
     }
 }
 
 /// Alternatives to the chosen tokens are not given; 1 is the usual way of asking for the tokens' own log-probabilities.
-pub(crate) fn check_log_probs(log_probs: Option<u32>) -> Result<(), Failure> {
+pub(crate) fn check_log_probs(log_probs: Option<u32>) -> Result<(), String> {
     match log_probs {
-        Some(more @ 2..) => Err(wrong(format!(
+        Some(more @ 2..) => Err(format!(
             "logprobs: this server gives those of the chosen tokens and no alternatives, found {more}; send 0 or 1"
-        ))),
+        )),
         _ => Ok(()),
     }
 }
 
 impl Neutral {
-    fn has(self, value: &Value, n: usize) -> bool {
+    fn has(self, value: &Brief, n: usize) -> bool {
         match self {
             Self::Any => true,
-            Self::Number(number) => value.as_f64() == Some(number),
-            Self::Flag(flag) => value.as_bool() == Some(flag),
+            Self::Number(number) => *value == Brief::Number(number),
+            Self::Flag(flag) => *value == Brief::Flag(flag),
             Self::Empty => is_empty(value),
             Self::Words(words) => are_words(value, words),
-            Self::Text => value.get("type").and_then(Value::as_str) == Some("text"),
-            Self::Completions => value.as_u64() == Some(n as u64),
+            Self::Text => matches!(value, Brief::Object { kind: Some(kind), .. } if kind == "text"),
+            Self::Completions => *value == Brief::Number(n as f64),
             Self::Absent => false,
         }
     }
@@ -146,42 +169,35 @@ impl Neutral {
     }
 }
 
-fn is_empty(value: &Value) -> bool {
+fn is_empty(value: &Brief) -> bool {
     match value {
-        Value::Array(list) => list.is_empty(),
-        Value::Object(map) => map.is_empty(),
-        Value::String(text) => text.is_empty(),
+        Brief::Words(words) => words.is_empty(),
+        Brief::Object { is_empty, .. } => *is_empty,
+        Brief::Text(text) => text.is_empty(),
         _ => false,
     }
 }
 
 /// A word, or a list of nothing else.
-fn are_words(value: &Value, words: &[&str]) -> bool {
-    let list = std::slice::from_ref(value);
-    let list = value.as_array().map_or(list, Vec::as_slice);
-    let known = |item: &Value| item.as_str().is_some_and(|word| words.contains(&word));
-    list.iter().all(known)
-}
-
-/// The beginning of a value; a schema would fill the screen.
-fn excerpt(value: &Value) -> String {
-    const SHOWN: usize = 60;
-    let text = value.to_string();
-    match text.char_indices().nth(SHOWN) {
-        None => text,
-        Some((end, _)) => format!("{}…", &text[..end]),
+fn are_words(value: &Brief, words: &[&str]) -> bool {
+    let known = |word: &String| words.contains(&word.as_str());
+    match value {
+        Brief::Text(word) => known(word),
+        Brief::Words(list) => list.iter().all(known),
+        _ => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     fn said(name: &str, value: Value) -> Option<String> {
-        let others = Others::from([(name.to_owned(), value)]);
-        check(&others, 2).err().map(|failure| failure.1)
+        let mut others = Others::default();
+        others.add(name, serde_json::from_value(value).expect("any value"));
+        others.check(2).err()
     }
 
     #[test]
@@ -243,20 +259,32 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_parameter_is_refused_and_a_long_value_is_cut() {
+    fn an_unknown_parameter_is_refused_and_a_long_value_is_not_repeated() {
         let unknown = said("temprature", json!(0.5)).unwrap_or_default();
         assert!(
             unknown.contains("temprature") && unknown.contains("no such parameter"),
             "{unknown}"
         );
-        let long = said("tools", json!(["x".repeat(5000)])).unwrap_or_default();
-        assert!(long.len() < 200 && long.contains('…'), "{long}");
+        for long in [json!(["x".repeat(5000)]), json!([{"a": "x".repeat(5000)}])] {
+            let long = said("tools", long).unwrap_or_default();
+            assert!(long.starts_with("tools: ") && long.len() < 200, "{long}");
+        }
+        let long = said(&"x".repeat(5000), json!(1)).unwrap_or_default();
+        assert!(long.len() < 200, "{long}");
+    }
+
+    #[test]
+    fn a_parameter_that_is_given_twice_is_refused() {
+        let mut others = Others::default();
+        others.add("echo", Brief::Flag(true));
+        others.add("echo", Brief::Null);
+        others.add("echo", Brief::Flag(false));
+        assert!(others.check(1).is_err_and(|said| said.contains("twice")));
     }
 
     #[test]
     fn alternatives_to_tokens_are_refused() {
         assert!(check_log_probs(None).is_ok() && check_log_probs(Some(1)).is_ok());
-        let failure = check_log_probs(Some(5)).err().map(|failure| failure.1);
-        assert!(failure.is_some_and(|said| said.starts_with("logprobs: ")));
+        assert!(check_log_probs(Some(5)).is_err_and(|said| said.starts_with("logprobs: ")));
     }
 }

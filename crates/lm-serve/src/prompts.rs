@@ -16,6 +16,13 @@ pub(crate) enum Prompts {
     ManyIds(Vec<Vec<u32>>),
 }
 
+impl Default for Prompts {
+    /// No token, which is refused.
+    fn default() -> Self {
+        Self::Ids(Vec::new())
+    }
+}
+
 impl<'de> Deserialize<'de> for Prompts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(PromptsVisitor)

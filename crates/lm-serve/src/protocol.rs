@@ -3,98 +3,146 @@
 //! Field names are OpenAI's; `top_k`, `min_p`, `repetition_penalty`, `stop_token_ids` and `return_token_ids` are
 //! vLLM's. An optional one that is null is absent.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use serde::de::MapAccess;
 use serde_json::{Value, json};
 
+use crate::brief::Brief;
+use crate::content::Content;
+use crate::fields::{Fields, by_fields};
 use crate::job::Completion;
+use crate::parameters::Others;
 use crate::prompts::Prompts;
 
-/// What a body holds besides what is read.
-pub(crate) type Others = BTreeMap<String, Value>;
-
 /// `POST /v1/completions`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default)]
 pub(crate) struct CompletionBody {
     pub(crate) model: String,
     pub(crate) prompt: Prompts,
-    #[serde(flatten)]
     pub(crate) sampling: SamplingParams,
     /// Any number asks for the log-probabilities of the tokens; alternatives are not given.
-    #[serde(default)]
     pub(crate) logprobs: Option<u32>,
 }
 
+impl Fields for CompletionBody {
+    const REQUIRED: &'static [&'static str] = &["model", "prompt"];
+
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "model" => self.model = map.next_value()?,
+            "prompt" => self.prompt = map.next_value()?,
+            "logprobs" => self.logprobs = map.next_value()?,
+            _ => return self.sampling.read(name, map),
+        }
+        Ok(true)
+    }
+
+    fn pass_over(&mut self, name: String, value: Brief) {
+        self.sampling.others.add(&name, value);
+    }
+}
+
 /// `POST /v1/chat/completions`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default)]
 pub(crate) struct ChatBody {
     pub(crate) model: String,
     pub(crate) messages: Vec<Message>,
-    #[serde(flatten)]
     pub(crate) sampling: SamplingParams,
-    #[serde(default, deserialize_with = "or_default")]
-    pub(crate) logprobs: bool,
-    #[serde(default)]
+    pub(crate) logprobs: Option<bool>,
     pub(crate) max_completion_tokens: Option<usize>,
 }
 
+impl Fields for ChatBody {
+    const REQUIRED: &'static [&'static str] = &["model", "messages"];
+
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "model" => self.model = map.next_value()?,
+            "messages" => self.messages = map.next_value()?,
+            "logprobs" => self.logprobs = map.next_value()?,
+            "max_completion_tokens" => self.max_completion_tokens = map.next_value()?,
+            _ => return self.sampling.read(name, map),
+        }
+        Ok(true)
+    }
+
+    fn pass_over(&mut self, name: String, value: Brief) {
+        self.sampling.others.add(&name, value);
+    }
+}
+
 /// One turn of a conversation.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default)]
 pub(crate) struct Message {
     pub(crate) role: String,
-    /// A text, or a list of parts.
-    #[serde(default)]
-    pub(crate) content: Value,
-    /// Everything else, such as a name or the calls of tools.
-    #[serde(flatten)]
-    pub(crate) others: Others,
+    pub(crate) content: Content,
+    /// The first of its other fields that says something, such as a name or the calls of tools.
+    pub(crate) other: Option<String>,
+}
+
+impl Fields for Message {
+    const REQUIRED: &'static [&'static str] = &["role", "content"];
+
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "role" => self.role = map.next_value()?,
+            "content" => self.content = map.next_value()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn pass_over(&mut self, name: String, value: Brief) {
+        let says_nothing = value == Brief::Null || value == Brief::Words(Vec::new());
+        if !says_nothing && self.other.is_none() {
+            self.other = Some(name.chars().take(100).collect());
+        }
+    }
 }
 
 /// How completions are sampled, and how many of them.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default)]
 pub(crate) struct SamplingParams {
-    #[serde(default)]
     pub(crate) n: Option<usize>,
-    #[serde(default)]
     pub(crate) max_tokens: Option<usize>,
-    #[serde(default)]
     pub(crate) temperature: Option<f64>,
-    #[serde(default)]
     pub(crate) top_p: Option<f64>,
-    #[serde(default)]
     pub(crate) top_k: Option<i64>,
-    #[serde(default)]
     pub(crate) min_p: Option<f64>,
-    #[serde(default)]
     pub(crate) repetition_penalty: Option<f64>,
-    #[serde(default)]
     pub(crate) seed: Option<u64>,
-    #[serde(default)]
     pub(crate) stop: Option<Stop>,
-    #[serde(default)]
     pub(crate) stop_token_ids: Option<Vec<u32>>,
-    #[serde(default, deserialize_with = "or_default")]
-    pub(crate) stream: bool,
-    #[serde(default, deserialize_with = "or_default")]
-    pub(crate) return_token_ids: bool,
+    pub(crate) stream: Option<bool>,
+    pub(crate) return_token_ids: Option<bool>,
     /// Everything else in the body.
-    #[serde(flatten)]
     pub(crate) others: Others,
 }
 
-/// Null is what a client sends for a parameter that it leaves out.
-fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
-where
-    T: Default + Deserialize<'de>,
-    D: Deserializer<'de>,
-{
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+impl SamplingParams {
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "n" => self.n = map.next_value()?,
+            "max_tokens" => self.max_tokens = map.next_value()?,
+            "temperature" => self.temperature = map.next_value()?,
+            "top_p" => self.top_p = map.next_value()?,
+            "top_k" => self.top_k = map.next_value()?,
+            "min_p" => self.min_p = map.next_value()?,
+            "repetition_penalty" => self.repetition_penalty = map.next_value()?,
+            "seed" => self.seed = map.next_value()?,
+            "stop" => self.stop = map.next_value()?,
+            "stop_token_ids" => self.stop_token_ids = map.next_value()?,
+            "stream" => self.stream = map.next_value()?,
+            "return_token_ids" => self.return_token_ids = map.next_value()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
 }
 
 /// One stop text or several.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a text or a list of texts")]
 pub(crate) enum Stop {
     One(String),
     Many(Vec<String>),
@@ -110,17 +158,50 @@ impl Stop {
 }
 
 /// `POST /v1/load_lora_adapter`, as vLLM has it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default)]
 pub(crate) struct LoadAdapter {
     pub(crate) lora_name: String,
     pub(crate) lora_path: std::path::PathBuf,
 }
 
+impl Fields for LoadAdapter {
+    const REQUIRED: &'static [&'static str] = &["lora_name", "lora_path"];
+
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "lora_name" => self.lora_name = map.next_value()?,
+            "lora_path" => self.lora_path = map.next_value()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
 /// `POST /v1/unload_lora_adapter`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default)]
 pub(crate) struct UnloadAdapter {
     pub(crate) lora_name: String,
 }
+
+impl Fields for UnloadAdapter {
+    const REQUIRED: &'static [&'static str] = &["lora_name"];
+
+    fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        if name == "lora_name" {
+            self.lora_name = map.next_value()?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+}
+
+by_fields!(
+    CompletionBody,
+    ChatBody,
+    Message,
+    LoadAdapter,
+    UnloadAdapter
+);
 
 /// What an answer shows of each completion besides its text.
 #[derive(Clone, Copy, Debug)]

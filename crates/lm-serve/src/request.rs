@@ -3,12 +3,14 @@
 use lm_generate::{Request, Sampling};
 use lm_model::{ChatTokenizer, StopMatcher};
 
-use crate::content;
 use crate::failure::{Failure, wrong};
 use crate::limits::{Limits, STOP_BYTES, STOP_IDS, STOP_TEXTS};
-use crate::parameters;
 use crate::prompts::Prompts;
 use crate::protocol::{ChatBody, SamplingParams, Stop};
+
+/// A text whose tokens are counted before all of it is taken apart, in bytes, and the pieces for that.
+const LONG_TEXT: usize = 64 << 10;
+const PIECE: usize = 16 << 10;
 
 /// What is known of the model away from the thread with the weights.
 pub(crate) struct Known {
@@ -26,10 +28,34 @@ pub(crate) struct Asked {
 }
 
 impl Known {
+    /// Refuses a long text that has far more tokens than a sequence may, at the cost of those alone: all of it would
+    /// take hundreds of times its memory. It is counted in pieces, which may have some tokens more than the whole; so
+    /// only one beyond twice the limit is refused here.
+    fn check_length(&self, text: &str) -> Result<(), Failure> {
+        if text.len() <= LONG_TEXT {
+            return Ok(());
+        }
+        let (mut left, mut count) = (text, 0);
+        while !left.is_empty() {
+            let (piece, rest) = left.split_at(left.floor_char_boundary(PIECE));
+            let ids = self.tokenizer.encode_text(piece);
+            count += ids.map_err(|error| wrong(error.to_string()))?.len();
+            let (most, far) = (self.positions, self.positions.saturating_mul(2));
+            if count > far {
+                return Err(wrong(format!(
+                    "the prompt: expected at most {most} tokens with the new ones, found more than {far}"
+                )));
+            }
+            left = rest;
+        }
+        Ok(())
+    }
+
     /// The token ids of prompts. A text has at least a token for each of its words, so a body within its limit has no
     /// more tokens than bytes.
     pub(crate) fn prompts(&self, prompts: Prompts) -> Result<Vec<Vec<u32>>, Failure> {
         let encode = |text: String| {
+            self.check_length(&text)?;
             let ids = self.tokenizer.begin_text(&text);
             ids.map_err(|error| wrong(error.to_string()))
         };
@@ -58,7 +84,14 @@ impl Known {
                 "expected a message of the user, found one of {role:?}"
             )));
         }
-        Ok(self.tokenizer.prompt_ids(&content::text(message)?))
+        if let Some(name) = &message.other {
+            return Err(wrong(format!(
+                "messages: {name:?} of a message would have no effect; leave it out"
+            )));
+        }
+        let text = &message.content.0;
+        self.check_length(text)?;
+        Ok(self.tokenizer.prompt_ids(text))
     }
 
     /// One request for each prompt. Where the client says no number of new tokens, it gets at most `default_tokens`.
@@ -68,11 +101,15 @@ impl Known {
         mut params: SamplingParams,
         default_tokens: usize,
     ) -> Result<Asked, Failure> {
-        if params.stream {
+        if params.stream == Some(true) {
             return Err(wrong("stream: this server answers in one piece"));
         }
+        // 0 and -1 are the protocol's words for no limit.
+        if let Some(k) = params.top_k.filter(|k| *k < -1) {
+            return Err(wrong(format!("top_k: expected -1 or more, found {k}")));
+        }
         let n = params.n.unwrap_or(1);
-        parameters::check(&params.others, n)?;
+        params.others.check(n).map_err(wrong)?;
         self.check_completions(prompts.len(), n)?;
         let stops = stops(params.stop.take())?;
         let ids = params.stop_token_ids.as_ref().map_or(0, Vec::len);
@@ -155,7 +192,6 @@ impl Known {
         Sampling {
             max_new_tokens,
             temperature: params.temperature.unwrap_or(1.0),
-            // 0 and -1 are the protocol's words for no limit.
             top_k: params
                 .top_k
                 .and_then(|k| usize::try_from(k).ok())

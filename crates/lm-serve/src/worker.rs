@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::desk::Desk;
 use crate::job::{Generation, Job, Refusal};
+use crate::limits::ADAPTERS;
 use crate::pulse::Pulse;
 
 /// After so long without a request, the memory of the cache is given back.
@@ -117,6 +118,10 @@ impl<B: LmOps> Worker<'_, B> {
     fn load(&mut self, name: String, path: &Path) -> Result<(), Refusal> {
         if name == self.name {
             let words = format!("{name:?} is the name of the model that is served");
+            return Err(Refusal::Wrong(words));
+        }
+        if self.adapted.len() >= ADAPTERS && !self.adapted.contains_key(&name) {
+            let words = format!("expected at most {ADAPTERS} adapters: unload one");
             return Err(Refusal::Wrong(words));
         }
         let loaded = checkpoint::load_adapter(self.base.clone(), path);

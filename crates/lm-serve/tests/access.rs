@@ -65,6 +65,10 @@ fn only_programs_that_call_it_by_name_and_send_json_are_answered() -> TestResult
             200,
         ),
         ("Host: localhost\r\n".into(), 415),
+        (
+            format!("Host: localhost\r\nContent-Encoding: gzip\r\n{json}"),
+            415,
+        ),
     ] {
         assert_eq!(ask(&server, &head)?, expected, "{head}");
     }
@@ -171,5 +175,76 @@ fn more_connections_than_there_may_be_wait_until_the_idle_ones_are_left() -> Tes
     for mut half in halves {
         let _ = half.read_to_end(&mut Vec::new());
     }
+    Ok(())
+}
+
+#[test]
+fn what_there_is_not_is_answered_with_words() -> TestResult {
+    let server = Serving::start(|server| server)?;
+    let absent = server.get("/no/such/path")?;
+    assert_eq!(status(&absent), 404, "{absent}");
+    assert!(absent.contains("there is no path"), "{absent}");
+    for answer in [
+        server.get("/v1/completions")?,
+        server.post("/health", "", "{}")?,
+    ] {
+        assert_eq!(status(&answer), 405, "{answer}");
+        assert!(answer.contains("all other paths for POST"), "{answer}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_client_that_does_not_read_its_answers_is_left() -> TestResult {
+    let server = Serving::start(|server| {
+        server.limits(Limits {
+            body_time: Duration::from_millis(200),
+            ..Limits::default()
+        })
+    })?;
+    // The answers to these are more than the system keeps for a connection.
+    let asked = 40_000;
+    let question = "GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut deaf = server.connect()?;
+    deaf.set_write_timeout(Some(Duration::from_secs(2)))?;
+    let _ = deaf.write_all(question.repeat(asked).as_bytes());
+    let mut answers = Vec::new();
+    std::thread::sleep(Duration::from_secs(1));
+    let _ = deaf.read_to_end(&mut answers);
+    let answered = String::from_utf8_lossy(&answers)
+        .matches("HTTP/1.1 200")
+        .count();
+    assert!(answered < asked, "{answered} answers");
+    Ok(())
+}
+
+#[test]
+fn who_is_served_stays_and_who_does_nothing_makes_room() -> TestResult {
+    let server = Serving::start(|server| {
+        server.limits(Limits {
+            connections: 4,
+            head_time: Duration::from_secs(600),
+            ..Limits::default()
+        })
+    })?;
+    let long = r#"{"model": "tiny", "prompt": [5, 6, 7], "n": 64, "max_tokens": 100, "seed": 1}"#;
+    let request = format!(
+        "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{long}",
+        long.len()
+    );
+    let mut served = server.connect()?;
+    served.write_all(request.as_bytes())?;
+    // Nobody but newcomers ends these: they may take ten minutes.
+    let mut halves = Vec::new();
+    for _ in 0..20 {
+        let mut half = server.connect()?;
+        half.write_all(b"POST /v1/completions HTTP/1.1\r\n")?;
+        halves.push(half);
+        assert_eq!(status(&server.get("/health")?), 200);
+    }
+    let mut answer = String::new();
+    served.read_to_string(&mut answer)?;
+    assert_eq!(status(&answer), 200, "{answer}");
     Ok(())
 }

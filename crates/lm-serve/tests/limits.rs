@@ -34,6 +34,16 @@ fn a_request_that_would_cost_too_much_is_refused_with_the_limit_it_broke() -> Te
         (json!({"stop": vec!["a"; 17]}), 400, "16 texts"),
         (json!({"stop": ["a".repeat(257)]}), 400, "256 bytes"),
         (json!({"stop_token_ids": vec![1; 257]}), 400, "at most 256"),
+        // Counted in pieces; a shorter one is counted as a whole.
+        (
+            json!({"prompt": "a ".repeat(400_000)}),
+            400,
+            "found more than 4096",
+        ),
+        (json!({"prompt": "a ".repeat(30_000)}), 400, "found 60000"),
+        (json!({"top_k": -2}), 400, "top_k"),
+        (json!({"top_k": -1}), 200, "text_completion"),
+        (json!({"n": "2"}), 400, "n: invalid type"),
         (json!({"prompt": "a".repeat(1 << 20)}), 413, "--max-body"),
         (
             json!({"stop": vec!["a"; 16], "stop_token_ids": vec![1; 256]}),

@@ -142,6 +142,18 @@ fn chats_with_nulls_and_parts_are_read_and_ineffective_parameters_refused() -> T
             "frequency_penalty: ",
         ),
         (text(), json!({"temprature": 0.0}), 400, "temprature: "),
+        (
+            text(),
+            json!({"messages": [{"role": "user", "content": "a", "name": "b"}]}),
+            400,
+            "name",
+        ),
+        (
+            text(),
+            json!({"messages": [{"role": "user", "content": "a", "name": null, "tool_calls": []}]}),
+            200,
+            "chat.completion",
+        ),
     ] {
         ask(content, more, expected, words)?;
     }

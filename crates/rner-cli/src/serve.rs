@@ -71,7 +71,7 @@ pub(crate) struct LimitArgs {
     /// Requests that are generated or wait; further ones are answered with 429.
     #[arg(long, value_name = "N", default_value = "256")]
     max_waiting: std::num::NonZero<usize>,
-    /// Open connections; further ones wait.
+    /// Open connections; a further one takes the place of the one whose client was awaited longest.
     #[arg(long, value_name = "N", default_value = "4096")]
     max_connections: std::num::NonZero<usize>,
     /// Tokens of a request: its prompts, and the most new tokens of all its completions.
