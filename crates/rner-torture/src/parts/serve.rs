@@ -13,6 +13,7 @@ mod bombs;
 mod case;
 mod health;
 mod program;
+mod request;
 mod slow;
 mod times;
 mod wire;

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::bad::{Bad, good, json_body};
 use super::program::MODEL;
+use super::request::{Bad, good, json_body};
 
 const COMPLETE: &str = "/v1/completions";
 const CHAT: &str = "/v1/chat/completions";

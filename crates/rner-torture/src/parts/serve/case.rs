@@ -10,11 +10,13 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 
 use super::asking::{self, neighbour, ordinary, poison};
-use super::bad::{self, Bad, good};
+use super::bad;
 use super::bombs::{bombs, leave, many_adapters, throw};
+use super::health;
+use super::request::{Bad, good};
+use super::slow;
 use super::times::Times;
 use super::wire::{exchange, post};
-use super::{health, slow};
 use crate::lab::random;
 
 /// Time for which the neighbour is alone, and for which each attack is made at least.
