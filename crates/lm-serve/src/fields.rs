@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+
+use crate::brief::Brief;
 
 /// An object with fields.
 pub(crate) trait Fields: Default {
@@ -15,6 +17,9 @@ pub(crate) trait Fields: Default {
 
     /// Reads the value that comes next if there is a field of that name; whether there is.
     fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error>;
+
+    /// Takes note of a field that is not read.
+    fn pass_over(&mut self, _name: String, _value: Brief) {}
 }
 
 /// Makes types that have [`Fields`] known to `serde`.
@@ -29,7 +34,7 @@ macro_rules! by_fields {
 }
 pub(crate) use by_fields;
 
-/// Reads an object; unknown fields are passed over.
+/// Reads an object; unknown fields are passed over, with a note of what they were.
 pub(crate) fn read<'de, T: Fields, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     deserializer.deserialize_map(ObjectVisitor(PhantomData))
 }
@@ -49,7 +54,8 @@ impl<'de, T: Fields> Visitor<'de> for ObjectVisitor<T> {
         while let Some(name) = map.next_key::<String>()? {
             let named = |error| A::Error::custom(format_args!("{name}: {error}"));
             if !object.read(&name, &mut map).map_err(named)? {
-                map.next_value::<IgnoredAny>()?;
+                let value = map.next_value()?;
+                object.pass_over(name, value);
             } else if seen.contains(&name) {
                 let words = format_args!("the field {name} is given twice");
                 return Err(A::Error::custom(words));

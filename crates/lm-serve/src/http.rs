@@ -19,6 +19,7 @@ use crate::adapters;
 use crate::failure::{Failure, busy, shown, wrong};
 use crate::intake::Intake;
 use crate::job::{Completion, Generation, Job};
+use crate::parameters;
 use crate::protocol::{
     ChatBody, CompletionBody, LoadAdapter, Shown, UnloadAdapter, chat, completions, models,
 };
@@ -112,6 +113,7 @@ async fn complete(State(shared): State<Shared>, body: Body) -> Reply {
     let known = shared.0.known.clone();
     let read = shared.read(body, move |bytes| {
         let body: CompletionBody = parse(bytes)?;
+        parameters::check_log_probs(body.logprobs).map_err(wrong)?;
         let shown = Shown {
             log_probs: body.logprobs.is_some(),
             ids: body.sampling.return_token_ids.unwrap_or(false),

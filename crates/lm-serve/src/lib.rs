@@ -17,7 +17,9 @@ struct Readme;
 
 mod access;
 mod adapters;
+mod brief;
 mod connections;
+mod content;
 mod crowd;
 mod desk;
 mod error;
@@ -29,6 +31,7 @@ mod http;
 mod intake;
 mod job;
 mod limits;
+mod parameters;
 mod patient;
 mod prompts;
 mod protocol;

@@ -1,14 +1,17 @@
 //! The bodies of requests and answers.
 //!
 //! Field names are OpenAI's; `top_k`, `min_p`, `repetition_penalty`, `stop_token_ids` and `return_token_ids` are
-//! vLLM's.
+//! vLLM's. An optional one that is null is absent.
 
 use serde::Deserialize;
 use serde::de::MapAccess;
 use serde_json::{Value, json};
 
+use crate::brief::Brief;
+use crate::content::Content;
 use crate::fields::{Fields, by_fields};
 use crate::job::Completion;
+use crate::parameters::Others;
 use crate::prompts::Prompts;
 
 /// `POST /v1/completions`.
@@ -32,6 +35,10 @@ impl Fields for CompletionBody {
             _ => return self.sampling.read(name, map),
         }
         Ok(true)
+    }
+
+    fn pass_over(&mut self, name: String, value: Brief) {
+        self.sampling.others.add(&name, value);
     }
 }
 
@@ -58,13 +65,19 @@ impl Fields for ChatBody {
         }
         Ok(true)
     }
+
+    fn pass_over(&mut self, name: String, value: Brief) {
+        self.sampling.others.add(&name, value);
+    }
 }
 
 /// One turn of a conversation.
 #[derive(Debug, Default)]
 pub(crate) struct Message {
     pub(crate) role: String,
-    pub(crate) content: String,
+    pub(crate) content: Content,
+    /// The first of its other fields that says something, such as a name or the calls of tools.
+    pub(crate) other: Option<String>,
 }
 
 impl Fields for Message {
@@ -77,6 +90,13 @@ impl Fields for Message {
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    fn pass_over(&mut self, name: String, value: Brief) {
+        let says_nothing = value == Brief::Null || value == Brief::Words(Vec::new());
+        if !says_nothing && self.other.is_none() {
+            self.other = Some(name.chars().take(100).collect());
+        }
     }
 }
 
@@ -95,6 +115,8 @@ pub(crate) struct SamplingParams {
     pub(crate) stop_token_ids: Option<Vec<u32>>,
     pub(crate) stream: Option<bool>,
     pub(crate) return_token_ids: Option<bool>,
+    /// Everything else in the body.
+    pub(crate) others: Others,
 }
 
 impl SamplingParams {

@@ -84,8 +84,14 @@ impl Known {
                 "expected a message of the user, found one of {role:?}"
             )));
         }
-        self.check_length(&message.content)?;
-        Ok(self.tokenizer.prompt_ids(&message.content))
+        if let Some(name) = &message.other {
+            return Err(wrong(format!(
+                "messages: {name:?} of a message would have no effect; leave it out"
+            )));
+        }
+        let text = &message.content.0;
+        self.check_length(text)?;
+        Ok(self.tokenizer.prompt_ids(text))
     }
 
     /// One request for each prompt. Where the client says no number of new tokens, it gets at most `default_tokens`.
@@ -103,6 +109,7 @@ impl Known {
             return Err(wrong(format!("top_k: expected -1 or more, found {k}")));
         }
         let n = params.n.unwrap_or(1);
+        params.others.check(n).map_err(wrong)?;
         self.check_completions(prompts.len(), n)?;
         let stops = stops(params.stop.take())?;
         let ids = params.stop_token_ids.as_ref().map_or(0, Vec::len);

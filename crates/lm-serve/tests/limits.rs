@@ -40,7 +40,7 @@ fn a_request_that_would_cost_too_much_is_refused_with_the_limit_it_broke() -> Te
             400,
             "found more than 4096",
         ),
-        (json!({"prompt": "a ".repeat(30_000)}), 400, "found 3000"),
+        (json!({"prompt": "a ".repeat(30_000)}), 400, "found 60000"),
         (json!({"top_k": -2}), 400, "top_k"),
         (json!({"top_k": -1}), 200, "text_completion"),
         (json!({"n": "2"}), 400, "n: invalid type"),

@@ -229,7 +229,7 @@ fn chats() -> Vec<Bad> {
         bad(json!([{"role": "user"}]), "content"),
         bad(json!([{"role": "user", "content": null}]), "content"),
         bad(
-            json!([{"role": "user", "content": [{"type": "text", "text": "a"}]}]),
+            json!([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "a"}}]}]),
             "content",
         ),
         bad(json!([{"role": 1, "content": "a"}]), "role"),
