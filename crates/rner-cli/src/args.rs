@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use anyhow::Result;
-use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use ner_types::PromptTemplate;
+use clap::{Args, ValueEnum};
+use ner_types::{PromptTemplate, ReadMode};
 use rner::recipe::{Backend, Dtype, Quantize, Recipe};
 
 /// The prompt of `--prompt`.
@@ -14,6 +14,24 @@ use rner::recipe::{Backend, Dtype, Quantize, Recipe};
 /// A file that cannot be read, or is no template.
 pub fn template(prompt: Option<&Path>) -> Result<Option<PromptTemplate>> {
     Ok(prompt.map(PromptTemplate::load).transpose()?)
+}
+
+/// How answers are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AnswerReader {
+    /// As the paper's code reads them: a faulty answer has no entities.
+    Reference,
+    /// With what a faulty answer says all the same.
+    Tolerant,
+}
+
+impl From<AnswerReader> for ReadMode {
+    fn from(reader: AnswerReader) -> ReadMode {
+        match reader {
+            AnswerReader::Reference => ReadMode::Reference,
+            AnswerReader::Tolerant => ReadMode::Tolerant,
+        }
+    }
 }
 
 /// Where hyperparameters come from.

@@ -9,13 +9,13 @@ use clap::Args;
 use lm_generate::Sampling;
 use lm_kernels::TrainBackend;
 use lm_model::StopMatcher;
-use ner_types::{Completion, PromptTemplate, parse};
+use ner_types::{Completion, PromptTemplate, parse_with};
 use rner::Error;
 use rner::backend::{Device, Inner, Task, dispatch};
 use rner::extract::{Answer, Extractor, entity_types};
 use rner::recipe::Recipe;
 use rner::stages::ModelDir;
-use rner_cli::args::{RecipeArgs, template};
+use rner_cli::args::{AnswerReader, RecipeArgs, template};
 use rner_cli::exit::usage;
 use rner_cli::interrupt;
 use rner_cli::progress::Terminal;
@@ -39,6 +39,9 @@ pub(crate) struct ExtractArgs {
     /// Print JSON at the end instead of lines.
     #[arg(long)]
     pub(crate) json: bool,
+    /// How the answer is read: as the paper's code does, or with what a faulty answer says all the same.
+    #[arg(long, value_enum, default_value = "reference", conflicts_with = "raw")]
+    pub(crate) reader: AnswerReader,
     /// Print the answer as the model writes it, and do not read it.
     #[arg(long, conflicts_with = "json")]
     pub(crate) raw: bool,
@@ -100,7 +103,7 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<()> {
         show,
     };
     let (answer, has_shown) = dispatch(recipe.run.backend, job)?;
-    let completion = parse(&answer.text);
+    let completion = parse_with(&answer.text, args.reader.into());
     match show {
         Show::Everything => println!(),
         Show::Nothing => println!("{}", serde_json::to_string_pretty(&completion)?),
@@ -269,6 +272,8 @@ impl Live {
 
 #[cfg(test)]
 mod tests {
+    use ner_types::parse;
+
     use super::*;
 
     #[test]

@@ -2,16 +2,17 @@
 
 mod convert;
 mod fetch;
+mod formats;
 mod lengths;
 mod report;
 mod sample;
 
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
-use ner_datasets::{FaultKind, Format, Policy, ReadOptions, read_labels};
+use ner_datasets::{FaultKind, Format, Offsets, Policy, ReadOptions, read_labels};
 
 /// The arguments of `rner data`.
 #[derive(Clone, Debug, Args)]
@@ -27,6 +28,8 @@ enum DataCommand {
     List(ListArgs),
     /// Download public datasets; resumed if broken off, checked against pinned hashes.
     Fetch(FetchArgs),
+    /// List the formats that are read, how each is recognised, and which are written.
+    Formats(FormatsArgs),
     /// Count sentences, words, entities and types.
     Stats(StatsArgs),
     /// Convert a file into another format.
@@ -46,6 +49,13 @@ struct ListArgs {
     /// Only the groups, each with its sets.
     #[arg(long)]
     groups: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+struct FormatsArgs {
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -89,8 +99,7 @@ struct ConvertArgs {
     input: PathBuf,
     /// File to write. JSON formats are written as JSON lines if it ends in .jsonl, else as an array.
     output: PathBuf,
-    /// Format to write: instructuie, bio, mit-bio, uniner, ner-cot, gliner, plain or parquet. Parquet is assumed for
-    /// files that end so.
+    /// Format to write; `rner data formats` lists them. Parquet is assumed for files that end so.
     #[arg(long, value_name = "FORMAT")]
     to: Option<Format>,
     #[command(flatten)]
@@ -189,6 +198,13 @@ struct ReadingArgs {
     /// Longest line or JSON row, in bytes.
     #[arg(long, value_name = "N", default_value_t = 1 << 20)]
     max_row_bytes: usize,
+    /// In what the files' offsets are counted: characters (Python), utf16 (JavaScript, Java) or bytes (Go, Rust).
+    #[arg(long, value_name = "UNIT", default_value_t = Offsets::Characters)]
+    offsets: Offsets,
+    /// Names of numbered tags in their order, such as O,B-PER,I-PER, or a file of them: a JSON array, or one a line.
+    /// The file's own metadata, or the dataset_info.json beside it, if left out.
+    #[arg(long, value_name = "NAMES")]
+    tag_names: Option<String>,
     #[command(flatten)]
     faults: FaultArgs,
 }
@@ -202,9 +218,20 @@ impl ReadingArgs {
             policy,
             max_row_bytes: self.max_row_bytes,
             check_ids,
+            offsets: self.offsets,
+            tag_names: self.tag_names.as_deref().map(tag_names).transpose()?,
             ..ReadOptions::default()
         })
     }
+}
+
+/// A list of names, or those of a file.
+fn tag_names(names: &str) -> Result<Vec<String>> {
+    let path = Path::new(names);
+    if path.is_file() {
+        return Ok(read_labels(path)?);
+    }
+    Ok(names.split(',').map(|name| name.trim().into()).collect())
 }
 
 /// Which faults stop the reader.
@@ -281,6 +308,7 @@ pub(crate) fn run(args: &DataArgs) -> Result<()> {
     match &args.command {
         DataCommand::List(args) => fetch::list(args),
         DataCommand::Fetch(args) => fetch::run(args),
+        DataCommand::Formats(args) => formats::run(args.json),
         DataCommand::Stats(args) => report::stats(args),
         DataCommand::Convert(args) => convert::run(args),
         DataCommand::Sample(args) => sample::run(args),

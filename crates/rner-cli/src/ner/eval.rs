@@ -13,6 +13,7 @@ use rner_cli::exit::usage;
 use rner_cli::progress::Terminal;
 
 use super::eval_once::Once;
+use super::eval_suite::has_jsonl;
 use super::eval_url::UrlEval;
 use super::{eval_compare, eval_few_shot, eval_once, eval_predictions, eval_suite};
 use crate::cli::{EvalArgs, EvalCommand};
@@ -130,15 +131,6 @@ fn published_suite(args: &EvalArgs) -> Result<Option<LoadedSuite>> {
         return Ok(None);
     }
     args.suite.load(data).map(Some)
-}
-
-fn has_jsonl(dir: &Path) -> bool {
-    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    let mut paths = entries.map(|entry| entry.path());
-    paths.any(|path| {
-        path.extension()
-            .is_some_and(|extension| extension == "jsonl")
-    })
 }
 
 /// Has a suite answered and told, unless that is done.

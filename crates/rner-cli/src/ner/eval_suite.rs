@@ -1,13 +1,17 @@
 //! `rner eval`: which benchmark, where its data lie, and what is written at the end.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use ner_eval::load::{LoadedSuite, OnFault};
+use ner_eval::load::{LoadedSuite, OnFault, SetLayout, SetSource};
 use ner_eval::training::TrainingData;
-use ner_eval::{EvalOptions, Prompting, ReportSettings, ResultTable, RunReport, SuiteSpec};
+use ner_eval::{
+    EvalOptions, EvalSet, Prompting, ReportSettings, ResultTable, RunReport, SuiteSpec,
+};
 use ner_score::Scorer;
+use ner_types::Example;
 use rner::run_dir::hash_path;
 use rner_cli::exit::usage;
 
@@ -91,6 +95,42 @@ pub(crate) fn load(suite: &str, data: &Path, absent: FaultPolicy) -> Result<Load
     Ok(spec.load_data(data, absent.into())?)
 }
 
+/// Whether a folder has files of rows.
+pub(crate) fn has_jsonl(dir: &Path) -> bool {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut paths = entries.map(|entry| entry.path());
+    paths.any(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "jsonl")
+    })
+}
+
+/// The files SET.jsonl of a folder as a suite of their own, which no page compares with a published one.
+fn own(data: &Path) -> Result<LoadedSuite> {
+    let suite = rner::stages::load_suite(&data.display().to_string(), 0)?;
+    let source = |set: &EvalSet| SetSource {
+        name: set.name.clone(),
+        path: data.join(format!("{}.jsonl", set.name)),
+        layout: SetLayout::Examples,
+        sentences: set.examples.len(),
+        known_counts: Vec::new(),
+        schema: schema(set),
+    };
+    Ok(LoadedSuite {
+        sources: suite.sets.iter().map(source).collect(),
+        suite,
+        absent: Vec::new(),
+        notes: Vec::new(),
+    })
+}
+
+/// The types that a set asks for, normalised.
+fn schema(set: &EvalSet) -> Vec<String> {
+    let examples = set.examples.iter().map(Example::normalized);
+    let types: BTreeSet<String> = examples.flat_map(|example| example.schema).collect();
+    types.into_iter().collect()
+}
+
 fn spec(suite: &str) -> Result<SuiteSpec> {
     SuiteSpec::find(suite).map_err(|error| match error {
         ner_eval::Error::UnknownSuite { .. } => usage(format!("--suite: {error}")),
@@ -104,9 +144,14 @@ impl SuiteArgs {
         self.suite == DEFAULT
     }
 
-    /// The suite with its data.
+    /// The suite with its data. A folder of files SET.jsonl is read whatever its sets are called, unless a suite is
+    /// named.
     pub(crate) fn load(&self, data: &Path) -> Result<LoadedSuite> {
-        load(&self.suite, data, self.absent)
+        let loaded = load(&self.suite, data, self.absent);
+        match loaded {
+            Err(_) if self.is_default() && has_jsonl(data) => own(data),
+            loaded => loaded,
+        }
     }
 
     fn spec(&self) -> Result<SuiteSpec> {

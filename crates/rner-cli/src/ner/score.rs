@@ -14,6 +14,7 @@ use ner_score::buckets::Seen;
 use ner_score::mean::{mean_f1, paper_mean_f1_percent};
 use ner_score::randomization::{RandomizationTest, approximate_randomization};
 use ner_score::{Counts, Report, ReportBuilder, ReportOptions, Scorer, total};
+use rner_cli::args::AnswerReader;
 use rner_cli::exit::usage;
 use serde::Serialize;
 
@@ -51,6 +52,9 @@ pub(crate) struct ScoreArgs {
     /// What to do about predictions without a sentence and sentences without a prediction.
     #[arg(long, value_enum, default_value = "fail")]
     unmatched: Unmatched,
+    /// How raw completions are read: as the paper's code does, or with what a faulty answer says all the same.
+    #[arg(long, value_enum, default_value = "reference")]
+    reader: AnswerReader,
     /// Resamples of the bootstraps and trials of the randomisation test.
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     resamples: usize,
@@ -149,7 +153,7 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<()> {
         return Err(usage("--by seen needs --train FILE"));
     }
     let gold = Gold::read(gold, args.filter)?;
-    let answered = gold.answer(predictions, args.unmatched)?;
+    let answered = gold.answer(predictions, args.unmatched, args.reader.into())?;
     let output = score(args, &gold, &answered)?;
     print(args, &output)
 }
@@ -165,7 +169,7 @@ fn score(args: &ScoreArgs, gold: &Gold, answered: &Answered) -> Result<Output> {
     let intervals = bootstrap(&slices, args.seed, args.resamples);
     let report = builder.finish();
     let comparison = args.compare.as_ref().map(|other| {
-        let other = gold.answer(other, args.unmatched)?;
+        let other = gold.answer(other, args.unmatched, args.reader.into())?;
         compare(args, gold, answered, &sets, &other)
     });
     Ok(Output {

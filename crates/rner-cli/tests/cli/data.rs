@@ -392,3 +392,60 @@ fn prompts_of_a_benchmark_are_counted_in_tokens() -> TestResult {
     assert!(prompt > answer && answer > 5, "{found}");
     Ok(())
 }
+
+/// What annotation tools and the Hub write: recognised, counted in their own units, and refused with their keys.
+#[test]
+fn files_of_other_tools() -> TestResult {
+    let listed = succeeds(&["data", "formats"])?;
+    for words in [
+        "doccano",
+        "label-studio",
+        "prodigy",
+        "spacy",
+        "hub",
+        "gliner2",
+        "GermEval",
+    ] {
+        assert!(listed.contains(words), "{words}\n{listed}");
+    }
+    let formats = json(&["data", "formats", "--json"])?;
+    assert_eq!(formats.as_array().map(Vec::len), Some(17));
+    let validate = |file: &str, flags: &[&str]| -> Result<Value, Box<dyn std::error::Error>> {
+        let file = format!("fixtures/cases/{file}");
+        let said = json(&[&["data", "validate", "--json", &file][..], flags].concat())?;
+        Ok(said[0].clone())
+    };
+    let emoji = validate("utf16-offsets/in.jsonl", &[])?;
+    assert_eq!(emoji["faults"]["counts"]["part-of-word"], 2);
+    let emoji = validate("utf16-offsets/in.jsonl", &["--offsets", "utf16"])?;
+    assert_eq!(emoji["faults"]["counts"], serde_json::json!({}));
+    let hub = validate(
+        "parquet/hf.parquet",
+        &["--tag-names", "O,B-PER,I-PER,B-ORG,I-ORG,B-LOC,I-LOC"],
+    )?;
+    assert_eq!(
+        (&hub["faults"]["counts"], &hub["is_valid"]),
+        (&serde_json::json!({}), &true.into())
+    );
+    fails(
+        &["data", "validate", "fixtures/cases/hub-tokens/in.jsonl"],
+        1,
+        &["1 of 1 files"],
+    )?;
+    let dir = tempfile::tempdir()?;
+    let slots = dir.path().join("slots.jsonl");
+    write(
+        &slots,
+        "{\"utterance\": \"Mira left\", \"slots\": [[0, 4, \"PER\"]]}\n",
+    )?;
+    fails(
+        &["data", "validate", text(&slots)],
+        1,
+        &["utterance", "slots", "label-studio", "rner data formats"],
+    )?;
+    write(
+        &slots,
+        "{\"text\": \"Mira left\", \"slots\": [[0, 4, \"PER\"]]}\n",
+    )?;
+    fails(&["data", "validate", text(&slots)], 1, &["1 of 1 files"])
+}

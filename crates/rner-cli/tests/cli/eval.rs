@@ -485,3 +485,67 @@ fn the_parts_of_a_few_shot_suite_lie_inside_each_other() -> TestResult {
         &["few-shots", "few-shot"],
     )
 }
+
+/// A folder of SET.jsonl is a benchmark of its own for a server and for answers in a file, as it is for a model.
+#[test]
+fn a_folder_of_sets_needs_no_suite() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    benchmark(dir.path())?;
+    fs::remove_dir_all(dir.path().join("data/south"))?;
+    let [data, answers, out] = ["data", "answers.jsonl", "out"].map(|name| dir.path().join(name));
+    let server = Server::start(|_| (200, answer("Brel")))?;
+    let url = ["eval", "--url", &server.url, "--url-model", "m"];
+    let rest = ["--data", text(&data), "--out", text(&out)];
+    let printed = succeeds(&[&url[..], &rest[..]].concat())?;
+    assert!(printed.contains("north"), "{printed}");
+    assert_eq!(results(&out)?["f1"]["north"], 100.0);
+
+    predictions(&answers, 1)?;
+    let of_north = |line: &&str| line.contains("north");
+    let lines = fs::read_to_string(&answers)?;
+    let lines: Vec<&str> = lines.lines().filter(of_north).collect();
+    fs::write(&answers, lines.join("\n"))?;
+    let out = dir.path().join("out-2");
+    let args = [
+        "eval",
+        "--predictions",
+        text(&answers),
+        "--data",
+        text(&data),
+        "--out",
+        text(&out),
+    ];
+    succeeds(&args)?;
+    assert_eq!(results(&out)?["f1"]["north"], 90.0);
+    // A suite that is named is meant.
+    let named = [&args[..], &["--suite", "in-domain"]].concat();
+    fails(&named, 1, &["ACE 2005"])
+}
+
+/// The reader of answers is chosen: what a faulty answer says counts, or not.
+#[test]
+fn a_tolerant_reader_scores_what_a_faulty_answer_says() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let [gold, answers] = ["gold.jsonl", "answers.jsonl"].map(|name| dir.path().join(name));
+    write(
+        &gold,
+        "{\"sentence\": \"Brel\", \"schema\": [\"city\"], \"entities\": [{\"text\": \"Brel\", \"label\": \"city\"}]}\n",
+    )?;
+    let cut = serde_json::json!({"completion": "<think>\nA city.\n</think>\n{\"entities\": {\"city\": [\"Brel\""});
+    write(&answers, format!("{cut}\n"))?;
+    for (reader, expected) in [("reference", 0.0), ("tolerant", 100.0)] {
+        let args = [
+            "score",
+            "--gold",
+            text(&gold),
+            "--predictions",
+            text(&answers),
+            "--reader",
+            reader,
+            "--json",
+        ];
+        let output: Value = serde_json::from_str(&succeeds(&args)?)?;
+        assert_eq!(output["f1_percent"], expected, "{reader}");
+    }
+    Ok(())
+}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use ner_datasets::read_examples;
 use ner_score::{Counts, Sentence};
-use ner_types::{Completion, Entity, Example, Problem, parse};
+use ner_types::{Completion, Entity, Example, Problem, ReadMode, parse_with};
 use serde::Deserialize;
 
 use super::{Filter, Unmatched};
@@ -54,7 +54,12 @@ impl Gold {
     }
 
     /// Reads predictions and finds the example of each.
-    pub(super) fn answer(&self, path: &Path, unmatched: Unmatched) -> Result<Answered> {
+    pub(super) fn answer(
+        &self,
+        path: &Path,
+        unmatched: Unmatched,
+        reader: ReadMode,
+    ) -> Result<Answered> {
         let mut lines: Vec<Option<usize>> = vec![None; self.examples.len()];
         let mut answers: Vec<Option<Answer>> = vec![None; self.examples.len()];
         let mut unknown = Vec::new();
@@ -66,7 +71,7 @@ impl Gold {
                     lines[i].unwrap_or_default()
                 ),
                 Ok(i) => {
-                    answers[i] = Some(row.answer(path, line)?);
+                    answers[i] = Some(row.answer(path, line, reader)?);
                     lines[i] = Some(line);
                 }
                 Err(why) => unknown.push(format!("{}:{line}: {why}", path.display())),
@@ -233,14 +238,14 @@ impl Row {
         }
     }
 
-    fn answer(self, path: &Path, line: usize) -> Result<Answer> {
+    fn answer(self, path: &Path, line: usize, reader: ReadMode) -> Result<Answer> {
         match (self.entities, self.completion) {
             (Some(entities), None) => Ok(Answer {
                 entities,
                 parse_failure: false,
             }),
             (None, Some(completion)) => {
-                let read = parse(&completion);
+                let read = parse_with(&completion, reader);
                 Ok(Answer {
                     parse_failure: is_parse_failure(&read),
                     entities: read.entities,
@@ -257,6 +262,9 @@ impl Row {
 
 fn is_parse_failure(read: &Completion) -> bool {
     let is_wrong_shape = |problem: &Problem| matches!(problem, Problem::WrongShape(_));
+    if read.salvaged {
+        return false;
+    }
     !read.is_json || read.problems.iter().any(is_wrong_shape)
 }
 

@@ -39,7 +39,7 @@ fn output(predictions: &str, more: &[&str]) -> Result<Output> {
     }
     let args = Cli::try_parse_from(line).expect("valid flags").args;
     let gold = Gold::read(Path::new(&gold), args.filter)?;
-    let answered = gold.answer(Path::new(&predictions), args.unmatched)?;
+    let answered = gold.answer(Path::new(&predictions), args.unmatched, args.reader.into())?;
     score(&args, &gold, &answered)
 }
 
