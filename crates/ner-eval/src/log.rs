@@ -1,5 +1,7 @@
 //! Predictions as they are made, each written at once, so that a run that ended early can be taken up again.
 
+mod line;
+
 use std::fs;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -8,7 +10,7 @@ use std::time::{Duration, Instant};
 use atomic_files::fs::File;
 
 use crate::error::Error;
-use crate::prediction::{Prediction, read_predictions};
+use crate::prediction::Prediction;
 use crate::run_identity::RunIdentity;
 
 /// Predictions that are forced to the disk together at the latest: what a power failure can cost. A killed program
@@ -64,13 +66,19 @@ impl PredictionLog {
         })
     }
 
-    /// The predictions that are in it.
+    /// The predictions that are in it. A line that is not what was written is left out, so that its sentence is asked
+    /// again, and so is one that is there twice; the log of the program says how many are damaged.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, or a line is not a prediction.
+    /// If the file cannot be read.
     pub fn read(&self) -> Result<Vec<Prediction>, Error> {
-        read_predictions(&self.path)
+        let found = line::read_all(&self.path)?;
+        if found.damaged > 0 {
+            let (path, damaged) = (self.path.display(), found.damaged);
+            tracing::warn!(%path, damaged, "damaged answers; their sentences will be asked again");
+        }
+        Ok(found.predictions)
     }
 
     /// Adds a batch and waits until it is on disk.
@@ -91,9 +99,7 @@ impl PredictionLog {
     /// If it cannot be written, or earlier ones could not.
     pub fn keep(&mut self, prediction: &Prediction) -> Result<(), Error> {
         self.guard(|log| {
-            let mut line = serde_json::to_vec(prediction)?;
-            line.push(b'\n');
-            log.file.write_all(&line)?;
+            log.file.write_all(&line::written(prediction)?)?;
             log.unsynced += 1;
             if log.unsynced >= SYNC_EVERY || log.synced.elapsed() >= SYNC_AFTER {
                 log.force()?;
@@ -209,7 +215,7 @@ fn drop_torn_lines(file: &mut File) -> io::Result<()> {
     let (mut at, mut whole) = (0, 0);
     for line in bytes.split_inclusive(|&byte| byte == b'\n') {
         at += line.len();
-        let is_sound = line.ends_with(b"\n") && serde_json::from_slice::<Prediction>(line).is_ok();
+        let is_sound = line.ends_with(b"\n") && line::read(line).is_some();
         whole = if is_sound { at } else { whole };
     }
     if whole < bytes.len() {
@@ -223,6 +229,7 @@ mod tests {
     use ner_types::PromptTemplate;
 
     use super::*;
+    use crate::prediction::read_predictions;
     use crate::suite::{EvalSet, Suite};
 
     fn prediction(index: usize) -> Prediction {
@@ -260,6 +267,45 @@ mod tests {
         assert_eq!(read_predictions(&path).expect("readable").len(), 3);
         log.remove().expect("removed");
         assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 0);
+    }
+
+    #[test]
+    fn every_flipped_bit_costs_an_answer_and_never_changes_one() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("log.jsonl");
+        let made: Vec<Prediction> = (0..3).map(prediction).collect();
+        let mut log = PredictionLog::open(&path, &identity("m")).expect("new");
+        log.append(&made).expect("written");
+        let sound = fs::read(&path).expect("readable");
+        for bit in 0..sound.len() * 8 {
+            let mut damaged = sound.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&path, damaged).expect("written");
+            let log = PredictionLog::open(&path, &identity("m")).expect("it is a log");
+            let found = log.read().expect("readable");
+            assert!(!found.is_empty(), "bit {bit}");
+            assert!(
+                found.iter().all(|one| made.contains(one)),
+                "bit {bit}: {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_there_twice_is_one_answer_and_an_older_program_wrote_no_hashes() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("log.jsonl");
+        let mut log = PredictionLog::open(&path, &identity("m")).expect("new");
+        log.append(&[prediction(0), prediction(0)])
+            .expect("written");
+        let old = serde_json::to_string(&prediction(1)).expect("written");
+        let text = fs::read_to_string(&path).expect("readable");
+        fs::write(&path, format!("{text}\nno answer\n{old}\n")).expect("written");
+        let log = PredictionLog::open(&path, &identity("m")).expect("it is a log");
+        assert_eq!(
+            log.read().expect("readable"),
+            [prediction(0), prediction(1)]
+        );
     }
 
     #[test]
