@@ -355,7 +355,7 @@ fn check_labels(row: &mut Row, labels: &[String], recorder: &mut Recorder) -> Re
         if !is_known(&entity.label) {
             n_unknown += 1;
             let found = || format!("{:?}", entity.label);
-            let expected = "a label of the dataset's list";
+            let expected = "a label of the dataset's list (labels.json, or the one that was given)";
             recorder.record(FaultKind::UnknownLabel, row.line, expected, found)?;
         }
     }

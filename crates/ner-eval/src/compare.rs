@@ -20,6 +20,9 @@ use crate::suite::Suite;
 /// Name of the file with a run's counts, beside its results.
 pub const SCORES_FILE: &str = "scores.json";
 
+/// Largest count of a sentence that is believed; the sums of a file stay far below what a number can hold.
+const MOST: usize = 1 << 31;
+
 /// The counts of every sentence of a run: what two runs are compared by, without the data and the answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunScores {
@@ -86,10 +89,14 @@ impl RunScores {
                 path: path.clone(),
                 found: error.to_string(),
             })?;
-        match scores.sets.iter().find(|set| !set.is_consistent()) {
-            Some(set) => Err(Error::ScoresFile {
+        let fault = scores
+            .sets
+            .iter()
+            .find_map(|set| Some((&set.name, set.fault()?)));
+        match fault {
+            Some((name, fault)) => Err(Error::ScoresFile {
+                found: format!("{name:?}, whose {fault}"),
                 path,
-                found: format!("{:?}, whose lists differ in length or order", set.name),
             }),
             None => Ok(scores),
         }
@@ -126,10 +133,24 @@ impl SetScores {
         }
     }
 
-    fn is_consistent(&self) -> bool {
+    /// What cannot be, in a few words.
+    fn fault(&self) -> Option<&'static str> {
         let lengths = [self.tp.len(), self.predicted.len(), self.gold.len()];
         let is_equal = lengths.iter().all(|n| *n == self.index.len());
-        is_equal && self.index.is_sorted_by(|a, b| a < b)
+        if !is_equal || !self.index.is_sorted_by(|a, b| a < b) {
+            return Some("lists differ in length or order");
+        }
+        let can_be = |at| {
+            let Counts {
+                tp,
+                predicted,
+                gold,
+            } = self.counts(at);
+            let most = predicted.max(gold).max(tp);
+            most <= MOST && 2 * tp <= predicted + gold
+        };
+        (!(0..self.index.len()).all(can_be))
+            .then_some("counts cannot be: more is right than was found")
     }
 }
 

@@ -1,5 +1,7 @@
 //! Predictions as they are made, each written at once, so that a run that ended early can be taken up again.
 
+mod line;
+
 use std::fs;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -8,7 +10,7 @@ use std::time::{Duration, Instant};
 use atomic_files::fs::File;
 
 use crate::error::Error;
-use crate::prediction::{Prediction, read_predictions};
+use crate::prediction::Prediction;
 use crate::run_identity::RunIdentity;
 
 /// Predictions that are forced to the disk together at the latest: what a power failure can cost. A killed program
@@ -64,13 +66,19 @@ impl PredictionLog {
         })
     }
 
-    /// The predictions that are in it.
+    /// The predictions that are in it. A line that is not what was written is left out, so that its sentence is asked
+    /// again, and so is one that is there twice; the log of the program says how many are damaged.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, or a line is not a prediction.
+    /// If the file cannot be read.
     pub fn read(&self) -> Result<Vec<Prediction>, Error> {
-        read_predictions(&self.path)
+        let found = line::read_all(&self.path)?;
+        if found.damaged > 0 {
+            let (path, damaged) = (self.path.display(), found.damaged);
+            tracing::warn!(%path, damaged, "damaged answers; their sentences will be asked again");
+        }
+        Ok(found.predictions)
     }
 
     /// Adds a batch and waits until it is on disk.
@@ -91,9 +99,7 @@ impl PredictionLog {
     /// If it cannot be written, or earlier ones could not.
     pub fn keep(&mut self, prediction: &Prediction) -> Result<(), Error> {
         self.guard(|log| {
-            let mut line = serde_json::to_vec(prediction)?;
-            line.push(b'\n');
-            log.file.write_all(&line)?;
+            log.file.write_all(&line::written(prediction)?)?;
             log.unsynced += 1;
             if log.unsynced >= SYNC_EVERY || log.synced.elapsed() >= SYNC_AFTER {
                 log.force()?;
@@ -220,7 +226,7 @@ fn drop_torn_lines(file: &mut File) -> io::Result<()> {
     let (mut at, mut whole) = (0, 0);
     for line in bytes.split_inclusive(|&byte| byte == b'\n') {
         at += line.len();
-        let is_sound = line.ends_with(b"\n") && serde_json::from_slice::<Prediction>(line).is_ok();
+        let is_sound = line.ends_with(b"\n") && line::read(line).is_some();
         whole = if is_sound { at } else { whole };
     }
     if whole < bytes.len() {

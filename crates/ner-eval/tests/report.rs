@@ -1,6 +1,6 @@
 //! What an evaluation leaves behind, and one run compared with another, on made-up sentences.
 
-use ner_eval::compare::{RunScores, compare_runs};
+use ner_eval::compare::{RunScores, SetScores, compare_runs};
 use ner_eval::completer::Outcome;
 use ner_eval::load::{LoadedSuite, OnFault};
 use ner_eval::{
@@ -280,14 +280,16 @@ fn scores_are_read_from_a_folder_and_checked() {
     let path = scores.write(dir.path()).expect("written");
     assert_eq!(RunScores::read(dir.path()).expect("readable"), scores);
     assert_eq!(RunScores::read(&path).expect("readable"), scores);
-    let mut broken = scores;
-    broken.sets[1].tp.pop();
-    broken.write(dir.path()).expect("written");
-    let message = RunScores::read(dir.path()).expect_err("broken").to_string();
-    assert!(
-        message.contains("\"south\", whose lists differ"),
-        "{message}"
-    );
+    let refused = |change: fn(&mut SetScores), expected: &str| {
+        let mut broken = scores.clone();
+        change(&mut broken.sets[1]);
+        broken.write(dir.path()).expect("written");
+        let message = RunScores::read(dir.path()).expect_err("broken").to_string();
+        assert!(message.contains(expected), "{message}");
+    };
+    refused(|set| set.tp.truncate(1), "\"south\", whose lists differ");
+    refused(|set| set.tp[3] += 1 << 9, "whose counts cannot be");
+    refused(|set| set.gold[3] = usize::MAX, "whose counts cannot be");
 }
 
 /// Answers all but the prompts with a certain number in them.

@@ -68,6 +68,7 @@ fn journal(root: &Path) -> Result<(), Failure> {
             prompt: "v1".into(),
             attempt,
             at: Some(1_700_000_000),
+            sum: None,
             body: body.into(),
         };
         journal.append_later(&key, &record)?;

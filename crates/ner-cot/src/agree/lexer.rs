@@ -33,6 +33,12 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// Bytes of the longest text that can be a name: all of the sentence, or a text of the answer.
+    pub(super) fn longest_name(&self) -> usize {
+        let longest = self.answered.first().map_or(0, |text| text.len());
+        longest.max(self.sentence.len())
+    }
+
     /// Whether the answer has this text.
     pub(super) fn is_answered(&self, text: &str) -> bool {
         self.answered.contains(&text)

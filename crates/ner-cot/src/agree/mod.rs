@@ -20,6 +20,8 @@ mod sentences;
 mod statements;
 mod token;
 
+use std::collections::{HashMap, HashSet};
+
 use ner_types::{Entity, normalize_label};
 
 use lexer::Lexer;
@@ -43,12 +45,18 @@ pub(crate) fn contradiction(
     sentence: &str,
     entities: &[Entity],
 ) -> Option<String> {
-    let answered: Vec<&str> = entities.iter().map(|e| e.text.as_str()).collect();
+    // An answer in a loop has one entity thousands of times.
+    let mut seen = HashSet::new();
+    let entities: Vec<&Entity> = entities.iter().filter(|e| seen.insert(*e)).collect();
+    let mut seen = HashSet::new();
+    let answered = entities.iter().map(|e| e.text.as_str());
+    let answered: Vec<&str> = answered.filter(|text| seen.insert(*text)).collect();
     let sentences = read_sentences(&Lexer::new(schema, sentence, &answered), reasoning);
     let reader = Reader {
         said: Statements::read(&sentences),
         sentences,
-        entities,
+        labels: labels_by_text(&entities),
+        entities: &entities,
     };
     let wrong = answered.iter().find_map(|text| reader.against(text));
     let wrong = wrong.or_else(|| reader.left_out());
@@ -62,7 +70,18 @@ pub(crate) fn contradiction(
 struct Reader<'a> {
     sentences: Vec<Sentence>,
     said: Statements,
-    entities: &'a [Entity],
+    entities: &'a [&'a Entity],
+    /// Normalised types of each text of the answer.
+    labels: HashMap<&'a str, Vec<String>>,
+}
+
+fn labels_by_text<'a>(entities: &[&'a Entity]) -> HashMap<&'a str, Vec<String>> {
+    let mut labels: HashMap<&str, Vec<String>> = HashMap::new();
+    for entity in entities {
+        let of_text = labels.entry(&entity.text).or_default();
+        of_text.push(normalize_label(&entity.label));
+    }
+    labels
 }
 
 impl Reader<'_> {
@@ -85,17 +104,17 @@ impl Reader<'_> {
                 if self.is_met(statement) {
                     continue;
                 }
-                let (types, given) = (list(&statement.positive), list(&labels));
+                let (types, given) = (list(&statement.positive), list(labels));
                 format!("the reasoning calls {text:?} {types}, the answer {given}")
             } else if statement.no_entity && is_sure {
                 format!("the reasoning calls {text:?} no entity, the answer has it")
             } else if denied && is_sure {
-                let given = list(&labels);
+                let given = list(labels);
                 format!("the reasoning denies that {text:?} is {given}")
             } else {
                 continue;
             };
-            return (!self.comes_back(text, &labels, statement.at)).then_some(message);
+            return (!self.comes_back(text, labels, statement.at)).then_some(message);
         }
         None
     }
@@ -156,7 +175,7 @@ impl Reader<'_> {
             };
             (0..tokens.len()).any(near)
         });
-        let given = list(&labels);
+        let given = list(labels);
         (!is_near).then(|| format!("the reasoning gives {text:?} no type, the answer {given}"))
     }
 
@@ -175,14 +194,13 @@ impl Reader<'_> {
     }
 
     /// Normalised types of a text in the answer.
-    fn labels(&self, text: &str) -> Vec<String> {
-        let same = self.entities.iter().filter(|e| e.text == text);
-        same.map(|e| normalize_label(&e.label)).collect()
+    fn labels(&self, text: &str) -> &[String] {
+        self.labels.get(text).map_or(&[], Vec::as_slice)
     }
 
     /// Whether the answer gives one of the subjects, or a text that is a part of it or has it as a part, such a type.
     fn is_met(&self, statement: &Statement) -> bool {
-        let given = |e: &&Entity| statement.positive.contains(&normalize_label(&e.label));
+        let given = |e: &&&Entity| statement.positive.contains(&normalize_label(&e.label));
         let mut given = self.entities.iter().filter(given);
         given.any(|e| {
             let mut subjects = statement.subjects.iter();

@@ -6,6 +6,9 @@ use super::lexicon::{FUNCTION_WORDS, has};
 /// Most bytes between two marks; more are a stray mark and what happens to follow.
 const LONGEST: usize = 200;
 
+/// Bytes of the longest mark.
+const LONGEST_MARK: usize = 4;
+
 /// What was found between marks.
 pub(super) enum Found {
     /// A phrase of the sentence.
@@ -42,8 +45,10 @@ impl<'l, 'a> Quotes<'l, 'a> {
             let single = closing.iter().any(|mark| *mark == "'" || *mark == "’");
             !single || !text[after..].starts_with(is_part)
         };
+        // A stray mark is not looked for to the end of the text.
+        let nearby = beginning(&text[start..], LONGEST + LONGEST_MARK);
         let ends = closing.iter().filter_map(|mark| {
-            let mut places = text[start..].match_indices(mark).map(|(end, _)| end);
+            let mut places = nearby.match_indices(mark).map(|(end, _)| end);
             Some((places.find(is_end)?, mark.len()))
         });
         let (length, mark) = ends.min()?;
@@ -57,14 +62,15 @@ impl<'l, 'a> Quotes<'l, 'a> {
 
     /// A text of the answer between the marks, which may itself hold such marks.
     fn answer(&self, text: &str, start: usize, closing: &[&str]) -> Option<(Found, usize)> {
-        let lead = text[start..].len()
-            - text[start..]
-                .trim_start_matches([' ', '"', '*', '`', '“'])
-                .len();
+        let nearby = beginning(&text[start..], LONGEST);
+        let inside = nearby.trim_start_matches([' ', '"', '*', '`', '“']);
+        let lead = nearby.len() - inside.len();
         let at = start + lead;
         let answer = self.lexer.answered_at(text, at)?;
         let after = &text[at + answer.len()..];
-        let behind = after.trim_start_matches([' ', '.', ',', ':', ';', '!', '?', '"', '`', '”']);
+        let nearby = beginning(after, LONGEST);
+        let behind = nearby.trim_start_matches([' ', '.', ',', ':', ';', '!', '?', '"', '`', '”']);
+        let behind = &after[nearby.len() - behind.len()..];
         let closed = |from: &str| {
             closing
                 .iter()
@@ -127,6 +133,11 @@ impl<'l, 'a> Quotes<'l, 'a> {
             _ => Some(Found::Other),
         }
     }
+}
+
+/// The first bytes of a text, in whole characters.
+pub(super) fn beginning(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
 }
 
 /// Where the inside of a quotation begins, and the marks that may close it.

@@ -4,8 +4,11 @@ use super::lexer::{Lexer, is_part, is_unspaced};
 use super::lexicon::{
     CONCLUSIONS, FILLERS, FUNCTION_WORDS, HEDGES, LEAD_WORDS, NEGATIONS, TYPE_WORDS, YES, has,
 };
-use super::quotes::{Found, Quotes};
+use super::quotes::{Found, Quotes, beginning};
 use super::token::{Place, Sentence, Token};
+
+/// Bytes of the longest sign behind a name.
+const LONGEST_END: usize = 8;
 
 /// A sentence being read.
 pub(super) struct Scan<'l, 'a> {
@@ -77,8 +80,11 @@ impl<'l, 'a> Scan<'l, 'a> {
         let ends = [
             ": ", " -> ", " → ", " => ", " = ", " (", " – ", " — ", " | ",
         ];
+        // What is longer than the sentence and every answer is no name. Without that limit, a text of many sentences in
+        // one line would be gone through to its end for each of them.
+        let nearby = beginning(rest, self.lexer.longest_name() + LONGEST_END);
         let before = |ends: &[&str]| {
-            let first = ends.iter().filter_map(|end| rest.find(end)).min();
+            let first = ends.iter().filter_map(|end| nearby.find(end)).min();
             first.map(|end| &rest[..end])
         };
         let (marked, said) = (before(&ends), before(&[" is ", " was ", " ist "]));
@@ -111,7 +117,8 @@ impl<'l, 'a> Scan<'l, 'a> {
         let rest = &self.text[self.at..];
         let start = self.at + rest.len() - rest.trim_start().len();
         let rest = rest.trim_start();
-        let end = rest.find([',', ';', '(']).unwrap_or(rest.len());
+        let nearby = beginning(rest, self.lexer.longest_name() + LONGEST_END);
+        let end = nearby.find([',', ';', '(']).unwrap_or(nearby.len());
         let bracket = rest[end..].starts_with('(');
         let name = match self.lexer.answered_at(self.text, start) {
             Some(answer) => answer,

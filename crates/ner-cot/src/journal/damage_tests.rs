@@ -37,6 +37,36 @@ fn check_bridged(bytes: &[u8], what: &str) {
     assert_eq!(get(&journal, "c").as_deref(), Some("third"), "{what}");
 }
 
+/// What was answered and all that its cost depends on.
+fn told(record: &Record<'_>) -> String {
+    let sum = None;
+    format!(
+        "{:?}",
+        Record {
+            sum,
+            ..record.clone()
+        }
+    )
+}
+
+#[test]
+fn a_flipped_bit_in_an_answer_costs_it_and_never_changes_it() {
+    let record = Record::new(&key("a"), Part::Teacher, "large", "v1", 3, "zweite ü");
+    let line = record.line();
+    for bit in 0..line.len() * 8 {
+        let mut damaged = line.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        if let Some((found, read)) = Record::read(&damaged) {
+            assert_eq!((found, told(&read)), (key("a"), told(&record)), "bit {bit}");
+        }
+    }
+    let old = Record {
+        sum: None,
+        ..record
+    };
+    assert!(Record::read(&old.line()).is_some(), "of an older program");
+}
+
 #[test]
 fn every_bit_of_the_first_line_may_be_wrong() {
     let bytes = two_answers();

@@ -74,6 +74,10 @@ pub struct Record<'a> {
     /// When the answer came, in seconds since 1970; what it cost may depend on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<u64>,
+    /// First 16 hexadecimal digits of the hash of all other fields but the body, which `check` stands for: what an
+    /// answer cost depends on its model and its time. Older programs wrote none.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub sum: Option<Cow<'a, str>>,
     /// The body of the answer, as received but for the API key.
     #[serde(borrow)]
     pub body: Cow<'a, str>,
@@ -91,7 +95,7 @@ impl<'a> Record<'a> {
     ) -> Self {
         let hex = key.hex();
         let now = std::time::SystemTime::UNIX_EPOCH.elapsed();
-        Self {
+        let record = Self {
             check: checksum(&hex, body).into(),
             key: hex.into(),
             part,
@@ -99,8 +103,20 @@ impl<'a> Record<'a> {
             prompt: prompt.into(),
             attempt,
             at: now.ok().map(|since| since.as_secs()),
+            sum: None,
             body: body.into(),
+        };
+        Self {
+            sum: Some(record.sum().into()),
+            ..record
         }
+    }
+
+    fn sum(&self) -> String {
+        let rest = (self.part, &self.model, &self.prompt, self.attempt, self.at);
+        // JSON keeps the fields apart. Texts and numbers can always be written.
+        let rest = serde_json::to_string(&(rest, &self.check)).unwrap_or_default();
+        checksum(&self.key, &rest)
     }
 
     /// The line of this record, with its line feed.
@@ -117,7 +133,9 @@ impl<'a> Record<'a> {
     pub(super) fn read(line: &'a [u8]) -> Option<(Key, Self)> {
         let record: Self = serde_json::from_slice(line).ok()?;
         let key = Key::from_hex(&record.key)?;
-        (record.check == checksum(&record.key, &record.body)).then_some((key, record))
+        let is_sound = record.check == checksum(&record.key, &record.body)
+            && record.sum.as_ref().is_none_or(|sum| *sum == record.sum());
+        is_sound.then_some((key, record))
     }
 }
 

@@ -43,6 +43,45 @@ fn a_log_is_taken_up_again_without_its_torn_line() {
 }
 
 #[test]
+fn every_flipped_bit_costs_an_answer_and_never_changes_one() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("log.jsonl");
+    let made: Vec<Prediction> = (0..3).map(prediction).collect();
+    let mut log = PredictionLog::open(&path, &identity("m")).expect("new");
+    log.append(&made).expect("written");
+    let sound = fs::read(&path).expect("readable");
+    for bit in 0..sound.len() * 8 {
+        let mut damaged = sound.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&path, damaged).expect("written");
+        let log = PredictionLog::open(&path, &identity("m")).expect("it is a log");
+        let found = log.read().expect("readable");
+        assert!(!found.is_empty(), "bit {bit}");
+        assert!(
+            found.iter().all(|one| made.contains(one)),
+            "bit {bit}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_line_that_is_there_twice_is_one_answer_and_an_older_program_wrote_no_hashes() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("log.jsonl");
+    let mut log = PredictionLog::open(&path, &identity("m")).expect("new");
+    log.append(&[prediction(0), prediction(0)])
+        .expect("written");
+    let old = serde_json::to_string(&prediction(1)).expect("written");
+    let text = fs::read_to_string(&path).expect("readable");
+    fs::write(&path, format!("{text}\nno answer\n{old}\n")).expect("written");
+    let log = PredictionLog::open(&path, &identity("m")).expect("it is a log");
+    assert_eq!(
+        log.read().expect("readable"),
+        [prediction(0), prediction(1)]
+    );
+}
+
+#[test]
 fn a_failed_sync_is_not_tried_again() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("log.jsonl");

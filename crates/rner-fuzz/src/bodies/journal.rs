@@ -52,6 +52,7 @@ fn append(scratch: &Scratch, body: &str) -> Key {
         prompt: "v1".into(),
         attempt: 0,
         at: Some(0),
+        sum: None,
         body: body.into(),
     };
     journal.append_later(&key, &record).expect("it is open");

@@ -8,6 +8,7 @@
 
 mod answers;
 mod change;
+mod fetched;
 mod memory;
 mod models;
 mod rows;
@@ -45,9 +46,10 @@ pub(crate) fn run(lab: &Lab, tally: &mut Tally) -> Result<()> {
     let mut bench = Bench {
         home: home.context("a folder")?,
         sound: Vec::new(),
+        turns: Vec::new(),
     };
-    for subject in subjects()? {
-        bench.add(subject)?;
+    for (turns, subject) in subjects()? {
+        bench.add(subject, turns)?;
     }
     // Readers catch panics of foreign parsers; their words would fill the screen.
     let _quiet = said::Quiet::begin();
@@ -57,24 +59,27 @@ pub(crate) fn run(lab: &Lab, tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
-/// The kinds, in the order of their turns.
-fn subjects() -> Result<Vec<Box<dyn Subject>>> {
-    let mut all: Vec<Box<dyn Subject>> = vec![
-        Box::new(training::Sft),
-        Box::new(training::Grpo),
-        Box::new(models::Models),
-        Box::new(answers::Lines),
-        Box::new(answers::Chains::new()?),
-        Box::new(answers::Evaluation),
+/// The kinds, each with the number of its turns among those of the others.
+fn subjects() -> Result<Vec<(usize, Box<dyn Subject>)>> {
+    let mut all: Vec<(usize, Box<dyn Subject>)> = vec![
+        (4, Box::new(training::Sft)),
+        (4, Box::new(training::Grpo)),
+        (6, Box::new(models::Models)),
+        (4, Box::new(answers::Lines)),
+        (2, Box::new(answers::Chains::new()?)),
+        (3, Box::new(answers::Evaluation)),
     ];
     for (is_finished, is_alone) in [(true, true), (true, false), (false, true), (false, false)] {
-        all.push(Box::new(stages::Stages {
-            is_finished,
-            is_alone,
-        }));
+        all.push((
+            1,
+            Box::new(stages::Stages {
+                is_finished,
+                is_alone,
+            }),
+        ));
     }
-    all.extend(rows::Rows::ALL.map(|kind| Box::new(kind) as Box<dyn Subject>));
-    all.extend(texts::Text::ALL.map(|kind| Box::new(kind) as Box<dyn Subject>));
+    all.extend(rows::Rows::ALL.map(|kind| (1, Box::new(kind) as Box<dyn Subject>)));
+    all.extend(texts::Text::ALL.map(|kind| (1, Box::new(kind) as Box<dyn Subject>)));
     Ok(all)
 }
 
@@ -91,11 +96,14 @@ struct Sound {
 struct Bench {
     home: TempDir,
     sound: Vec<Sound>,
+    /// Whose turn it is.
+    turns: Vec<usize>,
 }
 
 impl Bench {
     /// Writes the sound files of a kind and reads them once.
-    fn add(&mut self, subject: Box<dyn Subject>) -> Result<()> {
+    fn add(&mut self, subject: Box<dyn Subject>, turns: usize) -> Result<()> {
+        self.turns.extend([self.sound.len()].repeat(turns));
         let name = subject.name();
         let dir = self.home.path().join(format!("sound-{}", self.sound.len()));
         fs::create_dir(&dir).with_context(|| dir.display().to_string())?;
@@ -133,7 +141,8 @@ impl Bench {
 
     /// Kinds take turns.
     fn case(&self, seed: u64, tally: &mut Tally) {
-        let sound = &self.sound[(seed % self.sound.len() as u64) as usize];
+        let turn = (seed % self.turns.len() as u64) as usize;
+        let sound = &self.sound[self.turns[turn]];
         let mut found = None;
         tally.case(seed, || {
             let case = AssertUnwindSafe(|| sound.damage(seed, &self.work()));
@@ -188,16 +197,21 @@ impl Sound {
                 )
             }
             Ok(_) => Ok(OTHER),
-            Err(words) if names_one(&words, done) => Ok("errors"),
+            Err(words) if self.names_one(&words, done) => Ok("errors"),
             Err(words) => bail!("the error names none of the files: {words}"),
         }
     }
-}
 
-/// Whether an error says which file is damaged, or which folder it is in.
-fn names_one(words: &str, done: &[(&Path, Change)]) -> bool {
-    let mut parts = done.iter().flat_map(|(file, _)| file.iter());
-    parts.any(|part| words.contains(&*part.to_string_lossy()))
+    /// Whether an error says which file is damaged, or which folder it is in. Where a file is gone, one beside it may
+    /// tell.
+    fn names_one(&self, words: &str, done: &[(&Path, Change)]) -> bool {
+        let is_gone = |change| matches!(change, Change::Gone | Change::Link);
+        let beside = self.targets.iter().map(PathBuf::as_path);
+        let beside = beside.filter(|_| done.iter().any(|(_, change)| is_gone(*change)));
+        let damaged = done.iter().map(|(file, _)| *file);
+        let mut parts = damaged.chain(beside).flat_map(Path::iter);
+        parts.any(|part| words.contains(&*part.to_string_lossy()))
+    }
 }
 
 fn size(path: &Path) -> usize {

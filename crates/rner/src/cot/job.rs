@@ -127,8 +127,13 @@ impl Job {
     /// A folder without one, or with a damaged one.
     pub fn read(dir: &Path) -> Result<Self> {
         let path = dir.join(FILE);
-        let text = std::fs::read_to_string(&path).map_err(|_| Self::missing(dir))?;
-        serde_json::from_str(&text).with_context(|| format!("{} cannot be read", path.display()))
+        let bytes = match std::fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Self::missing(dir));
+            }
+            read => read.with_context(|| format!("{} cannot be read", path.display()))?,
+        };
+        serde_json::from_slice(&bytes).with_context(|| format!("{} cannot be read", path.display()))
     }
 
     /// That a folder has no job.

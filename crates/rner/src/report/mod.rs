@@ -17,6 +17,7 @@ mod tables;
 use minijinja::{AutoEscape, Environment};
 use serde_json::{Value, json};
 use std::path::Path;
+use std::time::Duration;
 
 use crate::data::RunProtocol;
 use crate::error::{Context, Result};
@@ -121,13 +122,18 @@ fn stages(data: &ReportData) -> Value {
                 "name": s.name,
                 "summary": s.summary,
                 "skipped": s.skipped,
-                "time": human(std::time::Duration::from_secs_f64(s.seconds.max(0.0))),
+                "time": time(s.seconds),
                 "share": (100.0 * s.seconds / longest.max(1e-9)).clamp(0.0, 100.0).round(),
             })
         })
         .collect();
     let total: f64 = data.stages.iter().map(|s| s.seconds.max(0.0)).sum();
-    json!({ "rows": rows, "total": human(std::time::Duration::from_secs_f64(total)) })
+    json!({ "rows": rows, "total": time(total) })
+}
+
+/// Seconds in words. A damaged marker may have any number.
+fn time(seconds: f64) -> String {
+    human(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
 }
 
 #[cfg(test)]

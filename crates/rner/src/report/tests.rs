@@ -357,6 +357,18 @@ fn a_run_without_anything_still_has_a_page() -> Result<()> {
 }
 
 #[test]
+fn a_time_that_cannot_be_is_no_panic() -> Result<()> {
+    for seconds in [1e300, -1.0, f64::MAX] {
+        let mut data = data();
+        data.stages
+            .iter_mut()
+            .for_each(|stage| stage.seconds = seconds);
+        render(&data)?;
+    }
+    Ok(())
+}
+
+#[test]
 fn the_data_survives_the_disk() -> Result<(), Box<dyn std::error::Error>> {
     let dir = tempfile::tempdir()?;
     let data = data();

@@ -16,7 +16,7 @@ use rner::recipe::{Cot, Recipe};
 use rner::session::Session;
 use rner::stages::CotJob;
 
-use super::subject::{Proof, Reading, Subject, digest};
+use super::subject::{Proof, Reading, Subject, digest, words};
 
 /// Answers of the journal that is looked at line by line.
 const ANSWERS: u32 = 8;
@@ -125,6 +125,7 @@ fn record<'a>(key: &Key, body: &'a str) -> Record<'a> {
         prompt: "v1".into(),
         attempt: 0,
         at: Some(0),
+        sum: None,
         body: body.into(),
     }
 }
@@ -164,7 +165,7 @@ impl Chains {
             out: dir.join("out"),
             session: &Session::silent(),
         };
-        job.run().map_err(|error| error.to_string())?;
+        job.run().map_err(|error| words(&error))?;
         std::fs::read_to_string(dir.join("out/ner-cot.jsonl")).map_err(|error| error.to_string())
     }
 }

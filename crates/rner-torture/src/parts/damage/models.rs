@@ -75,7 +75,8 @@ impl Subject for Models {
         let whole = format!("{tokens} {} {}", weights(&base), weights(&sharded));
         let adapted = match checkpoint::load_adapter(base, &dir.join("adapter")) {
             Ok(model) => model,
-            Err(error) => return Ok(Err(error.to_string())),
+            // A setting that cannot be is named without the file.
+            Err(error) => return Ok(Err(format!("adapter: {error}"))),
         };
         computes(&adapted)?;
         Ok(Ok(format!("{whole} {}", weights(&adapted.merged()))))

@@ -52,6 +52,13 @@ pub(super) fn digest(value: impl Hash) -> String {
     format!("{:016x}", hasher.finish())
 }
 
+/// What an error says, with what caused it.
+pub(super) fn words(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let words: Vec<String> = causes.map(ToString::to_string).collect();
+    words.join(": ")
+}
+
 /// The files below a folder in the order of their names, relative to it.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use ner_datasets::{CatalogueFile, Endpoints, FetchOptions, LabelMap, read_labels};
+use ner_datasets::{LabelMap, read_labels};
 use ner_eval::compare::{RunScores, compare_runs};
 use ner_eval::prediction::{Prediction, read_predictions, write_predictions};
 use ner_eval::{EvalOptions, EvalSet, Suite, SuiteSpec};
@@ -14,36 +14,32 @@ use rner::report::{Machine, Program, ReportData, StageTime};
 use rner::run_dir::read_metrics;
 use serde_json::json;
 
-use super::subject::{Proof, Reading, Subject};
+use super::fetched;
+use super::subject::{Proof, Reading, Subject, words};
 
 /// A kind whose writing and reading are short.
 pub(super) struct Text {
     name: &'static str,
     proof: Proof,
+    /// End of the name of the files that are damaged.
+    target: &'static str,
     write: fn(&Path) -> Result<()>,
     read: fn(&Path) -> Result<Reading>,
 }
 
 impl Text {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::open("recipes", recipe::write, recipe::read),
+        Self::open("jobs", job::write, job::read),
         Self::open("reports", report::write, report::read),
         Self::open("scores", scores::write, scores::read),
         Self::open("predictions", predictions::write, predictions::read),
         Self::open("metrics", metrics::write, metrics::read),
         Self::open("suites and label maps", suite::write, suite::read),
-        Self {
-            name: "fetched data",
-            proof: Proof::Hashed,
-            write: fetched::write_pinned,
-            read: fetched::read_pinned,
-        },
-        Self {
-            name: "fetched data",
-            proof: Proof::Hashed,
-            write: fetched::write_known,
-            read: fetched::read_known,
-        },
+        Self::fetched("", fetched::read_pinned),
+        // Without a hash in the catalogue, one of these two is the proof of the other.
+        Self::fetched(fetched::PATH, fetched::read_known),
+        Self::fetched(fetched::RECEIPT, fetched::read_known),
     ];
 
     const fn open(
@@ -54,7 +50,20 @@ impl Text {
         Self {
             name,
             proof: Proof::Open,
+            target: "",
             write,
+            read,
+        }
+    }
+}
+
+impl Text {
+    const fn fetched(target: &'static str, read: fn(&Path) -> Result<Reading>) -> Self {
+        Self {
+            name: "fetched data",
+            proof: Proof::Hashed,
+            target,
+            write: fetched::write,
             read,
         }
     }
@@ -67,6 +76,11 @@ impl Subject for Text {
 
     fn proof(&self) -> Proof {
         self.proof
+    }
+
+    fn is_target(&self, file: &Path) -> bool {
+        let name = file.to_string_lossy();
+        name.ends_with(self.target) && !name.ends_with(".lock")
     }
 
     fn write(&self, dir: &Path) -> Result<()> {
@@ -96,7 +110,8 @@ mod recipe {
         let resolve = |name: &str| Recipe::resolve(&dir.join(name).display().to_string(), &[]);
         let mut recipe = match resolve("recipe.toml") {
             Ok(recipe) => recipe,
-            Err(error) => return refused(error),
+            // A value out of its range is named by its key, which may as well come from a flag.
+            Err(error) => return refused(format!("recipe.toml: {error}")),
         };
         recipe.notes.clear();
         std::fs::write(dir.join("again.toml"), recipe.to_toml())?;
@@ -104,6 +119,34 @@ mod recipe {
         again.notes.clear();
         ensure!(again == recipe, "read again, the recipe is another");
         Ok(Ok(recipe.hash()))
+    }
+}
+
+mod job {
+    use rner::cot::Job;
+
+    use super::*;
+
+    pub(super) fn write(dir: &Path) -> Result<()> {
+        std::fs::write(dir.join("rows.jsonl"), "{}\n")?;
+        let cot = Recipe::resolve("smoke", &[])?.cot;
+        Job::new(&dir.join("rows.jsonl"), cot, 7)?.write(dir)?;
+        Ok(std::fs::remove_file(dir.join("rows.jsonl"))?)
+    }
+
+    /// What all commands over a folder of `rner cot generate` begin with.
+    pub(super) fn read(dir: &Path) -> Result<Reading> {
+        let job = match Job::read(dir) {
+            Ok(job) => job,
+            Err(error) => return Ok(Err(words(&error))),
+        };
+        job.write(dir)?;
+        let again = Job::read(dir).context("read again")?;
+        ensure!(json!(again) == json!(job), "read again, the job is another");
+        if let Err(error) = job.pipeline_config() {
+            return Ok(Err(format!("job.json: {}", words(&error))));
+        }
+        Ok(Ok(json!(job).to_string()))
     }
 }
 
@@ -320,64 +363,5 @@ mod suite {
             Ok(labels) => Ok(Ok(format!("{suite:?} {map:?} {labels:?}"))),
             Err(error) => refused(error),
         }
-    }
-}
-
-mod fetched {
-    use std::time::Duration;
-
-    use super::*;
-
-    const CONTENT: &str =
-        "{\"sentence\": \"Ada Brel left Port Halvek.\", \"schema\": [], \"entities\": []}\n";
-    const SHA256: &str = "a63d317cc0fdda9aeb41c4965619bd484e3b0fdf7cb65eaf470bec19c027dc0c";
-    const PATH: &str = "set/rows.jsonl";
-
-    fn file(is_pinned: bool) -> CatalogueFile {
-        CatalogueFile {
-            path: PATH.into(),
-            // Nobody answers there.
-            url: format!("http://127.0.0.1:9/{PATH}"),
-            sha256: is_pinned.then(|| SHA256.into()),
-            bytes: None,
-            split: None,
-        }
-    }
-
-    pub(super) fn write_pinned(dir: &Path) -> Result<()> {
-        std::fs::create_dir(dir.join("set"))?;
-        std::fs::write(dir.join(PATH), CONTENT)?;
-        fetch(dir, true).map(drop).map_err(anyhow::Error::msg)
-    }
-
-    /// A hash that no catalogue pins: that of the receipt.
-    pub(super) fn write_known(dir: &Path) -> Result<()> {
-        write_pinned(dir)
-    }
-
-    pub(super) fn read_pinned(dir: &Path) -> Result<Reading> {
-        Ok(fetch(dir, true))
-    }
-
-    pub(super) fn read_known(dir: &Path) -> Result<Reading> {
-        Ok(fetch(dir, false))
-    }
-
-    /// The content that later stages would read.
-    fn fetch(dir: &Path, is_pinned: bool) -> Reading {
-        let options = FetchOptions {
-            attempts: 1,
-            pause: Duration::ZERO,
-            endpoints: Endpoints::default(),
-            ..FetchOptions::default()
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        let runtime = runtime.map_err(|error| error.to_string())?;
-        let file = file(is_pinned);
-        let fetched = runtime.block_on(ner_datasets::fetch(dir, &file, &options, |_| {}));
-        let fetched = fetched.map_err(|error| error.to_string())?;
-        std::fs::read_to_string(fetched.path).map_err(|error| error.to_string())
     }
 }
