@@ -29,7 +29,7 @@ mod parse;
 mod prompt;
 mod span;
 
-pub use answer::{render_answer, render_completion};
+pub use answer::{plain_tags, render_answer, render_completion};
 pub use example::{Entity, Example};
 pub use ground::{Borders, GroundOptions, GroundStatus, GroundedEntity, Grounder, Grounding};
 pub use normalize::{Placeholders, is_dropped_label, normalize_label, normalize_text};
