@@ -23,6 +23,7 @@ use crate::money::{Bound, Ledger, Price, Reservation};
 use crate::open::Open;
 use crate::rate::{self, Rates};
 use crate::stats::{Counters, Stats};
+use crate::unknown_words::UnknownWords;
 
 /// Sends chat requests to one model on one server.
 pub struct ChatClient {
@@ -33,6 +34,7 @@ pub struct ChatClient {
     rates: Rates,
     money: Option<(Arc<Ledger>, Price)>,
     counters: Counters,
+    words: UnknownWords,
 }
 
 impl fmt::Debug for ChatClient {
@@ -75,6 +77,7 @@ impl ChatClient {
             rates: Rates::new(endpoint.requests_per_minute, endpoint.tokens_per_minute),
             money: None,
             counters: Counters::default(),
+            words: UnknownWords::default(),
             url,
             endpoint,
         })
@@ -147,7 +150,7 @@ impl ChatClient {
                 },
             };
             match failure {
-                Failure::Fatal(error) => return Err(error),
+                Failure::Fatal(error) => return Err(error.for_all()),
                 Failure::Again(again) => self.wait(&url, &mut tries, again, stop).await?,
             }
         }
@@ -186,7 +189,7 @@ impl ChatClient {
             };
             drop(slot);
             match failure {
-                Failure::Fatal(error) => return Err(error),
+                Failure::Fatal(error) => return Err(error.for_all()),
                 Failure::Again(again) => self.wait(&url, &mut tries, again, stop).await?,
             }
         }
@@ -232,7 +235,7 @@ impl ChatClient {
     ) -> Result<(), Error> {
         let retry = &self.endpoint.retry;
         let Some(delay) = tries.next(&again, retry, self.http.reached()) else {
-            return Err(tries.exhausted(url.as_str(), again));
+            return Err(tries.exhausted(url.as_str(), self.model(), again));
         };
         Counters::count(&self.counters.retried);
         tracing::warn!(%url, ?delay, cause = again.cause, "trying again");
@@ -304,6 +307,7 @@ impl ChatClient {
             Ok(answer) => {
                 pass.slot.answered();
                 self.counters.answered(answer.usage);
+                self.words.hear(&answer.finish, self.url());
                 self.charge(open, pass.estimate, answer.usage, guess);
                 Ok(answer)
             }
@@ -311,7 +315,7 @@ impl ChatClient {
                 // It may have been paid for nevertheless.
                 let usage = body::reported_usage(&body);
                 self.charge(open, pass.estimate, usage, guess);
-                Err(self.unreadable(body))
+                Err(self.refused(&pass.slot, self.unreadable(body)))
             }
         }
     }
@@ -329,7 +333,7 @@ impl ChatClient {
         }
     }
 
-    /// Learns from a status other than 200.
+    /// Learns from an answer that is none.
     fn refused<E>(&self, slot: &Slot<'_>, failure: Failure<E>) -> Failure<E> {
         if let Failure::Again(again) = &failure {
             if again.kind == Kind::Throttled {
@@ -361,6 +365,7 @@ impl ChatClient {
             url,
             model: self.model(),
             http: &self.http,
+            has_answered: self.counters.has_answered(),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::rejection::Rejection;
+
 /// An error of this crate.
 ///
 /// No message ever contains an API key: only the place where it is found is shown.
@@ -75,6 +77,20 @@ pub enum Error {
         /// What to do about it, or nothing.
         hint: &'static str,
     },
+    /// The server cannot answer this request, while it may answer others.
+    #[error("{url} answered {status} to one request for model {model:?} ({rejection}): {message}")]
+    Rejected {
+        /// The address.
+        url: String,
+        /// The HTTP status; 200 where the answer has nothing in it.
+        status: u16,
+        /// The model that was asked for.
+        model: String,
+        /// Why it cannot.
+        rejection: Rejection,
+        /// The server's own words, shortened.
+        message: String,
+    },
     /// The answer is not one of an OpenAI-compatible server.
     #[error(
         "{url} does not answer like an OpenAI chat-completions server: expected {expected}, received {found}"
@@ -108,6 +124,28 @@ pub enum Error {
     /// The run was stopped before this request was sent.
     #[error("stopped before the request was sent")]
     Stopped,
+}
+
+impl Error {
+    /// The error of a request that is like all others, so that what is wrong with it is wrong with all.
+    pub(crate) fn for_all(self) -> Self {
+        match self {
+            Self::Rejected {
+                url,
+                status,
+                model,
+                message,
+                ..
+            } => Self::Refused {
+                url,
+                status,
+                model,
+                message,
+                hint: "",
+            },
+            other => other,
+        }
+    }
 }
 
 /// A budget that does not cover the next request, in dollars or tokens.

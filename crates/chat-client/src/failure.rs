@@ -5,9 +5,11 @@ use std::time::Duration;
 use reqwest::StatusCode;
 
 use crate::backoff::Retry;
-use crate::body::{self, BodyProblem};
+use crate::body::BodyProblem;
 use crate::error::{Error, excerpt};
 use crate::http::{Broken, Http, Reply};
+use crate::meaning::{self, Meaning, Said};
+use crate::rejection::Rejection;
 
 /// Why one try failed.
 pub(crate) enum Failure<E> {
@@ -33,6 +35,8 @@ pub(crate) enum Kind {
     Refused,
     /// The server is busy and wants fewer requests.
     Throttled,
+    /// An answer that has nothing in it.
+    Nothing,
 }
 
 impl<E: From<Error>> Failure<E> {
@@ -61,6 +65,8 @@ pub(crate) struct Whom<'a> {
     pub(crate) url: &'a str,
     pub(crate) model: &'a str,
     pub(crate) http: &'a Http,
+    /// Whether the server has answered a request before.
+    pub(crate) has_answered: bool,
 }
 
 impl Whom<'_> {
@@ -69,44 +75,102 @@ impl Whom<'_> {
         // The key is cut out before the text is shortened, lest a part of it
         // stay, and afterwards, as the text may have been escaped.
         let text = self.http.mask(reply.body);
-        let message = self.http.mask(body::error_message(&text));
-        let status = reply.status;
-        let unpaid = status == StatusCode::TOO_MANY_REQUESTS && body::is_out_of_credit(&text);
-        match status.as_u16() {
-            408 | 409 | 425 | 429 | 500..=599 if !unpaid => Failure::Again(Again {
-                cause: format!("{status}: {message}"),
+        let message = self.http.mask(meaning::error_message(&text));
+        let status = reply.status.as_u16();
+        let meaning = meaning::of_status(status, &text);
+        let cause = format!("{}: {message}", reply.status);
+        let again = |kind| {
+            Failure::Again(Again {
+                cause,
                 after: reply.after,
-                kind: kind(status, reply.after),
-            }),
-            code => Failure::fatal(Error::Refused {
-                url: self.url.into(),
-                status: code,
-                model: self.model.into(),
-                message,
-                hint: hint(if unpaid { 402 } else { code }),
-            }),
+                kind,
+            })
+        };
+        match meaning {
+            Meaning::Busy => again(Kind::Throttled),
+            // A 503 that names a delay is that of a busy server; without one, it may be broken.
+            Meaning::Passing if status == 503 && reply.after.is_some() => again(Kind::Throttled),
+            Meaning::Passing => again(Kind::Error),
+            meaning => self.ended(status, meaning, message),
         }
+    }
+
+    /// The end of a request, or of all.
+    fn ended<E: From<Error>>(&self, status: u16, meaning: Meaning, message: String) -> Failure<E> {
+        let (url, model) = (self.url.into(), self.model.into());
+        Failure::fatal(match meaning {
+            Meaning::Rejected(rejection) => Error::Rejected {
+                url,
+                status,
+                model,
+                rejection,
+                message,
+            },
+            meaning => Error::Refused {
+                url,
+                status,
+                model,
+                message,
+                hint: hint(if meaning == Meaning::Unpaid {
+                    402
+                } else {
+                    status
+                }),
+            },
+        })
     }
 
     /// What a 200 answer means that is none.
     pub(crate) fn body<E: From<Error>>(&self, problem: BodyProblem) -> Failure<E> {
         let (expected, found) = match problem {
-            BodyProblem::Transient(cause) => {
-                return Failure::Again(Again {
-                    cause: self.http.mask(cause),
-                    after: None,
-                    kind: Kind::Error,
-                });
+            BodyProblem::Transient(cause) => return again(self.http.mask(cause), Kind::Error),
+            BodyProblem::NoAnswer(found) => {
+                let cause = format!("200 without an answer: {}", self.shown(found));
+                return again(cause, Kind::Nothing);
             }
+            BodyProblem::Said(said) => return self.said(said),
             BodyProblem::NotJson(found) => ("a JSON object", found),
             BodyProblem::WrongShape(found) => ("a JSON object with choices[0].message", found),
         };
+        let found = self.shown(found);
+        if self.has_answered {
+            // A page of the gateway before it, as during maintenance.
+            return again(
+                format!("200 with {found} in place of {expected}"),
+                Kind::Error,
+            );
+        }
         Failure::fatal(Error::NotOpenAi {
             url: self.url.into(),
             expected,
-            found: excerpt(&self.http.mask(found)),
+            found,
         })
     }
+
+    /// An error with status 200.
+    fn said<E: From<Error>>(&self, said: Said) -> Failure<E> {
+        let message = self.http.mask(said.message);
+        match said.meaning {
+            Meaning::Busy => again(format!("200 with an error: {message}"), Kind::Throttled),
+            Meaning::Passing => again(format!("200 with an error: {message}"), Kind::Error),
+            meaning => {
+                let status = if said.status == 0 { 200 } else { said.status };
+                self.ended(status, meaning, message)
+            }
+        }
+    }
+
+    fn shown(&self, found: String) -> String {
+        excerpt(&self.http.mask(found))
+    }
+}
+
+fn again<E>(cause: String, kind: Kind) -> Failure<E> {
+    Failure::Again(Again {
+        cause,
+        after: None,
+        kind,
+    })
 }
 
 /// Whether a request may be billed that was answered with this status.
@@ -115,15 +179,6 @@ impl Whom<'_> {
 /// only that no answer came through: the model behind it may have written one.
 pub(crate) fn may_be_billed(status: StatusCode) -> bool {
     matches!(status.as_u16(), 200..=299 | 408 | 499 | 502 | 504 | 520..=527)
-}
-
-/// A 503 that names a delay is that of a busy server; without one, it may be broken.
-fn kind(status: StatusCode, after: Option<Duration>) -> Kind {
-    match status.as_u16() {
-        429 => Kind::Throttled,
-        503 if after.is_some() => Kind::Throttled,
-        _ => Kind::Error,
-    }
 }
 
 fn hint(status: u16) -> &'static str {
@@ -152,18 +207,25 @@ impl Tries {
         let (count, allowed) = match again.kind {
             Kind::Throttled => (&mut self.throttled, retry.throttled_tries),
             Kind::Refused if !reached => (&mut self.errors, retry.tries.min(3)),
-            Kind::Refused | Kind::Error => (&mut self.errors, retry.tries),
+            Kind::Refused | Kind::Error | Kind::Nothing => (&mut self.errors, retry.tries),
         };
         *count += 1;
         (*count < allowed.max(1)).then(|| retry.delay(*count, again.after))
     }
 
     /// The error of a request whose tries are used up.
-    pub(crate) fn exhausted(&self, url: &str, again: Again) -> Error {
+    pub(crate) fn exhausted(&self, url: &str, model: &str, again: Again) -> Error {
         let (url, tries, cause) = (url.into(), self.errors + self.throttled, again.cause);
         match again.kind {
             Kind::Refused => Error::Unreachable { url, tries, cause },
             Kind::Error | Kind::Throttled => Error::GaveUp { url, tries, cause },
+            Kind::Nothing => Error::Rejected {
+                url,
+                status: 200,
+                model: model.into(),
+                rejection: Rejection::NoAnswer,
+                message: format!("{cause} ({tries} times)"),
+            },
         }
     }
 }

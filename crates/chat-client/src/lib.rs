@@ -32,11 +32,14 @@ mod gate;
 mod http;
 mod key;
 mod mask;
+mod meaning;
 mod message;
 pub mod money;
 mod open;
 mod rate;
+mod rejection;
 mod stats;
+mod unknown_words;
 
 pub use archive::{Archive, NoArchive};
 pub use backoff::Retry;
@@ -47,6 +50,7 @@ pub use error::{Error, Shortfall, excerpt};
 pub use format::{ResponseFormat, Structured};
 pub use key::KeySource;
 pub use message::{ChatAnswer, ChatRequest, Finish, Message, Role, Sampling, Usage};
+pub use rejection::Rejection;
 pub use stats::Stats;
 pub use tokio_util::sync::CancellationToken;
 

@@ -149,7 +149,9 @@ pub enum Finish {
     Stop,
     /// It ran out of tokens.
     Length,
-    /// Anything else, in the server's word.
+    /// A filter kept the answer back, or the model refused it, in the server's word.
+    Filtered(String),
+    /// Anything else, in the server's word. It says nothing against an answer that is whole.
     Other(String),
 }
 
@@ -199,10 +201,13 @@ impl AddAssign for Usage {
 /// One answer of a model, reasoning and content separated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChatAnswer {
-    /// The reasoning, from `reasoning_content`, `reasoning` or a think block.
+    /// The reasoning: a field of its own (`reasoning_content`, `reasoning`, `thinking`, `reasoning_details` and
+    /// others), parts of the content, or a block in tags.
     pub reasoning: Option<String>,
     /// What follows the reasoning.
     pub content: String,
+    /// Whether the reasoning came apart from the content, so that tags in it are text.
+    pub is_apart: bool,
     /// Why the model stopped.
     pub finish: Finish,
     /// What the answer cost.

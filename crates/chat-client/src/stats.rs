@@ -51,6 +51,11 @@ impl Counters {
         add(&self.reasoning_tokens, usage.reasoning_tokens);
     }
 
+    /// Whether there was an answer.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed) > 0
+    }
+
     pub(crate) fn stats(&self, in_flight: usize, limit: usize) -> Stats {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Stats {

@@ -9,13 +9,13 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use atomic_files::AtomicFile;
-use chat_client::body::parse_body;
+use chat_client::body::{BodyProblem, Meaning, Said, parse_body};
 use chat_client::excerpt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::journal::{Journal, Key, Part, Record, sync_dir};
+use crate::journal::{Failed, Journal, Key, Part, Record, sync_dir};
 use crate::plan::Plan;
 use crate::replay::{SettledRow, Visitor, replay};
 use crate::report::Funnel;
@@ -201,8 +201,11 @@ pub struct BatchImport {
     pub known: usize,
     /// Results of requests that this configuration does not wait for; they are left out.
     pub foreign: usize,
-    /// Results that are errors; their requests wait on.
+    /// Results that are errors; their requests wait on, but for the refused ones.
     pub failed: usize,
+    /// Those of them that are refusals of this one request (a filter, its length): the journal remembers them, and they
+    /// are not exported again.
+    pub refused: usize,
     /// The first errors, with their lines.
     pub errors: Vec<String>,
 }
@@ -306,7 +309,13 @@ impl BatchImport {
             Err(why) => {
                 self.failed += 1;
                 if self.errors.len() < ERRORS_SHOWN {
-                    self.errors.push(format!("line {}: {why}", number + 1));
+                    self.errors
+                        .push(format!("line {}: {}", number + 1, why.words()));
+                }
+                let model = plan.model(part);
+                if let Some(failed) = why.failed((&key, part, attempt), model) {
+                    self.refused += 1;
+                    journal.append_failed(&failed)?;
                 }
                 return Ok(());
             }
@@ -329,18 +338,53 @@ impl BatchImport {
     }
 }
 
-/// The body of a result that is an answer, or the words of its error.
-fn answered(result: ResultLine) -> Result<String, String> {
-    if let Some(error) = result.error.filter(|error| !error.is_null()) {
-        return Err(excerpt(&error.to_string()));
+/// Why a result is no answer.
+enum Refusal {
+    Words(String),
+    Said(Said),
+}
+
+impl Refusal {
+    fn words(&self) -> String {
+        match self {
+            Self::Words(words) => words.clone(),
+            Self::Said(said) if said.status == 0 => said.message.clone(),
+            Self::Said(said) => format!("status {}: {}", said.status, said.message),
+        }
     }
-    let response = result.response.ok_or("neither response nor error")?;
+
+    /// What the journal remembers: only what the words of the service say of this request.
+    fn failed<'a>(&'a self, request: (&Key, Part, u32), model: &'a str) -> Option<Failed<'a>> {
+        match self {
+            Self::Said(said) => match said.meaning {
+                Meaning::Rejected(reason) if reason.is_explained() => Some(Failed::new(
+                    request,
+                    model,
+                    said.status,
+                    reason,
+                    &said.message,
+                )),
+                _ => None,
+            },
+            Self::Words(_) => None,
+        }
+    }
+}
+
+/// The body of a result that is an answer, or its error.
+fn answered(result: ResultLine) -> Result<String, Refusal> {
+    if let Some(error) = result.error.filter(|error| !error.is_null()) {
+        return Err(Refusal::Said(Said::of(&error)));
+    }
+    let none = || Refusal::Words("neither response nor error".into());
+    let response = result.response.ok_or_else(none)?;
     let body = response.body.to_string();
     match response.status_code {
         None | Some(200) => match parse_body(&body) {
             Ok(_) => Ok(body),
-            Err(problem) => Err(excerpt(&format!("{problem:?}"))),
+            Err(BodyProblem::Said(said)) => Err(Refusal::Said(said)),
+            Err(problem) => Err(Refusal::Words(excerpt(&format!("{problem:?}")))),
         },
-        Some(status) => Err(excerpt(&format!("status {status}: {body}"))),
+        Some(status) => Err(Refusal::Said(Said::of_status(status, &body))),
     }
 }

@@ -125,6 +125,8 @@ impl Bill {
                 }
             }
             Line::InFlight(line) => words.hear(&line),
+            // Services bill answers, and not their refusals.
+            Line::Failed(_) => {}
         })?;
         bill.in_flight(&words, prices, ledger);
         Ok(bill)

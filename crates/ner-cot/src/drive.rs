@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
+use crate::failure::{Failures, RowEnd};
 use crate::observer::{Observer, Progress};
 use crate::pipeline::{Sent, Shared, StopCause};
 use crate::source::{OpenRow, SelectedRow, Selection};
@@ -16,7 +17,7 @@ use crate::source::{OpenRow, SelectedRow, Selection};
 const MAX_FAILED_ROWS: usize = 8;
 
 type Rows<'a> = Box<dyn Iterator<Item = Result<SelectedRow, Error>> + Send + 'a>;
-type Done = (u128, Result<bool, Error>);
+type Done = (u128, Result<RowEnd, Error>);
 
 /// One run in progress.
 pub(crate) struct Drive<'a> {
@@ -30,6 +31,9 @@ pub(crate) struct Drive<'a> {
     /// Rows in work, equal ones counted apart.
     open: usize,
     failed_in_a_row: usize,
+    failures: Failures,
+    /// What came from another program than a chat server, while nothing else had come.
+    foreign: Option<Error>,
     error: Option<Error>,
     stopped: Option<StopCause>,
     progress: Progress,
@@ -53,6 +57,8 @@ impl<'a> Drive<'a> {
             working: HashMap::new(),
             open: 0,
             failed_in_a_row: 0,
+            failures: Failures::default(),
+            foreign: None,
             error: None,
             stopped: None,
             progress: Progress {
@@ -99,6 +105,7 @@ impl<'a> Drive<'a> {
             observer.on_progress(&self.progress);
         }
         self.tasks.shutdown().await;
+        self.finish_failures();
         self.progress.in_flight = 0;
         measure(&mut self.progress);
         match self.error.take() {
@@ -135,7 +142,7 @@ impl<'a> Drive<'a> {
         if *waiting == 1 {
             let shared = self.shared.clone();
             self.tasks
-                .spawn(async move { (row.question, shared.annotate(&row.asked).await) });
+                .spawn(async move { (row.question, shared.annotate(&row).await) });
         }
     }
 
@@ -148,15 +155,7 @@ impl<'a> Drive<'a> {
         let rows = self.working.remove(&question).unwrap_or(0);
         self.open -= rows;
         match result {
-            Ok(accepted) => {
-                self.failed_in_a_row = 0;
-                self.progress.done += rows;
-                if accepted {
-                    self.progress.accepted += rows
-                } else {
-                    self.progress.rejected += rows
-                }
-            }
+            Ok(end) => self.end_row(end, rows),
             Err(Error::Client(chat_client::Error::Stopped)) => {}
             Err(Error::Client(error @ chat_client::Error::BudgetReached { .. })) => {
                 // The budget ends a run as a wish of its user does: what is in flight may come home.
@@ -168,15 +167,53 @@ impl<'a> Drive<'a> {
         }
     }
 
+    fn end_row(&mut self, end: RowEnd, rows: usize) {
+        self.progress.done += rows;
+        if matches!(end, RowEnd::Accepted) {
+            self.progress.accepted += rows;
+        } else {
+            self.progress.rejected += rows;
+        }
+        match end {
+            RowEnd::Failed(failure) => {
+                let added =
+                    self.failures
+                        .add(*failure, &self.shared.journal, self.shared.answered());
+                added.unwrap_or_else(|error| self.end(error));
+            }
+            RowEnd::Remembered => {}
+            RowEnd::Accepted | RowEnd::Rejected => self.failed_in_a_row = 0,
+        }
+    }
+
+    /// What is left of the failures when nothing more is asked.
+    fn finish_failures(&mut self) {
+        let answered = self.shared.answered();
+        let ended = self.failures.finish(&self.shared.journal, answered);
+        ended.unwrap_or_else(|error| self.end(error));
+        if let Some(error) = self.foreign.take().filter(|_| answered == [0, 0]) {
+            self.end(error);
+        }
+    }
+
     /// A row that a failing server could not answer stays open for the next run;
     /// a server that refuses, or that fails row after row, ends this one.
     fn fail(&mut self, error: Error) {
         self.failed_in_a_row += 1;
+        let is_foreign = matches!(error, Error::Client(chat_client::Error::NotOpenAi { .. }));
         let passing = matches!(error, Error::Client(chat_client::Error::GaveUp { .. }));
-        if passing && self.failed_in_a_row < MAX_FAILED_ROWS {
+        if (passing || is_foreign) && self.failed_in_a_row < MAX_FAILED_ROWS {
             tracing::warn!(%error, "a row is left for the next run");
+            if is_foreign {
+                self.foreign.get_or_insert(error);
+            }
             return;
         }
+        self.end(error);
+    }
+
+    /// The run ends with this error, once all that is in flight has come.
+    fn end(&mut self, error: Error) {
         // What ends the run first is its cause; the rest follows from it.
         if self.error.is_none() {
             tracing::warn!(%error, in_flight = self.tasks.len(), "the run ends as soon as what is in flight has come");

@@ -65,6 +65,7 @@ mod agree;
 mod cut_off;
 mod drive;
 mod error;
+mod failure;
 mod hashing;
 mod judge;
 mod language;

@@ -14,13 +14,14 @@ use crate::bill::{Bill, Prices};
 use crate::cut_off::{CutOffLimit, CutOffs};
 use crate::drive::Drive;
 use crate::error::Error;
+use crate::failure::{RowEnd, RowFailure};
 use crate::journal::{Journal, JournalOptions, Lost, Part, Record};
 use crate::observer::{Observer, Progress};
 use crate::plan::{PipelineConfig, Plan};
 use crate::replay::{SettledRow, Visitor, replay};
 use crate::report::Funnel;
 use crate::row::{Question, RowWork, Step};
-use crate::source::{Selection, SelectionOptions};
+use crate::source::{OpenRow, Selection, SelectionOptions};
 
 /// What a run with all its rows in memory ended with.
 #[derive(Clone, Debug)]
@@ -51,6 +52,8 @@ pub struct RunOptions {
     pub allow_change: bool,
     /// When answers that run out of tokens end the run.
     pub cut_off: CutOffLimit,
+    /// Ask once more what a server would not answer in an earlier run, for a reason of the request's own.
+    pub retry_failed: bool,
 }
 
 /// How the sending part of a run ended.
@@ -90,6 +93,9 @@ pub(crate) struct Shared {
     /// Whether the servers have the models, teacher and judge, once it is known.
     checked: [OnceCell<()>; 2],
     check_models: bool,
+    retry_failed: bool,
+    /// Answers of teacher and judge to earlier runs of this pipeline.
+    answered_before: [u64; 2],
     cut_off: CutOffLimit,
     cut_offs: Mutex<CutOffs>,
 }
@@ -158,6 +164,8 @@ impl Pipeline {
             halt: CancellationToken::new(),
             checked: [OnceCell::new(), OnceCell::new()],
             check_models: options.check_models,
+            retry_failed: options.retry_failed,
+            answered_before: [&self.teacher, &self.judge].map(|client| client.stats().answered),
             cut_off: options.cut_off,
             cut_offs: Mutex::default(),
         });
@@ -231,28 +239,38 @@ impl Visitor for Collect {
 }
 
 impl Shared {
-    /// Asks until the row is accepted, or its attempts are used up; says whether it is accepted.
-    pub(crate) async fn annotate(&self, row: &Example) -> Result<bool, Error> {
-        let mut work = RowWork::new(&self.plan, row);
+    /// Asks until the row is accepted, its attempts are used up, or a server does not answer it.
+    pub(crate) async fn annotate(&self, row: &OpenRow) -> Result<RowEnd, Error> {
+        let mut work = RowWork::new(&self.plan, &row.asked);
         loop {
-            match work.step() {
-                Step::Done(result) => return Ok(result.accepted.is_some()),
-                Step::Ask(question) => work.answer(self.ask(&question).await?),
+            let question = match work.step() {
+                Step::Done(result) if result.accepted.is_some() => return Ok(RowEnd::Accepted),
+                Step::Done(_) => return Ok(RowEnd::Rejected),
+                Step::Ask(question) => question,
+            };
+            match self.ask(&question).await {
+                Ok(Some(answer)) => work.answer(answer),
+                Ok(None) => return Ok(RowEnd::Remembered),
+                Err(error) => {
+                    let failure = RowFailure::of(row, &question, error)?;
+                    return Ok(RowEnd::Failed(Box::new(failure)));
+                }
             }
         }
     }
 
-    /// An answer from the journal, or else from the server.
-    async fn ask(&self, question: &Question) -> Result<ChatAnswer, Error> {
+    /// An answer from the journal, or else from the server; `None` if the server would not give one before.
+    async fn ask(&self, question: &Question) -> Result<Option<ChatAnswer>, Error> {
         if let Some(body) = self.journal.get(&question.key)?
             && let Ok(answer) = parse_body(&body)
         {
-            return Ok(answer);
+            return Ok(Some(answer));
         }
-        let (client, checked) = match question.part {
-            Part::Teacher => (&self.teacher, &self.checked[0]),
-            Part::Judge => (&self.judge, &self.checked[1]),
-        };
+        if !self.retry_failed && self.journal.failed(&question.key).is_some() {
+            return Ok(None);
+        }
+        let client = self.client(question.part);
+        let checked = &self.checked[question.part as usize];
         if self.check_models {
             let check = || self.check(client);
             checked.get_or_try_init(check).await?;
@@ -269,7 +287,20 @@ impl Shared {
             let mut cut_offs = self.cut_offs.lock().unwrap_or_else(PoisonError::into_inner);
             cut_offs.add(is_cut, self.cut_off, max_tokens)?;
         }
-        Ok(answer)
+        Ok(Some(answer))
+    }
+
+    /// Answers that teacher and judge have given in this run.
+    pub(crate) fn answered(&self) -> [u64; 2] {
+        let all = [&self.teacher, &self.judge].map(|client| client.stats().answered);
+        [0, 1].map(|part: usize| all[part] - self.answered_before[part])
+    }
+
+    fn client(&self, part: Part) -> &ChatClient {
+        match part {
+            Part::Teacher => &self.teacher,
+            Part::Judge => &self.judge,
+        }
     }
 }
 

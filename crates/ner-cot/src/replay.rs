@@ -9,7 +9,7 @@ use chat_client::body::parse_body;
 use ner_types::Example;
 
 use crate::error::Error;
-use crate::journal::Journal;
+use crate::journal::{Failed, Journal};
 use crate::plan::Plan;
 use crate::report::{Attempt, Funnel};
 pub use crate::row::Question;
@@ -78,14 +78,19 @@ pub fn replay(
         match row? {
             SelectedRow::Skipped { reason } => funnel.reject(reason, 1),
             SelectedRow::Open(row) => match settle(plan, &row.asked, journal)? {
-                Err(question) => {
+                Settled::Failed(attempts, failed) => {
+                    let is_new = seen.insert(row.question);
+                    funnel.add_failed((row.number, &row.source), &attempts, failed, is_new);
+                    visitor.settled(failed_row(*row, attempts))?;
+                }
+                Settled::Waits(question) => {
                     funnel.unfinished += 1;
                     // Equal rows wait for the same answer.
                     if seen.insert(row.question) {
                         visitor.waiting(&question)?;
                     }
                 }
-                Ok(result) => {
+                Settled::Done(result) => {
                     let is_new = seen.insert(row.question);
                     funnel.add_row(row.number, &row.asked.sentence, &result.attempts, is_new);
                     visitor.settled(settled(*row, result))?;
@@ -96,24 +101,42 @@ pub fn replay(
     Ok(funnel)
 }
 
+/// How a row stands by the journal.
+enum Settled {
+    Done(RowResult),
+    Waits(Box<Question>),
+    /// A server does not answer what would come next.
+    Failed(Vec<Attempt>, Failed<'static>),
+}
+
 /// How a row ended by the journal, or what it waits for.
-fn settle(
-    plan: &Plan,
-    row: &Example,
-    journal: &Journal,
-) -> Result<Result<RowResult, Box<Question>>, Error> {
+fn settle(plan: &Plan, row: &Example, journal: &Journal) -> Result<Settled, Error> {
     let mut work = RowWork::new(plan, row);
     loop {
         match work.step() {
-            Step::Done(result) => return Ok(Ok(result)),
+            Step::Done(result) => return Ok(Settled::Done(result)),
             Step::Ask(question) => {
                 let body = journal.get(&question.key)?;
                 match body.and_then(|body| parse_body(&body).ok()) {
                     Some(answer) => work.answer(answer),
-                    None => return Ok(Err(question)),
+                    None => {
+                        return Ok(match journal.failed(&question.key) {
+                            Some(failed) => Settled::Failed(work.give_up(), failed),
+                            None => Settled::Waits(question),
+                        });
+                    }
                 }
             }
         }
+    }
+}
+
+fn failed_row(row: OpenRow, attempts: Vec<Attempt>) -> SettledRow {
+    SettledRow {
+        number: row.number,
+        source: row.source,
+        attempts,
+        accepted: None,
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::journal::{Failed, Part};
 use crate::rules::{Finding, Rule};
 use chat_client::Usage;
 
@@ -13,6 +14,9 @@ pub const THRESHOLDS: [u8; 4] = [7, 8, 9, 10];
 
 /// Rejected answers of each reason that the report shows in full.
 const SAMPLES_PER_REASON: usize = 5;
+
+/// Rows that the report names of those that failed at a server; the journal has all.
+const FAILED_NAMED: usize = 1000;
 
 /// Why an answer, or a row without any, was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +33,8 @@ pub(crate) enum Reason {
     NearDuplicate,
     /// The sentence is in the evaluation data.
     Leak,
+    /// A server does not answer what is asked about the row.
+    Failed(chat_client::Rejection),
 }
 
 impl Reason {
@@ -40,6 +46,7 @@ impl Reason {
             Self::Source(problem) => problem,
             Self::NearDuplicate => "near_duplicate",
             Self::Leak => "in_evaluation_data",
+            Self::Failed(rejection) => rejection.name(),
         }
     }
 }
@@ -61,6 +68,8 @@ pub struct Attempt {
     pub reasoning: String,
     /// The answer as the model wrote it.
     pub content: String,
+    /// Whether think tags in the reasoning are spelt otherwise than the model spelt them.
+    pub is_respelt: bool,
 }
 
 impl Attempt {
@@ -122,6 +131,24 @@ pub struct Rejection {
     pub answer: String,
 }
 
+/// A row that failed at a server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedRow {
+    /// Index of the row in the source.
+    pub row: usize,
+    /// Its identifier, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guid: Option<String>,
+    /// What was asked for.
+    pub part: Part,
+    /// The HTTP status; 200 for an answer that has nothing in it.
+    pub status: u16,
+    /// Why it failed.
+    pub reason: chat_client::Rejection,
+    /// The server's words.
+    pub message: String,
+}
+
 /// The way from source rows to accepted rows, with the losses by reason.
 ///
 /// It depends on the source, the settings and the servers' answers only; not on
@@ -142,6 +169,15 @@ pub struct Funnel {
     pub rejected: usize,
     /// Rows that a stop or a failing server left open; a rerun goes on with them.
     pub unfinished: usize,
+    /// Rows whose request a server does not answer, while it answers others; they are among the rejected ones.
+    #[serde(default)]
+    pub failed: usize,
+    /// The first of them.
+    #[serde(default)]
+    pub failed_rows: Vec<FailedRow>,
+    /// Accepted rows in whose reasoning think tags are spelt otherwise than the model spelt them.
+    #[serde(default)]
+    pub respelt: usize,
     /// Accepted rows by the number of the accepted attempt, from 0.
     pub accepted_at_attempt: Vec<usize>,
     /// Rejected rows by the reason of their last attempt.
@@ -189,21 +225,50 @@ impl Funnel {
         attempts: &[Attempt],
         is_new: bool,
     ) {
-        for (number, attempt) in attempts.iter().enumerate().filter(|_| is_new) {
-            self.add_attempt(attempt);
-            if let Some(reason) = attempt.reason {
-                self.add_sample(row, number, reason, sentence, attempt);
-            }
-        }
+        self.add_attempts(row, sentence, attempts, is_new);
         match attempts.last().and_then(|last| last.reason) {
             Some(reason) => self.reject(reason, 1),
             None => {
+                self.respelt += usize::from(attempts.last().is_some_and(|last| last.is_respelt));
                 self.accepted += 1;
                 let number = attempts.len().saturating_sub(1);
                 if let Some(count) = self.accepted_at_attempt.get_mut(number) {
                     *count += 1;
                 }
             }
+        }
+    }
+
+    fn add_attempts(&mut self, row: usize, sentence: &str, attempts: &[Attempt], is_new: bool) {
+        for (number, attempt) in attempts.iter().enumerate().filter(|_| is_new) {
+            self.add_attempt(attempt);
+            if let Some(reason) = attempt.reason {
+                self.add_sample(row, number, reason, sentence, attempt);
+            }
+        }
+    }
+
+    /// Counts a row that a server fails after these attempts.
+    pub(crate) fn add_failed(
+        &mut self,
+        row: (usize, &ner_types::Example),
+        attempts: &[Attempt],
+        failed: Failed<'_>,
+        is_new: bool,
+    ) {
+        let (number, example) = row;
+        self.add_attempts(number, &example.sentence, attempts, is_new);
+        self.reject(Reason::Failed(failed.reason), 1);
+        self.failed += 1;
+        if self.failed_rows.len() < FAILED_NAMED {
+            self.failed_rows.push(FailedRow {
+                row: number,
+                guid: example.guid.clone(),
+                part: failed.part,
+                status: failed.status,
+                reason: failed.reason,
+                message: failed.message.into_owned(),
+            });
         }
     }
 

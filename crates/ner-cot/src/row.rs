@@ -179,6 +179,11 @@ impl<'a> RowWork<'a> {
         Step::Ask(Box::new(question))
     }
 
+    /// The attempts so far, of a row whose last question is not answered.
+    pub(crate) fn give_up(self) -> Vec<Attempt> {
+        self.attempts
+    }
+
     /// Takes the answer to the last question.
     pub(crate) fn answer(&mut self, answer: ChatAnswer) {
         self.stage = match std::mem::replace(&mut self.stage, Stage::Teach) {
@@ -198,6 +203,9 @@ impl<'a> RowWork<'a> {
             score: None,
             teacher: Spent::default(),
             judge: Spent::default(),
+            is_respelt: answer
+                .reasoning
+                .is_some_and(|told| told != annotation.reasoning),
             reasoning: annotation.reasoning.clone(),
             content: answer.content,
         };

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::HashSet;
 
-use ner_types::{Entity, normalize_label};
+use ner_types::{Entity, normalize_label, plain_tags};
 
 use crate::agree::{contradiction, split_sentences};
 use crate::language::foreign_script;
@@ -37,7 +37,7 @@ pub fn validate(
     let completion = ner_types::parse(&answer.content);
     let entities = completion.entities.iter();
     let annotation = Annotation {
-        reasoning: answer.reasoning.clone().unwrap_or_default(),
+        reasoning: reasoning(answer),
         entities: entities
             .map(|e| Entity::new(e.text.trim(), normalize_label(&e.label)))
             .collect(),
@@ -60,6 +60,18 @@ pub fn validate(
     });
     let findings = findings.collect();
     (annotation, findings)
+}
+
+/// The reasoning as it is kept. In one that came in a field of its own, a think tag is talk about the tag; it is spelt
+/// so that it is none in the student's target either. A tag at its very beginning or end was left there by the server.
+fn reasoning(answer: &ChatAnswer) -> String {
+    let told = answer.reasoning.as_deref().unwrap_or_default();
+    let mut tags = ["<think>", "</think>"].into_iter();
+    if answer.is_apart && !tags.any(|tag| told.starts_with(tag) || told.ends_with(tag)) {
+        plain_tags(told).into_owned()
+    } else {
+        told.into()
+    }
 }
 
 struct Check<'a> {
@@ -124,6 +136,9 @@ impl Check<'_> {
         match &self.answer.finish {
             Finish::Stop => None,
             Finish::Length => Some("the answer ran out of tokens".into()),
+            Finish::Filtered(reason) => Some(format!("the answer was kept back: {reason:?}")),
+            // A word that nobody knows says nothing against an answer that is whole.
+            Finish::Other(_) if self.problem.is_none() => None,
             Finish::Other(reason) => Some(format!("the model stopped because of {reason:?}")),
         }
     }

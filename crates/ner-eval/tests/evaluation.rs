@@ -460,3 +460,17 @@ fn html_is_escaped_and_balanced() {
         assert_eq!(opened, html.matches(&format!("</{tag}>")).count(), "{tag}");
     }
 }
+
+#[test]
+fn answers_that_could_not_be_read_are_told_beside_the_score() {
+    let mut result = renamed(["north", "south"]);
+    let clean = ResultTable::new(&[("base", &result)]).to_text();
+    result.sets[0].parse_failures = 0;
+    result.sets[1].parse_failures = 2;
+    result.sets[1].sentences = 3;
+    result.sets[1].truncated = 1;
+    let text = ResultTable::new(&[("base", &result)]).to_text();
+    let told = "base: answers that could not be read, and count as without entities: south 2 of 3, 1 cut off.";
+    assert!(text.contains(told), "{text}");
+    assert!(!clean.contains("south 2 of 3"), "{clean}");
+}

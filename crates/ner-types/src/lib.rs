@@ -29,7 +29,7 @@ mod parse;
 mod prompt;
 mod span;
 
-pub use answer::{render_answer, render_completion};
+pub use answer::{plain_tags, render_answer, render_completion};
 pub use example::{Entity, Example};
 pub use ground::{
     Borders, GroundOptions, GroundStatus, GroundedEntity, Grounder, Grounding, is_whole_words,

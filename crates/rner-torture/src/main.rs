@@ -3,8 +3,6 @@
 //! `cargo xtask torture` builds this program and `rner` beside it, and starts it. Every failure prints its seed and the
 //! command that shows it again.
 
-#![allow(dead_code, reason = "removed when all parts are written")]
-
 mod cli;
 mod lab;
 mod parts;

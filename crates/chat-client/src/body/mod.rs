@@ -1,5 +1,7 @@
 //! Reading the body of an answer, whichever dialect the server speaks.
 
+mod finish;
+mod parts;
 mod problem;
 mod stream;
 mod think;
@@ -11,8 +13,8 @@ mod tests;
 use serde::de::IgnoredAny;
 use serde_json::json;
 
+pub use crate::meaning::{Meaning, Said};
 pub use problem::BodyProblem;
-pub(crate) use problem::{error_message, is_out_of_credit};
 #[doc(hidden)]
 pub use stream::LastEvent;
 
@@ -62,7 +64,7 @@ pub(crate) fn rejoined(body: &str, mask: impl Fn(String) -> String) -> Option<St
     let finish = match &found.finish {
         Finish::Stop => "stop",
         Finish::Length => "length",
-        Finish::Other(word) => word,
+        Finish::Filtered(word) | Finish::Other(word) => word,
     };
     let message = json!({"role": "assistant", "reasoning_content": reasoning, "content": content});
     let usage = found.usage;
@@ -92,15 +94,44 @@ fn whole(text: &str) -> Result<ChatAnswer, BodyProblem> {
         return Err(problem);
     }
     let usage = body.usage();
-    let choice = body.choices.and_then(|choices| choices.into_iter().next());
-    let Some((choice, message)) = choice.and_then(|mut choice| {
-        let message = choice.message.take()?;
-        Some((choice, message))
-    }) else {
-        return Err(BodyProblem::WrongShape(text.into()));
+    let Some(choices) = body.choices else {
+        // `null` stands where servers have nothing to say, as when they are overloaded.
+        return Err(if text.starts_with('{') && text.contains("\"choices\"") {
+            BodyProblem::NoAnswer(text.into())
+        } else {
+            BodyProblem::WrongShape(text.into())
+        });
+    };
+    let Some(mut choice) = choices.into_iter().next() else {
+        return Err(BodyProblem::NoAnswer(text.into()));
     };
     let finish = choice.finish_reason.as_ref().map(wire::Text::as_str);
-    answer(message.reasoning(), message.content(), finish, usage)
+    let finish = finish::finish_of(finish).map_err(broken_off)?;
+    let message = match choice.take_message() {
+        Some(message) => message,
+        // A budget that went into thinking, or a filter, leaves nothing that could be a message.
+        None if matches!(finish, Finish::Length | Finish::Filtered(_)) => wire::Message::default(),
+        None => return Err(BodyProblem::NoAnswer(text.into())),
+    };
+    let finish = refused(finish, message.refusal());
+    Ok(answer(
+        &message.reasoning(),
+        message.content(),
+        finish,
+        usage,
+    ))
+}
+
+fn broken_off(word: String) -> BodyProblem {
+    BodyProblem::Transient(format!("the server broke the answer off: {word}"))
+}
+
+/// A refusal in words of its own counts as the server's filter does.
+fn refused(finish: Finish, words: &str) -> Finish {
+    match finish {
+        Finish::Stop if !words.trim().is_empty() => Finish::Filtered(excerpt(words)),
+        finish => finish,
+    }
 }
 
 /// DeepSeek sends blank lines and `: keep-alive` comments while it waits.
@@ -115,46 +146,31 @@ fn skip_comments(body: &str) -> &str {
 }
 
 /// Puts an answer together from the fields of a message.
-fn answer(
-    reasoning: &str,
-    content: &str,
-    finish: Option<&str>,
-    usage: Usage,
-) -> Result<ChatAnswer, BodyProblem> {
-    if finish == Some("insufficient_system_resource") {
-        let cause = "the server ran out of resources while it wrote";
-        return Err(BodyProblem::Transient(cause.into()));
-    }
+fn answer(reasoning: &str, content: &str, finish: Finish, usage: Usage) -> ChatAnswer {
     let (mut reasoning, mut content) = (reasoning.trim(), content);
     if content.trim().is_empty() && is_object(reasoning) {
         // With thinking off, vLLM's parser may take the whole answer for
         // reasoning (vllm#19222).
         (reasoning, content) = ("", reasoning);
     }
-    let (inline, content) = think::split(content);
-    let inline = inline.unwrap_or_default().trim();
-    let reasoning = if reasoning.is_empty() {
-        inline
+    let is_apart = !reasoning.is_empty();
+    if is_apart {
+        // What came apart stays apart: tags that it quotes are text, and so are those in the answer.
+        content = think::rest(content);
     } else {
-        reasoning
-    };
-    Ok(ChatAnswer {
+        let (inline, rest) = think::split(content);
+        (reasoning, content) = (inline.unwrap_or_default().trim(), rest);
+    }
+    ChatAnswer {
         reasoning: (!reasoning.is_empty()).then(|| reasoning.into()),
         content: content.trim().into(),
-        finish: finish_of(finish),
+        is_apart,
+        finish,
         usage,
-    })
+    }
 }
 
 /// Whether a text is one complete JSON object and nothing else.
 fn is_object(text: &str) -> bool {
     text.starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok()
-}
-
-fn finish_of(reason: Option<&str>) -> Finish {
-    match reason {
-        None | Some("stop" | "") => Finish::Stop,
-        Some("length") => Finish::Length,
-        Some(other) => Finish::Other(excerpt(other)),
-    }
 }

@@ -1,8 +1,6 @@
 //! What stands in place of an answer, and the server's words about it.
 
-use serde_json::Value;
-
-use crate::error::excerpt;
+use crate::meaning::{Meaning, Said};
 
 /// Why a 200 body is not an answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,42 +11,22 @@ pub enum BodyProblem {
     NotJson(String),
     /// JSON, but not a chat completion.
     WrongShape(String),
+    /// A chat completion without an answer: no choice, or none that says anything.
+    NoAnswer(String),
+    /// An error in the place of an answer, or inside of it, that says what it is.
+    Said(Said),
 }
 
-/// The server's words about an error, shortened.
-pub(crate) fn error_message(body: &str) -> String {
-    let value: Option<Value> = serde_json::from_str(body).ok();
-    let message = value
-        .as_ref()
-        .map(|value| words(value.get("error").unwrap_or(value)));
-    match excerpt(message.as_deref().unwrap_or(body)) {
-        text if text.is_empty() => "(no message)".into(),
-        text => text,
+impl BodyProblem {
+    /// An error that came with status 200.
+    pub(super) fn said(said: Said) -> Self {
+        match said {
+            Said {
+                meaning: Meaning::Passing,
+                message,
+                ..
+            } => Self::Transient(format!("200 with an error: {message}")),
+            said => Self::Said(said),
+        }
     }
-}
-
-/// The message within an error.
-pub(super) fn words(error: &Value) -> String {
-    let message = error.get("message").unwrap_or(error);
-    message
-        .as_str()
-        .map_or_else(|| message.to_string(), Into::into)
-}
-
-/// Whether a 429 means that the account is empty rather than that the server is busy.
-pub(crate) fn is_out_of_credit(body: &str) -> bool {
-    const CODES: [&str; 4] = [
-        "insufficient_quota",
-        "insufficient_balance",
-        "billing_hard_limit_reached",
-        "exceeded_current_quota_error",
-    ];
-    let Ok(value) = serde_json::from_str::<Value>(body) else {
-        return false;
-    };
-    let error = value.get("error").unwrap_or(&value);
-    ["code", "type"].iter().any(|field| {
-        let code = error.get(field).and_then(Value::as_str);
-        code.is_some_and(|code| CODES.contains(&code))
-    })
 }

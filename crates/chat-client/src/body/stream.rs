@@ -2,8 +2,11 @@
 
 use std::mem;
 
-use super::problem::{BodyProblem, error_message};
-use super::{answer, wire};
+use serde_json::Value;
+
+use super::problem::BodyProblem;
+use super::{answer, broken_off, finish, refused, wire};
+use crate::meaning::{Meaning, Said, error_message};
 use crate::message::{ChatAnswer, Usage};
 
 const FIELDS: [&str; 4] = ["data:", "event:", "id:", "retry:"];
@@ -115,6 +118,7 @@ pub(super) fn usage(text: &str) -> Usage {
 struct Joined {
     reasoning: String,
     content: String,
+    refusal: String,
     finish: Option<String>,
     usage: Usage,
     has_choice: bool,
@@ -167,6 +171,16 @@ fn ends_early() -> BodyProblem {
     transient("the stream has an event that ends early")
 }
 
+/// What an event says that is called an error.
+fn named_error(data: &str) -> BodyProblem {
+    let value: Option<Value> = serde_json::from_str(data).ok();
+    let said = value.map(|value| Said::of(value.get("error").unwrap_or(&value)));
+    match said.filter(|said| said.meaning != Meaning::Passing) {
+        Some(said) => BodyProblem::said(said),
+        None => transient(format!("an error in the stream: {}", error_message(data))),
+    }
+}
+
 fn no_json(error: &serde_json::Error) -> BodyProblem {
     transient(format!(
         "the stream has an event that is not JSON ({error})"
@@ -210,8 +224,7 @@ impl Joined {
             return Ok(());
         }
         if self.is_error {
-            let cause = format!("an error in the stream: {}", error_message(data));
-            return Err(transient(cause));
+            return Err(named_error(data));
         }
         if self.pending.is_empty() {
             return self.event_or_begin(data);
@@ -275,9 +288,14 @@ impl Joined {
             return Ok(());
         };
         self.has_choice = true;
-        if let Some(piece) = &choice.delta {
-            self.reasoning.push_str(piece.reasoning());
+        // Some servers end a stream with the whole message.
+        let is_whole =
+            choice.delta.is_none() && self.content.is_empty() && self.reasoning.is_empty();
+        let whole = choice.message.as_ref().filter(|_| is_whole);
+        if let Some(piece) = choice.delta.as_ref().or(whole) {
+            self.reasoning.push_str(&piece.reasoning());
             self.content.push_str(piece.content());
+            self.refusal.push_str(piece.refusal());
         }
         let reason = choice.finish_reason.as_ref().map(wire::Text::as_str);
         if let Some(reason) = reason.filter(|reason| !reason.is_empty()) {
@@ -291,14 +309,17 @@ impl Joined {
             return Err(transient("the stream ends early"));
         }
         if !self.has_choice {
-            return Err(if self.has_event {
+            return Err(if self.has_event && text.contains("\"choices\"") {
+                BodyProblem::NoAnswer(text.into())
+            } else if self.has_event {
                 BodyProblem::WrongShape(text.into())
             } else {
                 transient("200 with an empty stream")
             });
         }
-        let finish = self.finish.as_deref();
-        answer(&self.reasoning, &self.content, finish, self.usage)
+        let finish = finish::finish_of(self.finish.as_deref()).map_err(broken_off)?;
+        let finish = refused(finish, &self.refusal);
+        Ok(answer(&self.reasoning, &self.content, finish, self.usage))
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::meaning::error_message;
 
 fn read(message: Value) -> (Option<String>, String) {
     let body = json!({"choices": [{"message": message}]}).to_string();
@@ -21,6 +22,17 @@ fn reasoning_is_found_in_every_dialect() {
         json!({"reasoning_content": "", "reasoning": "why", "content": "{}"}),
         json!({"reasoning_content": 1, "reasoning": "why", "content": "{}"}),
         json!({"reasoning": " ", "content": "<think>why</think>{}"}),
+        json!({"thinking": "why", "content": "{}"}),
+        json!({"reasoning_text": "why", "content": "{}"}),
+        json!({"thought": "why", "content": "{}"}),
+        json!({"reasoning": {"content": "why"}, "content": "{}"}),
+        json!({"reasoning": "", "reasoning_details": [{"type": "reasoning.text", "text": "why"}], "content": "{}"}),
+        json!({"reasoning_details": [{"type": "reasoning.summary", "summary": "why"}], "content": "{}"}),
+        json!({"content": [{"type": "thinking", "thinking": "why"}, {"type": "text", "text": "{}"}]}),
+        json!({"content": [{"type": "text", "text": "<think>why</think>{}"}]}),
+        json!({"reasoning_content": "why", "content": {}}),
+        json!({"content": "<thought>\nwhy\n</thought>\n\n{}"}),
+        json!({"content": "[THINK]why[/THINK]{}"}),
     ] {
         assert_eq!(
             read(message.clone()),
@@ -118,9 +130,15 @@ fn reasons_to_stop_are_told_apart() {
     assert_eq!(read(json!("stop")), Ok(Finish::Stop));
     assert_eq!(read(json!(null)), Ok(Finish::Stop));
     assert_eq!(read(json!(7)), Ok(Finish::Stop));
+    assert_eq!(
+        read(json!({"type": "length", "length": 8})),
+        Ok(Finish::Length)
+    );
     assert_eq!(read(json!("length")), Ok(Finish::Length));
-    let other = Finish::Other("content_filter".into());
-    assert_eq!(read(json!("content_filter")), Ok(other));
+    let filtered = Finish::Filtered("content_filter".into());
+    assert_eq!(read(json!("content_filter")), Ok(filtered));
+    let other = Finish::Other("whim".into());
+    assert_eq!(read(json!("whim")), Ok(other));
     assert!(matches!(
         read(json!("insufficient_system_resource")),
         Err(BodyProblem::Transient(_))
@@ -144,11 +162,17 @@ fn bodies_that_are_no_answers_are_told_apart() {
         assert!(matches!(parse_body(body), Err(BodyProblem::NotJson(_))));
     }
     for body in [
-        "{\"ok\": true}",
         "{\"choices\": []}",
         "{\"choices\": null}",
-        "{\"choices\": [{\"message\": \"hi\"}]}",
+        "{\"choices\": [{}]}",
         "{\"choices\": [{\"message\": null}]}",
+        "{\"choices\": [{\"message\": 3, \"finish_reason\": \"stop\"}]}",
+    ] {
+        let found = parse_body(body);
+        assert!(matches!(found, Err(BodyProblem::NoAnswer(_))), "{body}");
+    }
+    for body in [
+        "{\"ok\": true}",
         "[[{\"message\": {\"content\": \"x\"}}]]",
         "\"text\"",
     ] {
@@ -169,18 +193,85 @@ fn error_messages_are_taken_out_of_their_wrapping() {
 }
 
 #[test]
-fn an_empty_account_is_told_from_a_busy_server() {
-    for (body, expected) in [
-        (json!({"error": {"code": "insufficient_quota"}}), true),
-        (
-            json!({"error": {"type": "insufficient_quota", "code": null}}),
-            true,
-        ),
-        (json!({"code": "insufficient_quota"}), true),
-        (json!({"error": {"code": "rate_limit_exceeded"}}), false),
-        (json!({"error": "insufficient_quota?"}), false),
+fn reasoning_that_came_apart_may_quote_its_tag() {
+    let answer = |message: Value| {
+        let body = json!({"choices": [{"message": message}]}).to_string();
+        parse_body(&body).expect("a chat completion")
+    };
+    let why = "I must end with `</think>` first, and <think> is how I began.";
+    let json = r#"{"entities": {"tag": ["</think>"]}}"#;
+    for message in [
+        json!({"reasoning_content": why, "content": json}),
+        json!({"reasoning": why, "content": format!("<think>{why}</think>\n{json}")}),
+        json!({"content": [{"type": "thinking", "thinking": why}, {"type": "text", "text": json}]}),
     ] {
-        assert_eq!(is_out_of_credit(&body.to_string()), expected, "{body}");
+        let read = answer(message.clone());
+        assert_eq!(read.reasoning.as_deref(), Some(why), "{message}");
+        assert_eq!(
+            (read.content.as_str(), read.is_apart),
+            (json, true),
+            "{message}"
+        );
     }
-    assert!(!is_out_of_credit("<html>"));
+    assert!(!answer(json!({"content": "<think>why</think>{}"})).is_apart);
+    assert!(!answer(json!({"reasoning_content": "{}", "content": ""})).is_apart);
+}
+
+#[test]
+fn what_stands_in_place_of_a_message_is_read() {
+    let read = |choice: Value| {
+        let answer = parse_body(&json!({"choices": [choice]}).to_string());
+        answer.map(|answer| (answer.content, answer.finish))
+    };
+    let text = |content: &str, finish| Ok((content.to_string(), finish));
+    for (choice, expected) in [
+        (
+            json!({"index": 0, "finish_reason": "length"}),
+            text("", Finish::Length),
+        ),
+        (
+            json!({"message": null, "finish_reason": "MAX_TOKENS"}),
+            text("", Finish::Length),
+        ),
+        (
+            json!({"finish_reason": "content_filter: PROHIBITED_CONTENT"}),
+            text(
+                "",
+                Finish::Filtered("content_filter: PROHIBITED_CONTENT".into()),
+            ),
+        ),
+        (
+            json!({"text": "{}", "finish_reason": "eos"}),
+            text("{}", Finish::Stop),
+        ),
+        (
+            json!({"delta": {"content": "{}"}}),
+            text("{}", Finish::Stop),
+        ),
+        (json!({"message": "{}"}), text("{}", Finish::Stop)),
+        (
+            json!({"message": {"content": null, "refusal": "I cannot."}, "finish_reason": "stop"}),
+            text("", Finish::Filtered("I cannot.".into())),
+        ),
+        (
+            json!({"message": {"content": "{}", "refusal": null}}),
+            text("{}", Finish::Stop),
+        ),
+    ] {
+        assert_eq!(read(choice.clone()), expected, "{choice}");
+    }
+    let wrapped = json!({"code": 0, "data": {"choices": [{"message": {"content": "{}"}}]}});
+    assert_eq!(
+        parse_body(&wrapped.to_string()).map(|answer| answer.content),
+        Ok("{}".into())
+    );
+}
+
+#[test]
+fn the_tokens_of_a_thought_without_an_answer_are_told_as_a_sum() {
+    let body = json!({"choices": [{"finish_reason": "length", "index": 0}],
+                      "usage": {"prompt_tokens": 50, "total_tokens": 90}});
+    let usage = parse_body(&body.to_string()).expect("read").usage;
+    assert_eq!((usage.prompt_tokens, usage.completion_tokens), (50, 40));
+    check_usage(json!({"input_tokens": 9, "output_tokens": 8}), [9, 8, 0, 0]);
 }

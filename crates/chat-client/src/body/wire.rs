@@ -7,10 +7,11 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::problem::{BodyProblem, words};
-use crate::error::excerpt;
+use super::parts;
+use super::problem::BodyProblem;
+use crate::meaning::Said;
 use crate::message::Usage;
 
 /// A completion, or one event of a stream.
@@ -23,6 +24,9 @@ pub(super) struct Body<'a> {
     object: Option<Text<'a>>,
     #[serde(borrow)]
     message: Option<Text<'a>>,
+    /// MiniMax says here how it went.
+    base_resp: Option<Value>,
+    code: Option<Value>,
     pub(super) usage: Option<Counts>,
 }
 
@@ -36,6 +40,10 @@ pub(super) struct Choice<'a> {
     pub(super) delta: Option<Message<'a>>,
     #[serde(borrow)]
     pub(super) finish_reason: Option<Text<'a>>,
+    /// The text of a protocol that knows no messages.
+    #[serde(borrow)]
+    text: Option<Text<'a>>,
+    error: Option<Value>,
 }
 
 #[derive(Default, Deserialize)]
@@ -46,6 +54,19 @@ pub(super) struct Message<'a> {
     reasoning_content: Option<Text<'a>>,
     #[serde(borrow)]
     reasoning: Option<Text<'a>>,
+    #[serde(borrow)]
+    thinking: Option<Text<'a>>,
+    #[serde(borrow)]
+    reasoning_text: Option<Text<'a>>,
+    #[serde(borrow)]
+    thought: Option<Text<'a>>,
+    reasoning_details: Option<Value>,
+    /// Words in place of an answer.
+    #[serde(borrow)]
+    refusal: Option<Text<'a>>,
+    /// Thoughts among the parts of the content.
+    #[serde(skip)]
+    inner: String,
 }
 
 /// A string. serde borrows a `Cow` only where it stands alone.
@@ -57,6 +78,9 @@ pub(super) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 pub(super) struct Counts {
     prompt_tokens: Option<u64>,
     completion_tokens: Option<u64>,
+    total_tokens: Option<u64>,
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
     prompt_cache_hit_tokens: Option<u64>,
     prompt_tokens_details: Option<PromptDetails>,
     completion_tokens_details: Option<CompletionDetails>,
@@ -74,6 +98,21 @@ struct CompletionDetails {
 
 /// Reads a body that may have fields of unexpected types, but must be JSON.
 pub(super) fn read(text: &str) -> Result<Body<'_>, serde_json::Error> {
+    let typed = typed(text)?;
+    // Some gateways wrap the whole body up.
+    if typed.choices.is_none() && text.contains("\"choices\"") {
+        let tree: Value = serde_json::from_str(text)?;
+        let wrapped = tree
+            .get("data")
+            .filter(|data| data.get("choices").is_some());
+        if let Some(inner) = wrapped {
+            return Ok(Body::from_tree(inner.clone()));
+        }
+    }
+    Ok(typed)
+}
+
+fn typed(text: &str) -> Result<Body<'_>, serde_json::Error> {
     // A list would be taken for the fields in their order.
     if text.starts_with('{') {
         match serde_json::from_str(text) {
@@ -91,17 +130,25 @@ impl Text<'_> {
 }
 
 impl Body<'_> {
-    /// The error that came with status 200.
+    /// The error that came with status 200, beside the choices or inside of the first.
     pub(super) fn error(&self) -> Option<BodyProblem> {
-        // Early vLLM puts the message beside the type.
-        let flat = self.object.as_ref().is_some_and(|o| o.as_str() == "error");
-        let said = match &self.error {
-            Some(error) if !error.is_null() => words(error),
-            _ if flat => text(self.message.as_ref()).into(),
-            _ => return None,
-        };
-        let cause = format!("200 with an error: {}", excerpt(&said));
-        Some(BodyProblem::Transient(cause))
+        let choices = self.choices.iter().flatten();
+        let inside = choices.filter_map(|choice| choice.error.as_ref());
+        let mut errors = self
+            .error
+            .iter()
+            .chain(inside)
+            .filter(|error| is_error(error));
+        if let Some(error) = errors.next() {
+            return Some(BodyProblem::said(Said::of(error)));
+        }
+        // Early vLLM and FastChat put the message beside the type.
+        if self.object.as_ref().is_some_and(|o| o.as_str() == "error") {
+            let error = json!({"message": text(self.message.as_ref()), "code": self.code});
+            return Some(BodyProblem::said(Said::of(&error)));
+        }
+        let failed = self.base_resp.as_ref().filter(|told| has_failed(told))?;
+        Some(BodyProblem::said(Said::of(failed)))
     }
 
     pub(super) fn usage(&self) -> Usage {
@@ -114,15 +161,57 @@ impl Message<'_> {
         text(self.content.as_ref())
     }
 
-    /// The reasoning, under either of its names.
-    pub(super) fn reasoning(&self) -> &str {
-        let deepseek = text(self.reasoning_content.as_ref());
-        if deepseek.is_empty() {
-            text(self.reasoning.as_ref())
-        } else {
-            deepseek
+    /// The reasoning, under whichever of its names.
+    pub(super) fn reasoning(&self) -> Cow<'_, str> {
+        let fields = [
+            &self.reasoning_content,
+            &self.reasoning,
+            &self.thinking,
+            &self.reasoning_text,
+            &self.thought,
+        ];
+        let told = fields.into_iter().map(|field| text(field.as_ref()));
+        if let Some(told) = told.into_iter().find(|told| !told.is_empty()) {
+            return Cow::Borrowed(told);
         }
+        let details = self.reasoning_details.as_ref().map(parts::text);
+        let details = details.filter(|details| !details.is_empty());
+        details.map_or(Cow::Borrowed(self.inner.as_str()), Cow::Owned)
     }
+
+    /// The words in which the model or its server refuses to answer.
+    pub(super) fn refusal(&self) -> &str {
+        text(self.refusal.as_ref())
+    }
+}
+
+impl<'a> Choice<'a> {
+    /// The message, wherever it is: in its field, as the only piece of a stream, or as a mere text.
+    pub(super) fn take_message(&mut self) -> Option<Message<'a>> {
+        let plain = |text| Message {
+            content: Some(text),
+            ..Message::default()
+        };
+        let message = self.message.take().or_else(|| self.delta.take());
+        message.or_else(|| self.text.take().map(plain))
+    }
+}
+
+/// Whether the value of a field of this name tells an error.
+fn is_error(error: &Value) -> bool {
+    match error {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        _ => true,
+    }
+}
+
+/// Whether MiniMax's report tells a failure.
+fn has_failed(told: &Value) -> bool {
+    told.get("status_code")
+        .and_then(Value::as_i64)
+        .is_some_and(|code| code != 0)
 }
 
 fn text<'t>(text: Option<&'t Text<'_>>) -> &'t str {
@@ -135,9 +224,16 @@ impl Counts {
         let completion = self.completion_tokens_details.as_ref();
         let cached = prompt.and_then(|details| details.cached_tokens);
         let reasoning = completion.and_then(|details| details.reasoning_tokens);
+        let prompt_tokens = self.prompt_tokens.or(self.input_tokens).unwrap_or(0);
+        // Where a budget went into thinking alone, some servers tell the sum only.
+        let rest = self
+            .total_tokens
+            .map(|total| total.saturating_sub(prompt_tokens));
+        let rest = rest.filter(|_| prompt_tokens > 0);
+        let told = self.completion_tokens.or(self.output_tokens);
         Usage {
-            prompt_tokens: self.prompt_tokens.unwrap_or(0),
-            completion_tokens: self.completion_tokens.unwrap_or(0),
+            prompt_tokens,
+            completion_tokens: told.or(rest).unwrap_or(0),
             cached_tokens: cached.or(self.prompt_cache_hit_tokens).unwrap_or(0),
             reasoning_tokens: reasoning.unwrap_or(0),
         }
@@ -148,6 +244,9 @@ impl Counts {
         Self {
             prompt_tokens: count("/prompt_tokens"),
             completion_tokens: count("/completion_tokens"),
+            total_tokens: count("/total_tokens"),
+            input_tokens: count("/input_tokens"),
+            output_tokens: count("/output_tokens"),
             prompt_cache_hit_tokens: count("/prompt_cache_hit_tokens"),
             prompt_tokens_details: Some(PromptDetails {
                 cached_tokens: count("/prompt_tokens_details/cached_tokens"),
@@ -167,6 +266,8 @@ impl Body<'static> {
             error: value.get("error").cloned(),
             object: string(&value, "object"),
             message: string(&value, "message"),
+            base_resp: value.get("base_resp").cloned(),
+            code: value.get("code").cloned(),
             usage: value.get("usage").map(Counts::from_tree),
         }
     }
@@ -174,27 +275,52 @@ impl Body<'static> {
 
 impl Choice<'static> {
     fn from_tree(value: &Value) -> Self {
-        let part = |name| value.get(name).filter(|part: &&Value| part.is_object());
+        let part = |name| value.get(name).filter(|part: &&Value| !part.is_null());
         Self {
             index: value.get("index").and_then(Value::as_u64),
-            message: part("message").map(Message::from_tree),
-            delta: part("delta").map(Message::from_tree),
-            finish_reason: string(value, "finish_reason"),
+            message: part("message").and_then(Message::from_tree),
+            delta: part("delta").and_then(Message::from_tree),
+            finish_reason: reason(value),
+            text: string(value, "text"),
+            error: value.get("error").cloned(),
         }
     }
 }
 
+/// SGLang's own protocol has an object here.
+fn reason(choice: &Value) -> Option<Text<'static>> {
+    let word = string(choice, "finish_reason");
+    word.or_else(|| string(choice.get("finish_reason")?, "type"))
+}
+
 impl Message<'static> {
-    fn from_tree(value: &Value) -> Self {
-        Self {
-            content: string(value, "content"),
-            reasoning_content: string(value, "reasoning_content"),
-            reasoning: string(value, "reasoning"),
-        }
+    /// A message that is a mere text is its content.
+    fn from_tree(value: &Value) -> Option<Self> {
+        let content = match value {
+            Value::Object(_) => value.get("content").map(parts::content),
+            Value::String(_) => Some(parts::content(value)),
+            _ => return None,
+        };
+        let content = content.unwrap_or_default();
+        let told = |name: &str| Some(owned(parts::text(value.get(name)?)));
+        Some(Self {
+            content: Some(owned(content.text)),
+            reasoning_content: told("reasoning_content"),
+            reasoning: told("reasoning"),
+            thinking: told("thinking"),
+            reasoning_text: told("reasoning_text"),
+            thought: told("thought"),
+            reasoning_details: value.get("reasoning_details").cloned(),
+            refusal: string(value, "refusal"),
+            inner: content.thought,
+        })
     }
 }
 
 fn string(value: &Value, name: &str) -> Option<Text<'static>> {
-    let text = value.get(name)?.as_str()?;
-    Some(Text(Cow::Owned(text.into())))
+    Some(owned(value.get(name)?.as_str()?.into()))
+}
+
+fn owned(text: String) -> Text<'static> {
+    Text(Cow::Owned(text))
 }

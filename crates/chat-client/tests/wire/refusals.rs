@@ -22,9 +22,12 @@ async fn refusals_end_the_call_at_once_with_the_servers_words() {
     ] {
         let server = FaultServer::start(move |_| error(status, "the server's words"));
         let failed = ask(&client(&server.url)).await.expect_err("refused");
-        let Error::Refused { status: code, .. } = &failed else {
+        let (Error::Refused { status: code, .. } | Error::Rejected { status: code, .. }) = &failed
+        else {
             panic!("{failed}")
         };
+        let is_own = matches!(failed, Error::Rejected { .. });
+        assert_eq!(is_own, matches!(code, 400 | 413 | 422), "{failed}");
         assert_eq!(code.to_string(), status[..3]);
         assert!(
             failed.to_string().contains("the server's words"),

@@ -44,6 +44,7 @@ pub(crate) fn joined() -> ChatAnswer {
     ChatAnswer {
         reasoning: Some("wéll".into()),
         content: "{\"a\": \"é\\n\"}".into(),
+        is_apart: true,
         finish: Finish::Stop,
         usage: Usage {
             prompt_tokens: 7,

@@ -261,6 +261,7 @@ impl Audit {
         let answer = ChatAnswer {
             reasoning: Some(case.reasoning.trim().into()),
             content: render_answer(case.entities),
+            is_apart: false,
             finish: Finish::Stop,
             usage: Usage::default(),
         };

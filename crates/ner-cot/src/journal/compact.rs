@@ -1,6 +1,6 @@
 //! Making a journal smaller, and several into one.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
@@ -52,18 +52,22 @@ pub fn compact(dir: &Path, disk: &dyn Disk) -> Result<Compacted, Error> {
     })
 }
 
-/// Where the lines of requests stand that were lost, and what was in flight when processes were killed.
+/// Where the lines of requests stand that were lost or failed, and what was in flight when processes were killed.
 fn unknown(path: &Path) -> Result<(Vec<Slot>, LastWords), Error> {
     let file = File::open(path).map_err(|e| Error::io("open the journal", path, e))?;
     let (mut slots, mut words) = (Vec::new(), LastWords::default());
+    // Of a request that failed again and again, the last time is enough.
+    let mut failed = HashMap::new();
     scan(path, file, |slot, line| {
         match line {
             Line::Answer(..) => {}
             Line::Lost(_) => slots.push(slot),
             Line::InFlight(line) => words.hear(&line),
+            Line::Failed(line) => drop(failed.insert(line.failed.to_string(), slot)),
         }
         Ok(())
     })?;
+    slots.extend(failed.into_values());
     Ok((slots, words))
 }
 
@@ -118,7 +122,7 @@ pub fn merge(from: &[PathBuf], into: &Path) -> Result<Merged, Error> {
     let mut merged = Merged::default();
     let (mut lost_before, mut words_before) = (HashSet::new(), LastWords::default());
     target.for_each_line(|line| match line {
-        Line::Answer(..) => {}
+        Line::Answer(..) | Line::Failed(_) => {}
         Line::Lost(lost) => {
             lost_before.insert(lost.check.to_string());
         }
@@ -138,6 +142,15 @@ pub fn merge(from: &[PathBuf], into: &Path) -> Result<Merged, Error> {
                 Line::Lost(_) => return Ok(()),
                 Line::InFlight(line) => {
                     words.hear(&line);
+                    return Ok(());
+                }
+                Line::Failed(failed) => {
+                    let is_new = failed
+                        .key()
+                        .is_some_and(|key| target.failed(&key).is_none());
+                    if is_new {
+                        target.append_failed(&failed)?;
+                    }
                     return Ok(());
                 }
             };

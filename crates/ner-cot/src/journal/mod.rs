@@ -9,6 +9,7 @@
 
 mod compact;
 mod disk;
+mod failed;
 mod header;
 mod in_flight;
 mod lock;
@@ -28,6 +29,7 @@ use tokio::sync::oneshot;
 pub use compact::{Compacted, Merged, compact, merge};
 pub(crate) use disk::sync_dir;
 pub use disk::{Disk, RealDisk};
+pub use failed::Failed;
 pub use in_flight::{Amount, InFlight, LastWords};
 pub use lost::Lost;
 pub use record::{Key, Part, Record};
@@ -69,6 +71,8 @@ pub struct Journal {
     index: Index,
     reader: Mutex<File>,
     damaged: usize,
+    /// Requests that their servers did not answer, by key.
+    failed: Mutex<HashMap<u128, Failed<'static>>>,
     in_flight: Mutex<Book>,
     /// `None` if the journal is open for reading only.
     orders: Option<Orders>,
@@ -151,12 +155,17 @@ impl Journal {
     /// Reads what is there, and tells where its sound part ends.
     fn load(path: &Path) -> Result<(Self, u64), Error> {
         let open = || File::open(path).map_err(|e| Error::io("open the journal", path, e));
-        let mut index = HashMap::new();
+        let (mut index, mut failed) = (HashMap::new(), HashMap::new());
         let scanned = scan(path, open()?, |slot, line| {
-            // A request is sent again only if its answer could not be read, so the
-            // last record is the good one.
-            if let Line::Answer(key, _) = line {
-                index.insert(key.short(), slot);
+            match line {
+                // A request is sent again only if its answer could not be read, so the
+                // last record is the good one.
+                Line::Answer(key, _) => drop(index.insert(key.short(), slot)),
+                Line::Failed(line) => {
+                    let key = line.key();
+                    failed.extend(key.map(|key| (key.short(), line.into_owned())));
+                }
+                Line::Lost(_) | Line::InFlight(_) => {}
             }
             Ok(())
         })?;
@@ -171,6 +180,7 @@ impl Journal {
             index: Arc::new(Mutex::new(index)),
             reader: Mutex::new(open()?),
             damaged: scanned.damaged,
+            failed: Mutex::new(failed),
             in_flight: Mutex::new(Book::new()),
             orders: None,
             threads: Vec::new(),
@@ -266,6 +276,26 @@ impl Journal {
     /// If the journal is open for reading only.
     pub fn append_lost(&self, lost: &Lost<'_>) -> Result<(), Error> {
         self.append_line(lost.line())
+    }
+
+    /// What is known of a request that its server did not answer. An answer counts for more.
+    pub fn failed(&self, key: &Key) -> Option<Failed<'static>> {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.get(&key.short()).cloned()
+    }
+
+    /// Notes a request that its server does not answer, without waiting for the disk, as [`Journal::append_later`]
+    /// does.
+    ///
+    /// # Errors
+    /// If the journal is open for reading only.
+    pub fn append_failed(&self, failed: &Failed<'_>) -> Result<(), Error> {
+        self.append_line(failed.line())?;
+        if let Some(key) = failed.key() {
+            let mut known = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+            known.insert(key.short(), failed.clone().into_owned());
+        }
+        Ok(())
     }
 
     /// Appends a line that is no answer, without waiting for the disk.

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
+use super::failed::Failed;
 use super::header::{Head, head, is_header};
 use super::in_flight::InFlight;
 use super::lost::Lost;
@@ -11,7 +12,12 @@ use super::record::{Key, Record};
 use crate::error::Error;
 
 /// How the lines of each kind begin. Inside a string the quotation marks would be escaped.
-const BEGINNINGS: [&[u8]; 3] = [b"{\"key\":\"", b"{\"lost\":\"", b"{\"in_flight\":\""];
+const BEGINNINGS: [&[u8]; 4] = [
+    b"{\"key\":\"",
+    b"{\"lost\":\"",
+    b"{\"in_flight\":\"",
+    b"{\"failed\":\"",
+];
 
 /// Where a line stands in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +35,8 @@ pub enum Line<'a> {
     Lost(Lost<'a>),
     /// What may be in flight from here on.
     InFlight(InFlight<'a>),
+    /// A request that its server does not answer.
+    Failed(Failed<'a>),
 }
 
 impl<'a> Line<'a> {
@@ -36,7 +44,8 @@ impl<'a> Line<'a> {
         let answer = Record::read(line).map(|(key, record)| Self::Answer(key, record));
         let lost = || Lost::read(line).map(Self::Lost);
         let in_flight = || InFlight::read(line).map(Self::InFlight);
-        answer.or_else(lost).or_else(in_flight)
+        let failed = || Failed::read(line).map(Self::Failed);
+        answer.or_else(lost).or_else(in_flight).or_else(failed)
     }
 }
 

@@ -21,6 +21,7 @@ fn answer(reasoning: &str, content: &str) -> ChatAnswer {
     ChatAnswer {
         reasoning: (!reasoning.is_empty()).then(|| reasoning.into()),
         content: content.into(),
+        is_apart: false,
         finish: Finish::Stop,
         usage: Usage::default(),
     }

@@ -80,3 +80,34 @@ fn foreign_results_are_left_out_and_broken_ones_named() {
     assert_eq!((import.foreign, import.answers), (1, 0));
     assert!(journal.is_empty());
 }
+
+#[test]
+fn a_refusal_of_one_request_is_not_exported_again() {
+    let (rows, dir) = (source(2), temp());
+    let plan = Plan::new("teacher", "judge", PipelineConfig::default()).expect("valid");
+    let selection = Selection::new(rows.as_slice(), SelectionOptions::default()).expect("rows");
+    let journal = Journal::open(dir.path()).expect("opens");
+    let (to, results) = (dir.path().join("batch"), dir.path().join("results.jsonl"));
+    let limits = BatchLimits::default();
+    let export = export_batch(&plan, &selection, &journal, &to, limits).expect("exports");
+    let requests = std::fs::read_to_string(&export.files[0]).expect("readable");
+    let filter = json!({"error": {"code": "content_filter", "message": "no"}});
+    let vague = json!({"error": {"message": "something"}});
+    let lines = requests.lines().zip([filter, vague]).map(|(line, body)| {
+        let request: Value = serde_json::from_str(line).expect("a request");
+        let response = json!({"status_code": 400, "body": body});
+        json!({"custom_id": request["custom_id"], "response": response}).to_string() + "\n"
+    });
+    std::fs::write(&results, lines.collect::<String>()).expect("writable");
+    let import = import_batch(&plan, &selection, &journal, &results).expect("imports");
+    assert_eq!(
+        (import.failed, import.refused),
+        (2, 1),
+        "{:?}",
+        import.errors
+    );
+    assert_eq!(import.errors[0], "line 1: status 400: no");
+    let export = export_batch(&plan, &selection, &journal, &to, limits).expect("exports");
+    assert_eq!(export.requests, 1, "what does not say why is asked again");
+    assert_eq!((export.funnel.failed, export.funnel.unfinished), (1, 1));
+}

@@ -8,6 +8,7 @@ mod journal;
 mod journalled_teacher;
 mod money;
 mod server;
+mod servers;
 mod target;
 
 use std::path::Path;

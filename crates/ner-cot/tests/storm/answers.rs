@@ -79,9 +79,9 @@ fn message(reasoning: &str, content: &str, hash: u64) -> Value {
     if reasoning.is_empty() {
         return json!({"role": "assistant", "content": content});
     }
-    // A tag inside the reasoning is read otherwise where tags end it.
+    // A tag in reasoning that comes apart is talk about the tag.
     let drift = if reasoning.contains("<think>") {
-        0
+        2
     } else {
         hash / 256 % 4
     };

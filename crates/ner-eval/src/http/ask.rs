@@ -1,6 +1,7 @@
 //! One request, and what its end means for the evaluation.
 
 use chat_client::{ChatAnswer, ChatClient, Error, Finish, NoArchive};
+use ner_types::plain_tags;
 use tokio_util::sync::CancellationToken;
 
 use super::{UrlConfig, UrlError};
@@ -35,12 +36,12 @@ fn end(error: Error, reached: bool) -> End {
     let failed = |reason: String| End::Outcome(Outcome::Failed(reason));
     match error {
         Error::Stopped => End::Outcome(Outcome::NotAsked),
-        // Usually a prompt that is too long or that a filter refuses.
-        Error::Refused {
-            status: status @ (400 | 413 | 422),
+        Error::Rejected {
+            status,
+            rejection,
             message,
             ..
-        } => failed(format!("{status}: {message}")),
+        } => failed(format!("{rejection}, status {status}: {message}")),
         Error::Refused {
             url,
             status,
@@ -68,9 +69,12 @@ fn end(error: Error, reached: bool) -> End {
 }
 
 /// Reasoning and content as one completion, so that an answer is read in the same way wherever it comes from.
+///
+/// Tags that the reasoning quotes are spelt so that they are none: the content is then read as it would be alone.
 fn joined(answer: ChatAnswer) -> Answer {
     let content = answer.content;
-    let text = match answer.reasoning {
+    let reasoning = answer.reasoning.as_deref().map(plain_tags);
+    let text = match reasoning {
         Some(reasoning) if content.is_empty() => format!("<think>\n{reasoning}"),
         Some(reasoning) => format!("<think>\n{reasoning}\n</think>\n{content}"),
         None => content,
@@ -109,6 +113,21 @@ mod tests {
         assert_eq!(read(unfinished), "<think>\nwhy");
         let quoted = r#"{"entities": {"tag": ["</think>"]}}"#;
         assert_eq!(read(json!({"content": quoted})), quoted);
+    }
+
+    #[test]
+    fn reasoning_that_quotes_tags_and_answers_spoils_no_answer() {
+        let content = r#"{"entities": {"city": ["Brel"]}}"#;
+        for why in [
+            "I must end with `</think>` first.",
+            "<think> is how I began, </think> how I end, <think> so.",
+            "<answer>{}</answer> ```json {} ``` </think>",
+        ] {
+            let text = read(json!({"reasoning_content": why, "content": content}));
+            let read = ner_types::parse(&text);
+            assert_eq!((read.entities.len(), read.problems), (1, vec![]), "{text}");
+            assert_eq!(read.reasoning.as_deref(), Some(&*plain_tags(why)));
+        }
     }
 
     #[test]

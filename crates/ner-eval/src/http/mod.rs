@@ -28,6 +28,8 @@ pub struct UrlCompleter {
     concurrency: usize,
     give_up_after: usize,
     failures_in_a_row: usize,
+    /// What refuses every request, met in a batch that had answers too.
+    refusal: Option<UrlError>,
     stop: CancellationToken,
 }
 
@@ -62,6 +64,7 @@ impl UrlCompleter {
             concurrency: config.concurrency,
             give_up_after: config.give_up_after.max(1),
             failures_in_a_row: 0,
+            refusal: None,
             stop: CancellationToken::new(),
         })
     }
@@ -141,24 +144,30 @@ impl Completer for UrlCompleter {
         if Handle::try_current().is_ok() {
             return Err(UrlError::InsideRuntime.into());
         }
+        if let Some(refusal) = self.refusal.take() {
+            return Err(refusal.into());
+        }
         let asked = ask_all(&self.asker, prompts, &self.stop, keep);
-        let outcomes = self.runtime.block_on(asked)?;
+        let (outcomes, refusal) = self.runtime.block_on(asked)?;
         // A batch with answers is handed on first; the count goes on with the next one.
         let has_answer = outcomes.iter().any(|o| matches!(o, Outcome::Answered(_)));
         let checked = self.check_failures(&outcomes);
-        if !has_answer {
-            checked?;
+        if has_answer {
+            self.refusal = refusal;
+        } else {
+            refusal.map_or(checked, Err)?;
         }
         Ok(outcomes)
     }
 }
 
+/// Asks all prompts at once; beside what became of them, what refuses every request.
 async fn ask_all(
     asker: &Arc<Asker>,
     prompts: &[String],
     stop: &CancellationToken,
     keep: Keep<'_>,
-) -> Result<Vec<Outcome>, BoxError> {
+) -> Result<(Vec<Outcome>, Option<UrlError>), BoxError> {
     let mut outcomes = vec![Outcome::NotAsked; prompts.len()];
     // A refusal of every request stops this batch and nothing else.
     let halt = stop.child_token();
@@ -178,8 +187,9 @@ async fn ask_all(
                     }
                     outcomes[i] = outcome;
                 }
-                Some(Ok((_, End::Fatal(error)))) => {
+                Some(Ok((i, End::Fatal(error)))) => {
                     halt.cancel();
+                    outcomes[i] = Outcome::Failed(error.to_string());
                     fatal.get_or_insert(error);
                 }
                 Some(Err(error)) => return Err(UrlError::Task(error.to_string()).into()),
@@ -197,14 +207,10 @@ async fn ask_all(
             }
         }
     }
-    // Answers that came before a refusal are kept; the next batch meets the refusal again, without any.
-    match fatal {
-        Some(error) if !outcomes.iter().any(|o| matches!(o, Outcome::Answered(_))) => {
-            Err(error.into())
-        }
-        _ => Ok(outcomes),
-    }
+    Ok((outcomes, fatal))
 }
 
+#[cfg(test)]
+mod server_bodies;
 #[cfg(test)]
 mod tests;

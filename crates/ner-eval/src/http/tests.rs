@@ -14,7 +14,7 @@ use super::*;
 type Script = dyn Fn(&str, usize) -> (u16, String) + Send + Sync;
 
 /// A server that runs as long as the test program; gives its address and the prompts that it received.
-fn serve(
+pub(super) fn serve(
     script: impl Fn(&str, usize) -> (u16, String) + Send + Sync + 'static,
 ) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -69,7 +69,7 @@ fn read_body(reader: &mut impl BufRead) -> Option<Vec<u8>> {
     Some(body)
 }
 
-fn reply(text: &str) -> (u16, String) {
+pub(super) fn reply(text: &str) -> (u16, String) {
     let choice = json!({"message": {"content": text}, "finish_reason": "stop"});
     (
         200,
@@ -77,7 +77,7 @@ fn reply(text: &str) -> (u16, String) {
     )
 }
 
-fn config(url: &str) -> UrlConfig {
+pub(super) fn config(url: &str) -> UrlConfig {
     let retry = Retry {
         throttled_tries: 8,
         tries: 3,
@@ -94,7 +94,7 @@ fn config(url: &str) -> UrlConfig {
     }
 }
 
-fn prompts(n: usize) -> Vec<String> {
+pub(super) fn prompts(n: usize) -> Vec<String> {
     (0..n).map(|i| format!("prompt {i}")).collect()
 }
 

@@ -3,6 +3,7 @@
 use ner_types::PromptTemplate;
 
 use super::*;
+use crate::prediction::read_predictions;
 use crate::suite::{EvalSet, Suite};
 
 fn prediction(index: usize) -> Prediction {

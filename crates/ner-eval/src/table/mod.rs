@@ -191,6 +191,11 @@ fn notes(results: &[(&str, &EvalResult)], sets: &[&str]) -> Vec<String> {
         notes
             .push("Incomplete: some sentences have no answer; the scores cover the others.".into());
     }
+    notes.extend(
+        results
+            .iter()
+            .filter_map(|(name, result)| unreadable(name, result)),
+    );
     if !is_benchmark(sets) {
         notes.push(
             "The paper's figures are on other test sets and are no measure for the ones above."
@@ -198,6 +203,30 @@ fn notes(results: &[(&str, &EvalResult)], sets: &[&str]) -> Vec<String> {
         );
     }
     notes
+}
+
+/// How many answers of a result could not be read, which is not the same as answers without entities.
+fn unreadable(name: &str, result: &EvalResult) -> Option<String> {
+    let sets = result.sets.iter().filter(|set| set.parse_failures > 0);
+    let counts: Vec<String> = sets
+        .map(|set| {
+            let (of, cut) = (set.sentences, set.truncated);
+            let cut = if cut > 0 {
+                format!(", {cut} cut off")
+            } else {
+                String::new()
+            };
+            format!(
+                "{} {} of {of}{cut}",
+                short_name(&set.name),
+                set.parse_failures
+            )
+        })
+        .collect();
+    (!counts.is_empty()).then(|| {
+        let counts = counts.join("; ");
+        format!("{name}: answers that could not be read, and count as without entities: {counts}.")
+    })
 }
 
 /// Widths of the columns of the first block and of those that share its header.

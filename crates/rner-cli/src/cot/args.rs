@@ -108,6 +108,9 @@ pub(crate) struct GenerateArgs {
     /// Go on even if most of the teacher's answers run out of tokens.
     #[arg(long)]
     pub(crate) allow_cut_off: bool,
+    /// Ask once more what a server would not answer before: a filter, a prompt that is too long.
+    #[arg(long)]
+    pub(crate) retry_failed: bool,
     /// Files to write: jsonl, json (as the paper's dataset), parquet. May be repeated.
     #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
     pub(crate) format: Vec<Format>,
@@ -236,6 +239,7 @@ impl GenerateArgs {
         cot.judge_structured = self.judge_structured.unwrap_or(cot.judge_structured);
         cot.allow_change |= self.allow_change;
         cot.allow_cut_off |= self.allow_cut_off;
+        cot.retry_failed |= self.retry_failed;
         if let Some(prompts) = &self.prompts {
             cot.prompts = prompts.display().to_string();
         }

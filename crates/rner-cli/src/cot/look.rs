@@ -148,12 +148,13 @@ pub(super) fn import(dir: &Path, results: &[PathBuf]) -> Result<()> {
     for file in results {
         let import = import_batch(&plan, &selection, &journal, file)?;
         println!(
-            "{}: {} answers, {} known, {} of other requests, {} failed",
+            "{}: {} answers, {} known, {} of other requests, {} failed ({} refused for a reason of their own, not asked again)",
             file.display(),
             import.answers,
             import.known,
             import.foreign,
-            import.failed
+            import.failed,
+            import.refused
         );
         import.errors.iter().for_each(|error| println!("  {error}"));
     }

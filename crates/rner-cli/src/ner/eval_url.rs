@@ -131,10 +131,11 @@ impl UrlEval<'_> {
         let report = RunReport::new(&self.loaded, predictions, failures, None, &settings)?;
         finish(&report, &self.loaded, self.out)?;
         // With failures the log stays, so that only those sentences are asked again.
+        let unanswered = report.result.sets.iter().map(|set| set.unanswered);
         ensure!(
             complete,
             "{} sentences have no answer and are not in the scores; the same command asks them again",
-            report.result.failures.len()
+            unanswered.sum::<usize>()
         );
         Ok(())
     }

@@ -65,6 +65,7 @@ impl Servers {
                 } else {
                     CutOffLimit::default()
                 },
+                retry_failed: config.retry_failed,
             },
             _simulated: simulated,
         })

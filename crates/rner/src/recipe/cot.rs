@@ -13,7 +13,7 @@ use super::error::{RecipeError, range};
 use super::peak::DailyPeak;
 
 /// Keys that change no answer and decide about none: another value of them asks for nothing again.
-const NOT_DECIDING: [&str; 27] = [
+const NOT_DECIDING: [&str; 28] = [
     "teacher_url",
     "judge_url",
     "key_env",
@@ -41,6 +41,7 @@ const NOT_DECIDING: [&str; 27] = [
     "journal",
     "allow_change",
     "allow_cut_off",
+    "retry_failed",
 ];
 
 /// Fields of a request that other keys or the pipeline decide.
@@ -182,6 +183,9 @@ pub struct Cot {
     /// Go on even if half of the teacher's last answers ran out of tokens.
     #[serde(default)]
     pub allow_cut_off: bool,
+    /// Ask once more what a server would not answer before for a reason of the request's own, such as a filter.
+    #[serde(default)]
+    pub retry_failed: bool,
 }
 
 fn yes() -> bool {

@@ -182,8 +182,43 @@ pub fn funnel_text(funnel: &Funnel) -> String {
             reason.replace('_', " ")
         ));
     }
-    text
+    if funnel.respelt > 0 {
+        text.push_str(&format!(
+            "\n  think tags that the reasoning quotes are spelt [think] in {} accepted rows",
+            funnel.respelt
+        ));
+    }
+    text + &failed_text(funnel)
 }
+
+/// The rows that their servers would not answer, by name.
+fn failed_text(funnel: &Funnel) -> String {
+    if funnel.failed == 0 {
+        return String::new();
+    }
+    let mut text = format!(
+        "\n  failed:   {:>6}  at the server, not asked again unless with --retry-failed (cot.retry_failed):",
+        funnel.failed
+    );
+    for row in funnel.failed_rows.iter().take(FAILED_SHOWN) {
+        let guid = row.guid.as_ref().map(|guid| format!(" ({guid})"));
+        let reason = row.reason.name().replace('_', " ");
+        text.push_str(&format!(
+            "\n    row {}{}: {reason}, status {}: {}",
+            row.row + 1,
+            guid.unwrap_or_default(),
+            row.status,
+            row.message
+        ));
+    }
+    match funnel.failed.saturating_sub(FAILED_SHOWN) {
+        0 => text,
+        more => format!("{text}\n    and {more} more; funnel.json names them"),
+    }
+}
+
+/// Failed rows that a text names.
+const FAILED_SHOWN: usize = 5;
 
 fn by_frequency(counts: &BTreeMap<String, usize>) -> Vec<(&String, usize)> {
     let mut sorted: Vec<(&String, usize)> = counts.iter().map(|(r, n)| (r, *n)).collect();

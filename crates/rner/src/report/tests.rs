@@ -323,6 +323,25 @@ fn the_funnel_in_words_names_the_most_frequent_reason_first() {
 }
 
 #[test]
+fn rows_that_failed_at_their_server_are_named() {
+    let row = |row: usize| {
+        let row = json!({"row": row, "guid": format!("r{row}"), "part": "teacher", "status": 400,
+                         "reason": "content_filter", "message": "no"});
+        serde_json::from_value(row).expect("a row")
+    };
+    let failed = Funnel {
+        failed: 7,
+        failed_rows: (0..7).map(row).collect(),
+        ..funnel()
+    };
+    let text = funnel_text(&failed);
+    let named =
+        "\n    row 5 (r4): content filter, status 400: no\n    and 2 more; funnel.json names them";
+    assert!(text.ends_with(named), "{text}");
+    assert!(text.contains("failed:        7  at the server"), "{text}");
+}
+
+#[test]
 fn the_table_of_the_terminal_is_aligned() {
     let text = text_table(&data());
     let expected = "\
