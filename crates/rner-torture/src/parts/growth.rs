@@ -19,8 +19,8 @@ use clock::seconds;
 /// What twice the input may cost at most.
 const LIMIT: f64 = 2.5;
 
-/// Work that is long enough to be measured, in seconds. Longer work is on inputs that no cache holds, and memory that is
-/// twice as slow looks like a loop that is twice as long.
+/// Work that is long enough to be measured, in seconds. Longer work is on inputs that no cache holds, and memory that
+/// is twice as slow looks like a loop that is twice as long.
 const MEASURABLE: f64 = 1e-3;
 
 /// Largest size that is tried for a reader that is never slow.

@@ -184,6 +184,7 @@ fn ruled(reasoning: String, entities: Vec<Entity>) -> Result<Work> {
     let answer = ChatAnswer {
         content: render_completion(None, &entities),
         reasoning: Some(reasoning),
+        is_apart: true,
         finish: Finish::Stop,
         usage: Usage::default(),
     };
