@@ -236,22 +236,31 @@ fn the_dataset_does_not_depend_on_concurrency_or_interruption() {
 }
 
 #[test]
-fn unknown_models_and_sentences_are_refused_with_words() {
+fn an_unknown_model_ends_the_run_with_words() {
     let (source, rt) = (source(3), runtime());
     let teacher = start(&source[..1], MistakeRates::none(), &rt);
-    for (model, word) in [
-        ("gpt-0", "tiny-teacher"),
-        (TEACHER_MODEL, "the corpus has no sentence"),
-    ] {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let pipeline = pipeline(&teacher.url, model, 4);
-        let error = run(&rt, &pipeline, &source, dir.path())
-            .expect_err("refused")
-            .to_string();
-        assert!(
-            error.contains(word) && error.contains("127.0.0.1"),
-            "{error}"
-        );
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let pipeline = pipeline(&teacher.url, "gpt-0", 4);
+    let error = run(&rt, &pipeline, &source, dir.path())
+        .expect_err("refused")
+        .to_string();
+    assert!(
+        error.contains("tiny-teacher") && error.contains("127.0.0.1"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_unknown_sentence_costs_its_row_and_is_named() {
+    let (source, rt) = (source(3), runtime());
+    let teacher = start(&source[..1], MistakeRates::none(), &rt);
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let pipeline = pipeline(&teacher.url, TEACHER_MODEL, 4);
+    let outcome = run(&rt, &pipeline, &source, dir.path()).expect("the other row is made");
+    assert_eq!((outcome.funnel.accepted, outcome.funnel.failed), (1, 2));
+    for row in &outcome.funnel.failed_rows {
+        let words = &row.message;
+        assert!(words.contains("the corpus has no sentence"), "{words}");
     }
 }
 

@@ -146,7 +146,7 @@ impl Layout {
         match (word, tag) {
             (Some(word), Some(tag)) => Read::Fields(Fields {
                 word: word.trim(),
-                tag,
+                tag: tag.trim(),
                 inner: self.inner.and_then(|at| fields.get(at).copied()),
             }),
             _ => Read::Other,
