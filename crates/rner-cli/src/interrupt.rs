@@ -1,7 +1,7 @@
 //! Signals that ask for an end, and a token that every long loop looks at.
 //!
 //! The first signal asks the stage to stop at the next safe point, where it keeps what is done. What does not get
-//! there within [`PATIENCE`], a call that hangs for instance, is ended by a watchdog, which says what it was; every
+//! there within 25 seconds, a call that hangs for instance, is ended by a watchdog, which says what it was; every
 //! file of the program appears as a whole or not at all, so that nothing is damaged by it. A second Ctrl-C or SIGTERM
 //! ends the program at once.
 //!
