@@ -35,6 +35,13 @@ pub(crate) enum Step {
     Vulkan,
 }
 
+/// Packages those members that a registry would get; the others are tools for ourselves (`publish = false`).
+#[rustfmt::skip]
+const PACKAGE: &[&str] = &[
+    "package", "--locked", "--quiet", "--workspace", "--no-verify", "--allow-dirty",
+    "--exclude", "xtask", "--exclude", "rner-lab", "--exclude", "rner-fuzz", "--exclude", "rner-torture",
+];
+
 /// Steps whose first build takes minutes, because it is one of its own.
 const WHEN_NAMED: [Step; 2] = [Step::Consumers, Step::Vulkan];
 
@@ -70,7 +77,7 @@ impl Step {
             Self::Doc => &["doc", "--locked", "--release", "--workspace", "--no-deps"],
             Self::Cuda => &["check", "--locked", "--release", "-p", "rner-cli", "-p", "rner-lab", "--no-default-features", "--features", "cuda"],
             // Building all of it again from the packages would take as long as everything else.
-            Self::Package => &["package", "--locked", "--quiet", "--workspace", "--no-verify", "--allow-dirty"],
+            Self::Package => PACKAGE,
             Self::Vulkan => vulkan::TEST,
         };
         let env = (self == Self::Doc).then_some(("RUSTDOCFLAGS", "-D warnings"));
