@@ -227,3 +227,18 @@ fn text() -> impl Strategy<Value = String> {
         prop_oneof![8 => known.prop_map(String::from), 1 => any::<char>().prop_map(String::from)];
     vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
+
+/// Labels beyond those that are looked for one by one, some of them twice.
+#[test]
+fn many_labels_are_read() {
+    for n_labels in [15, 16, 17, 18, 40] {
+        let group = |i: usize| format!("\"l{}\": [\"t{i}\"]", i % n_labels);
+        let groups: Vec<String> = (0..n_labels + 5).map(group).collect();
+        let read = parse(&format!("{{\"entities\": {{{}}}}}", groups.join(", ")));
+        let last = |i: usize| if i < 5 { i + n_labels } else { i };
+        let expected: Vec<_> = (0..n_labels)
+            .map(|i| Entity::new(format!("t{}", last(i)), format!("l{i}")))
+            .collect();
+        assert_eq!(read.entities, expected);
+    }
+}

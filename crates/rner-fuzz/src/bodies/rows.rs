@@ -9,7 +9,7 @@ use ner_types::Example;
 
 use crate::scratch;
 
-const JSON: [Format; 7] = [
+const JSON: [Format; 13] = [
     Format::InstructUie,
     Format::UniNer,
     Format::NerCot,
@@ -17,6 +17,12 @@ const JSON: [Format; 7] = [
     Format::Plain,
     Format::Tokens,
     Format::Slimer,
+    Format::Gliner2,
+    Format::Doccano,
+    Format::LabelStudio,
+    Format::Prodigy,
+    Format::Spacy,
+    Format::Hub,
 ];
 
 /// The three BIO readers on any bytes: no panic, and every place is on the borders of characters and equal to its text.

@@ -62,8 +62,8 @@ pub(crate) fn run(lab: &Lab, tally: &mut Tally) -> Result<()> {
 /// The kinds, each with the number of its turns among those of the others.
 fn subjects() -> Result<Vec<(usize, Box<dyn Subject>)>> {
     let mut all: Vec<(usize, Box<dyn Subject>)> = vec![
-        (4, Box::new(training::Sft)),
-        (4, Box::new(training::Grpo)),
+        (4, Box::new(training::SFT)),
+        (4, Box::new(training::GRPO)),
         (6, Box::new(models::Models)),
         (4, Box::new(answers::Lines)),
         (2, Box::new(answers::Chains::new()?)),

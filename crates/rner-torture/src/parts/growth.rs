@@ -1,9 +1,9 @@
 //! Readers of what a model, a server or a file decides: twice the input may cost two and a half times the work at most.
 //!
 //! The inputs are the worst that are known of each kind: repeats, one byte at a time, nothing but line feeds, lines
-//! that never end. Work is time, the least of several runs, at sizes that take a quarter of a millisecond and more. One
-//! doubling says little, because a larger input may leave the cache or get its memory anew, so the limit holds for the
-//! mean of four. Tests that count steps in place of time are in the crates.
+//! that never end. Work is processor time, the least of several runs, at sizes that take a quarter of a millisecond and
+//! more. One doubling says little, because a larger input may leave the cache or get its memory anew, so the limit
+//! holds for the mean of four. Tests that count steps in place of time are in the crates.
 
 mod answers;
 mod clock;

@@ -26,7 +26,7 @@ pub(crate) enum Part {
     Damage,
     /// Full disks, two processes in one folder, signals.
     Folders,
-    /// libFuzzer on every parser.
+    /// Inputs that nobody wrote, for every reader; with a time, libFuzzer too.
     Fuzz,
     /// A client with a budget against teachers that cheat, break off and echo the key.
     Teacher,
@@ -42,8 +42,8 @@ pub(crate) enum Part {
     Mutants,
 }
 
-/// Parts that run only when they are named: one compares times, which asks for a quiet machine, one takes hours.
-const WHEN_NAMED: [Part; 2] = [Part::Growth, Part::Mutants];
+/// Parts that take so long that they run only when they are named.
+const WHEN_NAMED: [Part; 1] = [Part::Mutants];
 
 impl Part {
     pub(crate) fn name(self) -> &'static str {
@@ -67,7 +67,7 @@ impl Part {
             Self::Kill => "stopped at each call to the disk, and killed for real",
             Self::Damage => "every kind of file that a command reads back, damaged",
             Self::Folders => "full disks, two processes in one folder, signals",
-            Self::Fuzz => "libFuzzer on every parser",
+            Self::Fuzz => "inputs that nobody wrote, for every reader",
             Self::Teacher => "hostile teachers under a budget, on a simulated clock",
             Self::Serve => "bad requests, bombs, slow clients and poison, beside load",
             Self::Growth => "twice the input, at most so many times the work",

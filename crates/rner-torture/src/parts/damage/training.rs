@@ -110,13 +110,50 @@ impl lm_grpo::Observer for StopAfter {
 }
 
 /// A run that must end with the weights of the undisturbed one, whatever is damaged.
-fn read(dir: &Path, run: impl Fn(&Path, &mut StopAfter) -> Result<String, String>) -> Reading {
-    run(dir, &mut StopAfter::step(usize::MAX))
+fn read(dir: &Path, train: Trainer) -> Reading {
+    train(dir, &mut StopAfter::step(usize::MAX))
+}
+
+/// A training, up to its end or until the observer stops it; the word for its weights.
+type Trainer = fn(&Path, &mut StopAfter) -> Result<String, String>;
+
+/// A training that leaves checkpoints, and goes on from them.
+pub(super) struct Training {
+    name: &'static str,
+    train: Trainer,
+}
+
+pub(super) const SFT: Training = Training {
+    name: "SFT checkpoints",
+    train: sft,
+};
+
+pub(super) const GRPO: Training = Training {
+    name: "GRPO checkpoints",
+    train: grpo,
+};
+
+impl Subject for Training {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn proof(&self) -> Proof {
+        Proof::Hashed
+    }
+
+    fn write(&self, dir: &Path) -> Result<()> {
+        stop(dir, self.train)
+    }
+
+    fn read(&self, dir: &Path) -> Result<Reading> {
+        Ok(read(dir, self.train))
+    }
 }
 
 /// Fills a folder with the checkpoints of a run that was stopped.
-fn stop(dir: &Path, run: impl Fn(&Path, &mut StopAfter) -> Result<String, String>) -> Result<()> {
-    let stopped = run(dir, &mut StopAfter::step(STOPPED));
+fn stop(dir: &Path, train: Trainer) -> Result<()> {
+    let stopped = train(dir, &mut StopAfter::step(STOPPED));
     stopped
         .map_err(anyhow::Error::msg)
         .context("a run that is stopped")?;
@@ -130,105 +167,60 @@ fn stop(dir: &Path, run: impl Fn(&Path, &mut StopAfter) -> Result<String, String
 }
 
 /// Fine-tuning with a checkpoint after each step, which ends with its best model.
-pub(super) struct Sft;
-
-impl Sft {
-    fn run(dir: &Path, watch: &mut StopAfter) -> Result<String, String> {
-        let config = SftConfig {
-            max_steps: Some(STEPS),
-            batch_size: Some(2),
-            save_every: Some(1),
-            eval_every: Some(2),
-            load_best: true,
-            optim: optim(),
-            ..SftConfig::default()
-        };
-        let sample = |i: u32| Sample {
-            ids: (0..4 + i % 3).map(|j| (5 * i + 3 * j) % VOCAB).collect(),
-            loss_from: 2,
-        };
-        let samples: Vec<Sample> = (0..9).map(sample).collect();
-        let (train, eval) = samples.split_at(7);
-        let (data, stop) = (SftData { train, eval }, watch.stop.clone());
-        let outcome = train_sft(model(), data, &config, &files(dir), &stop, watch);
-        outcome
-            .map(|outcome| weights(&outcome.model.valid()))
-            .map_err(|error| error.to_string())
-    }
-}
-
-impl Subject for Sft {
-    fn name(&self) -> &'static str {
-        "SFT checkpoints"
-    }
-
-    fn proof(&self) -> Proof {
-        Proof::Hashed
-    }
-
-    fn write(&self, dir: &Path) -> Result<()> {
-        stop(dir, Self::run)
-    }
-
-    fn read(&self, dir: &Path) -> Result<Reading> {
-        Ok(read(dir, Self::run))
-    }
+fn sft(dir: &Path, watch: &mut StopAfter) -> Result<String, String> {
+    let config = SftConfig {
+        max_steps: Some(STEPS),
+        batch_size: Some(2),
+        save_every: Some(1),
+        eval_every: Some(2),
+        load_best: true,
+        optim: optim(),
+        ..SftConfig::default()
+    };
+    let sample = |i: u32| Sample {
+        ids: (0..4 + i % 3).map(|j| (5 * i + 3 * j) % VOCAB).collect(),
+        loss_from: 2,
+    };
+    let samples: Vec<Sample> = (0..9).map(sample).collect();
+    let (train, eval) = samples.split_at(7);
+    let (data, stop) = (SftData { train, eval }, watch.stop.clone());
+    let outcome = train_sft(model(), data, &config, &files(dir), &stop, watch);
+    outcome
+        .map(|outcome| weights(&outcome.model.valid()))
+        .map_err(|error| error.to_string())
 }
 
 /// GRPO with a checkpoint after each step, of which the next batch is sampled already.
-pub(super) struct Grpo;
-
-impl Grpo {
-    fn run(dir: &Path, watch: &mut StopAfter) -> Result<String, String> {
-        let config = GrpoConfig {
-            group_size: 2,
-            prompts_per_step: 2,
-            max_steps: Some(STEPS),
-            iterations: 2,
-            max_completion_length: 4,
-            temperature: 0.8,
-            optim: optim(),
-            micro_batch_tokens: 40,
-            seed: 1,
-            save_every: Some(1),
-            one_step_off_policy: true,
-            ..GrpoConfig::default()
-        };
-        let prompts =
-            [vec![1, 2, 3], vec![4, 5], vec![6, 8, 9], vec![12]].map(|ids| Prompt { ids });
-        let mut engine = BuiltinEngine::new(5);
-        let environment = Environment {
-            prompts: &prompts,
-            held_out: &[],
-            decoder: &Numbers,
-            reward: &ShareOfSeven,
-            reference: Some(model().valid()),
-            engine: &mut engine,
-        };
-        let stop = watch.stop.clone();
-        let outcome = train_grpo(model(), environment, &config, &files(dir), &stop, watch);
-        outcome
-            .map(|outcome| weights(&outcome.model.valid()))
-            .map_err(|error| error.to_string())
-    }
-}
-
-impl Subject for Grpo {
-    fn name(&self) -> &'static str {
-        "GRPO checkpoints"
-    }
-
-    fn proof(&self) -> Proof {
-        Proof::Hashed
-    }
-
-    fn write(&self, dir: &Path) -> Result<()> {
-        stop(dir, Self::run)
-    }
-
-    fn read(&self, dir: &Path) -> Result<Reading> {
-        Ok(read(dir, Self::run))
-    }
+fn grpo(dir: &Path, watch: &mut StopAfter) -> Result<String, String> {
+    let config = GrpoConfig {
+        group_size: 2,
+        prompts_per_step: 2,
+        max_steps: Some(STEPS),
+        iterations: 2,
+        max_completion_length: 4,
+        temperature: 0.8,
+        optim: optim(),
+        micro_batch_tokens: 40,
+        seed: 1,
+        save_every: Some(1),
+        one_step_off_policy: true,
+        ..GrpoConfig::default()
+    };
+    let prompts = [vec![1, 2, 3], vec![4, 5], vec![6, 8, 9], vec![12]].map(|ids| Prompt { ids });
+    let mut engine = BuiltinEngine::new(5);
+    let environment = Environment {
+        prompts: &prompts,
+        held_out: &[],
+        decoder: &Numbers,
+        reward: &ShareOfSeven,
+        reference: Some(model().valid()),
+        engine: &mut engine,
+    };
+    let stop = watch.stop.clone();
+    let outcome = train_grpo(model(), environment, &config, &files(dir), &stop, watch);
+    outcome
+        .map(|outcome| weights(&outcome.model.valid()))
+        .map_err(|error| error.to_string())
 }
 
 /// Writes a token as a number.
