@@ -78,18 +78,13 @@ impl Whom<'_> {
         let message = self.http.mask(meaning::error_message(&text));
         let status = reply.status.as_u16();
         let meaning = meaning::of_status(status, &text);
+        let after = reply.after.or_else(|| meaning::delay_of(&text));
         let cause = format!("{}: {message}", reply.status);
-        let again = |kind| {
-            Failure::Again(Again {
-                cause,
-                after: reply.after,
-                kind,
-            })
-        };
+        let again = |kind| Failure::Again(Again { cause, after, kind });
         match meaning {
             Meaning::Busy => again(Kind::Throttled),
             // A 503 that names a delay is that of a busy server; without one, it may be broken.
-            Meaning::Passing if status == 503 && reply.after.is_some() => again(Kind::Throttled),
+            Meaning::Passing if status == 503 && after.is_some() => again(Kind::Throttled),
             Meaning::Passing => again(Kind::Error),
             meaning => self.ended(status, meaning, message),
         }
@@ -150,9 +145,16 @@ impl Whom<'_> {
     /// An error with status 200.
     fn said<E: From<Error>>(&self, said: Said) -> Failure<E> {
         let message = self.http.mask(said.message);
+        let again = |kind| {
+            Failure::Again(Again {
+                cause: format!("200 with an error: {message}"),
+                after: said.after,
+                kind,
+            })
+        };
         match said.meaning {
-            Meaning::Busy => again(format!("200 with an error: {message}"), Kind::Throttled),
-            Meaning::Passing => again(format!("200 with an error: {message}"), Kind::Error),
+            Meaning::Busy => again(Kind::Throttled),
+            Meaning::Passing => again(Kind::Error),
             meaning => {
                 let status = if said.status == 0 { 200 } else { said.status };
                 self.ended(status, meaning, message)

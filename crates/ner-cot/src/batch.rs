@@ -22,13 +22,15 @@ use crate::report::Funnel;
 use crate::row::Question;
 use crate::source::Selection;
 
-/// How much goes into one file. The defaults are OpenAI's limits.
+/// What goes into one file. The defaults are OpenAI's limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchLimits {
     /// Most requests.
     pub requests: usize,
     /// Most bytes.
     pub bytes: usize,
+    /// Whether requests are exported that a server refused before.
+    pub retry_failed: bool,
 }
 
 impl Default for BatchLimits {
@@ -36,6 +38,7 @@ impl Default for BatchLimits {
         Self {
             requests: 50_000,
             bytes: 190 << 20,
+            retry_failed: false,
         }
     }
 }
@@ -62,7 +65,8 @@ struct RequestLine<'a> {
 
 /// Writes every question that waits for an answer to `batch-<part>-<number>.jsonl` in `to`.
 ///
-/// Files of an earlier export are replaced, so that a round that is over is not asked again.
+/// Files of an earlier export are replaced, so that a round that is over is not asked again. Requests that a server
+/// refused before are left out, unless the limits say `retry_failed`.
 ///
 /// # Errors
 /// If source or journal cannot be read, or a file cannot be written.
@@ -131,6 +135,10 @@ struct OpenFile {
 }
 
 impl Visitor for Files<'_> {
+    fn asks_again(&self) -> bool {
+        self.limits.retry_failed
+    }
+
     fn settled(&mut self, _row: SettledRow) -> Result<(), Error> {
         Ok(())
     }
@@ -272,6 +280,11 @@ pub fn import_batch(
 struct Waiting(HashMap<Key, (Part, u32)>);
 
 impl Visitor for Waiting {
+    /// An answer is taken though an earlier one was a refusal.
+    fn asks_again(&self) -> bool {
+        true
+    }
+
     fn settled(&mut self, _row: SettledRow) -> Result<(), Error> {
         Ok(())
     }
@@ -315,6 +328,9 @@ impl BatchImport {
                 let model = plan.model(part);
                 if let Some(failed) = why.failed((&key, part, attempt), model) {
                     self.refused += 1;
+                    if journal.failed(&key).is_some() {
+                        return Ok(());
+                    }
                     journal.append_failed(&failed)?;
                 }
                 return Ok(());

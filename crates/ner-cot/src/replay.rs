@@ -37,6 +37,11 @@ pub trait Visitor {
     /// An error ends the replay.
     fn settled(&mut self, row: SettledRow) -> Result<(), Error>;
 
+    /// Whether a request that a server refused before waits again, in place of ending its row.
+    fn asks_again(&self) -> bool {
+        false
+    }
+
     /// A row that waits for an answer.
     ///
     /// # Errors
@@ -77,25 +82,27 @@ pub fn replay(
         funnel.rows += 1;
         match row? {
             SelectedRow::Skipped { reason } => funnel.reject(reason, 1),
-            SelectedRow::Open(row) => match settle(plan, &row.asked, journal)? {
-                Settled::Failed(attempts, failed) => {
-                    let is_new = seen.insert(row.question);
-                    funnel.add_failed((row.number, &row.source), &attempts, failed, is_new);
-                    visitor.settled(failed_row(*row, attempts))?;
-                }
-                Settled::Waits(question) => {
-                    funnel.unfinished += 1;
-                    // Equal rows wait for the same answer.
-                    if seen.insert(row.question) {
-                        visitor.waiting(&question)?;
+            SelectedRow::Open(row) => {
+                match settle(plan, &row.asked, journal, visitor.asks_again())? {
+                    Settled::Failed(attempts, failed) => {
+                        let is_new = seen.insert(row.question);
+                        funnel.add_failed((row.number, &row.source), &attempts, failed, is_new);
+                        visitor.settled(failed_row(*row, attempts))?;
+                    }
+                    Settled::Waits(question) => {
+                        funnel.unfinished += 1;
+                        // Equal rows wait for the same answer.
+                        if seen.insert(row.question) {
+                            visitor.waiting(&question)?;
+                        }
+                    }
+                    Settled::Done(result) => {
+                        let is_new = seen.insert(row.question);
+                        funnel.add_row(row.number, &row.asked.sentence, &result.attempts, is_new);
+                        visitor.settled(settled(*row, result))?;
                     }
                 }
-                Settled::Done(result) => {
-                    let is_new = seen.insert(row.question);
-                    funnel.add_row(row.number, &row.asked.sentence, &result.attempts, is_new);
-                    visitor.settled(settled(*row, result))?;
-                }
-            },
+            }
         }
     }
     Ok(funnel)
@@ -109,8 +116,8 @@ enum Settled {
     Failed(Vec<Attempt>, Failed<'static>),
 }
 
-/// How a row ended by the journal, or what it waits for.
-fn settle(plan: &Plan, row: &Example, journal: &Journal) -> Result<Settled, Error> {
+/// How a row ended by the journal, or what it waits for; what was refused waits only if it is asked `again`.
+fn settle(plan: &Plan, row: &Example, journal: &Journal, again: bool) -> Result<Settled, Error> {
     let mut work = RowWork::new(plan, row);
     loop {
         match work.step() {
@@ -121,8 +128,8 @@ fn settle(plan: &Plan, row: &Example, journal: &Journal) -> Result<Settled, Erro
                     Some(answer) => work.answer(answer),
                     None => {
                         return Ok(match journal.failed(&question.key) {
-                            Some(failed) => Settled::Failed(work.give_up(), failed),
-                            None => Settled::Waits(question),
+                            Some(failed) if !again => Settled::Failed(work.give_up(), failed),
+                            _ => Settled::Waits(question),
                         });
                     }
                 }

@@ -24,6 +24,7 @@ impl BodyProblem {
             Said {
                 meaning: Meaning::Passing,
                 message,
+                after: None,
                 ..
             } => Self::Transient(format!("200 with an error: {message}")),
             said => Self::Said(said),

@@ -12,6 +12,8 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::error::excerpt;
@@ -39,6 +41,11 @@ pub(crate) fn of_status(status: u16, body: &str) -> Meaning {
     judge(status, &Told::of(body))
 }
 
+/// The delay that the body of such an answer asks for.
+pub(crate) fn delay_of(body: &str) -> Option<Duration> {
+    Told::of(body).delay()
+}
+
 /// An error that stands in place of an answer, or in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
@@ -48,6 +55,8 @@ pub struct Said {
     pub meaning: Meaning,
     /// The server's words, shortened.
     pub message: String,
+    /// The delay that it asks for.
+    pub after: Option<Duration>,
 }
 
 impl Said {
@@ -57,6 +66,7 @@ impl Said {
             status,
             meaning: of_status(status, body),
             message: error_message(body),
+            after: delay_of(body),
         }
     }
 
@@ -73,6 +83,7 @@ impl Said {
             status,
             meaning,
             message,
+            after: told.delay(),
         }
     }
 }

@@ -418,3 +418,25 @@ fn any_error_is_judged_without_a_panic() {
         let _ = of_status(400, &body);
     }
 }
+
+#[test]
+fn the_delay_may_stand_in_the_body() {
+    let seconds = |body: Value| delay_of(&body.to_string()).map(|delay| delay.as_secs_f64());
+    // Google, a list with one error.
+    let google = json!([{"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "quota", "details": [
+        {"@type": "type.googleapis.com/google.rpc.Help", "links": []},
+        {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.5s"}]}}]);
+    assert_eq!(seconds(google), Some(34.5));
+    assert_eq!(
+        seconds(json!({"error": {"message": "slow down", "retry_after": 2}})),
+        Some(2.0)
+    );
+    for none in [
+        json!({"error": {"message": "busy"}}),
+        json!({"error": {"message": "busy", "retryDelay": "soon"}}),
+        json!({"error": {"message": "busy", "retryDelay": "-3s"}}),
+        json!({"retry_after": {"seconds": 3}}),
+    ] {
+        assert_eq!(seconds(none.clone()), None, "{none}");
+    }
+}

@@ -1,5 +1,7 @@
 //! The codes and words of an error, wherever a service puts them.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::words::{
@@ -7,6 +9,7 @@ use super::words::{
     WORDS_FLAGGED, WORDS_FOR_ALL, WORDS_LENGTH, WORDS_UNPAID,
 };
 use super::{Meaning, Rejection};
+use crate::backoff::parse_retry_after;
 
 /// Keys of codes.
 const CODES: [&str; 8] = [
@@ -43,6 +46,9 @@ const PARTS: [&str; 10] = [
     "raw",
     "data",
 ];
+/// Keys of the delay that a server asks for in its words, in place of the header `Retry-After`: Google's `RetryInfo`
+/// (`"34.07s"`), and seconds as a number.
+const DELAYS: [&str; 2] = ["retryDelay", "retry_after"];
 /// How deep errors are nested in errors.
 const DEEPEST: usize = 6;
 /// Bytes of words that are looked at.
@@ -57,6 +63,8 @@ pub(super) struct Told {
     last: String,
     /// A key of its own that says what happened, as Zhipu's `contentFilter`.
     has_filter_key: bool,
+    /// The longest delay that it asks for.
+    delay: Option<Duration>,
 }
 
 impl Told {
@@ -95,6 +103,9 @@ impl Told {
 
     fn field(&mut self, key: &str, field: &Value, depth: usize) {
         self.has_filter_key |= key.eq_ignore_ascii_case("contentfilter");
+        if DELAYS.contains(&key) {
+            self.delay = self.delay.max(delay(field));
+        }
         if CODES.contains(&key) {
             match field {
                 Value::String(code) => self.codes.push(code.to_lowercase()),
@@ -131,6 +142,11 @@ impl Told {
             self.words += &text[..end.unwrap_or(0)].to_lowercase();
             self.words.push('\n');
         }
+    }
+
+    /// How long the server wants to be left alone, if it says so.
+    pub(super) fn delay(&self) -> Option<Duration> {
+        self.delay
     }
 
     /// The first code that is an HTTP status, or is a service's word for one; 0 if none.
@@ -234,5 +250,14 @@ impl Told {
         let is_model =
             |line: &str| line.contains("model") && no_model.iter().any(|w| line.contains(w));
         self.has_words(WORDS_FOR_ALL) || self.words.lines().any(is_model)
+    }
+}
+
+/// A delay in seconds: a number, or a text with or without its unit.
+fn delay(field: &Value) -> Option<Duration> {
+    match field {
+        Value::String(text) => parse_retry_after(text.trim().trim_end_matches('s')),
+        Value::Number(seconds) => parse_retry_after(&seconds.to_string()),
+        _ => None,
     }
 }

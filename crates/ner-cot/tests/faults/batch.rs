@@ -110,4 +110,15 @@ fn a_refusal_of_one_request_is_not_exported_again() {
     let export = export_batch(&plan, &selection, &journal, &to, limits).expect("exports");
     assert_eq!(export.requests, 1, "what does not say why is asked again");
     assert_eq!((export.funnel.failed, export.funnel.unfinished), (1, 1));
+    let again = import_batch(&plan, &selection, &journal, &results).expect("imports twice");
+    assert_eq!((again.failed, again.refused), (2, 1));
+    let limits = BatchLimits {
+        retry_failed: true,
+        ..limits
+    };
+    let export = export_batch(&plan, &selection, &journal, &to, limits).expect("exports");
+    assert_eq!(export.requests, 2, "the refused one waits again by wish");
+    answer(&export.files[0], &results);
+    let import = import_batch(&plan, &selection, &journal, &results).expect("imports");
+    assert_eq!(import.answers, 2, "an answer counts more than the refusal");
 }

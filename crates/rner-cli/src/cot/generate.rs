@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use ner_cot::batch::export_batch;
+use ner_cot::batch::{BatchLimits, export_batch};
 use ner_cot::bill::Bill;
 use ner_cot::estimate::estimate;
 use ner_cot::replay::replay;
@@ -197,7 +197,11 @@ fn write_batch(job: &Job, selection: &Selection<'_>, args: &GenerateArgs, to: &P
     let journal = plan.open_journal(&args.out, &options, job.cot.allow_change)?;
     job.write(&args.out)?;
     let _lock = atomic_files::Lock::folder(to)?;
-    let export = export_batch(&plan, selection, &journal, to, Default::default())?;
+    let limits = BatchLimits {
+        retry_failed: job.cot.retry_failed,
+        ..BatchLimits::default()
+    };
+    let export = export_batch(&plan, selection, &journal, to, limits)?;
     rner_cli::say!("{}", report::funnel_text(&export.funnel));
     match export.requests {
         0 => rner_cli::say!("nothing waits: `rner cot export {}`", args.out.display()),
