@@ -60,7 +60,7 @@ fn quoted(text: &str, key: &str) -> Option<String> {
 pub struct Program {
     /// Version of the workspace.
     pub version: String,
-    /// Commit of the sources, marked if they were changed since.
+    /// Commit of the sources, marked if they were changed since, or if the program was built before it.
     pub commit: Option<String>,
 }
 
@@ -77,8 +77,23 @@ impl Program {
 fn commit(sources: &Path) -> Option<String> {
     let commit = git(sources, &["rev-parse", "--short", "HEAD"])?;
     let changed = git(sources, &["status", "--porcelain", "--untracked-files=no"])?;
-    let mark = if changed.is_empty() { "" } else { ", changed" };
-    Some(format!("{commit}{mark}"))
+    let changed = if changed.is_empty() { "" } else { ", changed" };
+    let time = git(sources, &["log", "-1", "--format=%ct"]);
+    let time = time.and_then(|seconds| seconds.parse().ok());
+    let old = if time.is_some_and(is_older_than) {
+        ", program built before it"
+    } else {
+        ""
+    };
+    Some(format!("{commit}{changed}{old}"))
+}
+
+/// Whether this program's file was written before a time, in seconds since 1970: the sources have gone on since then,
+/// so that their commit is not the program's.
+fn is_older_than(seconds: u64) -> bool {
+    let built = std::env::current_exe().and_then(|path| path.metadata()?.modified());
+    let built = built.ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    built.is_some_and(|built| built.as_secs() < seconds)
 }
 
 /// What git says, without writing anything to the repository.
@@ -153,6 +168,12 @@ mod tests {
             (cpu(""), memory_gib("MemTotal: x"), quoted("", "N")),
             (None, None, None)
         );
+    }
+
+    #[test]
+    fn a_program_is_older_than_what_comes_after_it() {
+        assert!(!is_older_than(0));
+        assert!(is_older_than(u64::MAX));
     }
 
     #[test]
