@@ -36,7 +36,7 @@ fn calls(text: &str) -> Vec<String> {
     lines.map(|line| call(line)).collect()
 }
 
-fn call(line: &str) -> String {
+fn call(line: String) -> String {
     let line = line.split(" #").next().unwrap_or(line);
     let line = line
         .split(" |")
