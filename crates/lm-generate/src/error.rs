@@ -39,6 +39,18 @@ pub enum Error {
         /// The values it may take.
         expected: &'static str,
     },
+    /// The observer allows no token of the model.
+    #[error(
+        "request {request}, sample {sample}: no token is allowed at position {token} of the completion"
+    )]
+    NothingAllowed {
+        /// Index of the request.
+        request: usize,
+        /// Index of the sample in its request.
+        sample: usize,
+        /// Index of the token in the completion.
+        token: usize,
+    },
     /// Prompt and completion together exceed the positions that the model was built for.
     #[error(
         "request {request}: {prompt} prompt tokens and up to {max_new_tokens} new ones; expected at most {limit} in all \

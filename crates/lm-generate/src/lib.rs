@@ -19,7 +19,8 @@
 //!
 //! A [`Session`] takes requests while others are generated, as a server does.
 //!
-//! An [`Observer`] is told of every token as it is drawn and may end its completion. This crate knows token ids only;
+//! An [`Observer`] is told of every token as it is drawn, may end its completion, and may say of which tokens the next
+//! one is drawn ([`Observer::allowed`]), as a grammar does. This crate knows token ids only;
 //! text and chat templates belong to [`lm_model::ChatTokenizer`], and an observer finds stop strings with a
 //! [`lm_model::TextStream`] for each sample.
 //!
@@ -40,6 +41,7 @@
 mod entering;
 mod error;
 mod generator;
+mod mask;
 mod observer;
 mod pool;
 mod request;
@@ -55,6 +57,7 @@ mod tests;
 
 pub use error::Error;
 pub use generator::Generator;
+pub use mask::TokenMask;
 pub use observer::{NewToken, Observer};
 pub use pool::CachePool;
 pub use request::{Finish, Generated, Outcome, Progress, Request, Sampling};

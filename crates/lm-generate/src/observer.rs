@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use crate::mask::TokenMask;
 use crate::request::{Generated, Progress};
 
 /// A token that was just drawn.
@@ -56,6 +57,17 @@ pub trait Observer {
     fn on_token(&mut self, token: NewToken) -> ControlFlow<()> {
         let _ = token;
         ControlFlow::Continue(())
+    }
+
+    /// Of which tokens the next one of a sample may be drawn; `None` for all. It is asked before each token, after
+    /// [`Observer::on_token`] has told the one before.
+    ///
+    /// All other tokens are as if their logits were −∞, before the steps of [`Sampling`](crate::Sampling). The reported
+    /// log-probabilities stay those of the model over all tokens. A set without a token of the model ends the request
+    /// with [`Error::NothingAllowed`](crate::Error::NothingAllowed).
+    fn allowed(&mut self, request: usize, sample: usize) -> Option<TokenMask> {
+        let _ = (request, sample);
+        None
     }
 
     /// A completion has ended.

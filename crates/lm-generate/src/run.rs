@@ -10,11 +10,12 @@ use lm_model::Qwen3;
 
 use crate::entering::{Entering, Prefix};
 use crate::error::Error;
+use crate::mask::TokenMask;
 use crate::observer::{NewToken, Observer};
 use crate::pool::CachePool;
 use crate::request::{Finish, Generated, Outcome, Progress, Request};
 use crate::room::{Room, Wish};
-use crate::sequence::{Sequence, draw, finish_after, rows_of, stream};
+use crate::sequence::{Sequence, draw, draw_allowed, finish_after, rows_of, stream};
 use crate::slots::{Admission, Fork, PREFILL_TOKENS, Prefill, Slots};
 
 /// A request that is not done.
@@ -331,6 +332,7 @@ impl<'a, B: LmOps> Run<'a, B> {
         logits: Tensor<B, 2>,
         observer: &mut dyn Observer,
     ) -> Result<(), Error> {
+        let masks = self.masks(&mut sequences, observer);
         if sequences.is_empty() {
             return Ok(());
         }
@@ -340,11 +342,54 @@ impl<'a, B: LmOps> Run<'a, B> {
             .map(|(_, sequence)| sequence.sample_row(&jobs[&sequence.request].request));
         let rows: Vec<SampleRow> = rows.collect();
         let from: Vec<usize> = sequences.iter().map(|(row, _)| *row).collect();
-        let drawn = draw(rows_of(logits, &from), &rows)?;
+        let logits = rows_of(logits, &from);
+        let drawn = if masks.iter().any(Option::is_some) {
+            draw_allowed(logits, &rows, &masks)?
+        } else {
+            draw(logits, &rows)?
+        };
         for ((_, sequence), (id, log_prob)) in sequences.into_iter().zip(drawn) {
             self.add_token(sequence, id, log_prob, observer);
         }
         Ok(())
+    }
+
+    /// What the observer allows to each sequence. One that is allowed nothing ends its request.
+    fn masks(
+        &mut self,
+        sequences: &mut Vec<(usize, Sequence)>,
+        observer: &mut dyn Observer,
+    ) -> Vec<Option<TokenMask>> {
+        let vocab_size = self.model.config().vocab_size;
+        let mut masks = Vec::with_capacity(sequences.len());
+        let mut failed = Vec::new();
+        for (_, sequence) in sequences.iter() {
+            let mask = observer.allowed(sequence.request, sequence.sample);
+            if mask
+                .as_ref()
+                .is_some_and(|mask| !mask.allows_below(vocab_size))
+            {
+                failed.push((sequence.request, sequence.sample, sequence.ids.len()));
+            }
+            masks.push(mask);
+        }
+        for (request, sample, token) in failed {
+            let mut kept = sequences.iter().map(|(_, one)| one.request != request);
+            masks.retain(|_| kept.next().unwrap_or(true));
+            let gone = sequences.extract_if(.., |(_, one)| one.request == request);
+            let gone: Vec<_> = gone.map(|(_, one)| one.slot).collect();
+            gone.into_iter()
+                .for_each(|slot| self.slots.release(request, slot));
+            self.end(
+                request,
+                Error::NothingAllowed {
+                    request,
+                    sample,
+                    token,
+                },
+            );
+        }
+        masks
     }
 
     /// Adds a token to a sequence, which then stays active or gives its slot back.
@@ -389,8 +434,14 @@ impl<'a, B: LmOps> Run<'a, B> {
             sample,
             token,
         };
-        self.remove(request);
-        self.outcomes.push((request, Err(error)));
+        self.end(request, error);
+    }
+
+    /// Ends a request with an error, once.
+    fn end(&mut self, request: usize, error: Error) {
+        if self.remove(request) {
+            self.outcomes.push((request, Err(error)));
+        }
     }
 
     fn finish(&mut self, sequence: Sequence, finish: Finish, observer: &mut dyn Observer) {

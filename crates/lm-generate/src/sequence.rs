@@ -2,7 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use burn::tensor::{Tensor, TensorData, Transaction};
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Bool, DType, Tensor, TensorData, Transaction};
 use lm_kernels::LmOps;
 use lm_kernels::ops::{self, Drawn};
 use lm_kernels::sampling::SampleRow;
@@ -10,6 +11,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::error::Error;
+use crate::mask::TokenMask;
 use crate::observer::NewToken;
 use crate::request::{Finish, Request, Sampling};
 
@@ -83,14 +85,61 @@ pub(crate) fn rows_of<B: LmOps>(logits: Tensor<B, 2>, from: &[usize]) -> Tensor<
     logits.select(0, from)
 }
 
+/// Draws each token of those that its mask allows. The log-probabilities are those over all tokens.
+pub(crate) fn draw_allowed<B: LmOps>(
+    logits: Tensor<B, 2>,
+    rows: &[SampleRow],
+    masks: &[Option<TokenMask>],
+) -> Result<Vec<(u32, f32)>, Error> {
+    let logits = logits.cast(DType::F32);
+    let forbidden = forbidden(logits.dims(), masks, &logits.device());
+    let Drawn { ids, .. } =
+        ops::sample(logits.clone().mask_fill(forbidden, f32::NEG_INFINITY), rows);
+    let temperature = |row: &SampleRow| {
+        if row.params.is_greedy() {
+            1.0
+        } else {
+            row.params.temperature as f32
+        }
+    };
+    let temperatures: Vec<f32> = rows.iter().map(temperature).collect();
+    let temperatures = TensorData::new(temperatures, [rows.len(), 1]);
+    let temperatures = Tensor::from_data(temperatures, &logits.device());
+    let log_probs = log_softmax(logits / temperatures, 1);
+    let log_probs = log_probs
+        .gather(1, ids.clone().unsqueeze_dim(1))
+        .squeeze_dim(1);
+    read(Drawn { ids, log_probs }, rows.len())
+}
+
+/// The tokens that must not be drawn, `[rows, vocabulary]`.
+fn forbidden<B: LmOps>(
+    [rows, vocab]: [usize; 2],
+    masks: &[Option<TokenMask>],
+    device: &B::Device,
+) -> Tensor<B, 2, Bool> {
+    let mut forbidden = Vec::with_capacity(rows * vocab);
+    for mask in masks {
+        match mask {
+            Some(mask) => forbidden.extend((0..vocab as u32).map(|id| !mask.allows(id))),
+            None => forbidden.resize(forbidden.len() + vocab, false),
+        }
+    }
+    Tensor::from_data(TensorData::new(forbidden, [rows, vocab]), device)
+}
+
 /// Draws where the logits lie, and brings tokens and log-probabilities to the host.
 pub(crate) fn draw<B: LmOps>(
     logits: Tensor<B, 2>,
     rows: &[SampleRow],
 ) -> Result<Vec<(u32, f32)>, Error> {
-    let Drawn { ids, log_probs } = ops::sample(logits, rows);
+    read(ops::sample(logits, rows), rows.len())
+}
+
+fn read<B: LmOps>(drawn: Drawn<B>, rows: usize) -> Result<Vec<(u32, f32)>, Error> {
+    let Drawn { ids, log_probs } = drawn;
     let read = Transaction::default().register(ids).register(log_probs);
-    let failed = |e| Error::ReadTokens(e, rows.len());
+    let failed = |e| Error::ReadTokens(e, rows);
     let read = read.try_execute().map_err(|e| failed(e.to_string()))?;
     let [ids, log_probs]: [TensorData; 2] = read
         .try_into()

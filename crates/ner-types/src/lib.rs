@@ -23,6 +23,7 @@
 
 mod answer;
 mod example;
+mod grammar;
 mod ground;
 mod normalize;
 mod parse;
@@ -31,6 +32,7 @@ mod span;
 
 pub use answer::{plain_tags, render_answer, render_completion};
 pub use example::{Entity, Example};
+pub use grammar::{AnswerGrammar, ReasoningForm};
 pub use ground::{
     Borders, GroundOptions, GroundStatus, GroundedEntity, Grounder, Grounding, is_whole_words,
 };

@@ -1,6 +1,7 @@
 //! Tests that need more than one module, or reference values.
 
 mod generator;
+mod mask;
 mod observer;
 mod session;
 mod slots;

@@ -297,8 +297,8 @@ impl ChatTokenizer {
         })
     }
 
-    /// The bytes of a token; none for one that is not shown.
-    pub(super) fn bytes_of(&self, id: u32) -> Vec<u8> {
+    /// The bytes of a token in a text; none for one that is not shown, and for an id outside of the vocabulary.
+    pub fn bytes_of(&self, id: u32) -> Vec<u8> {
         if self.hidden.contains(&id) {
             return Vec::new();
         }
