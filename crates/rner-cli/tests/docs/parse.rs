@@ -44,13 +44,13 @@ fn ours(line: &str) -> Option<String> {
 }
 
 fn call(line: String) -> String {
-    let line = line.split(" #").next().unwrap_or(line);
+    let line = line.split(" #").next().unwrap_or_default();
     let line = line
         .split(" |")
         .next()
         .unwrap_or(line)
         .trim_end_matches('&');
     let words = line.split_whitespace();
-    let words: Vec<_> = words.filter(|word| !matches!(*word, "…" | "...")).collect();
+    let words: Vec<_> = words.filter(|word| !matches!(*word, "…" | "..." | "[OPTIONS]")).collect();
     format!("rner {}", words.join(" "))
 }
