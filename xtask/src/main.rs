@@ -10,6 +10,7 @@ mod check;
 mod choice;
 mod consumers;
 mod learning;
+mod pages;
 mod program;
 mod tidy;
 mod vulkan;
@@ -23,6 +24,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::check::Step;
 use crate::learning::Learning;
+use crate::pages::Pages;
 use crate::program::{Backend, Program};
 use crate::workspace::Workspace;
 
@@ -64,6 +66,10 @@ enum Task {
     /// Show that GRPO learns from its reward: F1 before and after it, with the reward and with a constant, on three
     /// seeds.
     Learning(Learning),
+    /// Look at the HTML pages in headless Chromium: a phone's width and a desktop's, light and dark.
+    ///
+    /// Fails on faults of layout, and if a planted fault is not found. Without Chromium it says so and passes.
+    Pages(Pages),
     /// Try to break the program: kills, damaged files, hostile servers and clients, full disks.
     ///
     /// Builds `rner` and `rner-torture` and hands over to the latter; `--help` shows its options.
@@ -124,6 +130,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
             passed,
         ),
         Task::Learning(options) => learning::run(&workspace, &options),
+        Task::Pages(options) => pages::run(&workspace, &options),
         Task::Torture(passed) => torture(&workspace, &passed),
         Task::Check { only, skip } => check::run(&workspace, &selected(&only, &skip)),
         Task::Tidy { circles: true } => tidy::print_circles(&workspace),

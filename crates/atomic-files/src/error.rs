@@ -43,7 +43,8 @@ pub enum Error {
 }
 
 /// Why a file is not written, and what to do.
-const OTHER_CONTENT: &str = "another content; name another place, or replace it with --overwrite";
+const OTHER_CONTENT: &str =
+    "another content; name another place, or have it kept under another name with --force";
 
 impl Error {
     /// Attaches a path to an input/output error; made for `map_err`.

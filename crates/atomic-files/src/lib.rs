@@ -19,6 +19,7 @@
 #![doc = include_str!("../README.md")]
 
 mod abandoned;
+mod aside;
 mod cache;
 mod dir;
 mod disk;
@@ -33,6 +34,7 @@ mod remove;
 mod safe_name;
 
 pub use abandoned::clear_below;
+pub use aside::{set_aside, take_set_aside};
 pub use cache::forget_cached;
 pub use dir::AtomicDir;
 pub use disk::{Disk, Installed, RealDisk, disk, install};

@@ -10,7 +10,7 @@ use crate::fs::{self, File};
 use crate::{abandoned, hidden};
 
 /// Name of a folder's lock file.
-const LOCK: &str = ".lock";
+pub(crate) const LOCK: &str = ".lock";
 
 /// How often a folder is made again that another owner removes.
 const ATTEMPTS: usize = 1_000;

@@ -18,11 +18,23 @@ pub(crate) fn score(content: &str) -> Option<f64> {
     score.filter(|score| (0.0..=10.0).contains(score))
 }
 
-fn json_score(content: &str) -> Option<Value> {
-    let start = content.find('{')?;
-    let end = content.rfind('}')?;
+/// The reason in a judge's answer, `""` if it gives none; an answer in another form as it was written.
+pub fn judge_reason(content: &str) -> String {
+    match json_object(content) {
+        Some((value, _)) => value["reason"].as_str().unwrap_or_default().trim().into(),
+        None => content.trim().into(),
+    }
+}
+
+/// The object in an answer, and its text.
+fn json_object(content: &str) -> Option<(Value, &str)> {
+    let (start, end) = (content.find('{')?, content.rfind('}')?);
     let object = content.get(start..=end)?;
-    let value: Value = serde_json::from_str(object).ok()?;
+    Some((serde_json::from_str(object).ok()?, object))
+}
+
+fn json_score(content: &str) -> Option<Value> {
+    let (value, object) = json_object(content)?;
     let score = value.get("score").cloned()?;
     // The reader of JSON keeps the last of two equal keys.
     let is_once = object.matches("\"score\"").count() == 1;
@@ -69,6 +81,20 @@ fn goes_on(rest: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_reason_is_read_where_there_is_one() {
+        for (content, expected) in [
+            ("{\"score\": 9, \"reason\": \" fine \"}", "fine"),
+            ("```json\n{\"score\": 8.5}\n```", ""),
+            (
+                "Score: 6, as a city is missed. ",
+                "Score: 6, as a city is missed.",
+            ),
+        ] {
+            assert_eq!(judge_reason(content), expected, "{content:?}");
+        }
+    }
 
     #[test]
     fn scores_are_read_or_refused() {

@@ -85,6 +85,7 @@ pub use cut_off::CutOffLimit;
 pub use error::Error;
 pub use generate::Generated;
 pub use journal::Journal;
+pub use judge::judge_reason;
 pub use observer::{Observer, Progress};
 pub use pipeline::{Outcome, Pipeline, RunOptions, Sent, StopCause};
 pub use plan::{PipelineConfig, Plan};

@@ -58,6 +58,8 @@ pub struct Attempt {
     pub findings: Vec<Finding>,
     /// The judge's score, 0 to 10, if it was asked and could be read.
     pub score: Option<f64>,
+    /// The judge's last answer as it was written; none if it was not asked.
+    pub verdict: Option<String>,
     /// `None` if the answer is accepted.
     pub(crate) reason: Option<Reason>,
     /// The teacher's answer.

@@ -201,6 +201,7 @@ impl<'a> RowWork<'a> {
             reason,
             findings,
             score: None,
+            verdict: None,
             teacher: Spent::default(),
             judge: Spent::default(),
             is_respelt: answer
@@ -227,6 +228,7 @@ impl<'a> RowWork<'a> {
         };
         attempt.judge.add(verdict.usage);
         attempt.score = judge::score(&verdict.content);
+        attempt.verdict = Some(verdict.content.clone());
         attempt.reason = match attempt.score {
             None if tries < JUDGE_TRIES => return Stage::Judge { annotation, tries },
             None => Some(Reason::JudgeUnreadable),

@@ -251,3 +251,21 @@ fn a_wrong_hash_and_a_refusal_are_errors_and_leave_nothing() {
     );
     assert!(folder_names(&dir.path().join("set")).is_empty());
 }
+
+/// Whatever it is: a file of somebody's, or a download that was damaged since.
+#[test]
+fn a_file_with_another_hash_is_kept_beside_the_right_one() {
+    let server = serve(&[Behaviour::Whole], "\"v1\"");
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("set/train.txt");
+    fs::create_dir_all(dir.path().join("set")).expect("made");
+    fs::write(&path, "mine").expect("written");
+    let refused = get(dir.path(), &server.url, Some(hash_of(b"other")), 1);
+    refused.expect_err("not what was pinned");
+    assert_eq!(fs::read(&path).expect("untouched"), b"mine");
+    let fetched = get(dir.path(), &server.url, Some(hash_of(CONTENT)), 1).expect("fetched");
+    assert_eq!(fs::read(&fetched.path).expect("there"), CONTENT);
+    let kept = dir.path().join("set/train.txt.old-1");
+    assert_eq!(fs::read(kept).expect("kept"), b"mine");
+    assert_eq!(folder_names(&dir.path().join("set")).len(), 2);
+}

@@ -115,7 +115,7 @@ pub enum Error {
     /// Predictions on disk belong to another run, so going on would mix two.
     #[error(
         "{path}: these predictions were made with another {field}: expected {expected:?}, found {found:?}; \
-         give another folder, or remove both files to begin again"
+         give another folder, or have this one kept under another name with --force"
     )]
     OtherRun {
         /// The file that says how they were made.
@@ -129,7 +129,8 @@ pub enum Error {
     },
     /// Predictions on disk do not say which run made them, so going on could mix two.
     #[error(
-        "{path}: these predictions do not say which run made them; give another folder, or remove the file to begin again"
+        "{path}: these predictions do not say which run made them; give another folder, or have this one kept \
+         under another name with --force"
     )]
     UnknownRun {
         /// The predictions.
@@ -138,7 +139,7 @@ pub enum Error {
     /// The folder has a finished evaluation that was made from something else.
     #[error(
         "{path}: the evaluation in this folder was made with another {field}: expected {expected:?}, found {found:?}; \
-         name another folder with --out, or remove this one"
+         name another folder with --out, or have the old one kept under another name with --force"
     )]
     OtherEvaluation {
         /// The folder.
@@ -153,7 +154,7 @@ pub enum Error {
     /// There are results, and nothing says what they were made from.
     #[error(
         "{path}: nothing says what this result was made from, so it is not replaced; name another folder with --out, \
-         or remove the file"
+         or have this one kept under another name with --force"
     )]
     UnknownEvaluation {
         /// The result, or the damaged file that should say it.
@@ -162,7 +163,7 @@ pub enum Error {
     /// The answers of a finished evaluation were changed afterwards.
     #[error(
         "{path}: these are not the answers that were written here; put them back, or name another folder with --out to \
-         ask again"
+         ask again, or have this one kept under another name with --force"
     )]
     ChangedAnswers {
         /// The answers.
@@ -225,4 +226,18 @@ pub enum Error {
     /// Two systems cannot be compared.
     #[error(transparent)]
     Score(#[from] ner_score::Error),
+}
+
+impl Error {
+    /// Whether a folder has an evaluation, or the answers of one, that was made from something else.
+    pub fn is_other_work(&self) -> bool {
+        matches!(
+            self,
+            Self::OtherEvaluation { .. }
+                | Self::UnknownEvaluation { .. }
+                | Self::ChangedAnswers { .. }
+                | Self::OtherRun { .. }
+                | Self::UnknownRun { .. }
+        )
+    }
 }

@@ -52,6 +52,7 @@ pub mod folder;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod load;
+pub mod page;
 pub mod paper;
 pub mod prediction;
 pub mod result;
@@ -69,7 +70,6 @@ mod gain;
 mod log;
 mod observer;
 mod options;
-mod page;
 mod run_identity;
 mod suite;
 

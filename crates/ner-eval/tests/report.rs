@@ -454,11 +454,96 @@ fn a_comparison_has_a_page() {
         "{page}"
     );
     assert!(
-        page.contains(&format!(">{:+.2}<", north.gain)) && page.contains(">+0.00<"),
+        page.contains(&format!(">{:+.2}<", north.gain)) && page.contains(">0.00<"),
         "{page}"
     );
+    // 199 rounds cannot give less than 1 / 200, which Holm doubles.
+    for words in ["p ≤ 0.0050", "≤ 0.0100", "B is better", "▲ +", "○ 0.00"] {
+        assert!(page.contains(words), "{words}\n{page}");
+    }
     assert!(
         !page.contains("<script") && !page.contains("http"),
         "{page}"
     );
+}
+
+/// The figures of a page by themselves: the text between tags.
+fn words_of(page: &str) -> Vec<String> {
+    let body = page.split("</style>").nth(1).unwrap_or_default();
+    let texts = body.split('<').filter_map(|part| part.split('>').nth(1));
+    texts
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn a_loss_on_one_set_is_told_once_with_a_real_minus_sign() {
+    let of_north = |rule: fn(&str, usize) -> String| {
+        let mut suite = suite();
+        suite.sets.truncate(1);
+        let predictions = predictions(|set, index| (set == "north").then(|| rule(set, index)));
+        RunScores::new(&suite, &predictions, Scorer::ReasoningIe)
+    };
+    let (good, bad) = (of_north(|_, _| right()), of_north(faulty));
+    let gains = compare_runs(&good, &bad, &OPTIONS, OnFault::Fatal).expect("comparable");
+    let page = gains.to_html("good", "bad").expect("a page");
+    let words = words_of(&page);
+    // The headline, the track and the table.
+    assert_eq!(
+        words.iter().filter(|text| text.contains("−46.67")).count(),
+        3,
+        "{words:?}"
+    );
+    assert!(
+        words
+            .iter()
+            .all(|text| text != "mean" && !text.contains("Holm")),
+        "{words:?}"
+    );
+    let hyphen = |text: &&String| text.starts_with('-') && text.len() > 1;
+    assert_eq!(words.iter().find(hyphen), None);
+    assert!(
+        words.iter().any(|text| text.contains("B is worse")),
+        "{words:?}"
+    );
+}
+
+#[test]
+fn a_page_of_one_set_has_no_mean_and_no_spread_and_names_absent_sets_in_one_line() {
+    let mut loaded = LoadedSuite::from_suite(suite());
+    loaded.suite.sets.truncate(1);
+    loaded.absent = ["west", "east"]
+        .map(|set| {
+            format!("data: expected the test split of {set:?} as {set}.txt; found none of them")
+        })
+        .into();
+    let north = predictions(|set, index| (set == "north").then(|| faulty(set, index)));
+    let report = RunReport::new(&loaded, north, vec![], None, &settings("m"))
+        .expect("predictions of the set");
+    let page = report.to_html(&loaded).expect("a page");
+    let words = words_of(&page);
+    let has = |wanted: &str| words.iter().any(|text| text == wanted);
+    assert!(
+        !has("mean") && !has("all sets") && !has("spread between the sets"),
+        "{words:?}"
+    );
+    assert_eq!(page.matches("class=\"callout\"").count(), 1, "{page}");
+    assert!(
+        has("Not in the data, and so left out of every figure: west, east."),
+        "{words:?}"
+    );
+    // The axis of the scores has numbers, and the cards of errors are folded.
+    assert!(
+        ["0", "20", "40", "60", "80", "100"]
+            .iter()
+            .all(|tick| has(tick)),
+        "{words:?}"
+    );
+    assert!(
+        !page.contains("<details open") && !page.contains(" open>"),
+        "{page}"
+    );
+    assert!(page.contains("href=\"#errors\""), "{page}");
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use atomic_files::Keep;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use ner_types::{PromptTemplate, ReadMode};
@@ -14,6 +15,61 @@ use rner::recipe::{Backend, Dtype, Quantize, Recipe};
 /// A file that cannot be read, or is no template.
 pub fn template(prompt: Option<&Path>) -> Result<Option<PromptTemplate>> {
     Ok(prompt.map(PromptTemplate::load).transpose()?)
+}
+
+/// What becomes of other work that is in the way.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct ForceArgs {
+    /// Keep other work that is there under another name, NAME.old-1, and write anew; without this it is refused.
+    #[arg(long, alias = "overwrite")]
+    pub force: bool,
+}
+
+impl ForceArgs {
+    /// Guards a file, or the files below a folder, while they are written: another content is refused or set aside.
+    pub fn keep(self, path: &Path) -> Keep {
+        if self.force {
+            Keep::beside(path)
+        } else {
+            Keep::at(path)
+        }
+    }
+
+    /// Claims a folder for some work. Other work that is there is refused, or set aside, which is said.
+    ///
+    /// # Errors
+    /// What the claim refuses and no flag allows; a folder that cannot be renamed.
+    pub fn claim<T, E>(self, dir: &Path, claim: impl Fn() -> Result<T, E>) -> Result<T>
+    where
+        E: Into<anyhow::Error> + IsOtherWork,
+    {
+        match claim() {
+            Err(error) if self.force && error.is_other_work() => {
+                atomic_files::set_aside(dir)?;
+                crate::say_set_aside();
+                claim().map_err(Into::into)
+            }
+            claimed => claimed.map_err(Into::into),
+        }
+    }
+}
+
+/// Errors that say of a folder that it has other work.
+pub trait IsOtherWork {
+    /// Whether the folder has work of this program, made from something else.
+    fn is_other_work(&self) -> bool;
+}
+
+impl IsOtherWork for rner::run_dir::RunDirError {
+    fn is_other_work(&self) -> bool {
+        self.is_other_work()
+    }
+}
+
+impl IsOtherWork for ner_eval::Error {
+    fn is_other_work(&self) -> bool {
+        self.is_other_work()
+    }
 }
 
 /// How answers are read.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use rner_cli::args::{RecipeArgs, TeacherArgs, quoted};
+use rner_cli::args::{ForceArgs, RecipeArgs, TeacherArgs, quoted};
 
 use crate::cot::CotCommand;
 use crate::extract::ExtractArgs;
@@ -103,6 +103,8 @@ pub(crate) struct ReproduceArgs {
     /// Folder of the run; runs/NAME if left out.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) force: ForceArgs,
 }
 
 /// Where the data of `rner reproduce` comes from. A source is a name of `rner data list`, a file or a folder.
@@ -162,6 +164,8 @@ pub(crate) struct SftArgs {
     /// Folder for the model.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) force: ForceArgs,
 }
 
 /// Flags of `rner grpo`.
@@ -183,6 +187,8 @@ pub(crate) struct GrpoArgs {
     /// Folder for the model.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) force: ForceArgs,
 }
 
 /// Who samples the completions of GRPO: keys of `[grpo.rollout]`.

@@ -41,7 +41,7 @@ pub(crate) fn reproduce(args: &ReproduceArgs) -> Result<()> {
         return preflight::conclude(&found, args.json);
     }
     preflight::say(&found)?;
-    let dir = RunDir::open(&out)?;
+    let dir = RunDir::open(&out)?.setting_aside(args.force.force);
     let run = rner::reproduce(&recipe, &dir, &Terminal::session())?;
     println!("{}", report::text_table(&run.report));
     println!("{}", run.page.display());
@@ -150,6 +150,7 @@ pub(crate) fn sft(args: &SftArgs) -> Result<()> {
     let named = args.model.as_deref();
     let base = ModelDir::find(named.unwrap_or(Path::new(&recipe.model.base)), &session)?;
     let mut training = Training::new("sft", &recipe, &args.out, &base)?;
+    training.force(args.force);
     training.reads("data", Some(&args.data))?;
     training.reads("eval-data", args.eval_data.as_deref())?;
     training.reads("prompt", args.prompt.as_deref())?;
@@ -173,6 +174,7 @@ pub(crate) fn grpo(args: &GrpoArgs) -> Result<()> {
     let examples = read_examples(&args.data)?;
     let base = ModelDir::find(&args.model, &session)?;
     let mut training = Training::new("grpo", &recipe, &args.out, &base)?;
+    training.force(args.force);
     training.reads("data", Some(&args.data))?;
     training.reads("prompt", args.prompt.as_deref())?;
     let job = GrpoJob {

@@ -1,4 +1,4 @@
-//! Exit codes: 0 done, 1 failed, 2 wrong usage.
+//! Exit codes: 0 done, 1 failed, 2 wrong usage, 128 and the number of the signal that stopped the work.
 
 use std::process::ExitCode;
 
@@ -16,8 +16,9 @@ pub fn start() {
     crate::interrupt::install();
 }
 
-/// Prints a failure to stderr and gives the exit code.
+/// Prints what was set aside and a failure to stderr, and gives the exit code.
 pub fn finish(result: anyhow::Result<()>) -> ExitCode {
+    crate::say_set_aside();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -43,6 +44,10 @@ fn message(error: &anyhow::Error) -> String {
 }
 
 fn code(error: &anyhow::Error) -> u8 {
+    if any(error, Error::is_interruption) {
+        // A library's caller may stop the work without a signal.
+        return crate::interrupt::code().unwrap_or(1);
+    }
     if any(error, Error::is_usage) { 2 } else { 1 }
 }
 

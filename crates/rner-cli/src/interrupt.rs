@@ -3,12 +3,14 @@
 //! The first signal asks the stage to stop at the next safe point, where it keeps what is done. What does not get
 //! there within 25 seconds, a call that hangs for instance, is ended by a watchdog, which says what it was; every
 //! file of the program appears as a whole or not at all, so that nothing is damaged by it. A second Ctrl-C or SIGTERM
-//! ends the program at once.
+//! ends the program at once. Either way the exit code is that of a program which the first signal ended, 128 and its
+//! number, so that shells, Slurm and Kubernetes know that the work is not done.
 //!
 //! SIGHUP, SIGUSR1, SIGUSR2 and SIGXCPU ask as SIGTERM does: terminals that close and batch systems send them before
 //! they kill (Slurm's `--signal=USR1@60`). Coming again, they do nothing: the system repeats SIGXCPU every second.
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use rner::Error;
@@ -17,6 +19,9 @@ use tokio_util::sync::CancellationToken;
 use crate::doing;
 
 static STOP: LazyLock<CancellationToken> = LazyLock::new(CancellationToken::new);
+
+/// The exit code that the first signal asks for; 0 without one.
+static CODE: AtomicI32 = AtomicI32::new(0);
 
 /// Time from the first signal to the end, unless [`PATIENCE_VARIABLE`] says another.
 const PATIENCE: Duration = Duration::from_secs(25);
@@ -79,6 +84,12 @@ pub fn requested() -> bool {
     token().is_cancelled()
 }
 
+/// The exit code of a program that has stopped because a signal asked for it: 128 and the number of the first one.
+pub(crate) fn code() -> Option<u8> {
+    let code = CODE.load(Ordering::Acquire);
+    u8::try_from(code).ok().filter(|code| *code != 0)
+}
+
 /// Says whether the program may go on.
 ///
 /// # Errors
@@ -97,6 +108,8 @@ fn on_signal(request: Request) {
         }
         return;
     }
+    // Before the stop: whoever sees that may end the program at once.
+    CODE.store(request.code(), Ordering::Release);
     STOP.cancel();
     let patience = patience();
     let latest = match patience {
@@ -231,6 +244,7 @@ mod tests {
             std::thread::sleep(Duration::from_millis(5));
         }
         assert!(matches!(check(), Err(Error::Interrupted)));
+        println!("\ncode {:?}", code());
         println!("\nstopping");
         if std::env::var(CHILD).is_ok_and(|v| v == "stay") {
             std::thread::sleep(Duration::from_secs(30));
@@ -273,6 +287,21 @@ mod tests {
         Command::new("kill")
             .args([&format!("-{signal}"), &child.id().to_string()])
             .status()?;
+        Ok(())
+    }
+
+    /// What the end of the work gives as exit code, as a number that the child prints.
+    #[test]
+    fn work_that_stops_in_time_ends_with_the_code_of_the_first_signal() -> std::io::Result<()> {
+        for (signal, number) in ALL {
+            let mut child = spawn("end", "25")?;
+            let mut out = BufReader::new(child.stdout.take().ok_or(std::io::ErrorKind::NotFound)?);
+            wait_for(&mut out, "listening")?;
+            send(signal, &child)?;
+            wait_for(&mut out, &format!("code Some({})", 128 + number))?;
+            std::io::copy(&mut out, &mut std::io::sink())?;
+            child.wait()?;
+        }
         Ok(())
     }
 

@@ -13,6 +13,13 @@ macro_rules! say {
     }};
 }
 
+/// Says which files and folders have another name now, since this was called before.
+pub fn say_set_aside() {
+    for (path, old) in atomic_files::take_set_aside() {
+        say!("kept: what was {} is {} now", path.display(), old.display());
+    }
+}
+
 pub mod args;
 mod doing;
 pub mod exit;

@@ -6,6 +6,8 @@ mod cot;
 mod extract;
 mod lab;
 mod ner;
+#[cfg(test)]
+mod outputs;
 mod preflight;
 mod serve;
 mod training;

@@ -7,27 +7,39 @@ use anyhow::Result;
 use rner::recipe::Recipe;
 use rner::run_dir::{Inputs, Stage, hash_path};
 use rner::stages::{MODEL, ModelDir};
+use rner_cli::args::ForceArgs;
 
 /// What a training is made from, and the folder that it fills.
 pub(crate) struct Training {
     stage: Stage,
     inputs: Inputs,
     settings: String,
+    force: ForceArgs,
 }
 
 impl Training {
     /// The training of this name (`sft`, `grpo`) that starts from a model.
     pub(crate) fn new(name: &str, recipe: &Recipe, out: &Path, base: &ModelDir) -> Result<Self> {
-        let sections = recipe.section_hash(&["model", "lora", "hardware", name]);
+        let names = ["model", "lora", "hardware", name];
+        let sections = recipe.section_hash(&names);
         let (backend, seed) = (recipe.run.backend.name(), recipe.run.seed);
+        let mut words = recipe.section_settings(&names);
+        words.insert("run.backend".to_owned(), backend.to_owned());
+        words.insert("run.seed".to_owned(), seed.to_string());
         Ok(Self {
-            stage: Stage::alone(out, name),
+            stage: Stage::alone(out, name).with_settings(words),
             inputs: Inputs::from([
                 ("command".to_owned(), name.to_owned()),
                 ("model".to_owned(), base.hash()?),
             ]),
             settings: format!("{sections}-{backend}-seed-{seed}"),
+            force: ForceArgs::default(),
         })
+    }
+
+    /// Says what becomes of other work in the folder.
+    pub(crate) fn force(&mut self, force: ForceArgs) {
+        self.force = force;
     }
 
     /// Adds a file that it reads, if there is one.
@@ -52,11 +64,12 @@ impl Training {
             stage,
             inputs,
             settings,
+            force,
         } = self;
         if stage.is_done(inputs, settings).is_some() {
             rner_cli::say!("{}: done before, unchanged", stage.dir().display());
         } else {
-            stage.claim(inputs, settings)?;
+            force.claim(stage.dir(), || stage.claim(inputs, settings))?;
             stage.begin()?;
             let begun = Instant::now();
             let summary = train()?;

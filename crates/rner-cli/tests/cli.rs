@@ -10,6 +10,8 @@ mod cli {
     mod extract;
     mod families;
     #[cfg(unix)]
+    mod finished;
+    #[cfg(unix)]
     mod folders;
     mod grpo;
     #[cfg(unix)]

@@ -36,6 +36,8 @@ struct Run<'a> {
     dir: &'a RunDir,
     session: &'a Session,
     report: Collected,
+    /// Whether a stage of other work was set aside.
+    has_set_aside: bool,
 }
 
 /// What the report needs of the stages.
@@ -63,25 +65,31 @@ pub struct Reproduction {
 /// Runs every stage of a recipe in the folder of a run: data → cot → sft → grpo → evaluations → report.
 ///
 /// A stage that was done before with the same inputs, the same part of the recipe and the same program is left as it
-/// is.
+/// is. One that was made from something else is refused, or set aside where [`RunDir::setting_aside`] says so.
 ///
 /// # Errors
-/// Whatever ends a stage; an interruption, after which the same call goes on from there.
+/// Whatever ends a stage; a stage that was made from something else; an interruption, after which the same call goes on
+/// from there.
 pub fn reproduce(recipe: &Recipe, dir: &RunDir, session: &Session) -> Result<Reproduction> {
     // The first stage that computes would find out too, after everything before it was downloaded and paid for.
     backend::check_built(recipe.run.backend)?;
     crate::data::check(&recipe.data)?;
     refuse(recipe, dir.root())?;
-    dir.write_recipe(&recipe.to_toml())?;
+    // A stage may refuse to replace what was made with another one; this one describes the run once all are done.
+    if !dir.has_recipe() {
+        dir.write_recipe(&recipe.to_toml())?;
+    }
     let mut run = Run {
         recipe,
         dir,
         session,
         report: Collected::default(),
+        has_set_aside: false,
     };
     for seed in recipe.run.all_seeds() {
         SeedRun::new(&mut run, seed)?.all()?;
     }
+    dir.write_recipe(&recipe.to_toml())?;
     run.write_report()
 }
 

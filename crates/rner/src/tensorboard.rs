@@ -29,7 +29,20 @@ struct Event {
     file_version: Option<String>,
     #[prost(message, optional, tag = "5")]
     summary: Option<Summary>,
+    #[prost(message, optional, tag = "7")]
+    session_log: Option<SessionLog>,
 }
+
+/// `tensorflow.SessionLog`: that a training began or went on at a step. Readers forget what an older file of the folder
+/// has of this step and of later ones.
+#[derive(Clone, PartialEq, Message)]
+struct SessionLog {
+    #[prost(int32, tag = "1")]
+    status: i32,
+}
+
+/// `SessionLog.SessionStatus.START`.
+const START: i32 = 1;
 
 /// `tensorflow.Summary`.
 #[derive(Clone, PartialEq, Message)]
@@ -78,6 +91,19 @@ impl EventFile {
         Ok(events)
     }
 
+    /// Says that what follows replaces this step and later ones of older files.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn begin_at(&mut self, step: usize) -> Result<(), RunDirError> {
+        self.write(&Event {
+            wall_time: now(),
+            step: step as i64,
+            session_log: Some(SessionLog { status: START }),
+            ..Event::default()
+        })
+    }
+
     /// Appends every number of `metrics` as a scalar of `step`.
     ///
     /// # Errors
@@ -97,8 +123,8 @@ impl EventFile {
         self.write(&Event {
             wall_time: now(),
             step: step as i64,
-            file_version: None,
             summary: Some(Summary { value }),
+            ..Event::default()
         })
     }
 

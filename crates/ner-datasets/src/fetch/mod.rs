@@ -91,7 +91,8 @@ struct Expected {
 ///
 /// If the server refuses, the connection fails in every attempt, the content does not have the right length or hash, or
 /// the file cannot be written; if its path leads elsewhere, or its address is neither `https` nor on this machine and
-/// its hash not pinned. What was downloaded stays for the next call, unless its length or hash is wrong.
+/// its hash not pinned. What was downloaded stays for the next call, unless its length or hash is wrong. A file that is
+/// there with another hash is [set aside](atomic_files::set_aside) once the right one is here.
 pub async fn fetch(
     root: &Path,
     file: &CatalogueFile,
@@ -104,7 +105,8 @@ pub async fn fetch(
     receipt::create_folder_of(&path)?;
     let _lock = receipt::lock(root, &file.path).await?;
     let known = known(root, file);
-    let here = if path.is_file() {
+    let is_here = path.is_file();
+    let here = if is_here {
         Some(hash_file(&path)?)
     } else {
         None
@@ -126,7 +128,7 @@ pub async fn fetch(
         return keep(root, file, found, expected.checked, true, stated.commit);
     }
     transfer::download(&path, file, &stated, options, &mut progress).await?;
-    let found = transfer::accept(&path, file, expected.sha256.as_deref())?;
+    let found = transfer::accept(&path, file, expected.sha256.as_deref(), is_here)?;
     keep(root, file, found, expected.checked, false, stated.commit)
 }
 

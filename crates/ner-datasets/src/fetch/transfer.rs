@@ -83,6 +83,7 @@ pub(super) fn accept(
     path: &Path,
     file: &CatalogueFile,
     expected: Option<&str>,
+    is_in_the_way: bool,
 ) -> Result<(String, u64), Error> {
     let part = beside(path, "part");
     let (sha256, bytes) = hash_file(&part)?;
@@ -94,6 +95,10 @@ pub(super) fn accept(
             found: sha256,
             bytes,
         });
+    }
+    if is_in_the_way {
+        let old = atomic_files::set_aside(path)?;
+        tracing::warn!(old = %old.display(), "the file that was there has another hash, and another name now");
     }
     atomic_files::rename(&part, path)?;
     forget(path);

@@ -2,24 +2,34 @@
 
 use serde_json::{Value, json};
 
+use super::axis::Axis;
+use super::figures::{p_text, p_value, p_words, plain, signed, signed_interval};
 use crate::gain::{Comparison, Gain};
 
 /// Everything on the page.
 pub(super) fn view(gains: &Comparison, first: &str, second: &str) -> Value {
-    let axis = Axis::new(gains);
-    let rows = gains.sets.iter().map(|gain| row(gain, &axis, false));
-    let rows: Vec<Value> = rows.chain([row(&gains.mean, &axis, true)]).collect();
+    let axis = axis(gains);
+    let row = |gain, is_mean| row(gain, gains.resamples, &axis, is_mean);
+    let mut rows: Vec<Value> = gains.sets.iter().map(|gain| row(gain, false)).collect();
+    // The mean of one set is that set again.
+    if rows.len() > 1 {
+        rows.push(row(&gains.mean, true));
+    }
+    let ticks = axis
+        .ticks()
+        .map(|tick| json!({"at": at(&axis, tick), "label": axis.label(tick)}));
     json!({
         "first": first,
         "second": second,
         "scorer": gains.scorer,
         "resamples": gains.resamples,
         "seed": gains.seed,
-        "mean": row(&gains.mean, &axis, true),
+        "measure": if gains.sets.len() > 1 { "mean F1" } else { "F1" },
+        "mean": row(&gains.mean, true),
         "rows": rows,
-        "zero": axis.at(0.0),
-        "axis_low": format!("{:+.1}", axis.low),
-        "axis_high": format!("{:+.1}", axis.high),
+        "zero": at(&axis, 0.0),
+        "ticks": ticks.collect::<Vec<_>>(),
+        "floor": p_text(1.0 / (gains.resamples as f64 + 1.0)),
         "left_out": left_out(gains),
     })
 }
@@ -34,62 +44,87 @@ fn left_out(gains: &Comparison) -> Vec<String> {
     sentences.into_iter().chain(sets).collect()
 }
 
-fn row(gain: &Gain, axis: &Axis, is_mean: bool) -> Value {
+fn row(gain: &Gain, rounds: usize, axis: &Axis, is_mean: bool) -> Value {
     let (low, high) = (gain.interval.low, gain.interval.high);
+    let way = Way::of(low, high);
+    let p = gain.p_randomization;
     json!({
         "name": gain.name,
         "is_mean": is_mean,
         "sentences": gain.sentences,
-        "first": format!("{:.2}", gain.first),
-        "second": format!("{:.2}", gain.second),
-        "gain": format!("{:+.2}", gain.gain),
-        "way": way(low, high),
-        "interval": format!("{low:+.2} to {high:+.2}"),
-        "p_randomization": format!("{:.4}", gain.p_randomization),
-        "p_holm": format!("{:.4}", gain.p_holm),
-        "p_bootstrap": format!("{:.4}", gain.p_bootstrap),
+        "first": plain(gain.first, 2),
+        "second": plain(gain.second, 2),
+        "gain": signed(gain.gain, 2),
+        "way": way.class(),
+        "sign": way.sign(),
+        "verdict": way.verdict(),
+        "interval": signed_interval(low, high, 2),
+        "p_words": p_words(p, p, rounds),
+        "p_randomization": p_value(p, p, rounds),
+        "p_holm": p_value(gain.p_holm, p, rounds),
+        "p_bootstrap": p_value(gain.p_bootstrap, gain.p_bootstrap, rounds),
         "better": gain.better,
         "worse": gain.worse,
-        "at": axis.at(gain.gain),
-        "from": axis.at(low),
-        "width": format!("{:.2}", (axis.place(high) - axis.place(low)).max(0.4)),
+        "at": at(axis, gain.gain),
+        "from": at(axis, low),
+        "width": format!("{:.2}", (100.0 * (axis.part(high) - axis.part(low))).max(0.4)),
     })
 }
 
-/// Coloured only where the interval leaves no gain out.
-fn way(low: f64, high: f64) -> &'static str {
-    if low > 0.0 {
-        "up"
-    } else if high < 0.0 {
-        "down"
-    } else {
-        ""
-    }
+/// What the interval of a gain shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Up,
+    Down,
+    NotShown,
 }
 
-/// The stretch of points of F1 that the lanes show: all intervals and 0, and at least one point on each side.
-struct Axis {
-    low: f64,
-    high: f64,
-}
-
-impl Axis {
-    fn new(gains: &Comparison) -> Self {
-        let all = || gains.sets.iter().chain([&gains.mean]);
-        let low = all().map(|gain| gain.interval.low.min(gain.gain));
-        let high = all().map(|gain| gain.interval.high.max(gain.gain));
-        Axis {
-            low: low.fold(-1.0, f64::min),
-            high: high.fold(1.0, f64::max),
+impl Way {
+    fn of(low: f64, high: f64) -> Self {
+        if low > 0.0 {
+            Self::Up
+        } else if high < 0.0 {
+            Self::Down
+        } else {
+            Self::NotShown
         }
     }
 
-    /// Where a number of points lies, from 0 to 100.
-    fn place(&self, points: f64) -> f64 {
-        100.0 * (points - self.low) / (self.high - self.low)
+    /// Class of the style sheet: coloured only where the interval leaves no gain out.
+    fn class(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::NotShown => "",
+        }
     }
 
-    fn at(&self, points: f64) -> String {
-        format!("{:.2}", self.place(points))
+    /// The same for those who see no colour.
+    fn sign(self) -> &'static str {
+        match self {
+            Self::Up => "▲",
+            Self::Down => "▼",
+            Self::NotShown => "○",
+        }
     }
+
+    fn verdict(self) -> &'static str {
+        match self {
+            Self::Up => "B is better",
+            Self::Down => "B is worse",
+            Self::NotShown => "no difference is shown",
+        }
+    }
+}
+
+/// The points of F1 that the lanes show: all intervals and 0, and at least one point on each side.
+fn axis(gains: &Comparison) -> Axis {
+    let all = gains.sets.iter().chain([&gains.mean]);
+    let ends = all.flat_map(|gain| [gain.interval.low, gain.gain, gain.interval.high]);
+    Axis::around(ends.chain([-1.0, 1.0]), 6.0)
+}
+
+/// Where a number of points lies, in percent of the lane.
+fn at(axis: &Axis, points: f64) -> String {
+    format!("{:.2}", 100.0 * axis.part(points))
 }

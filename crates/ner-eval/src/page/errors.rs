@@ -8,6 +8,7 @@ use ner_score::{ErrorClass, Scorer, score_sentence};
 use ner_types::Entity;
 use serde_json::{Value, json};
 
+use super::problems::problems_in_words;
 use crate::analysis::{Answered, answers};
 use crate::prediction::Prediction;
 use crate::suite::EvalSet;
@@ -69,7 +70,7 @@ fn sentence(answer: &Answered<'_>, errors: &[EntityError]) -> Value {
     let mut classes: Vec<&str> = errors.iter().map(|error| error.class.name()).collect();
     classes.sort_unstable();
     classes.dedup();
-    let problems = answer.completion.problems.iter().map(ToString::to_string);
+    let problems = problems_in_words(&answer.prediction.completion, &answer.completion);
     json!({
         "index": answer.prediction.index,
         "classes": classes,
@@ -78,7 +79,7 @@ fn sentence(answer: &Answered<'_>, errors: &[EntityError]) -> Value {
         "found": found_line,
         "found_rest": found_rest,
         "reasoning": answer.completion.reasoning,
-        "problems": problems.collect::<Vec<_>>(),
+        "problems": problems,
         "truncated": answer.prediction.truncated,
         // An answer that cannot be read is shown as it was written.
         "is_read": answer.completion.is_json,

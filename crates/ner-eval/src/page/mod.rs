@@ -1,10 +1,15 @@
-//! The results as one HTML file that needs no network and no script.
+//! Pages: results and comparisons as one HTML file each, which needs no network and no script; and what other pages
+//! share with them, so that all look and print alike.
 
+pub mod axis;
 mod compare;
 mod errors;
+pub mod figures;
+mod problems;
 mod view;
 
-use minijinja::{AutoEscape, Environment};
+use minijinja::value::Value;
+use minijinja::{AutoEscape, Environment, HtmlEscape};
 
 use crate::analysis::Analysis;
 use crate::error::Error;
@@ -15,6 +20,11 @@ use crate::options::Prompting;
 use crate::result::EvalResult;
 use crate::suite::Suite;
 use crate::training::TrainedOn;
+
+pub use problems::problems_in_words;
+
+/// The style sheet that all pages begin with.
+pub const STYLE: &str = include_str!("style.css");
 
 const TEMPLATE: &str = include_str!("results.html.j2");
 const COMPARISON: &str = include_str!("compare.html.j2");
@@ -46,11 +56,26 @@ pub(crate) fn render_comparison(
     fill(COMPARISON, compare::view(gains, first, second))
 }
 
-fn fill(template: &str, view: serde_json::Value) -> Result<String, Error> {
+/// Fills a template in minijinja's language. All text is escaped; the template may say `{{ style|safe }}` for [`STYLE`]
+/// and `{{ name|breaks }}` for a name that may be broken after `_`, `/` and `-`, not inside of its words.
+///
+/// # Errors
+///
+/// [`Error::Page`] if the template has a fault or asks for what the view does not have.
+pub fn fill(template: &str, view: serde_json::Value) -> Result<String, Error> {
     let mut env = Environment::new();
     // Escaping is set outright, so that it cannot depend on a file name.
     env.set_auto_escape_callback(|_| AutoEscape::Html);
+    env.add_filter("breaks", breaks);
+    env.add_global("style", STYLE);
     env.add_template("page", template)?;
     let page = env.get_template("page")?;
     Ok(page.render(minijinja::value::Serde(view))?)
+}
+
+/// The name, escaped, with the places marked where a line may end.
+fn breaks(name: &str) -> Value {
+    let parts = name.split_inclusive(['_', '/', '-']);
+    let escaped: Vec<String> = parts.map(|part| HtmlEscape(part).to_string()).collect();
+    Value::from_safe_string(escaped.join("<wbr>"))
 }

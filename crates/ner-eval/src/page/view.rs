@@ -6,15 +6,14 @@ use ner_score::buckets::BucketBy;
 use ner_score::metrics::Row;
 use serde_json::{Value, json};
 
+use super::figures::{self, ABSENT, plain};
 use super::{PageData, errors};
 use crate::analysis::{SetAnalysis, Signatures};
 use crate::competitors::COMPETITORS;
 use crate::paper::{PAPER, TABLE_1};
-use crate::result::Lengths;
+use crate::result::{Lengths, SetResult};
 use crate::suite::Suite;
 use crate::table::short_name;
-
-const ABSENT: &str = "–";
 
 /// Everything on the page.
 pub(super) fn view(report: &PageData<'_>, suite: &Suite) -> Value {
@@ -36,11 +35,15 @@ pub(super) fn view(report: &PageData<'_>, suite: &Suite) -> Value {
         "unanswered": report.result.sets.iter().map(|set| set.unanswered).sum::<usize>(),
         "failures": report.result.failures,
         "faults": report.faults.filter(|faults| faults.total() > 0).map(ToString::to_string),
-        "absent": report.absent,
+        "absent": {"lines": report.absent, "names": absent_names(report.absent)},
         "notes": report.notes,
         "sources": report.sources,
         "is_benchmark": is_benchmark,
+        "measure": if sets.len() > 1 { "mean F1" } else { "F1" },
+        // The paper has a mean over its seven sets only.
+        "has_mean": sets.len() > 1 && (!is_benchmark || sets.len() == BENCHMARK_SETS.len()),
         "headline": headline(report),
+        "axis": [0, 20, 40, 60, 80, 100],
         "tracks": tracks(report),
         "columns": sets.iter().map(|set| short_name(set)).collect::<Vec<_>>(),
         "ours": ours(report),
@@ -57,18 +60,27 @@ pub(super) fn view(report: &PageData<'_>, suite: &Suite) -> Value {
     })
 }
 
+/// Names of the sets that are not there; the whole line where it has no name in quotes.
+fn absent_names(lines: &[String]) -> Vec<&str> {
+    let quoted = lines
+        .iter()
+        .map(|line| line.split('"').nth(1).unwrap_or(line));
+    quoted.collect()
+}
+
 fn words(class: ErrorClass) -> String {
     class.name().replace('_', " ")
 }
 
 fn headline(report: &PageData<'_>) -> Value {
     let result = &report.result;
+    let answered = result.sets.iter().filter(|set| set.sentences > 0).count();
     json!({
         "mean": two(result.mean_f1_paper),
         "exact": format!("{:.3}", result.mean_f1),
         "interval": interval(result.interval.low, result.interval.high),
         "crossner": report.analysis.crossner_mean_f1.map(two),
-        "spread": report.analysis.spread.as_ref().map(|spread| json!({
+        "spread": report.analysis.spread.as_ref().filter(|_| answered > 1).map(|spread| json!({
             "worst": short_name(&spread.worst), "lowest": one(spread.lowest),
             "best": short_name(&spread.best), "highest": one(spread.highest),
             "range": one(spread.highest - spread.lowest), "deviation": one(spread.deviation),
@@ -79,7 +91,7 @@ fn headline(report: &PageData<'_>) -> Value {
 /// A line from 0 to 100 for each set: our interval and point, and the paper's rows as ticks.
 fn tracks(report: &PageData<'_>) -> Vec<Value> {
     let own = ["ReasoningNER 1.7B", "ReasoningNER 8B"];
-    let track = |set: &crate::result::SetResult| {
+    let track = |set: &SetResult| {
         let ticks = TABLE_1
             .iter()
             .filter(|row| !row.b2ner_test_sets)
@@ -100,7 +112,10 @@ fn tracks(report: &PageData<'_>) -> Vec<Value> {
 }
 
 fn ours(report: &PageData<'_>) -> Value {
-    let cell = |set: &crate::result::SetResult| json!({"f1": two(set.f1), "interval": interval(set.interval.low, set.interval.high)});
+    let cell = |set: &SetResult| match set.sentences {
+        0 => json!({"f1": ABSENT, "interval": "no answer"}),
+        _ => json!({"f1": two(set.f1), "interval": interval(set.interval.low, set.interval.high)}),
+    };
     let result = &report.result;
     json!({
         "cells": result.sets.iter().map(cell).collect::<Vec<_>>(),
@@ -149,11 +164,20 @@ fn scorers(report: &PageData<'_>) -> Vec<Value> {
     rows.collect()
 }
 
-fn signatures(report: &PageData<'_>) -> Vec<Value> {
+fn signatures(report: &PageData<'_>) -> Value {
+    let total = &report.analysis.signatures;
     let sets = report.analysis.sets.iter();
-    let sets = sets.map(|set| signature(&short_name(&set.name), &set.signatures, false));
-    let all = signature("all sets", &report.analysis.signatures, true);
-    sets.chain([all]).collect()
+    let mut rows: Vec<Value> = sets
+        .map(|set| signature(&short_name(&set.name), &set.signatures, false))
+        .collect();
+    if rows.len() > 1 {
+        rows.push(signature("all sets", total, true));
+    }
+    json!({
+        "rows": rows,
+        "has_reasoning": total.reasoning_words.is_some(),
+        "has_tokens": total.tokens.is_some(),
+    })
 }
 
 fn signature(name: &str, s: &Signatures, is_total: bool) -> Value {
@@ -201,6 +225,7 @@ fn sets_view(report: &PageData<'_>, suite: &Suite) -> Vec<Value> {
         let predictions = &report.result.predictions;
         json!({
             "name": set.name,
+            "short": short_name(&set.name),
             "id": anchor(&set.name),
             "f1": two(result.f1), "precision": two(result.precision), "recall": two(result.recall),
             "macro_f1": two(analysis.report.macro_.f1 * 100.0),
@@ -296,7 +321,7 @@ fn share(count: usize, of: usize) -> String {
 }
 
 fn interval(low: f64, high: f64) -> String {
-    format!("{low:.1} to {high:.1}")
+    figures::interval(low, high, 1)
 }
 
 fn figure(value: Option<f64>) -> String {
@@ -304,9 +329,9 @@ fn figure(value: Option<f64>) -> String {
 }
 
 fn one(value: f64) -> String {
-    format!("{value:.1}")
+    plain(value, 1)
 }
 
 fn two(value: f64) -> String {
-    format!("{value:.2}")
+    plain(value, 2)
 }

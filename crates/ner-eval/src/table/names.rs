@@ -4,18 +4,29 @@ use ner_datasets::BENCHMARK_SETS;
 
 use crate::result::EvalResult;
 
-/// A set's name in a table: without the benchmark that it belongs to. The names of the paper's sets, which the toy
-/// corpus takes over, have a capital letter; those of other sets stay as they are.
+/// A set's name in a table: without the benchmark that it belongs to. The paper's sets, whose names the toy corpus
+/// takes over, are spelt as in its tables; those of other sets stay as they are.
 pub fn short_name(set: &str) -> String {
-    let name = bare(set);
-    let is_known = |known: &str| bare(known).eq_ignore_ascii_case(name);
-    if !BENCHMARK_SETS.iter().any(|known| is_known(known)) {
-        return name.to_owned();
-    }
-    let mut letters = name.chars();
+    let Some(place) = place_in_paper(set) else {
+        return bare(set).to_owned();
+    };
+    let mut letters = bare(BENCHMARK_SETS[place]).chars();
     letters.next().map_or(String::new(), |first| {
         first.to_uppercase().chain(letters).collect()
     })
+}
+
+/// The column of a set in the paper's tables, if it is one of its sets or is called like one.
+fn place_in_paper(set: &str) -> Option<usize> {
+    let is_known = |known: &&str| bare(known).eq_ignore_ascii_case(bare(set));
+    BENCHMARK_SETS.iter().position(is_known)
+}
+
+/// Sorts sets as the paper's columns, if all are called like sets of the paper; else they stay in their order.
+pub(super) fn in_the_papers_order(sets: &mut [&str]) {
+    if sets.iter().all(|set| place_in_paper(set).is_some()) {
+        sets.sort_by_key(|set| place_in_paper(set));
+    }
 }
 
 fn bare(set: &str) -> &str {

@@ -3,7 +3,7 @@
 use ner_datasets::BENCHMARK_SETS;
 use serde::Serialize;
 
-use super::names::{is_benchmark, set_names, short_name};
+use super::names::{in_the_papers_order, is_benchmark, set_names, short_name};
 use super::{ABSENT, Block, ResultTable, Row, paper_cells};
 use crate::paper::{PaperRow, TABLE_1};
 use crate::result::EvalResult;
@@ -22,7 +22,8 @@ pub struct SeedResult<'a> {
 /// The results of systems, one row each, with the mean and the deviation over the seeds where there are several.
 #[derive(Clone, Debug)]
 pub struct SeedTable<'a> {
-    /// Names of the sets, in the order in which they occur.
+    /// Names of the sets: in the order of the paper's columns if they are called like its sets, else in the order in
+    /// which they occur.
     pub sets: Vec<&'a str>,
     /// A row for each system.
     pub rows: Vec<SeedRow>,
@@ -95,7 +96,7 @@ impl Values {
     }
 
     fn cells(&self) -> Vec<String> {
-        let cell = |f1: &Option<f64>| f1.map_or(ABSENT.into(), |f1| format!("{f1:.1}"));
+        let cell = |f1: &Option<f64>| f1.map_or(ABSENT.into(), |f1| format!("{f1:.2}"));
         self.sets.iter().map(cell).collect()
     }
 
@@ -113,7 +114,8 @@ impl Values {
 impl<'a> SeedTable<'a> {
     /// Collects the results of each system, in the order in which they occur.
     pub fn new(results: &[SeedResult<'a>]) -> SeedTable<'a> {
-        let sets = set_names(results.iter().map(|run| run.result));
+        let mut sets = set_names(results.iter().map(|run| run.result));
+        in_the_papers_order(&mut sets);
         let systems = by_system(results);
         let rows = systems.iter().map(|(name, runs)| row(name, runs, &sets));
         SeedTable {
@@ -285,7 +287,7 @@ fn one_seed(name: String, result: &EvalResult, sets: &[&str]) -> SeedRow {
         cells: values.cells(),
         score: format!("{:.2}", result.mean_f1),
         others: values.others(sets),
-        spread: format!("{:.1} to {:.1}", result.interval.low, result.interval.high),
+        spread: format!("{:.2} to {:.2}", result.interval.low, result.interval.high),
         seeds: Vec::new(),
         values,
     }

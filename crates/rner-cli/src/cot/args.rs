@@ -10,7 +10,7 @@ use ner_cot::rules::Rule;
 use ner_cot::source::Shard;
 use rner::cot::Decisions;
 use rner::recipe::Cot;
-use rner_cli::args::{RecipeArgs, TeacherArgs};
+use rner_cli::args::{ForceArgs, RecipeArgs, TeacherArgs};
 
 use super::money::MoneyArgs;
 
@@ -41,6 +41,8 @@ pub(crate) enum CotCommand {
         /// Folder for the whole.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        #[command(flatten)]
+        force: ForceArgs,
     },
     /// Make a folder's journal smaller: without damaged lines and replaced answers.
     Compact {
@@ -120,6 +122,8 @@ pub(crate) struct GenerateArgs {
     /// Folder for the dataset, its card, funnel.json and the journal.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) force: ForceArgs,
 }
 
 /// Which rows are asked about.
@@ -281,9 +285,8 @@ pub(crate) struct ExportArgs {
     /// Folder for the files; the run's own if left out, where they are written again.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Replace files that are in another folder with another content.
-    #[arg(long)]
-    pub(crate) overwrite: bool,
+    #[command(flatten)]
+    pub(crate) force: ForceArgs,
 }
 
 /// Flags of `rner cot view`.
@@ -299,9 +302,8 @@ pub(crate) struct ViewArgs {
     /// The page; view.html in the folder if left out, where it is written again.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Replace another file that is there with another content.
-    #[arg(long)]
-    pub(crate) overwrite: bool,
+    #[command(flatten)]
+    pub(crate) force: ForceArgs,
 }
 
 /// Flags of `rner cot check`.

@@ -9,8 +9,8 @@ use ner_cot::estimate::estimate;
 use ner_cot::replay::replay;
 use ner_cot::{Journal, Pipeline, RunOptions, Selection, Source, StopCause};
 use rner::cot::{
-    Annotation, Flow, Job, Money, Servers, all_are_done, bill_text, estimate_text, journal_options,
-    source, write_card,
+    Annotation, Flow, Job, MadeFrom, Money, Servers, all_are_done, bill_text, estimate_text,
+    journal_options, source, write_card,
 };
 use rner::{Error, report};
 use rner_cli::progress::Terminal;
@@ -32,6 +32,8 @@ pub(super) fn generate(args: &GenerateArgs) -> Result<()> {
     }
     let selection = job.selection()?;
     Job::check_free(&args.out)?;
+    let made_from = MadeFrom::of(&job)?;
+    let _keep = made_from.guard(&args.out, args.force.force)?;
     atomic_files::fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot create {}", args.out.display()))?;
     if let Some(batch) = &args.batch {
@@ -47,6 +49,12 @@ pub(super) fn generate(args: &GenerateArgs) -> Result<()> {
         Some(rows) => sample(&job, args, servers, rows, &runtime),
         None => whole(&job, args, servers, &selection, &runtime),
     }
+}
+
+/// Says in the folder what is made there.
+fn claim(job: &Job, out: &Path) -> Result<()> {
+    job.write(out)?;
+    Ok(MadeFrom::of(job)?.write(out)?)
 }
 
 /// The job with everything that the flags say of it.
@@ -86,7 +94,7 @@ fn whole(
     let journal = pipeline.open(&args.out, &options)?;
     // The journal is locked: only what dead processes left lies there.
     atomic_files::clear_below(&args.out);
-    job.write(&args.out)?;
+    claim(job, &args.out)?;
     let annotation = Annotation {
         pipeline: &pipeline,
         options: &options,
@@ -156,7 +164,7 @@ fn sample(
     };
     let pipeline = Pipeline::new(teacher, judge, job.pipeline_config()?)?;
     let journal = pipeline.open(&args.out, &options)?;
-    job.write(&args.out)?;
+    claim(job, &args.out)?;
     let selection = job.sample(rows)?;
     let annotation = Annotation {
         pipeline: &pipeline,
@@ -192,11 +200,14 @@ fn dry_run(job: &Job, args: &GenerateArgs) -> Result<()> {
 }
 
 fn write_batch(job: &Job, selection: &Selection<'_>, args: &GenerateArgs, to: &Path) -> Result<()> {
+    let _lock = atomic_files::Lock::folder(to)?;
+    // The requests of an earlier round are removed, those of another job must not be.
+    let made_from = MadeFrom::of(job)?;
+    args.force.claim(to, || made_from.claim(to))?;
     let plan = job.plan()?;
     let options = journal_options(&Flow::from(&job.cot));
     let journal = plan.open_journal(&args.out, &options, job.cot.allow_change)?;
-    job.write(&args.out)?;
-    let _lock = atomic_files::Lock::folder(to)?;
+    claim(job, &args.out)?;
     let limits = BatchLimits {
         retry_failed: job.cot.retry_failed,
         ..BatchLimits::default()

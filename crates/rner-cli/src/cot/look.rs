@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use atomic_files::{Keep, Lock};
+use atomic_files::Lock;
 use ner_cot::Journal;
 use ner_cot::batch::import_batch;
 use ner_cot::bill::Bill;
@@ -11,9 +11,10 @@ use ner_cot::generate::export_dataset;
 use ner_cot::journal::RealDisk;
 use ner_cot::replay::replay;
 use ner_cot::report::THRESHOLDS;
-use rner::cot::{Job, Money, Place, bill_text, page, write_card};
+use rner::cot::{Job, MadeFrom, Money, Place, bill_text, page, write_card};
 use rner::report;
 use rner::run_dir::write_atomic;
+use rner_cli::args::ForceArgs;
 use rner_cli::exit::usage;
 use serde_json::json;
 
@@ -99,26 +100,35 @@ pub(super) fn export(args: &ExportArgs) -> Result<()> {
     let own = out;
     let out = args.out.as_ref().unwrap_or(&own);
     let _lock = Lock::folder(out)?;
-    let _keep = keep_elsewhere(out, &own, args.overwrite);
-    let target = args.target.or(job.target);
+    job.target = args.target.or(job.target);
+    let made_from = MadeFrom::of(&job)?;
+    let _keep = if is_own(out, &own) {
+        made_from.guard(out, args.force.force)?
+    } else {
+        Some(args.force.keep(out))
+    };
+    let target = job.target;
     let (funnel, files) = export_dataset(&plan, &selection, &journal, target, out, &args.format)?;
     let bill = Bill::of(&journal, &Money::from(&job.cot).prices)?;
     write_card(&job, &plan, &funnel, &bill, &files, out)?;
+    if is_own(out, &own) {
+        made_from.write(out)?;
+    }
     rner_cli::say!("{}", report::funnel_text(&funnel));
     files.iter().for_each(|file| println!("{}", file.display()));
     Ok(())
 }
 
-/// What is in the folder of a run is written again; what lies elsewhere is somebody's.
-fn keep_elsewhere(path: &Path, own: &Path, may_replace: bool) -> Option<Keep> {
+/// Whether a file or a folder is in the folder of the run, where a page is written again; what lies elsewhere is
+/// somebody's.
+fn is_own(path: &Path, own: &Path) -> bool {
     let full = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let folder = if path.is_dir() {
         path
     } else {
         path.parent().unwrap_or(path)
     };
-    let is_own = full(folder) == full(own);
-    (!may_replace && !is_own).then(|| Keep::at(path))
+    full(folder) == full(own)
 }
 
 /// `rner cot view`.
@@ -134,7 +144,7 @@ pub(super) fn view(args: &ViewArgs) -> Result<()> {
         atomic_files::fs::create_dir_all(folder)?;
     }
     let _lock = Lock::file(&path)?;
-    let _keep = keep_elsewhere(&path, &place.out, args.overwrite);
+    let _keep = (!is_own(&path, &place.out)).then(|| args.force.keep(&path));
     write_atomic(&path, page.as_bytes())?;
     println!("{}", path.display());
     Ok(())
@@ -162,7 +172,7 @@ pub(super) fn import(dir: &Path, results: &[PathBuf]) -> Result<()> {
 }
 
 /// `rner cot merge`.
-pub(super) fn merge(dirs: &[PathBuf], out: &Path) -> Result<()> {
+pub(super) fn merge(dirs: &[PathBuf], out: &Path, force: ForceArgs) -> Result<()> {
     let jobs: rner::Result<Vec<Job>> = dirs.iter().map(|dir| Job::read(dir)).collect();
     let jobs = jobs?;
     for (job, dir) in jobs.iter().zip(dirs) {
@@ -178,10 +188,14 @@ pub(super) fn merge(dirs: &[PathBuf], out: &Path) -> Result<()> {
     if let Ok(whole) = Job::read(out)
         && !whole.is_part_of_same(&jobs[0])
     {
-        return Err(usage(format!(
-            "{} has another job: compare its job.json; name another folder with --out",
-            out.display()
-        )));
+        if !force.force {
+            return Err(usage(format!(
+                "{} has another job: compare its job.json; name another folder with --out, or have the old one kept \
+                 under another name with --force",
+                out.display()
+            )));
+        }
+        atomic_files::set_aside(out)?;
     }
     let merged = ner_cot::journal::merge(dirs, out)?;
     // The first part's settings are those of the whole; its answers are claimed with them.

@@ -23,7 +23,7 @@ pub(crate) fn run(command: CotCommand) -> Result<()> {
         CotCommand::Export(args) => look::export(&args),
         CotCommand::View(args) => look::view(&args),
         CotCommand::Import { dir, results } => look::import(&dir, &results),
-        CotCommand::Merge { dirs, out } => look::merge(&dirs, &out),
+        CotCommand::Merge { dirs, out, force } => look::merge(&dirs, &out, force),
         CotCommand::Compact { dir } => look::compact(&dir),
         CotCommand::Check(args) => check::check(&args),
         CotCommand::Audit(args) => audit::audit(&args),

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use ner_datasets::{FaultKind, Format, Offsets, Policy, ReadOptions, read_labels};
+use rner_cli::args::ForceArgs;
 
 /// The arguments of `rner data`.
 #[derive(Clone, Debug, Args)]
@@ -104,9 +105,8 @@ struct ConvertArgs {
     to: Option<Format>,
     #[command(flatten)]
     reading: ReadingArgs,
-    /// Replace files that are there with another content.
-    #[arg(long)]
-    overwrite: bool,
+    #[command(flatten)]
+    force: ForceArgs,
     /// Print what was written as JSON.
     #[arg(long)]
     json: bool,
@@ -150,9 +150,8 @@ struct SampleArgs {
     allow_missing: bool,
     #[command(flatten)]
     faults: FaultArgs,
-    /// Replace files that are there with another content.
-    #[arg(long)]
-    overwrite: bool,
+    #[command(flatten)]
+    force: ForceArgs,
     /// Print the quotas as JSON.
     #[arg(long)]
     json: bool,

@@ -38,9 +38,6 @@ pub(crate) struct CompareArgs {
     /// Also write the comparison as a page.
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
-    /// Replace files that are there with another content.
-    #[arg(long)]
-    pub(crate) overwrite: bool,
 }
 
 /// Compares the two runs and prints the table.
@@ -49,8 +46,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     let _locks: Vec<Lock> = files()
         .map(|file| Lock::file(file))
         .collect::<Result<_, _>>()?;
-    let kept = files().filter(|_| !args.overwrite);
-    let _keep: Vec<Keep> = kept.map(|file| Keep::at(file)).collect();
+    let _keep: Vec<Keep> = files().map(|file| args.suite.force.keep(file)).collect();
     let [first, second] = [&args.first, &args.second].map(|path| args.scores(path));
     let options = EvalOptions {
         resamples: args.resamples,

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use atomic_files::{Keep, Lock};
+use atomic_files::Lock;
 use clap::Args;
 use ner_datasets::write_jsonl;
 use ner_eval::SuiteSpec;
+use rner_cli::args::ForceArgs;
 use rner_cli::exit::usage;
 
 /// Flags of `rner eval few-shot`.
@@ -24,9 +25,8 @@ pub(crate) struct FewShotArgs {
     /// Folder for one file of examples for each part.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Replace files that are there with another content.
-    #[arg(long)]
-    pub(crate) overwrite: bool,
+    #[command(flatten)]
+    pub(crate) force: ForceArgs,
 }
 
 /// Draws the parts and writes them.
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &FewShotArgs) -> Result<()> {
     few.seed = args.seed.unwrap_or(few.seed);
     spec.few_shot = Some(few);
     let _lock = Lock::folder(&args.out)?;
-    let _keep = (!args.overwrite).then(|| Keep::at(&args.out));
+    let _keep = args.force.keep(&args.out);
     for sample in spec.few_shot_samples(&args.data)? {
         let path = args.out.join(format!("{}.jsonl", sample.name()));
         write_jsonl(&path, &sample.examples)?;

@@ -8,6 +8,7 @@ use ner_eval::{
     EvalFolder, EvalOptions, EvalResult, PredictionLog, ResultTable, RunIdentity, RunReport, Suite,
 };
 use rner::stages::LOG;
+use rner_cli::args::ForceArgs;
 
 use super::eval_suite::{SuiteArgs, TrainArgs, say_report};
 
@@ -17,6 +18,7 @@ pub(crate) struct Once<'a> {
     /// Who answers, for a table without a page.
     system: String,
     folder: EvalFolder,
+    force: ForceArgs,
     /// The run that the answers are kept for, if there is one.
     run: Option<RunIdentity>,
 }
@@ -38,6 +40,7 @@ impl<'a> Once<'a> {
             out,
             system,
             folder,
+            force: args.force,
             run: None,
         })
     }
@@ -61,7 +64,7 @@ impl<'a> Once<'a> {
     /// A folder with another evaluation, which is left as it is; whatever ends the evaluation.
     pub(crate) fn run(self, evaluate: impl FnOnce() -> Result<()>) -> Result<()> {
         let log = self.out.join(LOG);
-        match self.folder.begin(&log)? {
+        match self.force.claim(self.out, || self.begin(&log))? {
             Work::Nothing => {
                 rner_cli::say!("{}: done before, unchanged", self.out.display());
                 self.show()?;
@@ -79,6 +82,15 @@ impl<'a> Once<'a> {
             }
         }
         Ok(PredictionLog::clear(&log)?)
+    }
+
+    /// Takes the folder, unless another evaluation is finished there or answers of another run wait there.
+    fn begin(&self, log: &Path) -> Result<Work, ner_eval::Error> {
+        let work = self.folder.begin(log)?;
+        if let (Work::Ask, Some(run), true) = (&work, &self.run, log.exists()) {
+            PredictionLog::open(log, run)?;
+        }
+        Ok(work)
     }
 
     /// Prints what the evaluation printed.

@@ -13,6 +13,7 @@ use ner_eval::{
 use ner_score::Scorer;
 use ner_types::Example;
 use rner::run_dir::hash_path;
+use rner_cli::args::ForceArgs;
 use rner_cli::exit::usage;
 
 /// The paper's benchmark.
@@ -52,6 +53,8 @@ pub(crate) struct SuiteArgs {
     /// Predictions that do not fit the suite, and sentences without one.
     #[arg(long, value_enum, default_value = "fatal")]
     pub(crate) faults: FaultPolicy,
+    #[command(flatten)]
+    pub(crate) force: ForceArgs,
 }
 
 /// What the system was trained on.

@@ -217,7 +217,7 @@ fn the_sample_names_labels_and_says_what_is_missing() -> TestResult {
     assert_eq!(missing.len(), 18);
     assert_eq!(missing[1]["remedy"], "rner data fetch anatem");
     assert!(fs::read_to_string(&out)?.contains("average ratings"));
-    json(&[&sample[..], &["--label-map", "none", "--overwrite"]].concat())?;
+    json(&[&sample[..], &["--label-map", "none", "--force"]].concat())?;
     assert!(fs::read_to_string(&out)?.contains("RATINGS_AVERAGE"));
     fails(
         &[&sample[..], &["--label-map", "no-such"]].concat(),

@@ -466,9 +466,9 @@ fn the_parts_of_a_few_shot_suite_lie_inside_each_other() -> TestResult {
     assert!(five.contains(one.trim_end()));
     assert_eq!(succeeds(&args)?, printed);
     let other = [&args[..], &["--seed", "9"]].concat();
-    fails(&other, 1, &["is there already", "--overwrite"])?;
+    fails(&other, 1, &["is there already", "--force"])?;
     assert_eq!(lines("south-50pct.jsonl")?, five);
-    succeeds(&[&other[..], &["--overwrite"]].concat())?;
+    succeeds(&[&other[..], &["--force"]].concat())?;
     assert_ne!(lines("south-50pct.jsonl")?, five);
     fails(
         &[

@@ -169,7 +169,15 @@ fn finished_work_is_never_trained_over() -> TestResult {
     assert!(again.status.success() && stderr(&again).contains("done before, unchanged"));
     assert_eq!(again.stdout, first.stdout);
     let other = [&args[..], &["--set", "sft.train.max_steps=3"]].concat();
-    fails(&other, 1, &[text(&out), "not the same: settings", "--out"])?;
+    fails(
+        &other,
+        1,
+        &[
+            text(&out),
+            "not the same: sft.train.max_steps: 2 there, 3 here",
+            "--force",
+        ],
+    )?;
     let text_before = fs::read_to_string(&data)?;
     write(
         &data,
@@ -206,10 +214,10 @@ impl Writer<'_> {
         succeeds(&self.command)?;
         assert_eq!(fs::metadata(self.file)?.modified()?, time, "the same file");
         let other = with(&self.command, self.other);
-        let words = [text(self.file), "is there already", "--overwrite"];
+        let words = [text(self.file), "is there already", "--force"];
         fails(&other, 1, &words)?;
         assert_eq!(fs::read(self.file)?, made);
-        succeeds(&with(&other, &["--overwrite"]))?;
+        succeeds(&with(&other, &["--force"]))?;
         assert_ne!(fs::read(self.file)?, made, "replaced on demand");
         Ok(())
     }
@@ -267,9 +275,9 @@ fn a_dataset_is_not_made_among_other_files() -> TestResult {
     succeeds(&with(&generate, &["--out", text(&own)]))?;
     write(&page, "mine")?;
     let view = ["cot", "view", text(&own), "--out", text(&page)];
-    fails(&view, 1, &["page.html", "--overwrite"])?;
+    fails(&view, 1, &["page.html", "--force"])?;
     let export = ["cot", "export", text(&own), "--out", text(&out)];
-    fails(&export, 1, &["README.md", "--overwrite"])?;
+    fails(&export, 1, &["README.md", "--force"])?;
     let merge = ["cot", "merge", text(&own), "--out", text(&out)];
     fails(&merge, 1, &["files of something else", "README.md"])?;
     assert_eq!(fs::read_to_string(out.join("README.md"))?, "mine");

@@ -30,20 +30,27 @@ fn calls(text: &str) -> Vec<String> {
         lines.collect()
     };
     let joined = text.replace("\\\n", " ");
-    let lines = joined
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("rner "));
-    lines.map(|line| call(line)).collect()
+    joined.lines().filter_map(ours).map(call).collect()
+}
+
+/// What follows the program's name. `cargo xtask reproduce` hands its words over.
+fn ours(line: &str) -> Option<String> {
+    let line = line.trim();
+    let words = line.strip_prefix("rner ").map(str::to_owned);
+    words.or_else(|| {
+        let words = line.strip_prefix("cargo xtask reproduce")?;
+        Some(format!("reproduce {words}"))
+    })
 }
 
 fn call(line: String) -> String {
-    let line = line.split(" #").next().unwrap_or(line);
+    let line = line.split(" #").next().unwrap_or_default();
     let line = line
         .split(" |")
         .next()
         .unwrap_or(line)
         .trim_end_matches('&');
     let words = line.split_whitespace();
-    let words: Vec<_> = words.filter(|word| !matches!(*word, "…" | "...")).collect();
+    let words: Vec<_> = words.filter(|word| !matches!(*word, "…" | "..." | "[OPTIONS]")).collect();
     format!("rner {}", words.join(" "))
 }

@@ -6,6 +6,7 @@
 mod card;
 mod job;
 mod journal_dir;
+mod made_from;
 mod options;
 mod place;
 mod run;
@@ -17,6 +18,7 @@ pub use card::write_card;
 pub use job::{Decisions, Job, leakage, pipeline_config, source};
 pub use journal_dir::journal_dir;
 pub(crate) use journal_dir::{mark_free, move_out};
+pub use made_from::MadeFrom;
 pub use options::{Flow, Money};
 pub use place::Place;
 pub use run::{Annotation, all_are_done};

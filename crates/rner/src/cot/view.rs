@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use minijinja::{AutoEscape, Environment};
 use ner_cot::replay::{SettledRow, Visitor, replay};
 use ner_cot::report::Attempt;
-use ner_cot::{Error, Journal};
+use ner_cot::{Error, Funnel, Journal, judge_reason};
 use ner_types::{Entity, parse};
 use serde_json::{Value, json};
 
 use super::job::Job;
 use crate::error::{Context, Result};
-use crate::report::mark;
+use crate::report::{folded, mark, reason_words};
 
 const TEMPLATE: &str = include_str!("view.html.j2");
 
@@ -29,24 +28,32 @@ pub fn page(job: &Job, dir: &Path, rows: usize) -> Result<String> {
         rejected: BTreeMap::new(),
     };
     let funnel = replay(&plan, &selection, &journal, job.target, &mut samples)?;
-    render(&json!({
-        "funnel": funnel,
-        "accepted": samples.accepted,
-        "rejected": samples.rejected,
-    }))
+    render(view(&funnel, samples.accepted, samples.rejected))
+}
+
+/// Accepted samples that are not folded away.
+const OPEN: usize = 5;
+
+fn view(
+    funnel: &Funnel,
+    accepted: Vec<Value>,
+    rejected: BTreeMap<&'static str, Vec<Value>>,
+) -> Value {
+    let kinds = rejected.into_iter().map(|(name, samples)| {
+        json!({
+            "name": name,
+            "words": reason_words(name),
+            "count": funnel.rejected_answers.get(name).copied().unwrap_or(samples.len()),
+            "samples": samples,
+        })
+    });
+    let kinds: Vec<Value> = kinds.collect();
+    json!({ "funnel": funnel, "open": OPEN, "accepted": accepted, "rejected": kinds })
 }
 
 /// The page. All text of the data is escaped.
-fn render(data: &Value) -> Result<String> {
-    let mut env = Environment::new();
-    env.set_auto_escape_callback(|_| AutoEscape::Html);
-    env.add_template("view", TEMPLATE)
-        .context("the template of the viewer")?;
-    let page = env
-        .get_template("view")
-        .context("the template of the viewer")?;
-    page.render(minijinja::value::Serde(data))
-        .context("the page of the viewer")
+fn render(data: Value) -> Result<String> {
+    ner_eval::page::fill(TEMPLATE, data).context("the page of the viewer")
 }
 
 /// The first rows of every kind.
@@ -58,16 +65,16 @@ struct Samples {
 
 impl Visitor for Samples {
     fn settled(&mut self, row: SettledRow) -> Result<(), Error> {
-        for attempt in &row.attempts {
+        for (number, attempt) in row.attempts.iter().enumerate() {
             match attempt.rejected_for() {
                 Some(reason) => {
                     let known = self.rejected.entry(reason).or_default();
                     if known.len() < self.each {
-                        known.push(sample(&row, attempt));
+                        known.push(sample(&row, number, attempt));
                     }
                 }
                 None if self.accepted.len() < self.each => {
-                    self.accepted.push(sample(&row, attempt));
+                    self.accepted.push(sample(&row, number, attempt));
                 }
                 None => {}
             }
@@ -76,21 +83,43 @@ impl Visitor for Samples {
     }
 }
 
-fn sample(row: &SettledRow, attempt: &Attempt) -> Value {
+/// Characters of an answer that are shown, once its repetitions are folded.
+const LONGEST: usize = 4_000;
+
+fn sample(row: &SettledRow, number: usize, attempt: &Attempt) -> Value {
     let completion = parse(&attempt.content);
     let entities: &[Entity] = &completion.entities;
     let (sentence, elsewhere) = mark(&row.source.sentence, entities, entities);
+    let findings = attempt.findings.iter().map(
+        |finding| json!({"words": reason_words(finding.rule.name()), "detail": finding.detail}),
+    );
+    let is_rejected = attempt.rejected_for().is_some();
     json!({
         "number": row.number,
+        "attempt": number + 1,
+        "of": row.attempts.len(),
         "guid": row.source.guid,
         "schema": row.source.schema,
         "sentence": sentence,
         "elsewhere": elsewhere,
-        "reasoning": mark(&attempt.reasoning, entities, entities).0,
-        "findings": attempt.findings,
+        "words": attempt.reasoning.split_whitespace().count(),
+        "reasoning": mark(&shown(&attempt.reasoning), entities, entities).0,
+        "findings": findings.collect::<Vec<_>>(),
         "score": attempt.score,
-        "unread": (!completion.is_json).then_some(&attempt.content),
+        "judge": attempt.verdict.as_deref().map(judge_reason),
+        "is_unread": !completion.is_json,
+        // What was accepted stands in the marks already.
+        "answer": (is_rejected || !completion.is_json).then(|| shown(&attempt.content)),
     })
+}
+
+/// A model's text with its repetitions folded, cut where it is too long.
+fn shown(text: &str) -> String {
+    let text = folded(text);
+    match text.char_indices().nth(LONGEST) {
+        Some((at, _)) => format!("{} … (cut here)", &text[..at]),
+        None => text,
+    }
 }
 
 #[cfg(test)]
@@ -102,16 +131,37 @@ mod tests {
         let entities = [Entity::new("Ann", "person")];
         let marked = |text: &str| mark(text, &entities, &entities).0;
         let sample = json!({
-            "number": 3, "guid": null, "score": null, "schema": ["person"],
+            "number": 3, "attempt": 1, "of": 1, "guid": null, "score": 4.0, "schema": ["person"],
             "sentence": marked("<b>Ann</b> sings."), "reasoning": marked("\"Ann\" is a person."),
-            "elsewhere": [], "findings": [], "unread": null,
+            "elsewhere": [], "findings": [], "judge": "<i>Ann</i> is a city.", "answer": "{}",
         });
-        let page = render(&json!({
-            "funnel": ner_cot::Funnel::default(), "accepted": [sample], "rejected": {},
-        }));
-        let page = page.expect("renders");
+        let funnel = Funnel {
+            rejected_answers: [("judge_score".to_owned(), 7)].into(),
+            ..Funnel::default()
+        };
+        let rejected = [("judge_score", vec![sample.clone()])].into();
+        let page = render(view(&funnel, vec![sample; 8], rejected)).expect("renders");
         assert!(page.contains("&lt;b&gt;"), "{page}");
-        assert!(!page.contains("<b>Ann"), "{page}");
-        assert_eq!(page.matches("<mark>Ann").count(), 2, "{page}");
+        assert!(
+            !page.contains("<b>Ann") && !page.contains("<i>Ann"),
+            "{page}"
+        );
+        assert_eq!(page.matches("<mark>Ann").count(), 18, "{page}");
+        // The judge's words and the attempt are there, reasons are in words, and what is many is folded.
+        for words in [
+            "judge: &lt;i&gt;Ann&lt;&#x2f;i&gt; is a city.",
+            "score is below the threshold: 7, of which 1 are shown",
+            "the answer as it was written",
+            "<summary>3 more</summary>",
+        ] {
+            assert!(page.contains(words), "{words}\n{page}");
+        }
+    }
+
+    #[test]
+    fn long_answers_are_cut_and_say_so() {
+        let text: String = (0..3_000).map(|i| format!("{i} ")).collect();
+        let shown = shown(&text);
+        assert!(shown.ends_with("… (cut here)") && shown.chars().count() < LONGEST + 20);
     }
 }

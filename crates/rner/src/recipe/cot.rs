@@ -211,7 +211,7 @@ impl Cot {
     /// The keys that shape answers or decide about them, and who gives them: what a finished stage depends on.
     ///
     /// The addresses are not among them: the same model behind another one does the same work.
-    pub(super) fn deciding(&self) -> toml::Table {
+    pub(crate) fn deciding(&self) -> toml::Table {
         let mut table = toml::Table::try_from(self).unwrap_or_default();
         for key in NOT_DECIDING {
             table.remove(key);

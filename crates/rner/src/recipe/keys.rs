@@ -1,6 +1,8 @@
 //! The keys of a recipe: dotted names of values in nested tables, those that a run derives, and those that had another
 //! name.
 
+use std::collections::BTreeMap;
+
 use toml::{Table, Value};
 
 /// Fields of the trainers' configurations that are no keys of a recipe, and what decides them.
@@ -121,4 +123,14 @@ pub(super) fn renamed(table: &mut Table, key: &str) -> Option<String> {
 /// Whether this is a key of the table, not a section.
 pub(super) fn has(table: &mut Table, key: &str) -> bool {
     value_mut(table, key).is_some_and(|value| is_open(key) || !value.is_table())
+}
+/// Puts every key below a value into a map, with its dotted name.
+pub(super) fn flatten(name: &str, value: &Value, into: &mut BTreeMap<String, String>) {
+    let Value::Table(table) = value else {
+        into.insert(name.to_owned(), value.to_string());
+        return;
+    };
+    for (key, value) in table {
+        flatten(&format!("{name}.{key}"), value, into);
+    }
 }

@@ -21,6 +21,8 @@ mod teachers;
 mod training;
 mod weights;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 pub use backend::Backend;
@@ -139,11 +141,7 @@ impl Recipe {
     /// does not repeat the training. Of `[cot]` only the keys count that shape answers or decide about them. A name
     /// that is no section contributes only its name.
     pub fn section_hash(&self, names: &[&str]) -> String {
-        let mut table = self.table();
-        // How servers are asked, and what that may cost, changes nothing that was answered.
-        table.insert("cot".to_owned(), self.cot.deciding().into());
-        keys::forget_place(&mut table, "grpo.rollout.url");
-        keys::forget_place(&mut table, "grpo.rollout.key_env");
+        let table = self.deciding();
         let text: String = names
             .iter()
             .map(|name| match table.get(*name) {
@@ -152,6 +150,26 @@ impl Recipe {
             })
             .collect();
         hex(&text)
+    }
+
+    /// The keys of the named sections with their values, of which [`Recipe::section_hash`] is the hash.
+    pub fn section_settings(&self, names: &[&str]) -> BTreeMap<String, String> {
+        let mut settings = BTreeMap::new();
+        for (name, section) in self.deciding() {
+            if names.contains(&name.as_str()) {
+                keys::flatten(&name, &section, &mut settings);
+            }
+        }
+        settings
+    }
+
+    /// All sections, without what changes no result: how servers are asked, and what that may cost.
+    fn deciding(&self) -> toml::Table {
+        let mut table = self.table();
+        table.insert("cot".to_owned(), self.cot.deciding().into());
+        keys::forget_place(&mut table, "grpo.rollout.url");
+        keys::forget_place(&mut table, "grpo.rollout.key_env");
+        table
     }
 
     /// The seed that teacher and judge sample with. It is part of every request, so all seeds of a run have the same

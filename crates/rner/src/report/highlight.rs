@@ -1,11 +1,13 @@
 //! Sentences and reasoning with their entities marked.
 
+use ner_eval::page::problems_in_words;
 use ner_types::{Entity, normalize_label, normalize_text, parse};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::data::Sample;
+use super::fold::folded;
 
 /// A stretch of text; an entity if it has a label.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -46,27 +48,54 @@ fn sentence(group: &[&Sample]) -> Value {
     })
 }
 
+/// Characters of reasoning above which it is folded away.
+const LONG: usize = 700;
+/// Characters of an unreadable answer that are shown, once its repetitions are folded.
+const UNREAD: usize = 4_000;
+/// Different entities of an answer that are shown.
+const SHOWN: usize = 20;
+
 fn answer(sample: &Sample) -> Value {
     let completion = parse(&sample.completion);
     let entities = &completion.entities;
-    let gold = keys(&sample.gold);
-    let found: Vec<Segment> = entities
-        .iter()
-        .map(|e| segment(e, &e.text, &gold))
-        .collect();
-    let problems: Vec<String> = completion
-        .problems
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let found = counted(entities, &keys(&sample.gold));
+    let reasoning = completion.reasoning.as_deref().map(folded);
     json!({
         "model": sample.model,
-        "entities": found,
-        "reasoning": completion.reasoning.as_ref().map(|r| mark(r, entities, &sample.gold).0),
+        "more": found.len().saturating_sub(SHOWN),
+        "entities": found.into_iter().take(SHOWN).collect::<Vec<_>>(),
+        "is_long": reasoning.as_ref().is_some_and(|text| text.chars().count() > LONG),
+        "reasoning": reasoning.map(|text| mark(&text, entities, &sample.gold).0),
         // An answer that cannot be read is shown as it was written.
-        "unread": (!completion.is_json).then_some(&sample.completion),
-        "problems": problems,
+        "unread": (!completion.is_json).then(|| clipped(&folded(&sample.completion))),
+        "problems": problems_in_words(&sample.completion, &completion),
     })
+}
+
+/// Every entity once, with how often the answer gives it.
+fn counted(entities: &[Entity], gold: &HashSet<Key>) -> Vec<Value> {
+    let mut times: HashMap<(&str, &str), usize> = HashMap::new();
+    let mut order = Vec::new();
+    for entity in entities {
+        let count = times.entry((&entity.text, &entity.label)).or_default();
+        if *count == 0 {
+            order.push(entity);
+        }
+        *count += 1;
+    }
+    let view = |entity: &Entity| {
+        let times = times.get(&(entity.text.as_str(), entity.label.as_str()));
+        json!({"segment": segment(entity, &entity.text, gold), "times": times})
+    };
+    order.into_iter().map(view).collect()
+}
+
+/// The beginning of a long text.
+fn clipped(text: &str) -> String {
+    match text.char_indices().nth(UNREAD) {
+        Some((at, _)) => format!("{} … (cut here)", &text[..at]),
+        None => text.to_owned(),
+    }
 }
 
 type Key = (String, String);

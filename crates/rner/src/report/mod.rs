@@ -7,14 +7,18 @@
 mod chart;
 mod curves;
 mod data;
+mod drawing;
+mod fold;
+mod headline;
 mod highlight;
+mod lines;
 mod machine;
 mod model_result;
+mod reasons;
 mod setting;
 mod steps;
 mod tables;
 
-use minijinja::{AutoEscape, Environment};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
@@ -28,9 +32,11 @@ use chart::Chart;
 pub use curves::charts;
 pub use data::pick_samples;
 pub use data::{ReportData, Sample, StageTime};
+pub use fold::folded;
 pub use highlight::mark;
 pub use machine::{Machine, Program, now_utc};
 pub use model_result::ModelResult;
+pub use reasons::reason_words;
 pub use setting::Setting;
 pub use tables::{funnel_text, text_table};
 
@@ -58,16 +64,7 @@ pub fn read(dir: &Path) -> Result<ReportData> {
 
 /// The page. All text of the data is escaped.
 pub fn render(data: &ReportData) -> Result<String> {
-    let mut env = Environment::new();
-    // Escaping is set outright, so that it cannot depend on a file name.
-    env.set_auto_escape_callback(|_| AutoEscape::Html);
-    env.add_template("report", TEMPLATE)
-        .context("the template of the report")?;
-    let page = env
-        .get_template("report")
-        .context("the template of the report")?;
-    page.render(minijinja::value::Serde(view(data)))
-        .context("filling the report")
+    ner_eval::page::fill(TEMPLATE, view(data)).context("filling the report")
 }
 
 fn view(data: &ReportData) -> Value {
@@ -77,6 +74,7 @@ fn view(data: &ReportData) -> Value {
         "machine": data.machine,
         "program": data.program,
         "simulated_teacher": data.simulated_teacher,
+        "headline": headline::view(data),
         "notes": data.notes,
         "funnel": data.funnel.as_ref().map(tables::funnel),
         "stages": stages(data),
@@ -107,9 +105,14 @@ fn sources(data: &RunProtocol) -> Value {
 }
 
 fn drawn(chart: &Chart) -> Value {
-    let names: Vec<&str> = chart.series.iter().map(|s| s.name.as_str()).collect();
+    let drawing = drawing::drawing(chart);
     // The drawing escapes its own texts, so the template takes it as it is.
-    json!({ "title": chart.title, "names": names, "svg": chart::svg(chart) })
+    json!({
+        "title": chart.title,
+        "svg": drawing.svg,
+        "legend": drawing.legend,
+        "notes": drawing.notes,
+    })
 }
 
 fn stages(data: &ReportData) -> Value {

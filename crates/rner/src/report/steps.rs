@@ -1,11 +1,12 @@
 //! The steps of the ablation as rows of ready-made cells.
 
+use ner_eval::page::figures::{p_text, p_value, plain, signed, signed_interval};
 use ner_eval::paper::ABLATION;
-use ner_eval::steps::{Step, Steps, p_text};
+use ner_eval::steps::{Step, Steps};
 use serde_json::{Value, json};
 
 /// A p-value below this is called significant.
-const LEVEL: f64 = 0.05;
+pub(super) const LEVEL: f64 = 0.05;
 
 /// The steps with their gains, intervals and p-values.
 pub(super) fn view(steps: &Steps) -> Value {
@@ -16,7 +17,7 @@ pub(super) fn view(steps: &Steps) -> Value {
         .max()
         .unwrap_or(0);
     json!({
-        "rows": steps.steps.iter().map(row).collect::<Vec<_>>(),
+        "rows": steps.steps.iter().map(|step| row(step, steps.rounds)).collect::<Vec<_>>(),
         "rounds": steps.rounds,
         "sentences": steps.steps.first().map(|step| step.sentences),
         "seeds": seeds.max(1),
@@ -26,23 +27,23 @@ pub(super) fn view(steps: &Steps) -> Value {
 }
 
 /// Whether a gain is shown: over sentences after correction and, where there are seeds enough, over seeds too.
-fn is_shown(step: &Step) -> bool {
+pub(super) fn is_shown(step: &Step) -> bool {
     step.p_holm < LEVEL && step.over_seeds.is_none_or(|test| test.p_value < LEVEL)
 }
 
-fn row(step: &Step) -> Value {
-    let t_test = step.over_seeds.map(
-        |test| json!({ "t": format!("{:.2}", test.t), "df": test.df, "p": p_text(test.p_value) }),
-    );
+fn row(step: &Step, rounds: usize) -> Value {
+    let t_test = step
+        .over_seeds
+        .map(|test| json!({ "t": plain(test.t, 2), "df": test.df, "p": p_text(test.p_value) }));
     json!({
         "from": step.from,
         "to": step.to,
-        "gain": format!("{:+.2}", step.gain),
-        "interval": format!("{:+.2} to {:+.2}", step.interval.low, step.interval.high),
-        "p": p_text(step.p_value),
-        "p_holm": p_text(step.p_holm),
+        "gain": signed(step.gain, 2),
+        "interval": signed_interval(step.interval.low, step.interval.high, 2),
+        "p": p_value(step.p_value, step.p_value, rounds),
+        "p_holm": p_value(step.p_holm, step.p_value, rounds),
         "shown": is_shown(step),
-        "by_seed": step.by_seed.iter().map(|gain| format!("{gain:+.1}")).collect::<Vec<_>>(),
+        "by_seed": step.by_seed.iter().map(|gain| signed(*gain, 2)).collect::<Vec<_>>(),
         "t_test": t_test,
     })
 }

@@ -1,18 +1,20 @@
 //! The tables of the report as rows of ready-made cells.
 
 use super::data::ReportData;
+use super::fold::folded;
+use super::headline;
 use super::model_result::ModelResult;
+use super::reasons::reason_words;
 use super::setting::{Comparison, sentences};
 use ner_cot::Funnel;
+use ner_cot::report::Rejection;
 use ner_datasets::BENCHMARK_SETS;
 use ner_eval::EvalResult;
+use ner_eval::page::figures::ABSENT;
 use ner_eval::paper::TABLE_1;
 use ner_eval::table::{SeedResult, SeedTable, short_name};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-
-/// Mark of a figure that does not exist.
-const ABSENT: &str = "–";
 
 /// The results: a row per model, below it one per seed if there are several, and the paper's rows if they are on the
 /// same sentences.
@@ -23,9 +25,17 @@ pub(super) fn results(data: &ReportData) -> Value {
         Comparison::Beside(beside) => (table.beside(Some(beside)), None),
         Comparison::Apart(why) => (Vec::new(), Some(why)),
     };
+    let n_sets = table.sets.len();
     let beside: Vec<Value> = beside
         .into_iter()
-        .map(|(name, cells)| json!({ "name": name, "cells": cells }))
+        .map(|(name, cells)| {
+            json!({
+                "name": name,
+                "score": cells.get(n_sets),
+                "others": cells.iter().skip(n_sets + 1).collect::<Vec<_>>(),
+                "cells": cells.iter().take(n_sets).collect::<Vec<_>>(),
+            })
+        })
         .collect();
     json!({
         "measure": data.setting.measure(),
@@ -34,12 +44,13 @@ pub(super) fn results(data: &ReportData) -> Value {
         "rows": table.rows,
         "beside": beside,
         "apart": apart,
+        "has_seeds": table.rows.iter().any(|row| !row.seeds.is_empty()),
         "sentences": data.results.first().map(|r| sentences(&r.result)),
         "incomplete": data.results.iter().any(|r| !r.result.complete),
     })
 }
 
-/// The results as aligned plain text, for the end of a run: the table, then what each step adds.
+/// The results as aligned plain text, for the end of a run: the table, what each step adds, and what that answers.
 ///
 /// On the paper's own test sentences its ReasoningNER rows follow, marked as its, and the distance to the one with the
 /// same base model. Where they are on something else, the text says why they do not.
@@ -58,9 +69,11 @@ pub fn text_table(data: &ReportData) -> String {
         }
     };
     let steps = data.steps.to_text();
-    if !steps.is_empty() {
-        text.push('\n');
-        text += &steps;
+    for part in [steps, headline::text(data)] {
+        if !part.is_empty() {
+            text.push('\n');
+            text += &part;
+        }
     }
     text
 }
@@ -161,7 +174,17 @@ pub(super) fn funnel(funnel: &Funnel) -> Value {
         "thresholds": thresholds,
         "teacher": funnel.provenance.teacher_model,
         "judge": funnel.provenance.judge_model,
-        "samples": funnel.samples.iter().take(6).collect::<Vec<_>>(),
+        "samples": funnel.samples.iter().take(6).map(rejected).collect::<Vec<_>>(),
+    })
+}
+
+/// A rejected answer to look at.
+fn rejected(sample: &Rejection) -> Value {
+    json!({
+        "reason": reason_words(&sample.reason),
+        "detail": sample.detail,
+        "sentence": sample.sentence,
+        "answer": folded(&sample.answer),
     })
 }
 
@@ -234,7 +257,7 @@ fn reasons(counts: &BTreeMap<String, usize>, answers: usize) -> Vec<Value> {
         .into_iter()
         .map(|(reason, n)| {
             json!({
-                "reason": reason.replace('_', " "),
+                "reason": reason_words(reason),
                 "count": n,
                 "share": percent(n, answers),
                 "width": (100 * n / most),

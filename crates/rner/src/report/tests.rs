@@ -168,8 +168,8 @@ fn the_page_says_what_a_reader_needs() {
         "62.00 ± 2.00",
         "3 seeds",
         "seed 43",
-        "58.0 to 62.0",
-        "judge score",
+        "58.00 to 62.00",
+        "score is below the threshold",
         "Not measured by this program",
         "no measure for the table above",
         "ReasoningNER 8B ♣",
@@ -180,12 +180,13 @@ fn the_page_says_what_a_reader_needs() {
     ] {
         assert!(page.contains(part), "{part} is missing");
     }
-    assert_eq!(page.matches("<svg").count(), 5);
+    // Five drawings, and two keys for the stages of the first.
+    assert_eq!(page.matches("<svg").count(), 7);
 }
 
 /// The row of the step table that begins with these cells.
 fn row_of<'p>(page: &'p str, from: &str, to: &str) -> &'p str {
-    let cells = format!("<th scope=\"row\">{from}</th><td class=\"name\">{to}</td>");
+    let cells = format!("<th scope=\"row\">{from} → {to}</th>");
     page.lines()
         .find(|line| line.contains(&cells))
         .unwrap_or_default()
@@ -199,9 +200,9 @@ fn each_step_has_its_gain_interval_and_p_values() {
         "class=\"own\"",
         "+57.00",
         "+54.00 to +60.00",
-        "0.0010",
-        "0.0020",
-        "+56.0, +57.0, +58.0",
+        "<td>≤ 0.0010</td>",
+        "<td>≤ 0.0020</td>",
+        "+56.00, +57.00, +58.00",
     ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
@@ -235,6 +236,65 @@ fn a_gain_that_the_seeds_do_not_agree_on_is_not_bold() {
     data.steps.steps[1].over_seeds = None;
     let page = render(&data).expect("the template renders");
     assert!(row_of(&page, "SFT with CoT", "+ GRPO").contains("class=\"own\""));
+}
+
+#[test]
+fn mean_and_interval_stand_first_and_gains_have_real_minus_signs() {
+    let page = page();
+    let head = "<th scope=\"col\">model</th><th scope=\"col\">mean</th><th scope=\"col\">95 % interval</th>";
+    assert!(page.contains(head), "{page}");
+    assert!(
+        page.contains("−2.00 to +4.00") && !page.contains("<td>-"),
+        "{page}"
+    );
+    assert!(page.contains("± is the standard deviation over seeds"));
+    let mut one_seed = data();
+    one_seed.results.truncate(2);
+    let page = render(&one_seed).expect("the template renders");
+    assert!(
+        !page.contains('±'),
+        "nothing is explained that is not there"
+    );
+}
+
+#[test]
+fn the_headline_answers_the_papers_questions_and_says_what_it_rests_on() {
+    let page = page();
+    let body = page.split("<table>").next().unwrap_or_default();
+    for part in [
+        "Reasoning: this run does not ask",
+        "GRPO is not shown to help or to harm",
+        "after Holm p = 0.4000",
+        "The teacher is simulated: they test this program",
+    ] {
+        assert!(body.contains(part), "{part} is missing\n{body}");
+    }
+}
+
+#[test]
+fn what_a_model_repeats_is_shown_once() {
+    let mut data = data();
+    data.samples[2].completion = "Brit".to_owned() + &"rit".repeat(39);
+    data.samples[1].completion = format!(
+        "Let us see. {{\"entities\": {{\"harbour\": [{}]}}}}",
+        vec!["\"Port Maren\""; 30].join(", ")
+    );
+    data.samples[0].completion = format!(
+        "{{\"entities\": {{\"harbour\": [{}]}}}}",
+        vec!["\"Port Maren\""; 30].join(", ")
+    );
+    let page = render(&data).expect("the template renders");
+    assert!(
+        page.contains("Brit ⟨×39⟩") || page.contains("Brit ⟨×40⟩"),
+        "{page}"
+    );
+    assert!(!page.contains("ritritrit"), "{page}");
+    assert!(
+        page.contains("text before the JSON") && !page.contains("is not JSON; text"),
+        "{page}"
+    );
+    let once = "<mark class=\"yes\">Port Maren<small>harbour</small></mark> <span class=\"fold\">×30</span>";
+    assert!(page.contains(once), "{page}");
 }
 
 #[test]
@@ -345,12 +405,12 @@ fn rows_that_failed_at_their_server_are_named() {
 fn the_table_of_the_terminal_is_aligned() {
     let text = text_table(&data());
     let expected = "\
-F1 in percent  harbours  gardens          mean  95 % interval
-base                4.0      6.0          5.00     3.0 to 7.0
-SFT with CoT       61.0     63.0  62.00 ± 2.00        3 seeds
-  seed 42          59.0     61.0         60.00   58.0 to 62.0
-  seed 43          61.0     63.0         62.00   60.0 to 64.0
-  seed 44          63.0     65.0         64.00   62.0 to 66.0
+F1 in percent  harbours  gardens          mean   95 % interval
+base               4.00     6.00          5.00    3.00 to 7.00
+SFT with CoT      61.00    63.00  62.00 ± 2.00         3 seeds
+  seed 42         59.00    61.00         60.00  58.00 to 62.00
+  seed 43         61.00    63.00         62.00  60.00 to 64.00
+  seed 44         63.00    65.00         64.00  62.00 to 66.00
 
 step                     gain     95 % interval        p   p Holm  p seeds
 base → SFT with CoT    +57.00  +54.00 to +60.00   0.0010   0.0020   0.0001
@@ -358,6 +418,12 @@ SFT with CoT → + GRPO   +1.00    -2.00 to +4.00   0.2000   0.4000   0.2254
 Points of F1 on 20 sentences with 3 seeds. Interval (bootstrap) and p (approximate randomisation, 999 rounds)
 are over sentences, a sentence's seeds kept together, given these models; Holm corrects for 2 steps;
 p seeds: paired t-test over the seeds, sentences given.
+
+Reasoning: this run does not ask, because it has not both SFT without CoT and SFT with CoT.
+GRPO is not shown to help or to harm: + GRPO has a mean F1 of 6.00, SFT with CoT of 5.00, a gain of +1.00
+points (95 % interval −2.00 to +4.00; paired test over 20 sentences, after Holm p = 0.4000; over 3 seeds p =
+0.2254).
+The teacher is simulated: they test this program, not the paper.
 ";
     assert_eq!(text, expected);
 }

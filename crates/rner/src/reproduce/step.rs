@@ -7,7 +7,7 @@ use super::SeedRun;
 use crate::error::{Context, Result};
 use crate::recipe::Recipe;
 use crate::report::StageTime;
-use crate::run_dir::{Done, Inputs, Stage};
+use crate::run_dir::{Done, Inputs, RunDirError, Stage};
 
 /// Number of a stage's folder, by name. New ones go to the end, so that the folders of a run keep their names.
 const STAGES: [&str; 14] = [
@@ -67,9 +67,14 @@ impl SeedRun<'_, '_> {
         sections: &[&str],
         more: &str,
     ) -> Pending<'n> {
+        let mut words = self.run.recipe.section_settings(sections);
+        words.insert("seed".to_owned(), self.seed.to_string());
+        if !more.is_empty() {
+            words.insert("backend or sampling".to_owned(), more.to_owned());
+        }
         Pending {
             name,
-            stage: stage_of(&self.root, name),
+            stage: stage_of(&self.root, name).with_settings(words),
             inputs,
             sections: settings(self.run.recipe, self.seed, sections, more),
         }
@@ -90,8 +95,8 @@ impl SeedRun<'_, '_> {
             self.note(pending.name, &done, true);
             return Ok(());
         }
+        self.claim(pending)?;
         stage.begin()?;
-        stage.keep_only_same_work(&pending.inputs, &pending.sections)?;
         let begun = Instant::now();
         let summary = work(stage).with_context(|| format!("stage {}", pending.name))?;
         let seconds = begun.elapsed().as_secs_f64();
@@ -104,6 +109,55 @@ impl SeedRun<'_, '_> {
         )?;
         session.line(&format!("{}: {summary} ({seconds:.1} s)", pending.name));
         self.note(pending.name, &done, false);
+        Ok(())
+    }
+
+    /// Makes the folder of a stage that of this work. Other work there is refused or set aside, with its curves.
+    fn claim(&mut self, pending: &Pending<'_>) -> Result<()> {
+        let (run, stage) = (self.run.dir, &pending.stage);
+        let claim = || stage.claim(&pending.inputs, &pending.sections);
+        match claim() {
+            Err(RunDirError::OtherWork { .. } | RunDirError::ForeignFolder { .. })
+                if run.sets_aside() =>
+            {
+                atomic_files::set_aside(stage.dir())?;
+                if !std::mem::replace(&mut self.run.has_set_aside, true) {
+                    self.set_aside_accounts()?;
+                }
+                self.set_aside_curves(pending.name)?;
+                Ok(claim()?)
+            }
+            claimed => Ok(claimed?),
+        }
+    }
+
+    /// Sets aside what the folder of the run tells of all stages together, once for all that are made anew.
+    fn set_aside_accounts(&self) -> Result<()> {
+        let run = self.run.dir;
+        for file in ["report.html", "report.json", "recipe.toml"] {
+            if run.path(file).exists() {
+                atomic_files::set_aside(&run.path(file))?;
+            }
+        }
+        let metrics = run.path("metrics.jsonl");
+        if metrics.exists() {
+            let old = atomic_files::set_aside(&metrics)?;
+            let copied = atomic_files::fs::copy(&old, &metrics);
+            copied.with_context(|| format!("cannot copy {}", old.display()))?;
+        }
+        if !run.has_recipe() {
+            run.write_recipe(&self.run.recipe.to_toml())?;
+        }
+        Ok(())
+    }
+
+    /// Sets aside the curves of a stage that is made anew.
+    fn set_aside_curves(&self, name: &str) -> Result<()> {
+        for curves in crate::tracking::folders(self.run.dir.root(), name, self.seed) {
+            if curves.exists() {
+                atomic_files::set_aside(&curves)?;
+            }
+        }
         Ok(())
     }
 

@@ -80,8 +80,8 @@ pub enum RunDirError {
     },
     /// The folder has work that was begun, or done, with something else.
     #[error(
-        "{} has the work of another command (not the same: {what}); name another folder with --out, or remove this one",
-        .path.display()
+        "{} has the work of another command (not the same: {what}); name another folder with --out, or have the old \
+         work kept under another name with --force", .path.display()
     )]
     OtherWork {
         /// The folder.
@@ -103,6 +103,11 @@ pub enum RunDirError {
 }
 
 impl RunDirError {
+    /// Whether the folder has other work of this program, which may be set aside.
+    pub fn is_other_work(&self) -> bool {
+        matches!(self, Self::OtherWork { .. })
+    }
+
     /// The error of a failed write, with the cause that the user can act upon.
     pub fn write(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();

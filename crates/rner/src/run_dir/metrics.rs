@@ -34,6 +34,29 @@ impl MetricsLog {
         })
     }
 
+    /// Takes out what a stage has logged of this step and of later ones, because it is about to log them again: what it
+    /// did after the checkpoint that it goes on from, or, at the first step, all of an earlier training.
+    pub fn forget_from(&mut self, stage: &str, seed: u64, step: usize) -> Result<(), RunDirError> {
+        let text = std::fs::read_to_string(&self.path);
+        let text = text.map_err(|e| RunDirError::read(&self.path, e))?;
+        let is_later = |line: &&str| {
+            let Ok(line) = serde_json::from_str::<Value>(line) else {
+                return false;
+            };
+            let at = line.get("global_step").or(line.get("step"));
+            line["stage"] == stage
+                && line["seed"] == seed
+                && at.and_then(Value::as_u64) >= Some(step as u64)
+        };
+        let lines = text.split_inclusive('\n');
+        let kept: String = lines.filter(|line| !is_later(line)).collect();
+        if kept.len() < text.len() {
+            super::write_atomic(&self.path, kept.as_bytes())?;
+            *self = Self::open(&self.path)?;
+        }
+        Ok(())
+    }
+
     /// Appends one line.
     pub fn log(&mut self, line: &Value) -> Result<(), RunDirError> {
         let text = format!("{line}\n");

@@ -28,7 +28,7 @@ pub use error::RunDirError;
 pub use hash::hash_path;
 pub use metrics::{MetricsLog, read_metrics};
 pub(crate) use stage::first_visible;
-pub use stage::{Done, Inputs, Stage};
+pub use stage::{Done, Inputs, Settings, Stage};
 
 /// The recipe of a run, the first file that is written to its folder.
 const RECIPE: &str = "recipe.toml";
@@ -39,6 +39,7 @@ const LOCK: &str = ".lock";
 #[derive(Debug)]
 pub struct RunDir {
     root: PathBuf,
+    sets_aside: bool,
     _lock: Lock,
 }
 
@@ -55,8 +56,26 @@ impl RunDir {
         })?;
         Ok(Self {
             root: root.to_owned(),
+            sets_aside: false,
             _lock: lock,
         })
+    }
+
+    /// The same folder, where stages of other work are [set aside](atomic_files::set_aside), or else refused.
+    #[must_use]
+    pub fn setting_aside(mut self, sets_aside: bool) -> Self {
+        self.sets_aside = sets_aside;
+        self
+    }
+
+    /// Whether stages of other work are set aside.
+    pub(crate) fn sets_aside(&self) -> bool {
+        self.sets_aside
+    }
+
+    /// Whether the folder has a recipe already.
+    pub(crate) fn has_recipe(&self) -> bool {
+        self.path(RECIPE).is_file()
     }
 
     /// Refuses a folder that has files but no recipe of a run: they are somebody else's.

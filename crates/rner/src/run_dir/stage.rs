@@ -2,7 +2,7 @@
 
 use super::{RunDirError, hash_path, write_json};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What a stage reads: a name and the hash of the content.
@@ -27,21 +27,26 @@ pub struct Done {
     pub summary: String,
 }
 
+/// The settings of a stage in words, key by key, to name what differs.
+pub type Settings = BTreeMap<String, String>;
+
 /// What unfinished work in a stage's folder is made from, `work.json`.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Work {
     inputs: Inputs,
     recipe_hash: String,
+    /// What the hash is of, as far as it is known: older folders have none.
+    #[serde(default)]
+    settings: Settings,
     program_version: String,
 }
 
 impl Work {
-    fn of(inputs: &Inputs, recipe_hash: &str) -> Self {
-        Self {
-            inputs: inputs.clone(),
-            recipe_hash: recipe_hash.to_owned(),
-            program_version: env!("CARGO_PKG_VERSION").to_owned(),
-        }
+    /// Whether it is the same work. What the hash is of needs no look.
+    fn is(&self, other: &Self) -> bool {
+        self.inputs == other.inputs
+            && self.recipe_hash == other.recipe_hash
+            && self.program_version == other.program_version
     }
 
     /// What sets other work apart from this one, in words.
@@ -51,16 +56,39 @@ impl Work {
             .filter(|name| self.inputs.get(*name) != other.inputs.get(*name))
             .map(String::as_str)
             .collect();
-        if self.recipe_hash != other.recipe_hash {
-            names.push("settings");
-        }
-        if self.program_version != other.program_version {
-            names.push("version of the program");
-        }
         names.sort_unstable();
         names.dedup();
+        let mut names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        if self.recipe_hash != other.recipe_hash {
+            names.extend(differences(&self.settings, &other.settings));
+        }
+        if self.program_version != other.program_version {
+            names.push("version of the program".to_owned());
+        }
         names.join(", ")
     }
+}
+
+/// Settings that differ which a message has room for.
+const SHOWN: usize = 3;
+
+/// The keys that differ with both values, or that something does where they are not known.
+fn differences(there: &Settings, here: &Settings) -> Vec<String> {
+    let value = |of: &Settings, key: &String| of.get(key).cloned().unwrap_or("none".to_owned());
+    let keys: BTreeSet<&String> = there.keys().chain(here.keys()).collect();
+    let differs = |key: &&String| there.get(*key) != here.get(*key);
+    let words = |key: &String| {
+        let (there, here) = (value(there, key), value(here, key));
+        format!("{key}: {there} there, {here} here")
+    };
+    let mut all: Vec<String> = keys.into_iter().filter(differs).map(words).collect();
+    if there.is_empty() || all.is_empty() {
+        return vec!["settings".to_owned()];
+    }
+    let more = all.len().saturating_sub(SHOWN);
+    all.truncate(SHOWN);
+    all.extend((more > 0).then(|| format!("{more} more settings")));
+    all
 }
 
 /// The folder `stage-<n>-<name>` of a run.
@@ -68,6 +96,7 @@ impl Work {
 pub struct Stage {
     name: String,
     dir: PathBuf,
+    settings: Settings,
 }
 
 impl Stage {
@@ -76,6 +105,7 @@ impl Stage {
         Self {
             name: name.to_owned(),
             dir: root.join(format!("stage-{number}-{name}")),
+            settings: Settings::new(),
         }
     }
 
@@ -84,6 +114,24 @@ impl Stage {
         Self {
             name: name.to_owned(),
             dir: dir.to_owned(),
+            settings: Settings::new(),
+        }
+    }
+
+    /// The same stage, whose recipe hash is of these settings.
+    #[must_use]
+    pub fn with_settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// What the work of this stage is made from.
+    fn work(&self, inputs: &Inputs, recipe_hash: &str) -> Work {
+        Work {
+            inputs: inputs.clone(),
+            recipe_hash: recipe_hash.to_owned(),
+            settings: self.settings.clone(),
+            program_version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
 
@@ -141,29 +189,6 @@ impl Stage {
         }
     }
 
-    /// Empties the folder unless what lies there was begun with the same inputs,
-    /// recipe and program: a stage must not go on from a checkpoint or a journal
-    /// of another one. Call it after [`Stage::begin`].
-    pub fn keep_only_same_work(
-        &self,
-        inputs: &Inputs,
-        recipe_hash: &str,
-    ) -> Result<(), RunDirError> {
-        let work = Work::of(inputs, recipe_hash);
-        let path = self.path("work.json");
-        let found = std::fs::read_to_string(&path).ok();
-        let found = found.and_then(|text| serde_json::from_str::<Work>(&text).ok());
-        if found.as_ref() == Some(&work) {
-            return Ok(());
-        }
-        let removed = atomic_files::remove_dir(&self.dir);
-        removed
-            .map_err(atomic_files::Error::into_io)
-            .and_then(|()| atomic_files::fs::create_dir_all(&self.dir))
-            .map_err(|e| RunDirError::write(&self.dir, e))?;
-        write_json(&path, &work)
-    }
-
     /// Makes the folder belong to this work: an empty one is taken, one that was begun with the same inputs, recipe and
     /// program is gone on with, and any other is left as it is.
     ///
@@ -171,18 +196,24 @@ impl Stage {
     ///
     /// [`RunDirError::ForeignFolder`] and [`RunDirError::OtherWork`]; a file that cannot be read or written.
     pub fn claim(&self, inputs: &Inputs, recipe_hash: &str) -> Result<(), RunDirError> {
-        let (work, path) = (Work::of(inputs, recipe_hash), self.path("work.json"));
-        let found = std::fs::read_to_string(&path).ok();
-        let found = found.and_then(|text| serde_json::from_str::<Work>(&text).ok());
-        let dir = self.dir.clone();
-        match (found, first_visible(&self.dir)?) {
-            (Some(found), _) if found == work => Ok(()),
-            (Some(found), _) => Err(RunDirError::OtherWork {
-                path: dir,
-                what: found.difference(&work),
+        let (work, path) = (self.work(inputs, recipe_hash), self.path("work.json"));
+        let other = |what| RunDirError::OtherWork {
+            path: self.dir.clone(),
+            what,
+        };
+        if let Ok(text) = std::fs::read_to_string(&path) {
+            return match serde_json::from_str::<Work>(&text) {
+                Ok(found) if found.is(&work) => Ok(()),
+                Ok(found) => Err(other(found.difference(&work))),
+                Err(_) => Err(other("unknown, as work.json cannot be read".to_owned())),
+            };
+        }
+        match first_visible(&self.dir)? {
+            Some(file) => Err(RunDirError::ForeignFolder {
+                path: self.dir.clone(),
+                file,
             }),
-            (None, Some(file)) => Err(RunDirError::ForeignFolder { path: dir, file }),
-            (None, None) => write_json(&path, &work),
+            None => write_json(&path, &work),
         }
     }
 

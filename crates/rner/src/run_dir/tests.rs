@@ -65,23 +65,6 @@ fn a_begun_or_damaged_marker_is_none() -> TestResult {
 }
 
 #[test]
-fn unfinished_work_is_kept_only_if_it_is_the_same() -> TestResult {
-    let (_dir, run) = open()?;
-    let stage = Stage::at(run.root(), 3, "grpo");
-    let inputs = Inputs::from([("tuned".to_owned(), "hash of the model".to_owned())]);
-    stage.begin()?;
-    stage.keep_only_same_work(&inputs, "recipe")?;
-    let checkpoint = stage.path("checkpoints/step-1");
-    write_atomic(&checkpoint, b"state")?;
-    stage.begin()?;
-    stage.keep_only_same_work(&inputs, "recipe")?;
-    assert!(checkpoint.is_file(), "the same work goes on");
-    stage.keep_only_same_work(&inputs, "other recipe")?;
-    assert!(!checkpoint.exists(), "other work begins anew");
-    Ok(())
-}
-
-#[test]
 fn a_folder_of_other_work_is_refused_by_what_is_not_the_same() -> TestResult {
     let dir = tempfile::tempdir()?;
     let stage = Stage::alone(&dir.path().join("out"), "sft");
@@ -97,6 +80,23 @@ fn a_folder_of_other_work_is_refused_by_what_is_not_the_same() -> TestResult {
         let error = stage.claim(inputs, recipe).expect_err("other work");
         assert!(error.to_string().contains(what), "{error}");
     }
+    let named = |key: &str, n| {
+        let keys = (0..n).map(|i| (format!("sft.{key}{i}"), format!("{i}")));
+        stage.clone().with_settings(keys.collect())
+    };
+    let error = named("a", 1).claim(&inputs, "other").expect_err("other");
+    assert!(error.to_string().contains("not the same: settings)"));
+    std::fs::remove_file(stage.path("work.json"))?;
+    named("a", 3).claim(&inputs, "recipe")?;
+    let error = named("a", 2).claim(&inputs, "other").expect_err("other");
+    let words = "not the same: sft.a2: 2 there, none here)";
+    assert!(error.to_string().contains(words), "{error}");
+    let error = named("b", 2).claim(&inputs, "other").expect_err("other");
+    let words = "sft.a2: 2 there, none here, 2 more settings)";
+    assert!(error.to_string().contains(words), "{error}");
+    write_atomic(&stage.path("work.json"), b"{")?;
+    let error = stage.claim(&inputs, "recipe").expect_err("damaged");
+    assert!(error.to_string().contains("work.json cannot be read"));
     std::fs::remove_file(stage.path("work.json"))?;
     write_atomic(&stage.path("thesis.tex"), b"mine")?;
     let error = stage.claim(&inputs, "recipe").expect_err("foreign");
@@ -230,6 +230,40 @@ fn a_broken_metrics_line_names_its_line() -> TestResult {
     assert!(
         message.contains("m:2: expected one JSON object"),
         "{message}"
+    );
+    Ok(())
+}
+
+/// What a resumed run has logged behind its checkpoint, and a training that is made anew.
+#[test]
+fn no_log_has_two_trainings() -> TestResult {
+    let (_dir, run) = open()?;
+    let mut log = run.metrics()?;
+    let line = |stage: &str, seed, step| json!({"stage": stage, "seed": seed, "step": step});
+    for step in 1..=4 {
+        log.log(&line("sft", 1, step))?;
+        log.log(&line("sft", 2, step))?;
+    }
+    log.log(&line("grpo", 1, 3))?;
+    log.forget_from("sft", 1, 3)?;
+    log.log(&line("sft", 1, 3))?;
+    let count = |stage: &str, seed: u64| -> std::result::Result<Vec<u64>, RunDirError> {
+        let lines = read_metrics(&run.path("metrics.jsonl"))?;
+        let ours = lines
+            .iter()
+            .filter(|line| line["stage"] == stage && line["seed"] == seed);
+        Ok(ours.filter_map(|line| line["step"].as_u64()).collect())
+    };
+    assert_eq!(count("sft", 1)?, [1, 2, 3]);
+    assert_eq!(count("sft", 2)?, [1, 2, 3, 4]);
+    assert_eq!(count("grpo", 1)?, [3]);
+    log.forget_from("sft", 2, 1)?;
+    assert_eq!(count("sft", 2)?, Vec::<u64>::new());
+    assert_eq!(
+        std::fs::read_to_string(run.path("metrics.jsonl"))?
+            .lines()
+            .count(),
+        4
     );
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::grpo::CompletionTable;
@@ -12,6 +12,7 @@ use crate::recipe::Run;
 use crate::run_dir::{MetricsLog, RunDirError};
 use crate::session::{Part, Session};
 use crate::tensorboard::{self, EventFile};
+use crate::tracking;
 
 /// Listens to one training stage.
 pub struct Watch {
@@ -22,6 +23,8 @@ pub struct Watch {
     log: MetricsLog,
     /// The same numbers for TensorBoard, if wanted.
     events: Option<EventFile>,
+    /// Whether a step was logged since the stage was begun or gone on with.
+    has_logged: bool,
     progress: Option<Box<dyn Part>>,
     /// Where the completions of a reinforcement learning run go.
     pub(super) completions: Option<CompletionTable>,
@@ -47,6 +50,7 @@ impl Watch {
             unit,
             log,
             events: None,
+            has_logged: false,
             progress: None,
             completions: None,
             failed: None,
@@ -79,7 +83,7 @@ impl Watch {
     /// When the folder cannot be written.
     pub fn with_tensorboard(mut self, run: &Path, wanted: bool) -> Result<Self, RunDirError> {
         if wanted {
-            let name = format!("{}-seed-{}", self.stage, self.seed);
+            let name = tracking::name(&self.stage, self.seed);
             let dir = run.join(tensorboard::FOLDER).join(name);
             self.events = Some(EventFile::create(&dir)?);
         }
@@ -108,17 +112,28 @@ impl Watch {
         let Ok(Value::Object(metrics)) = serde_json::to_value(metrics) else {
             return;
         };
-        let shown = match &mut self.events {
-            Some(events) => events.scalars(step, &metrics),
-            None => Ok(()),
-        };
+        if let Err(error) = self.log(step, metrics) {
+            self.fail(error);
+        }
+    }
+
+    /// Logs to all files. What an earlier training, or this one before it was killed, has logged of the first step and
+    /// of later ones goes first, so that no file has two trainings.
+    fn log(&mut self, step: usize, metrics: Map<String, Value>) -> Result<(), RunDirError> {
+        if !std::mem::replace(&mut self.has_logged, true) {
+            self.log.forget_from(&self.stage, self.seed, step)?;
+            if let Some(events) = &mut self.events {
+                events.begin_at(step)?;
+            }
+        }
+        if let Some(events) = &mut self.events {
+            events.scalars(step, &metrics)?;
+        }
         let mut line = json!({ "stage": self.stage, "seed": self.seed, "step": step });
         if let Value::Object(line) = &mut line {
             line.extend(metrics);
         }
-        if let Err(error) = shown.and_then(|()| self.log.log(&line)) {
-            self.fail(error);
-        }
+        self.log.log(&line)
     }
 
     /// Ends the stage because something cannot be written.

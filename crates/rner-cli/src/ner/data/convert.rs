@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
-use atomic_files::{Keep, Lock};
+use atomic_files::Lock;
 use ner_datasets::{FaultReport, Format, Row, open, write_atomic, write_rows};
 use rner::inputs::{format_of, with_schema};
 use serde::Serialize;
@@ -26,7 +26,7 @@ struct Converted<'a> {
 pub(super) fn run(args: &ConvertArgs) -> Result<()> {
     let to = target(args)?;
     let _lock = Lock::file(&args.output)?;
-    let _keep = (!args.overwrite).then(|| Keep::at(&args.output));
+    let _keep = args.force.keep(&args.output);
     let from = format_of(&args.input, args.reading.from)?;
     let policy = args.reading.faults.policy()?;
     let options = args.reading.options(policy, false)?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use atomic_files::{Keep, Lock};
+use atomic_files::Lock;
 use ner_datasets::{
     Catalogue, Draw, LabelMap, MIT_SETS, Member, Policy, Row, SampleConfig, SetOnDisk, Split, draw,
     set_key, write_rows,
@@ -56,7 +56,7 @@ struct Missing {
 pub(super) fn run(args: &SampleArgs) -> Result<()> {
     let policy = args.faults.policy()?;
     let _lock = Lock::file(&args.out)?;
-    let _keep = (!args.overwrite).then(|| Keep::at(&args.out));
+    let _keep = args.force.keep(&args.out);
     let catalogue = Catalogue::shipped().context("the catalogue of this build")?;
     let wanted = wanted(args, &catalogue)?;
     let (sources, missing) = find_all(args, &catalogue, &wanted, policy)?;

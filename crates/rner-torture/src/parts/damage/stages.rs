@@ -38,13 +38,8 @@ impl Stages {
         if stage.is_done(&inputs, SETTINGS).is_some() {
             return read(&stage.path("model/weights"));
         }
-        if self.is_alone {
-            stage.claim(&inputs, SETTINGS)?;
-            stage.begin()?;
-        } else {
-            stage.begin()?;
-            stage.keep_only_same_work(&inputs, SETTINGS)?;
-        }
+        stage.claim(&inputs, SETTINGS)?;
+        stage.begin()?;
         write_atomic(&stage.path("model/weights"), RESULT.as_bytes())?;
         write_atomic(&stage.path("model/config.json"), b"{}")?;
         stage.finish(&inputs, SETTINGS, &["model"], 1.5, "one model")?;

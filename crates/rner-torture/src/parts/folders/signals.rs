@@ -68,7 +68,7 @@ pub(super) fn case(
 /// Stopped at a safe point, ended in the middle of something, or done before it heard of it.
 fn check_end(ended: &Ended, (name, number): (&str, i32), tally: &mut Tally) -> Result<()> {
     let Ended { status, said } = ended;
-    let is_safe = status.code() == Some(1) && said.contains("same command");
+    let is_safe = status.code() == Some(128 + number) && said.contains("same command");
     let is_late = status.success();
     // The system ends a process that does not listen yet, in its first milliseconds.
     let is_early = status.signal() == Some(number) && said.is_empty();
