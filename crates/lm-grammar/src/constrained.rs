@@ -89,3 +89,37 @@ impl<O: Observer> Observer for Constrained<'_, O> {
         self.inner.on_step(progress);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lm_model::ChatTokenizer;
+
+    use super::*;
+    use crate::Vocabulary;
+
+    /// Allows one token.
+    struct One(u32);
+
+    impl Observer for One {
+        fn allowed(&mut self, _request: usize, _sample: usize) -> Option<TokenMask> {
+            Some(TokenMask::of([self.0]))
+        }
+    }
+
+    #[test]
+    fn requests_without_a_grammar_are_free_and_two_observers_allow_what_both_do() {
+        let tokenizer = ChatTokenizer::train_bpe(["yes no"], 300).expect("a tokenizer");
+        let vocabulary = Vocabulary::new(&tokenizer).expect("a vocabulary");
+        let grammar = vocabulary
+            .grammar("start: \"a\" | \"b\"")
+            .expect("a grammar");
+        let id = |text| tokenizer.encode_text(text).expect("an id")[0];
+        let mut both = Constrained::new(One(id("b"))).with(1, &grammar);
+        assert_eq!(both.allowed(0, 0), Some(TokenMask::of([id("b")])));
+        let allowed = both.allowed(1, 0).expect("a set");
+        assert!(allowed.allows(id("b")) && allowed.len() == 1, "{allowed:?}");
+        let mut alone = Constrained::new(()).with(1, &grammar);
+        assert_eq!(alone.allowed(0, 0), None);
+        assert_eq!(alone.allowed(1, 3).map(|mask| mask.len()), Some(2));
+    }
+}

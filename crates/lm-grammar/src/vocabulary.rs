@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use llguidance::api::TopLevelGrammar;
+use llguidance::api::{StopReason, TopLevelGrammar};
 use llguidance::toktrie::{ApproximateTokEnv, TokEnv, TokRxInfo, TokTrie};
 use llguidance::{Matcher, ParserFactory};
 use lm_generate::TokenMask;
@@ -15,6 +15,8 @@ use crate::Error;
 #[derive(Clone)]
 pub struct Vocabulary {
     factory: Arc<ParserFactory>,
+    /// The tokens that end an answer.
+    ends: Arc<[u32]>,
 }
 
 impl fmt::Debug for Vocabulary {
@@ -42,6 +44,7 @@ impl Vocabulary {
         factory.quiet();
         Ok(Self {
             factory: Arc::new(factory),
+            ends: tokenizer.stop_ids().into(),
         })
     }
 
@@ -58,6 +61,7 @@ impl Vocabulary {
         })?;
         Ok(Grammar {
             start: Matcher::new(Ok(parser)),
+            ends: self.ends.clone(),
         })
     }
 }
@@ -66,6 +70,7 @@ impl Vocabulary {
 #[derive(Clone)]
 pub struct Grammar {
     start: Matcher,
+    ends: Arc<[u32]>,
 }
 
 impl fmt::Debug for Grammar {
@@ -79,6 +84,7 @@ impl Grammar {
     pub fn start(&self) -> State {
         State {
             matcher: self.start.deep_clone(),
+            ends: self.ends.clone(),
         }
     }
 }
@@ -86,6 +92,7 @@ impl Grammar {
 /// Where a text stands in a language.
 pub struct State {
     matcher: Matcher,
+    ends: Arc<[u32]>,
 }
 
 impl fmt::Debug for State {
@@ -109,6 +116,10 @@ impl State {
     /// # Errors
     /// If it was not allowed.
     pub fn accept(&mut self, id: u32) -> Result<(), Error> {
+        // Where nothing more can come, the engine has stopped and takes no token, although it allows the end.
+        if self.matcher.stop_reason() == StopReason::NoExtension && self.ends.contains(&id) {
+            return Ok(());
+        }
         self.matcher.consume_token(id).map_err(failed)
     }
 
@@ -121,5 +132,84 @@ impl State {
 fn failed(error: impl fmt::Display) -> Error {
     Error::State {
         reason: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokenizer() -> ChatTokenizer {
+        ChatTokenizer::train_bpe(["yes no maybe <think> 小樽"], 400).expect("a tokenizer")
+    }
+
+    fn texts(tokenizer: &ChatTokenizer, mask: &TokenMask) -> Vec<String> {
+        let ids = (0..tokenizer.vocab_size() as u32).filter(|id| mask.allows(*id));
+        ids.map(|id| tokenizer.decode(&[id])).collect()
+    }
+
+    #[test]
+    fn only_what_leads_to_a_sentence_is_allowed() {
+        let tokenizer = tokenizer();
+        let vocabulary = Vocabulary::new(&tokenizer).expect("a vocabulary");
+        let grammar = vocabulary
+            .grammar("start: \"no\" | \"now\"")
+            .expect("a grammar");
+        let mut state = grammar.start();
+        let allowed = texts(&tokenizer, &state.allowed().expect("a set"));
+        assert!(allowed.contains(&"n".into()), "{allowed:?}");
+        assert!(
+            allowed.iter().all(|text| "now".starts_with(text.as_str())),
+            "{allowed:?}"
+        );
+        for id in tokenizer.encode_text("no").expect("ids") {
+            assert!(!state.may_end());
+            state.accept(id).expect("allowed");
+        }
+        assert!(state.may_end(), "after `no`");
+        let mask = state.allowed().expect("a set");
+        assert!(mask.allows(tokenizer.eos_id()), "it may end or go on");
+        let w = tokenizer.encode_text("w").expect("an id")[0];
+        assert!(
+            mask.allows(w) && mask.len() == 1 + tokenizer.stop_ids().len(),
+            "{mask:?}"
+        );
+        state.accept(w).expect("allowed");
+        let mask = state.allowed().expect("a set");
+        assert_eq!(
+            mask,
+            TokenMask::of(tokenizer.stop_ids()).and(&mask),
+            "only the end"
+        );
+        state.accept(tokenizer.eos_id()).expect("the end");
+    }
+
+    #[test]
+    fn a_character_of_several_tokens_is_one_letter() {
+        let tokenizer = tokenizer();
+        let vocabulary = Vocabulary::new(&tokenizer).expect("a vocabulary");
+        let grammar = vocabulary.grammar("start: /[小樽é]+/").expect("a grammar");
+        let mut state = grammar.start();
+        for id in tokenizer.encode_text("é樽").expect("ids") {
+            assert!(state.allowed().expect("a set").allows(id));
+            state.accept(id).expect("allowed");
+        }
+        assert!(state.may_end());
+    }
+
+    #[test]
+    fn what_is_no_grammar_or_not_allowed_is_an_error() {
+        let vocabulary = Vocabulary::new(&tokenizer()).expect("a vocabulary");
+        let error = vocabulary
+            .grammar("start: nowhere")
+            .expect_err("no such rule");
+        assert!(matches!(error, Error::Grammar { .. }), "{error}");
+        let mut state = vocabulary
+            .grammar("start: \"a\"")
+            .expect("a grammar")
+            .start();
+        let wrong = tokenizer().encode_text("b").expect("an id")[0];
+        assert!(matches!(state.accept(wrong), Err(Error::State { .. })));
+        assert!(state.allowed().is_err(), "it stays broken");
     }
 }

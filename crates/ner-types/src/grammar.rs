@@ -66,7 +66,10 @@ impl AnswerGrammar<'_> {
         self.labels(&mut grammar);
         grammar += "list: \"[\" WS (text WS (\",\" WS text WS)*)? \"]\"\n";
         grammar += &match self.text {
-            Some(text) => format!("STRING: \"\\\"\" INSIDE \"\\\"\"\nINSIDE: {}\n", inside(text)),
+            Some(text) => format!(
+                "STRING: \"\\\"\" INSIDE \"\\\"\"\nINSIDE: {}\n",
+                inside(text)
+            ),
             None => format!("STRING: {STRING}\n"),
         };
         let _ = writeln!(grammar, "text: TEXT\nTEXT: STRING & ~{BLANK} & ~{TAGGED}");
@@ -84,11 +87,17 @@ impl AnswerGrammar<'_> {
                 let bar = if bit == 0 { " " } else { "\n  | " };
                 let label = literal(&json(label));
                 let (next, guard) = if is_once {
-                    (format!("more::set_bit({bit})"), format!(" %if bit_clear({bit})"))
+                    (
+                        format!("more::set_bit({bit})"),
+                        format!(" %if bit_clear({bit})"),
+                    )
                 } else {
                     ("more".to_owned(), String::new())
                 };
-                let _ = write!(grammar, "{bar}{before}{label} WS \":\" WS list WS {next}{guard}");
+                let _ = write!(
+                    grammar,
+                    "{bar}{before}{label} WS \":\" WS list WS {next}{guard}"
+                );
             }
             if rule == "more" {
                 grammar.push_str("\n  | \"\"");

@@ -39,6 +39,7 @@ pub mod cot;
 pub mod data;
 pub mod error;
 pub mod extract;
+pub mod form;
 pub mod inputs;
 pub mod plan;
 pub mod preflight;

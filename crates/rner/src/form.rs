@@ -1,0 +1,76 @@
+//! The form that answers are held to while they are written.
+
+use lm_grammar::{Grammar, Vocabulary};
+use lm_model::ChatTokenizer;
+use ner_types::{AnswerGrammar, ReasoningForm};
+
+use crate::error::{Error, Result};
+
+/// What a model may write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// Anything.
+    #[default]
+    Free,
+    /// Reasoning, if it likes, and a JSON object with labels of the schema, each at most once.
+    Schema,
+    /// The same, with texts that occur in the sentence, letter by letter.
+    Grounded,
+}
+
+/// Makes the grammars of answers for one tokenizer.
+///
+/// A grammar costs about 2 ms, and a step under it tens of microseconds, beside the model.
+#[derive(Clone, Debug)]
+pub struct Forms {
+    vocabulary: Vocabulary,
+    reasoning: ReasoningForm,
+}
+
+impl Forms {
+    /// For answers that begin with reasoning if the model likes.
+    ///
+    /// # Errors
+    /// A vocabulary that the engine refuses.
+    pub fn new(tokenizer: &ChatTokenizer) -> Result<Self> {
+        let vocabulary = Vocabulary::new(tokenizer).map_err(invalid)?;
+        Ok(Self {
+            vocabulary,
+            reasoning: ReasoningForm::Optional,
+        })
+    }
+
+    /// For answers with reasoning, or without.
+    #[must_use]
+    pub fn with_reasoning(self, reasoning: ReasoningForm) -> Self {
+        Self { reasoning, ..self }
+    }
+
+    /// The grammar of an answer; none if it is free.
+    ///
+    /// # Errors
+    /// A schema that is larger than the engine's limits.
+    pub fn grammar(
+        &self,
+        form: Form,
+        schema: &[String],
+        sentence: &str,
+    ) -> Result<Option<Grammar>> {
+        let text = match form {
+            Form::Free => return Ok(None),
+            Form::Schema => None,
+            Form::Grounded => Some(sentence),
+        };
+        let grammar = AnswerGrammar {
+            schema,
+            reasoning: self.reasoning,
+            text,
+        };
+        let grammar = self.vocabulary.grammar(&grammar.lark());
+        grammar.map(Some).map_err(invalid)
+    }
+}
+
+fn invalid(error: lm_grammar::Error) -> Error {
+    Error::Invalid(error.to_string())
+}

@@ -1,0 +1,227 @@
+//! Answers that are held to a form: random walks through the grammars, and a model that has never seen such an answer.
+//!
+//! `RNER_TRACES=100000` makes more of both.
+
+use std::path::{Path, PathBuf};
+
+use burn::backend::Flex;
+use lm_generate::{Finish, Generator, Request, Sampling};
+use lm_grammar::{Constrained, Grammar};
+use lm_model::{ChatTokenizer, Qwen3, checkpoint};
+use ner_types::{Completion, ReasoningForm, parse};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use rner::form::{Form, Forms};
+use tokio_util::sync::CancellationToken;
+
+const LABELS: [&str; 9] = [
+    "person",
+    "city",
+    "work of art",
+    "a\"b",
+    "c\\d",
+    "é",
+    "x/y",
+    "{",
+    "entities",
+];
+const SENTENCES: [&str; 4] = [
+    "Mira \"Q\" Dolan\tlives in Port\\Halvek, 小樽 – é.",
+    "a",
+    "Ann and Bob say <think> and </think>.",
+    "\u{a0}The politician Wapisul Hotram led Noneases Society, a party, through the votes.",
+];
+
+fn base() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tiny-base")
+}
+
+fn traces(short: usize) -> usize {
+    let wish = std::env::var("RNER_TRACES").ok();
+    wish.map_or(short, |wish| wish.parse().expect("a number of traces"))
+}
+
+/// One way to ask.
+struct Question {
+    schema: Vec<String>,
+    sentence: &'static str,
+    form: Form,
+    reasoning: ReasoningForm,
+}
+
+impl Question {
+    fn draw(rng: &mut StdRng) -> Self {
+        let labels = rng.random_range(1..=LABELS.len());
+        let forms = [Form::Schema, Form::Grounded];
+        let reasoning = [
+            ReasoningForm::Optional,
+            ReasoningForm::Required,
+            ReasoningForm::None,
+        ];
+        Self {
+            schema: LABELS[..labels]
+                .iter()
+                .map(|label| (*label).to_owned())
+                .collect(),
+            sentence: SENTENCES.choose(rng).expect("sentences"),
+            form: *forms.choose(rng).expect("forms"),
+            reasoning: *reasoning.choose(rng).expect("forms"),
+        }
+    }
+
+    fn grammar(&self, forms: &Forms) -> Grammar {
+        let forms = forms.clone().with_reasoning(self.reasoning);
+        let grammar = forms.grammar(self.form, &self.schema, self.sentence);
+        grammar.expect("a grammar").expect("not free")
+    }
+
+    /// Fails unless a whole answer has the form.
+    fn check(&self, text: &str) {
+        let Completion {
+            entities,
+            problems,
+            reasoning,
+            ..
+        } = parse(text);
+        assert!(problems.is_empty(), "{problems:?} in {text:?}");
+        for entity in entities {
+            assert!(
+                self.schema.contains(&entity.label),
+                "{entity:?} in {text:?}"
+            );
+            assert!(!entity.text.trim().is_empty(), "{entity:?} in {text:?}");
+            let is_there = self.form == Form::Schema || self.sentence.contains(&entity.text);
+            assert!(is_there, "{entity:?} in {text:?}, of {:?}", self.sentence);
+        }
+        match self.reasoning {
+            ReasoningForm::Optional => {}
+            form => assert_eq!(
+                reasoning.is_some(),
+                form == ReasoningForm::Required,
+                "{text:?}"
+            ),
+        }
+    }
+}
+
+#[test]
+fn whatever_is_drawn_has_the_form() {
+    let tokenizer = ChatTokenizer::load(&base()).expect("a tokenizer");
+    let forms = Forms::new(&tokenizer).expect("a vocabulary");
+    let all = traces(400);
+    let ended = (0..all)
+        .filter(|trace| walk(&tokenizer, &forms, *trace as u64))
+        .count();
+    assert!(
+        ended * 10 > all * 9,
+        "{ended} of {all} walks came to an end"
+    );
+}
+
+/// Draws tokens at random until an answer may end; whether it did.
+fn walk(tokenizer: &ChatTokenizer, forms: &Forms, seed: u64) -> bool {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let question = Question::draw(&mut rng);
+    let mut state = question.grammar(forms).start();
+    let mut ids = Vec::new();
+    for step in 0..400 {
+        if state.may_end() {
+            question.check(&tokenizer.decode(&ids));
+            return true;
+        }
+        let allowed = state.allowed().expect("a set");
+        let allowed = (0..tokenizer.vocab_size() as u32).filter(|id| allowed.allows(*id));
+        let allowed: Vec<u32> = allowed.collect();
+        // What closes something is preferred, as most walks would go on for ever.
+        let closes = |id: &&u32| {
+            tokenizer
+                .bytes_of(**id)
+                .iter()
+                .any(|byte| b"\"]}>".contains(byte))
+        };
+        let closing: Vec<u32> = allowed.iter().filter(closes).copied().collect();
+        let wants = step > 60 || rng.random_bool(0.3);
+        let from = if wants && !closing.is_empty() {
+            &closing
+        } else {
+            &allowed
+        };
+        let id = *from
+            .choose(&mut rng)
+            .unwrap_or_else(|| panic!("seed {seed}: nothing after {ids:?}"));
+        state.accept(id).expect("it was allowed");
+        ids.push(id);
+    }
+    false
+}
+
+#[test]
+fn a_model_that_knows_nothing_of_it_answers_in_the_form() {
+    let tokenizer = ChatTokenizer::load(&base()).expect("a tokenizer");
+    let model: Qwen3<Flex> = checkpoint::load(&base(), &Default::default()).expect("a model");
+    let forms = Forms::new(&tokenizer).expect("a vocabulary");
+    let mut rng = StdRng::seed_from_u64(7);
+    let mut ended = 0;
+    let all = traces(48);
+    for batch in 0..all.div_ceil(16) {
+        ended += answer(&model, &tokenizer, &forms, batch as u64, &mut rng);
+    }
+    assert!(ended > 0, "no answer of {all} came to an end");
+}
+
+/// A batch of 16 questions with other forms and ways of sampling, every fourth one free; how many came to an end.
+fn answer(
+    model: &Qwen3<Flex>,
+    tokenizer: &ChatTokenizer,
+    forms: &Forms,
+    batch: u64,
+    rng: &mut StdRng,
+) -> usize {
+    let questions: Vec<_> = (0..16).map(|_| Question::draw(rng)).collect();
+    let requests: Vec<_> = (0..16)
+        .map(|i| Request {
+            prompt: tokenizer.prompt_ids(questions[i].sentence),
+            n: 1,
+            sampling: Sampling {
+                max_new_tokens: 120,
+                temperature: [0.0, 0.7, 1.5][i % 3],
+                stop: tokenizer.stop_ids(),
+                seed: batch * 16 + i as u64,
+                ..Sampling::default()
+            },
+        })
+        .collect();
+    let grammars: Vec<_> = questions.iter().map(|one| one.grammar(forms)).collect();
+    let held = |i: usize| !i.is_multiple_of(4);
+    let run = |max_batch, requests: &[Request], grammars: &[Option<&Grammar>]| {
+        let mut observer = Constrained::new(());
+        for (i, grammar) in grammars.iter().enumerate() {
+            if let Some(grammar) = grammar {
+                observer = observer.with(i, grammar);
+            }
+        }
+        let groups = Generator::new(model, max_batch).generate(
+            requests,
+            &CancellationToken::new(),
+            &mut observer,
+        );
+        assert!(observer.errors().is_empty(), "{:?}", observer.errors());
+        groups.expect("answers")
+    };
+    let all: Vec<_> = (0..16).map(|i| held(i).then_some(&grammars[i])).collect();
+    let groups = run(5, &requests, &all);
+    let mut ended = 0;
+    for (i, group) in groups.iter().enumerate() {
+        let alone = run(1, &requests[i..=i], &all[i..=i]);
+        assert_eq!(
+            alone[0][0].ids, group[0].ids,
+            "batch {batch}, question {i}: alone"
+        );
+        if held(i) && group[0].finish == Finish::Stop {
+            questions[i].check(&tokenizer.decode(&group[0].ids));
+            ended += 1;
+        }
+    }
+    ended
+}
