@@ -38,6 +38,7 @@
 //! # Ok::<(), lm_generate::Error>(())
 //! ```
 
+mod batch;
 mod entering;
 mod error;
 mod generator;

@@ -70,6 +70,18 @@ pub trait Observer {
         None
     }
 
+    /// Tokens that may come next in a sample, in their order; it is asked before each step, and nothing by default.
+    ///
+    /// They are run through the model together with the last token, and each is kept if it is the very token that is
+    /// drawn in its place. So a completion is the same with any draft, but for the rounding of the backend's matrix
+    /// products, and a good draft saves steps (Leviathan et al., *Fast Inference from Transformers via Speculative
+    /// Decoding*, 2023; here a token is drawn first and then compared). What is too long for the request or the cache
+    /// is cut.
+    fn draft(&mut self, request: usize, sample: usize) -> Vec<u32> {
+        let _ = (request, sample);
+        Vec::new()
+    }
+
     /// A completion has ended.
     fn on_finish(&mut self, request: usize, sample: usize, generated: &Generated) {
         let _ = (request, sample, generated);

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use burn::tensor::Tensor;
 use lm_kernels::LmOps;
-use lm_kernels::ops::CacheRow;
 use lm_kernels::sampling::SampleRow;
 use lm_model::Qwen3;
 
+use crate::batch::{Batch, Growing, Step};
 use crate::entering::{Entering, Prefix};
 use crate::error::Error;
 use crate::mask::TokenMask;
@@ -163,15 +163,13 @@ impl<'a, B: LmOps> Run<'a, B> {
         if self.active.is_empty() && self.entering.is_empty() {
             return Ok(());
         }
-        let logits = self.decode();
-        let continued = std::mem::take(&mut self.active).into_iter().enumerate();
-        let mut growing: Vec<_> = continued.collect();
-        let first = growing.len();
-        for (row, prefix) in (first..).zip(std::mem::take(&mut self.entering)) {
-            let entered = self.enter(prefix, &logits, row);
-            growing.extend(entered.into_iter().map(|sequence| (row, sequence)));
+        let step = self.decode(observer);
+        let mut growing = step.growing;
+        for (row, prefix) in (step.rows..).zip(std::mem::take(&mut self.entering)) {
+            let entered = self.enter(prefix, &step.logits, row);
+            growing.extend(entered.into_iter().map(|one| Growing::at(row, one)));
         }
-        self.grow(growing, logits, observer)
+        self.grow(growing, step.logits, observer)
     }
 
     /// Decides what enters in this step.
@@ -221,27 +219,51 @@ impl<'a, B: LmOps> Run<'a, B> {
         }
     }
 
-    /// Runs the last token of each active sequence, and what enters, through the model; returns the logits after each
-    /// in that order, `[rows, V]`.
-    fn decode(&mut self) -> Tensor<B, 2> {
-        let mut ids = Vec::new();
-        let mut rows = Vec::with_capacity(self.active.len() + self.entering.len());
-        for sequence in &mut self.active {
-            ids.extend(sequence.ids.last());
-            rows.push(CacheRow {
-                slot: sequence.slot,
-                start: sequence.cached,
-                len: 1,
-            });
+    /// Runs the last token of each active sequence with its draft, and what enters, through the model. The logits have
+    /// a row for each token of an active sequence, and one for each that enters, in that order.
+    fn decode(&mut self, observer: &mut dyn Observer) -> Step<B> {
+        let mut batch = Batch::default();
+        let active = std::mem::take(&mut self.active);
+        let growing = active.into_iter().map(|mut sequence| {
+            let draft = self.draft(&sequence, observer);
+            let row = batch.grows(&sequence, &draft);
             sequence.cached += 1;
-        }
+            Growing {
+                row,
+                sequence,
+                draft: draft.into(),
+            }
+        });
+        let growing: Vec<_> = growing.collect();
+        let rows = batch.ids.len();
         for prefix in &mut self.entering {
             let prompt = &self.jobs[&prefix.request()].request.prompt;
-            rows.push(prefix.next_row(prompt, &mut ids));
+            batch.rows.push(prefix.next_row(prompt, &mut batch.ids));
         }
         let cache = self.pool.cache();
         let cache = cache.expect("whatever has entered has a slot of the cache");
-        self.model.decode(&ids, &rows, cache)
+        let logits = batch.run(self.model, rows, cache);
+        Step {
+            logits,
+            rows,
+            growing,
+        }
+    }
+
+    /// The observer's draft, as far as there is room for it.
+    fn draft(&self, sequence: &Sequence, observer: &mut dyn Observer) -> Vec<u32> {
+        let Some(job) = self.jobs.get(&sequence.request) else {
+            return Vec::new();
+        };
+        let mut draft = observer.draft(sequence.request, sequence.sample);
+        let wanted = job.request.sampling.max_new_tokens - sequence.ids.len();
+        let room = self.pool.shape().capacity - sequence.cached;
+        // One token comes without a draft.
+        draft.truncate(wanted.min(room).saturating_sub(1));
+        let vocab_size = self.model.config().vocab_size;
+        let known = draft.iter().take_while(|id| (**id as usize) < vocab_size);
+        draft.truncate(known.count());
+        draft
     }
 
     /// Starts what has entered whole, after which the model said row `row` of `logits`; keeps the rest for the next
@@ -279,7 +301,7 @@ impl<'a, B: LmOps> Run<'a, B> {
         let logits = self.shared.as_ref().map(|shared| shared.logits.clone());
         let logits = logits.expect("a home was shared together with its logits");
         let started = self.start(fork.request, fork.first_sample, &fork.slots, fork.home);
-        let started = started.into_iter().map(|sequence| (0, sequence));
+        let started = started.into_iter().map(|one| Growing::at(0, one));
         self.grow(started.collect(), logits, observer)
     }
 
@@ -325,45 +347,68 @@ impl<'a, B: LmOps> Run<'a, B> {
         }
     }
 
-    /// Draws a token for every sequence from the row of `logits` beside it.
+    /// Draws a token for every sequence from its row of `logits`, and from the next row as long as its draft is right.
     fn grow(
         &mut self,
-        mut sequences: Vec<(usize, Sequence)>,
+        mut growing: Vec<Growing>,
         logits: Tensor<B, 2>,
         observer: &mut dyn Observer,
     ) -> Result<(), Error> {
-        let masks = self.masks(&mut sequences, observer);
-        if sequences.is_empty() {
-            return Ok(());
-        }
-        let jobs = &self.jobs;
-        let rows = sequences
-            .iter_mut()
-            .map(|(_, sequence)| sequence.sample_row(&jobs[&sequence.request].request));
-        let rows: Vec<SampleRow> = rows.collect();
-        let from: Vec<usize> = sequences.iter().map(|(row, _)| *row).collect();
-        let logits = rows_of(logits, &from);
-        let drawn = if masks.iter().any(Option::is_some) {
-            draw_allowed(logits, &rows, &masks)?
-        } else {
-            draw(logits, &rows)?
-        };
-        for ((_, sequence), (id, log_prob)) in sequences.into_iter().zip(drawn) {
-            self.add_token(sequence, id, log_prob, observer);
+        while !growing.is_empty() {
+            let masks = self.masks(&mut growing, observer);
+            let drawn = self.draw(&mut growing, &logits, &masks)?;
+            let mut next = Vec::new();
+            for (mut one, (id, log_prob)) in std::mem::take(&mut growing).into_iter().zip(drawn) {
+                let Some(sequence) = self.add_token(one.sequence, id, log_prob, observer) else {
+                    continue;
+                };
+                one.sequence = sequence;
+                if one.follows(id) {
+                    next.push(one);
+                } else {
+                    self.active.push(one.sequence);
+                }
+            }
+            growing = next;
         }
         Ok(())
+    }
+
+    /// One token for each, and its log-probability.
+    fn draw(
+        &self,
+        growing: &mut [Growing],
+        logits: &Tensor<B, 2>,
+        masks: &[Option<TokenMask>],
+    ) -> Result<Vec<(u32, f32)>, Error> {
+        if growing.is_empty() {
+            return Ok(Vec::new());
+        }
+        let jobs = &self.jobs;
+        let rows = growing.iter_mut().map(|one| {
+            one.sequence
+                .sample_row(&jobs[&one.sequence.request].request)
+        });
+        let rows: Vec<SampleRow> = rows.collect();
+        let from: Vec<usize> = growing.iter().map(|one| one.row).collect();
+        let logits = rows_of(logits.clone(), &from);
+        if masks.iter().any(Option::is_some) {
+            draw_allowed(logits, &rows, masks)
+        } else {
+            draw(logits, &rows)
+        }
     }
 
     /// What the observer allows to each sequence. One that is allowed nothing ends its request.
     fn masks(
         &mut self,
-        sequences: &mut Vec<(usize, Sequence)>,
+        growing: &mut Vec<Growing>,
         observer: &mut dyn Observer,
     ) -> Vec<Option<TokenMask>> {
         let vocab_size = self.model.config().vocab_size;
-        let mut masks = Vec::with_capacity(sequences.len());
+        let mut masks = Vec::with_capacity(growing.len());
         let mut failed = Vec::new();
-        for (_, sequence) in sequences.iter() {
+        for Growing { sequence, .. } in growing.iter() {
             let mask = observer.allowed(sequence.request, sequence.sample);
             if mask
                 .as_ref()
@@ -374,10 +419,10 @@ impl<'a, B: LmOps> Run<'a, B> {
             masks.push(mask);
         }
         for (request, sample, token) in failed {
-            let mut kept = sequences.iter().map(|(_, one)| one.request != request);
+            let mut kept = growing.iter().map(|one| one.sequence.request != request);
             masks.retain(|_| kept.next().unwrap_or(true));
-            let gone = sequences.extract_if(.., |(_, one)| one.request == request);
-            let gone: Vec<_> = gone.map(|(_, one)| one.slot).collect();
+            let gone = growing.extract_if(.., |one| one.sequence.request == request);
+            let gone: Vec<_> = gone.map(|one| one.sequence.slot).collect();
             gone.into_iter()
                 .for_each(|slot| self.slots.release(request, slot));
             self.end(
@@ -392,23 +437,25 @@ impl<'a, B: LmOps> Run<'a, B> {
         masks
     }
 
-    /// Adds a token to a sequence, which then stays active or gives its slot back.
+    /// Adds a token to a sequence, which is given back, or has ended and gives its slot back.
     fn add_token(
         &mut self,
         mut sequence: Sequence,
         id: u32,
         log_prob: f32,
         observer: &mut dyn Observer,
-    ) {
+    ) -> Option<Sequence> {
         let (request, sample) = (sequence.request, sequence.sample);
         let Some(job) = self.jobs.get(&request) else {
             // Another sample of the request has failed in this step.
-            return self.slots.release(request, sequence.slot);
+            self.slots.release(request, sequence.slot);
+            return None;
         };
         let index = sequence.ids.len();
         if !log_prob.is_finite() {
             self.slots.release(request, sequence.slot);
-            return self.fail(request, sample, index);
+            self.fail(request, sample, index);
+            return None;
         }
         let token = NewToken {
             request,
@@ -423,8 +470,9 @@ impl<'a, B: LmOps> Run<'a, B> {
         let wanted = observer.on_token(token);
         match finish_after(token, wanted, &job.request.sampling) {
             Some(finish) => self.finish(sequence, finish, observer),
-            None => self.active.push(sequence),
+            None => return Some(sequence),
         }
+        None
     }
 
     /// Ends a request of which a token could not be drawn, and no other.

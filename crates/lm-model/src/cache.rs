@@ -102,11 +102,36 @@ impl<B: LmOps> Qwen3<B> {
         rows: &[CacheRow],
         cache: &mut ModelCache<B>,
     ) -> Tensor<B, 2> {
+        let asked = last_of_each(rows).map(|last| self.id_tensor(&last));
+        let last = self.run(ids, rows, asked, cache);
+        ops::linear(last, self.head())
+    }
+
+    /// As [`Qwen3::decode`], with the logits after each of the tokens `asked`, which are places in `ids`,
+    /// `[asked.len(), V]`: what follows a draft can be looked at after each of its tokens.
+    pub fn decode_at(
+        &self,
+        ids: &[u32],
+        rows: &[CacheRow],
+        asked: &[u32],
+        cache: &mut ModelCache<B>,
+    ) -> Tensor<B, 2> {
+        let all = self.run(ids, rows, None, cache);
+        ops::linear(all.select(0, self.id_tensor(asked)), self.head())
+    }
+
+    /// The hidden states after the last layer and its norm: of all tokens, or of those `asked` for.
+    fn run(
+        &self,
+        ids: &[u32],
+        rows: &[CacheRow],
+        asked: Option<Tensor<B, 1, Int>>,
+        cache: &mut ModelCache<B>,
+    ) -> Tensor<B, 2> {
         let positions = rows.iter().flat_map(|row| row.start..row.start + row.len);
         let (cos, sin) = self.angle_tensors(self.rope().at(positions));
         let context = self.context(cos, sin);
         let mut x = self.embed_ids(self.id_tensor(ids));
-        let asked = last_of_each(rows).map(|last| self.id_tensor(&last));
         let top = self.num_layers() - 1;
         let cached = std::mem::take(&mut cache.layers);
         for (i, (layer, kv)) in self.model.layers.iter().zip(cached).enumerate() {
@@ -121,8 +146,7 @@ impl<B: LmOps> Qwen3<B> {
                 _ => layer.forward(x, &context, attend),
             };
         }
-        let last = self.model.norm.forward(x, context.eps);
-        ops::linear(last, self.head())
+        self.model.norm.forward(x, context.eps)
     }
 
     /// Copies the first `len` tokens of slot `from` to each slot of `to`, so that a group of

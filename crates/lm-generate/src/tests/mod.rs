@@ -1,5 +1,6 @@
 //! Tests that need more than one module, or reference values.
 
+mod draft;
 mod generator;
 mod mask;
 mod observer;

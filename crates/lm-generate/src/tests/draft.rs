@@ -1,0 +1,88 @@
+//! Drafts save steps and change nothing.
+
+use super::generator::{generate, ids, mixed, never, tiny};
+use crate::{Generated, Generator, NewToken, Observer, Progress};
+
+/// Drafts from what the completions are known to be, with some of it wrong.
+struct Oracle {
+    truth: Vec<Vec<Generated>>,
+    /// How many tokens each sample has.
+    lengths: Vec<Vec<usize>>,
+    /// Every so many tokens of a draft one is wrong; 0 for never.
+    wrong_every: usize,
+    longest: usize,
+    steps: usize,
+}
+
+impl Oracle {
+    fn new(truth: &[Vec<Generated>], wrong_every: usize, longest: usize) -> Self {
+        Self {
+            lengths: truth.iter().map(|group| vec![0; group.len()]).collect(),
+            truth: truth.to_vec(),
+            wrong_every,
+            longest,
+            steps: 0,
+        }
+    }
+}
+
+impl Observer for Oracle {
+    fn on_token(&mut self, token: NewToken) -> std::ops::ControlFlow<()> {
+        self.lengths[token.request][token.sample] += 1;
+        std::ops::ControlFlow::Continue(())
+    }
+
+    fn draft(&mut self, request: usize, sample: usize) -> Vec<u32> {
+        let done = self.lengths[request][sample];
+        let rest = self.truth[request][sample]
+            .ids
+            .iter()
+            .enumerate()
+            .skip(done);
+        let spoilt = |at: usize| self.wrong_every > 0 && at.is_multiple_of(self.wrong_every);
+        let draft = rest.map(|(at, id)| if spoilt(at) { (id + 1) % 61 } else { *id });
+        // Beyond the end, and outside of the vocabulary.
+        draft.chain([3, 9, 61, 1]).take(self.longest).collect()
+    }
+
+    fn on_step(&mut self, _progress: Progress) {
+        self.steps += 1;
+    }
+}
+
+#[test]
+fn completions_are_the_same_with_drafts_of_any_kind() {
+    let model = tiny();
+    let plain = generate(&model, 5, &mixed());
+    let mut steps = Vec::new();
+    for (wrong_every, longest) in [(0, 0), (0, 3), (0, 30), (3, 8), (1, 4)] {
+        for max_batch in [1, 5, 64] {
+            let mut oracle = Oracle::new(&plain, wrong_every, longest);
+            let groups = Generator::new(&model, max_batch)
+                .generate(&mixed(), &never(), &mut oracle)
+                .expect("valid requests");
+            assert_eq!(
+                ids(&groups),
+                ids(&plain),
+                "{wrong_every} {longest} {max_batch}"
+            );
+            for (one, plain) in groups.iter().flatten().zip(plain.iter().flatten()) {
+                assert_eq!(one.finish, plain.finish);
+                for (a, b) in one.log_probs.iter().zip(&plain.log_probs) {
+                    assert!((a - b).abs() < 1e-4, "{a} {b}");
+                }
+            }
+            if max_batch == 1 {
+                steps.push(oracle.steps);
+            }
+        }
+    }
+    let [none, three, many, some, wrong] = steps[..] else {
+        panic!("{steps:?}")
+    };
+    assert!(many < three && three < none && some < none, "{steps:?}");
+    assert_eq!(
+        wrong, none,
+        "nothing is won by wrong drafts, and nothing lost"
+    );
+}
