@@ -52,9 +52,11 @@ pub mod folder;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod load;
+pub mod matching;
 pub mod paper;
 pub mod prediction;
 pub mod result;
+pub mod rows;
 pub mod run_report;
 pub mod score;
 pub mod steps;
