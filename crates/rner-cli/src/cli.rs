@@ -274,7 +274,7 @@ pub(crate) struct EvalArgs {
     /// Prompt template; the recipe's if left out.
     #[arg(long, value_name = "FILE")]
     pub(crate) prompt: Option<PathBuf>,
-    /// Folder for results.json, predictions.jsonl and, for a suite, the page.
+    /// Folder for predictions.jsonl, scores.json, results.json and results.html.
     #[arg(long, value_name = "DIR", required = true)]
     pub(crate) out: Option<PathBuf>,
 }
@@ -285,7 +285,8 @@ pub(crate) struct EvalSource {
     /// Model to score: a folder or an id of the Hugging Face Hub.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["predictions", "url"])]
     pub(crate) model: Option<PathBuf>,
-    /// Answers that were made elsewhere: lines of {"dataset", "index", "completion"}.
+    /// Answers that were made elsewhere: JSON lines with "completion" or "entities", or any format of `rner data
+    /// formats`; matched by "id", by "dataset" and "index", by "sentence", or, if they say none, by line.
     #[arg(long, value_name = "FILE", conflicts_with = "url")]
     pub(crate) predictions: Option<PathBuf>,
 }

@@ -7,6 +7,7 @@ mod cli {
     mod cot_crash;
     mod data;
     mod eval;
+    mod eval_ways;
     mod extract;
     mod families;
     #[cfg(unix)]
