@@ -7,6 +7,8 @@ mod extract;
 mod lab;
 mod ner;
 mod preflight;
+mod prompt;
+mod sentences;
 mod serve;
 mod training;
 
@@ -55,6 +57,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Score(args) => ner::score::run(&args),
         Command::Report { run } => commands::report(&run),
         Command::Extract(args) => extract::run(&args),
+        Command::Prompt(args) => prompt::run(&args),
         Command::Bench(args) => lab::run("bench", &args),
         Command::Parity(args) => lab::run("parity", &args),
         Command::Backend(args) => lab::run("backend", &args),

@@ -72,6 +72,12 @@ pub fn reproduce(recipe: &Recipe, dir: &RunDir, session: &Session) -> Result<Rep
     backend::check_built(recipe.run.backend)?;
     crate::data::check(&recipe.data)?;
     refuse(recipe, dir.root())?;
+    // Before the recipe is written: it shows the prompt that all models of the run are asked with.
+    let asking = ModelDir::find(&recipe.model.base, session)?.asked_under(recipe)?;
+    if let Some(note) = &asking.note {
+        session.line(&format!("note: {note}"));
+    }
+    let recipe = &asking.recipe;
     dir.write_recipe(&recipe.to_toml())?;
     let mut run = Run {
         recipe,
