@@ -18,6 +18,7 @@ mod cli {
     #[cfg(unix)]
     mod interruption;
     mod lab;
+    mod model_prompt;
     mod preflight;
     mod real_run;
     mod real_run_docs;

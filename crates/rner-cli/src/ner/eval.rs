@@ -8,7 +8,7 @@ use ner_eval::load::LoadedSuite;
 use ner_eval::{EvalOptions, EvalResult, RunReport, Suite};
 use rner::recipe::Recipe;
 use rner::stages::{EvalJob, ModelDir, Ticks, load_suite};
-use rner_cli::args::template;
+use rner_cli::args::{asking, template};
 use rner_cli::exit::usage;
 use rner_cli::progress::Terminal;
 
@@ -108,10 +108,11 @@ fn once(
     out: &Path,
     tell: impl FnOnce(EvalResult) -> Result<()>,
 ) -> Result<()> {
-    let given = template(args.prompt.as_deref())?;
-    let template = recipe.model.template(given.as_ref())?;
     let (session, name) = (Terminal::session(), model.display().to_string());
     let model = ModelDir::find(model, &session)?;
+    let asking = asking(&model, recipe, args.prompt.as_deref())?;
+    let recipe = &asking.recipe;
+    let template = recipe.model.template(None)?;
     let job = EvalJob {
         template: Some(ner_eval::Prompting::from(args.prompting).apply(&template)),
         // It stays until everything is written.
@@ -119,7 +120,10 @@ fn once(
         ..EvalJob::new(recipe, model, suite, out, &session)
     };
     let flags = (&args.suite, &args.train);
-    Once::new(out, name, suite, flags, &options(recipe))?
-        .answered_by(job.identity()?)
+    let mut once = Once::new(out, name, suite, flags, &options(recipe))?;
+    if let Some(own) = asking.another_than() {
+        once = once.with("in place of the model's own prompt (BLAKE3)", own);
+    }
+    once.answered_by(job.identity()?)
         .run(|| tell(job.evaluate()?))
 }

@@ -51,6 +51,8 @@ fn call(line: String) -> String {
         .unwrap_or(line)
         .trim_end_matches('&');
     let words = line.split_whitespace();
-    let words: Vec<_> = words.filter(|word| !matches!(*word, "…" | "..." | "[OPTIONS]")).collect();
+    let words: Vec<_> = words
+        .filter(|word| !matches!(*word, "…" | "..." | "[OPTIONS]"))
+        .collect();
     format!("rner {}", words.join(" "))
 }
