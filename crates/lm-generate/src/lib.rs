@@ -42,6 +42,7 @@ mod batch;
 mod entering;
 mod error;
 mod generator;
+mod lookup;
 mod mask;
 mod observer;
 mod pool;
@@ -58,6 +59,7 @@ mod tests;
 
 pub use error::Error;
 pub use generator::Generator;
+pub use lookup::{DraftCounts, Lookup};
 pub use mask::TokenMask;
 pub use observer::{NewToken, Observer};
 pub use pool::CachePool;

@@ -80,6 +80,15 @@ impl<O: Observer> Observer for Constrained<'_, O> {
         }
     }
 
+    /// What the grammar forces, or else the draft of the other observer.
+    fn draft(&mut self, request: usize, sample: usize) -> Vec<u32> {
+        let forced = self.state(request, sample).map(State::forced);
+        match forced {
+            Some(forced) if !forced.is_empty() => forced,
+            _ => self.inner.draft(request, sample),
+        }
+    }
+
     fn on_finish(&mut self, request: usize, sample: usize, generated: &Generated) {
         self.states.remove(&(request, sample));
         self.inner.on_finish(request, sample, generated);

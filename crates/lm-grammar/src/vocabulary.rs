@@ -62,6 +62,7 @@ impl Vocabulary {
         Ok(Grammar {
             start: Matcher::new(Ok(parser)),
             ends: self.ends.clone(),
+            env: self.factory.tok_env().clone(),
         })
     }
 }
@@ -71,6 +72,7 @@ impl Vocabulary {
 pub struct Grammar {
     start: Matcher,
     ends: Arc<[u32]>,
+    env: TokEnv,
 }
 
 impl fmt::Debug for Grammar {
@@ -85,6 +87,7 @@ impl Grammar {
         State {
             matcher: self.start.deep_clone(),
             ends: self.ends.clone(),
+            env: self.env.clone(),
         }
     }
 }
@@ -93,6 +96,7 @@ impl Grammar {
 pub struct State {
     matcher: Matcher,
     ends: Arc<[u32]>,
+    env: TokEnv,
 }
 
 impl fmt::Debug for State {
@@ -121,6 +125,15 @@ impl State {
             return Ok(());
         }
         self.matcher.consume_token(id).map_err(failed)
+    }
+
+    /// Tokens that spell what must come next, if something must. A model may spell it with others.
+    pub fn forced(&mut self) -> Vec<u32> {
+        let bytes = self.matcher.compute_ff_bytes();
+        if bytes.is_empty() {
+            return Vec::new();
+        }
+        self.env.tok_trie().greedy_tokenize(&bytes)
     }
 
     /// Whether the text may end here.

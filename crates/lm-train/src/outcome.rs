@@ -19,6 +19,8 @@ pub struct RunFiles {
     pub resume: Resume,
     /// Files to copy into every checkpoint, such as the tokenizer's, so that each is a usable model.
     pub attach: Vec<PathBuf>,
+    /// Files to write into every checkpoint: their names and their texts.
+    pub texts: Vec<(String, String)>,
 }
 
 /// How a run ended.

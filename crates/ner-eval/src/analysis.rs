@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use ner_score::analysis::SentenceScore;
 use ner_score::buckets::Seen;
+use ner_score::filter::is_placeholder;
 use ner_score::mean::mean_f1;
 use ner_score::{
     Counts, ErrorClass, Report, ReportBuilder, ReportOptions, Scorer, Sentence, score_sentence,
     total,
 };
-use ner_types::{Completion, Example, parse};
+use ner_types::{Completion, Entity, Example, parse};
 use serde::{Deserialize, Serialize};
 
 use crate::options::EvalOptions;
@@ -161,18 +162,29 @@ pub(crate) struct Answered<'a> {
     pub(crate) example: Example,
     /// What the answer says.
     pub(crate) completion: Completion,
+    /// Its entities without placeholder labels, as presets count them that do not filter the gold alone.
+    kept: Vec<Entity>,
     /// The answer itself.
     pub(crate) prediction: &'a Prediction,
 }
 
 impl Answered<'_> {
+    /// The entities of the answer that a preset counts.
+    pub(crate) fn counted(&self, scorer: Scorer) -> &[Entity] {
+        if scorer.filters_gold_alone() {
+            &self.completion.entities
+        } else {
+            &self.kept
+        }
+    }
+
     /// The sentence in the scorer's terms.
-    pub(crate) fn sentence(&self) -> Sentence<'_> {
+    pub(crate) fn sentence(&self, scorer: Scorer) -> Sentence<'_> {
         Sentence {
             text: &self.example.sentence,
             schema: &self.example.schema,
             gold: &self.example.entities,
-            predicted: &self.completion.entities,
+            predicted: self.counted(scorer),
             parse_failure: is_parse_failure(&self.completion),
         }
     }
@@ -186,9 +198,12 @@ pub(crate) fn answers<'a>(set: &EvalSet, predictions: &'a [Prediction]) -> Vec<A
     sentences
         .filter_map(|(index, example)| {
             let prediction = *by_index.get(&index)?;
+            let completion = parse(&prediction.completion);
+            let kept = completion.entities.iter().filter(|e| !is_placeholder(e));
             Some(Answered {
                 example: example.normalized(),
-                completion: parse(&prediction.completion),
+                kept: kept.cloned().collect(),
+                completion,
                 prediction,
             })
         })
@@ -201,10 +216,11 @@ fn analyse_set(
     options: ReportOptions,
     all: &mut Facts,
 ) -> SetAnalysis {
+    let scorer = options.scorer;
     let mut builder = ReportBuilder::new(options);
     let mut facts = Facts::default();
     for answer in answered {
-        let score = builder.add(&answer.sentence());
+        let score = builder.add(&answer.sentence(scorer));
         facts.add(answer, &score);
         all.add(answer, &score);
     }
@@ -217,7 +233,7 @@ fn analyse_set(
 
 fn total_under(scorer: Scorer, answered: &[Answered<'_>]) -> Counts {
     let counts = answered.iter().map(|answer| {
-        score_sentence(scorer, &answer.sentence())
+        score_sentence(scorer, &answer.sentence(scorer))
             .tally
             .counts(scorer)
     });

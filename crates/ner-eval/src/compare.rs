@@ -56,7 +56,7 @@ impl RunScores {
                 ..SetScores::default()
             };
             for answer in answers(set, predictions) {
-                let counts = score_sentence(scorer, &answer.sentence())
+                let counts = score_sentence(scorer, &answer.sentence(scorer))
                     .tally
                     .counts(scorer);
                 scores.push(answer.prediction.index, counts);
@@ -99,6 +99,15 @@ impl RunScores {
                 path,
             }),
             None => Ok(scores),
+        }
+    }
+
+    /// The same without some sets.
+    fn without(&self, names: &[String]) -> RunScores {
+        let kept = self.sets.iter().filter(|set| !names.contains(&set.name));
+        RunScores {
+            scorer: self.scorer,
+            sets: kept.cloned().collect(),
         }
     }
 
@@ -164,17 +173,29 @@ pub(crate) struct Paired {
 
 /// Compares two runs that were counted by the same preset on the same data: the gain of `second` over `first`.
 ///
+/// Sets that one of the runs lacks or answered nothing of have no part in the mean, and are named in the result.
+///
 /// # Errors
 ///
-/// If the runs were counted differently or on different gold, have no set in common, or, unless `on_fault` says to
-/// leave such sentences out, if a sentence or a set is in one run only.
+/// If the runs were counted differently or on different gold, have no answered set in common, or, unless `on_fault`
+/// says to leave such sentences out, if a sentence of a set that both answered is in one run only.
 pub fn compare_runs(
     first: &RunScores,
     second: &RunScores,
     options: &EvalOptions,
     on_fault: OnFault,
 ) -> Result<Comparison, Error> {
-    let pairs = pair_sets(first, second, on_fault)?;
+    check_scorers(first, second)?;
+    let mut unanswered_sets = unanswered_sets(first, second);
+    let [first, second] = [first, second].map(|run| run.without(&unanswered_sets));
+    let mut pairs = pairs_in_common(&first, &second, on_fault)?;
+    let unpaired = pairs.iter().map(|pair| pair.unpaired).sum();
+    // Both answered some of it, and never the same sentence.
+    let disjoint = pairs.extract_if(.., |pair| pair.first.is_empty());
+    unanswered_sets.extend(disjoint.map(|pair| pair.name));
+    if pairs.is_empty() {
+        return Err(Error::NothingInCommon);
+    }
     let mut sets = Vec::new();
     for pair in &pairs {
         sets.push(gain(&pair.name, std::slice::from_ref(pair), options)?);
@@ -187,8 +208,9 @@ pub fn compare_runs(
         scorer: first.scorer,
         mean: gain("mean", &pairs, options)?,
         sets,
-        unpaired: pairs.iter().map(|pair| pair.unpaired).sum(),
-        unpaired_sets: unpaired_sets(first, second),
+        unpaired,
+        unpaired_sets: unpaired_sets(&first, &second),
+        unanswered_sets,
         resamples: options.resamples,
         seed: options.seed,
     })
@@ -204,15 +226,29 @@ pub(crate) fn pair_sets(
     second: &RunScores,
     on_fault: OnFault,
 ) -> Result<Vec<Paired>, Error> {
-    if first.scorer != second.scorer {
-        return Err(Error::OtherScorer {
-            expected: first.scorer.name(),
-            found: second.scorer.name(),
-        });
-    }
+    check_scorers(first, second)?;
     if let (Some(set), OnFault::Fatal) = (unpaired_sets(first, second).first(), on_fault) {
         return Err(Error::UnpairedSet { set: set.clone() });
     }
+    pairs_in_common(first, second, on_fault)
+}
+
+fn check_scorers(first: &RunScores, second: &RunScores) -> Result<(), Error> {
+    if first.scorer == second.scorer {
+        return Ok(());
+    }
+    Err(Error::OtherScorer {
+        expected: first.scorer.name(),
+        found: second.scorer.name(),
+    })
+}
+
+/// The sets that both runs have.
+fn pairs_in_common(
+    first: &RunScores,
+    second: &RunScores,
+    on_fault: OnFault,
+) -> Result<Vec<Paired>, Error> {
     let mut pairs = Vec::new();
     for a in &first.sets {
         if let Some(b) = second.sets.iter().find(|b| b.name == a.name) {
@@ -223,6 +259,20 @@ pub(crate) fn pair_sets(
         return Err(Error::NothingInCommon);
     }
     Ok(pairs)
+}
+
+/// Names of the sets that both runs have and one of them, or both, answered nothing of.
+fn unanswered_sets(first: &RunScores, second: &RunScores) -> Vec<String> {
+    let is_empty = |run: &RunScores, name: &str| {
+        let set = run.sets.iter().find(|set| set.name == name);
+        set.map(|set| set.index.is_empty())
+    };
+    let names = first.sets.iter().map(|set| &set.name);
+    let unanswered = names.filter(|name| {
+        let sides = [is_empty(first, name), is_empty(second, name)];
+        sides.contains(&Some(true)) && !sides.contains(&None)
+    });
+    unanswered.cloned().collect()
 }
 
 /// Names of the sets that one of the runs lacks.

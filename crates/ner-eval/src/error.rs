@@ -151,6 +151,14 @@ pub enum Error {
         /// What the finished one had.
         found: String,
     },
+    /// Data are not those that an evaluation was made from.
+    #[error(
+        "{path}: the data are not those that this evaluation was made from; name the folder that has them with --data"
+    )]
+    OtherData {
+        /// The folder of the evaluation.
+        path: PathBuf,
+    },
     /// There are results, and nothing says what they were made from.
     #[error(
         "{path}: nothing says what this result was made from, so it is not replaced; name another folder with --out, \
@@ -201,7 +209,9 @@ pub enum Error {
         found: String,
     },
     /// Two runs were counted by different presets.
-    #[error("expected two runs scored by {expected}, found {found} in the second")]
+    #[error(
+        "expected two runs scored by {expected}, found {found} in the second; --scorer counts both by one"
+    )]
     OtherScorer {
         /// Preset of the first run.
         expected: &'static str,
@@ -215,7 +225,7 @@ pub enum Error {
         set: String,
     },
     /// Two runs have no set in common.
-    #[error("expected two runs on the same sets, found none in common")]
+    #[error("expected two runs that answered the same sets, found none that both did")]
     NothingInCommon,
     /// The page cannot be filled; a fault of the template, not of the data.
     #[error("the results page: {0}")]

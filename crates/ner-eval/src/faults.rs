@@ -4,18 +4,18 @@ mod by_type;
 pub(crate) mod kind;
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use ner_types::{is_dropped_label, normalize_label};
-use serde::Deserialize;
+use ner_types::{is_dropped_label, normalize_label, render_answer};
 
 use self::by_type::Replies;
 pub use self::kind::{Fault, FaultKind, Faults};
 use crate::error::Error;
 use crate::load::{LoadedSuite, OnFault};
+use crate::matching::{Keys, MatchedBy, Matcher};
 use crate::prediction::Prediction;
+use crate::rows::{PredictionRow, ReadRow, Said, read_rows};
+use crate::suite::Suite;
 
 /// Predictions that fit a suite, and what did not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,7 +26,10 @@ pub struct CheckedPredictions {
     pub faults: Faults,
 }
 
-/// Reads a file of predictions for a suite, line by line; a byte order mark and blank lines are passed over.
+/// Reads a file of predictions, as [`read_rows`] does, for a suite.
+///
+/// A prediction belongs to the sentence of its identifier, of its dataset and index, or of its text, by
+/// [`Matcher::choose`]; only where it says none of them, to that of its line. [`Faults::matched_by`] tells which.
 ///
 /// A line with a key `type` is the raw reply to the question for that one type, as UniversalNER gives it, read by
 /// [`ner_types::parse_type_reply`]; the replies to a sentence together are its prediction.
@@ -43,21 +46,14 @@ pub fn read_predictions_for(
     path: &Path,
     on_fault: OnFault,
 ) -> Result<CheckedPredictions, Error> {
-    let read = |source| Error::Read {
-        path: path.into(),
-        source,
-    };
-    let mut reader = BufReader::new(File::open(path).map_err(read)?);
-    let mut matcher = Matcher::new(loaded, path);
-    let mut bytes = Vec::new();
-    for line in 1.. {
-        bytes.clear();
-        if reader.read_until(b'\n', &mut bytes).map_err(read)? == 0 {
-            break;
+    let rows = read_rows(path)?;
+    let mut checker = Checker::new(loaded, path, &rows);
+    for (line, row) in rows {
+        if let Err(kind) = checker.row(line, row) {
+            checker.checked.faults.add(Some(line), kind);
         }
-        matcher.line(line, &bytes);
     }
-    let (mut checked, seen, note) = matcher.finish();
+    let (mut checked, seen, note) = checker.finish();
     loaded.notes.extend(note);
     fit_copies(loaded, &mut checked, &seen);
     find_missing(loaded, &mut checked.faults, &seen);
@@ -70,18 +66,14 @@ pub fn read_predictions_for(
 /// The line on which each sentence's prediction stands, by set and index.
 type Seen = Vec<HashMap<usize, usize>>;
 
-/// A line of the file.
-#[derive(Deserialize)]
+/// A prediction whose sentence is known.
 struct Line {
     dataset: String,
     index: usize,
     completion: String,
-    #[serde(default)]
     truncated: bool,
-    #[serde(default)]
     tokens: Option<usize>,
     /// The one type that was asked for; all types if it is not there.
-    #[serde(default, rename = "type")]
     label: Option<String>,
 }
 
@@ -97,21 +89,29 @@ impl From<Line> for Prediction {
     }
 }
 
-struct Matcher<'a> {
+struct Checker<'a> {
     sets: HashMap<&'a str, usize>,
+    matcher: Matcher,
+    by: MatchedBy,
     replies: Replies,
     loaded: &'a LoadedSuite,
     seen: Seen,
     checked: CheckedPredictions,
 }
 
-impl<'a> Matcher<'a> {
-    fn new(loaded: &'a LoadedSuite, path: &Path) -> Self {
+impl<'a> Checker<'a> {
+    fn new(loaded: &'a LoadedSuite, path: &Path, rows: &[ReadRow]) -> Self {
         let names = loaded.suite.sets.iter().map(|set| set.name.as_str());
+        let matcher = matcher(&loaded.suite);
+        let read = rows.iter().filter_map(|(_, row)| row.as_ref().ok());
+        let by = matcher.choose(&read.map(PredictionRow::keys).collect::<Vec<_>>());
         let mut checked = CheckedPredictions::default();
         checked.faults.path = path.into();
-        Matcher {
+        checked.faults.matched_by = Some(by);
+        Checker {
             sets: names.enumerate().map(|(i, name)| (name, i)).collect(),
+            matcher,
+            by,
             replies: Replies::default(),
             seen: vec![HashMap::new(); loaded.suite.sets.len()],
             loaded,
@@ -119,18 +119,62 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    fn line(&mut self, line: usize, bytes: &[u8]) {
-        let bytes = match bytes.strip_prefix("\u{feff}".as_bytes()) {
-            Some(rest) if line == 1 => rest,
-            _ => bytes,
+    fn row(&mut self, line: usize, row: Result<PredictionRow, String>) -> Result<(), FaultKind> {
+        let row = row.map_err(|found| FaultKind::NotAPrediction { found })?;
+        let (dataset, index) = self.sentence(&row)?;
+        let n_with_place = row.n_with_place();
+        let completion = match row.said {
+            Said::Completion(completion) => completion,
+            Said::Entities(_) if row.label.is_some() => {
+                return Err(FaultKind::NotAPrediction {
+                    found: "\"type\" beside \"entities\"; it goes with a completion".into(),
+                });
+            }
+            Said::Entities(entities) => {
+                // An answer has no offsets.
+                self.checked.faults.offsets_unused += n_with_place;
+                render_answer(&entities)
+            }
         };
-        if bytes.trim_ascii().is_empty() {
-            return;
+        let line_of = Line {
+            dataset,
+            index,
+            completion,
+            truncated: row.truncated,
+            tokens: row.tokens,
+            label: row.label,
+        };
+        self.place(line, line_of)
+    }
+
+    /// Set and index of the sentence that a prediction belongs to.
+    fn sentence(&mut self, row: &PredictionRow) -> Result<(String, usize), FaultKind> {
+        let sets = &self.loaded.suite.sets;
+        if let (MatchedBy::Index, Some(index)) = (self.by, row.index) {
+            let dataset = match (&row.dataset, &sets[..]) {
+                (Some(name), _) => name.clone(),
+                (None, [set]) => set.name.clone(),
+                (None, _) => {
+                    let found = "no \"dataset\", of which the suite has several".into();
+                    return Err(FaultKind::NotAPrediction { found });
+                }
+            };
+            // What lies beyond the set may be of another copy; that is judged later.
+            let set = self.sets.get(dataset.as_str());
+            if set.is_none_or(|set| index >= sets[*set].examples.len()) {
+                return Ok((dataset, index));
+            }
         }
-        let read = serde_json::from_slice(bytes).map_err(|error| not_a_prediction(&error));
-        if let Err(kind) = read.and_then(|read: Line| self.place(line, read)) {
-            self.checked.faults.add(Some(line), kind);
+        let at = self.matcher.find(self.by, &row.keys());
+        let mut at = at.map_err(|found| FaultKind::Unmatched { found })?;
+        for set in sets {
+            if at < set.examples.len() {
+                return Ok((set.name.clone(), at));
+            }
+            at -= set.examples.len();
         }
+        let found = format!("sentence {at}");
+        Err(FaultKind::Unmatched { found })
     }
 
     /// Takes a prediction for its sentence, or says why it cannot.
@@ -189,15 +233,19 @@ impl<'a> Matcher<'a> {
     }
 }
 
-/// The message of `serde_json` without its line, which is always the first.
-fn not_a_prediction(error: &serde_json::Error) -> FaultKind {
-    let message = error.to_string();
-    let found = message
-        .rsplit_once(" at line ")
-        .map_or(message.as_str(), |(what, _)| what);
-    FaultKind::NotAPrediction {
-        found: format!("{found} (column {})", error.column()),
-    }
+/// All sentences of a suite, one set after the other. Identifiers that are there twice tell nothing apart.
+fn matcher(suite: &Suite) -> Matcher {
+    let sets = suite.sets.iter();
+    let all = sets.flat_map(|set| set.examples.iter().map(|example| (&*set.name, example)));
+    let keys = all.map(|(set, example)| Keys {
+        id: example.guid.as_deref(),
+        dataset: Some(set),
+        sentence: Some(&example.sentence),
+        ..Keys::default()
+    });
+    let without_ids = keys.clone().map(|keys| Keys { id: None, ..keys });
+    let matcher = Matcher::new(keys).or_else(|_| Matcher::new(without_ids));
+    matcher.unwrap_or_default()
 }
 
 impl LoadedSuite {

@@ -24,6 +24,9 @@ const PREDICTIONS: &str = "predictions.jsonl";
 /// What an evaluation may write besides its log.
 const OUTPUTS: [&str; 4] = [PREDICTIONS, SCORES_FILE, "results.json", "results.html"];
 
+/// The name of the hash of the data among what an evaluation is made from.
+const DATA: &str = "data (BLAKE3)";
+
 /// What an evaluation is made from, by name.
 type Facts = BTreeMap<String, String>;
 
@@ -65,7 +68,7 @@ impl EvalFolder {
         };
         folder
             .with("suite", &suite.name)
-            .with("data (BLAKE3)", content(suite))
+            .with(DATA, content(suite))
             .with("scorer", scorer)
             .with("number of resamples", options.resamples)
             .with("seed", options.seed)
@@ -175,7 +178,8 @@ impl EvalFolder {
 
     /// What has to be done again of a finished evaluation.
     fn verified(&self, files: &BTreeMap<String, String>) -> Result<Work, Error> {
-        let mut is_whole = true;
+        // Earlier programs did not write the counts of every evaluation.
+        let mut is_whole = files.contains_key(SCORES_FILE);
         for (name, expected) in files {
             let path = self.dir.join(name);
             let is_same = hash(&path)?.as_ref() == Some(expected);
@@ -188,6 +192,26 @@ impl EvalFolder {
             return Ok(Work::Nothing);
         }
         Ok(Work::Report(read_predictions(&self.dir.join(PREDICTIONS))?))
+    }
+}
+
+/// Checks that a suite is what the evaluation in a folder was made from. A folder that does not say it passes.
+///
+/// # Errors
+///
+/// [`Error::OtherData`] if it is another one; a file that cannot be read.
+pub fn check_data(dir: &Path, suite: &Suite) -> Result<(), Error> {
+    let folder = EvalFolder {
+        dir: dir.into(),
+        facts: Facts::new(),
+    };
+    let marker = folder.marker()?;
+    let known = marker
+        .as_ref()
+        .and_then(|marker| marker.made_from.get(DATA));
+    match known {
+        Some(known) if *known != content(suite) => Err(Error::OtherData { path: dir.into() }),
+        _ => Ok(()),
     }
 }
 
@@ -269,6 +293,7 @@ mod tests {
                 "{\"dataset\":\"a\",\"index\":0,\"completion\":\"\"}\n",
             );
             self.write(RESULTS, "{}\n");
+            self.write(SCORES_FILE, "{}\n");
             self.of("exact").finish().expect("finished");
         }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use ner_score::randomization::is_floor;
 use ner_score::{Interval, Scorer};
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,9 @@ pub struct Comparison {
     pub unpaired: usize,
     /// Sets that one run alone has; they are left out.
     pub unpaired_sets: Vec<String>,
+    /// Sets that both runs have and of which one of them, or both, answered nothing; they are left out too.
+    #[serde(default)]
+    pub unanswered_sets: Vec<String>,
     /// Resamples of the bootstrap, and shuffles of the randomisation.
     pub resamples: usize,
     /// Seed of both.
@@ -54,7 +58,9 @@ pub struct Gain {
 impl Comparison {
     /// The comparison as an aligned table, ending with notes and a line break.
     pub fn to_text(&self, first: &str, second: &str) -> String {
-        let rows = || self.sets.iter().chain([&self.mean]);
+        // The mean of one set is that set again.
+        let mean = (self.sets.len() > 1).then_some(&self.mean);
+        let rows = || self.sets.iter().chain(mean);
         let width = rows()
             .map(|gain| gain.name.chars().count())
             .max()
@@ -62,7 +68,7 @@ impl Comparison {
         let mut out = format!("gain of {second} (B) over {first} (A), in points of F1\n\n");
         let _ = writeln!(
             out,
-            "{:<width$}  {:>6}  {:>6}  {:>6}  {:>16}  {:>7}  {:>7}  {:>7}  {:>13}",
+            "{:<width$}  {:>6}  {:>6}  {:>6}  {:>16}  {:>8}  {:>8}  {:>8}  {:>13}",
             "set", "A", "B", "gain", "95 % interval", "p (AR)", "p Holm", "p boot", "better/worse"
         );
         for gain in rows() {
@@ -70,18 +76,47 @@ impl Comparison {
             let moved = format!("{}/{}", gain.better, gain.worse);
             let _ = writeln!(
                 out,
-                "{:<width$}  {:>6.2}  {:>6.2}  {:>+6.2}  {interval:>16}  {:>7.4}  {:>7.4}  {:>7.4}  {moved:>13}",
+                "{:<width$}  {:>6.2}  {:>6.2}  {:>+6.2}  {interval:>16}  {:>8}  {:>8}  {:>8}  {moved:>13}",
                 gain.name,
                 gain.first,
                 gain.second,
                 gain.gain,
-                gain.p_randomization,
-                gain.p_holm,
-                gain.p_bootstrap
+                self.p_text(gain.p_randomization, gain.p_randomization),
+                self.p_text(gain.p_holm, gain.p_randomization),
+                self.p_text(gain.p_bootstrap, gain.p_bootstrap)
             );
         }
         out.push_str(&self.notes());
         out
+    }
+
+    /// A p-value, with "≤" if the test that it rests on gave the smallest value that its rounds can give.
+    fn p_text(&self, p: f64, tested: f64) -> String {
+        let sign = if is_floor(tested, self.resamples) {
+            "≤"
+        } else {
+            ""
+        };
+        format!("{sign}{p:.4}")
+    }
+
+    /// What is not in the figures, a sentence each.
+    pub fn left_out(&self) -> Vec<String> {
+        let sentences = (self.unpaired > 0).then(|| {
+            format!(
+                "{} sentences that one run alone answered are left out.",
+                self.unpaired
+            )
+        });
+        let named = |sets: &[String], why: &str| {
+            (!sets.is_empty()).then(|| format!("Left out, {why}: {}.", sets.join(", ")))
+        };
+        let alone = named(&self.unpaired_sets, "as one run alone has them");
+        let unanswered = named(&self.unanswered_sets, "as a run answered nothing of them");
+        [sentences, alone, unanswered]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// What the figures are, and what is not in them.
@@ -90,17 +125,10 @@ impl Comparison {
         let mut out = format!(
             "\nScorer {scorer}. Two-sided p-values over sentences: AR = approximate randomisation, boot = paired \
              bootstrap, {n} rounds each;\nHolm = AR corrected for the number of sets. better/worse: sentences whose \
-             F1 rose or fell.\n"
+             F1 rose or fell; ≤: no round reached it.\n"
         );
-        if self.unpaired > 0 {
-            let _ = writeln!(
-                out,
-                "{} sentences that one run alone answered are left out.",
-                self.unpaired
-            );
-        }
-        for set in &self.unpaired_sets {
-            let _ = writeln!(out, "{set}: one run alone has it; left out.");
+        for line in self.left_out() {
+            out += &format!("{line}\n");
         }
         out
     }

@@ -52,10 +52,12 @@ pub mod folder;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod load;
+pub mod matching;
 pub mod page;
 pub mod paper;
 pub mod prediction;
 pub mod result;
+pub mod rows;
 pub mod run_report;
 pub mod score;
 pub mod steps;

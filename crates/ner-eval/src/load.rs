@@ -62,6 +62,19 @@ pub struct LoadedSuite {
     pub absent: Vec<String>,
     /// What the reader of the results should know about the copies.
     pub notes: Vec<String>,
+    /// How many sentences of each set were kept at most, where not all were: then it is no published benchmark.
+    pub limit: Option<usize>,
+    /// Where all of it can be read again.
+    pub place: Option<DataPlace>,
+}
+
+/// Where the data of an evaluation are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataPlace {
+    /// The suite, by its name or the path of its file.
+    pub suite: String,
+    /// The folder of its sets.
+    pub dir: PathBuf,
 }
 
 impl SuiteSpec {
@@ -82,6 +95,8 @@ impl SuiteSpec {
             sources: Vec::new(),
             absent: Vec::new(),
             notes: Vec::new(),
+            limit: None,
+            place: None,
         };
         for set in &self.sets {
             match self.read_set(set, dir, self.split.into()) {
@@ -157,6 +172,8 @@ impl LoadedSuite {
             sources: Vec::new(),
             absent: Vec::new(),
             notes: Vec::new(),
+            limit: None,
+            place: None,
         };
         for set in suite.sets {
             let source = SetSource {
@@ -170,6 +187,24 @@ impl LoadedSuite {
             loaded.add(source, set.examples);
         }
         loaded
+    }
+
+    /// The first sentences of each set, with a note that says so.
+    #[must_use]
+    pub fn limited(mut self, limit: usize) -> LoadedSuite {
+        let before = self.suite.sentences();
+        self.suite = self.suite.limited(limit);
+        let after = self.suite.sentences();
+        for (source, set) in self.sources.iter_mut().zip(&self.suite.sets) {
+            source.sentences = set.examples.len();
+        }
+        if after < before {
+            self.limit = Some(limit);
+            self.notes.push(format!(
+                "the first {limit} sentences of each set, {after} of {before}: no score of the whole benchmark"
+            ));
+        }
+        self
     }
 
     fn add(&mut self, source: SetSource, examples: Vec<Example>) {

@@ -1,7 +1,7 @@
 //! What an evaluation found, as written to disk and read by the report.
 
 use ner_score::mean::round_2;
-use ner_score::{Counts, Interval};
+use ner_score::{Counts, Filtered, Interval};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -93,6 +93,9 @@ pub struct SetResult {
     pub unanswered: usize,
     /// Pairs of (normalised text, label), summed over the sentences.
     pub counts: Counts,
+    /// Entities with labels such as `misc`, and which side they were left out of.
+    #[serde(default)]
+    pub filtered: Filtered,
     /// Precision in percent.
     pub precision: f64,
     /// Recall in percent.

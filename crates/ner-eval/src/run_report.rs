@@ -2,19 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use ner_score::Scorer;
+use ner_datasets::BENCHMARK_SETS;
+use ner_score::{Filtered, Scorer};
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, analyse_with_training};
 use crate::compare::RunScores;
 use crate::error::Error;
 use crate::faults::kind::Faults;
-use crate::load::{LoadedSuite, SetSource};
+use crate::load::{DataPlace, LoadedSuite, SetSource};
 use crate::options::{EvalOptions, Prompting};
 use crate::page::{self, PageData};
 use crate::prediction::{FailedRequest, Prediction, write_predictions};
 use crate::result::EvalResult;
 use crate::score::score_predictions_with;
+use crate::table::{ResultTable, details};
 use crate::training::{TrainedOn, TrainingData};
 
 /// What is to be reported besides the answers.
@@ -50,10 +52,16 @@ pub struct RunReport {
     pub sources: Vec<SetSource>,
     /// Sets that were left out, because they are not there.
     pub absent: Vec<String>,
-    /// Which copies were used.
+    /// Which copies were used, and what was filtered.
     pub notes: Vec<String>,
     /// What did not fit in the file of predictions, where there was one.
     pub faults: Option<Faults>,
+    /// How many sentences of each set were asked at most, where not all were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// Where the data were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<DataPlace>,
     /// What the system was trained on, where that is known: then the tables by novelty are there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trained_on: Option<TrainedOn>,
@@ -89,7 +97,11 @@ impl RunReport {
     ) -> Result<RunReport, Error> {
         let (scorer, options) = (settings.scorer, &settings.options);
         let result = score_predictions_with(scorer, &loaded.suite, predictions, options)?;
+        let notes = loaded.notes.iter().cloned();
+        let matching = faults.iter().flat_map(Faults::notes);
+        let notes = notes.chain(matching).chain(filter_notes(&result, scorer));
         Ok(RunReport {
+            notes: notes.collect(),
             analysis: analyse_with_training(
                 &loaded.suite,
                 &result.predictions,
@@ -106,7 +118,8 @@ impl RunReport {
             prompting: settings.prompting,
             sources: loaded.sources.clone(),
             absent: loaded.absent.clone(),
-            notes: loaded.notes.clone(),
+            limit: loaded.limit,
+            place: loaded.place.clone(),
             faults,
         })
     }
@@ -144,6 +157,22 @@ impl RunReport {
         })
     }
 
+    /// Whether the paper's figures may stand beside these: all sentences of sets that it reports on.
+    pub fn is_benchmark(&self) -> bool {
+        let mut sets = self.result.sets.iter();
+        self.limit.is_none() && sets.all(|set| BENCHMARK_SETS.contains(&set.name.as_str()))
+    }
+
+    /// The results as text: beside the paper's rows if they are on its benchmark, else with types and errors.
+    pub fn to_text(&self) -> String {
+        let rows = [(self.system.as_str(), &self.result)];
+        if self.is_benchmark() {
+            return ResultTable::new(&rows).to_text();
+        }
+        let table = ResultTable::of_other_sets(&rows).to_text();
+        table + "\n" + &details(&self.analysis)
+    }
+
     /// The results as a page: one file that needs no network and no script.
     ///
     /// # Errors
@@ -153,6 +182,7 @@ impl RunReport {
         let data = PageData {
             result: &self.result,
             system: &self.system,
+            is_benchmark: self.is_benchmark(),
             prompting: self.prompting,
             analysis: &self.analysis,
             sources: &self.sources,
@@ -177,4 +207,14 @@ impl RunReport {
         predictions.sort_by_key(|prediction| (rank(&prediction.dataset), prediction.index));
         predictions
     }
+}
+
+/// What was left out of gold and predictions, over all sets.
+fn filter_notes(result: &EvalResult, scorer: Scorer) -> Vec<String> {
+    let mut filtered = Filtered::default();
+    result
+        .sets
+        .iter()
+        .for_each(|set| filtered.merge(&set.filtered));
+    filtered.lines(scorer, "`rner score --filter none` keeps them")
 }

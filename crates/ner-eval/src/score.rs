@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use ner_score::bootstrap::{Bootstrap, PairedTest, bootstrap, paired_bootstrap};
+use ner_score::filter::without_placeholders;
 use ner_score::mean::{mean_f1, paper_mean_f1_percent};
-use ner_score::{Counts, EntitySet, Scorer, Sentence, total};
+use ner_score::{Counts, EntitySet, Filtered, Scorer, Sentence, total};
 use ner_types::{Completion, Entity, Example, Problem, normalize_label, parse};
 
 use crate::error::Error;
@@ -200,6 +201,7 @@ fn check_paired(first: &Answered<'_>, second: &Answered<'_>) -> Result<(), Error
 /// What one completion is worth and what is wrong with it.
 struct SentenceScore {
     counts: Counts,
+    filtered: Filtered,
     parse_failure: bool,
     schema_violations: usize,
     hallucinated: usize,
@@ -214,9 +216,11 @@ fn score_set(scorer: Scorer, answered: Answered<'_>) -> Vec<SentenceScore> {
         .collect()
 }
 
-fn score_sentence(scorer: Scorer, example: &Example, prediction: &Prediction) -> SentenceScore {
-    let example = example.normalized();
+fn score_sentence(scorer: Scorer, written: &Example, prediction: &Prediction) -> SentenceScore {
+    let example = written.normalized();
     let completion = parse(&prediction.completion);
+    let mut filtered = Filtered::default();
+    filtered.add(scorer, written, &completion.entities);
     let counts = count(scorer, &example, &completion);
     // Counted here and not through `Completion::check`, which would normalise the schema again for every sentence.
     let is_violation = |entity: &&Entity| {
@@ -229,6 +233,7 @@ fn score_sentence(scorer: Scorer, example: &Example, prediction: &Prediction) ->
     let entities = &completion.entities;
     SentenceScore {
         counts,
+        filtered,
         parse_failure: is_parse_failure(&completion),
         schema_violations: entities.iter().filter(is_violation).count(),
         hallucinated: entities.iter().filter(is_hallucinated).count(),
@@ -249,7 +254,7 @@ fn count(scorer: Scorer, example: &Example, completion: &Completion) -> Counts {
         text: &example.sentence,
         schema: &example.schema,
         gold: &example.entities,
-        predicted: &completion.entities,
+        predicted: &without_placeholders(scorer, &completion.entities),
         parse_failure: is_parse_failure(completion),
     };
     let score = ner_score::score_sentence(scorer, &sentence);
@@ -263,6 +268,14 @@ pub(crate) fn is_parse_failure(completion: &Completion) -> bool {
         .iter()
         .any(|problem| matches!(problem, Problem::WrongShape(_)));
     has_wrong_shape || !completion.is_json
+}
+
+fn filtered(sentences: &[SentenceScore]) -> Filtered {
+    let mut all = Filtered::default();
+    sentences
+        .iter()
+        .for_each(|sentence| all.merge(&sentence.filtered));
+    all
 }
 
 fn set_results(
@@ -282,6 +295,7 @@ fn set_results(
         sentences: sentences.len(),
         unanswered: set.examples.len() - sentences.len(),
         counts: *counts,
+        filtered: filtered(sentences),
         precision: counts.precision_percent(),
         recall: counts.recall_percent(),
         f1: counts.f1_percent(),

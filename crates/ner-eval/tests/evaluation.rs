@@ -442,6 +442,14 @@ fn on_other_sets_the_papers_rows_are_a_table_of_their_own() {
     );
     assert!(text.contains("are on other test sets"), "{text}");
     assert_eq!(table.to_html().matches("<table").count(), 2);
+    let own = ResultTable::of_other_sets(&[("base", &result)]);
+    let text = own.to_text();
+    assert!(text.contains("north  south   Mean"), "{text}");
+    assert!(
+        !text.contains("paper (") && !text.contains("ChatGPT"),
+        "{text}"
+    );
+    assert_eq!(own.to_html().matches("<table").count(), 1);
 }
 
 #[test]

@@ -200,7 +200,7 @@ fn every_kind_of_fault_is_named_with_its_line_and_counted() {
     );
     check_fault(
         &format!("{whole}{{\"dataset\": \"north\", \"index\": -1, \"completion\": \"\"}}"),
-        "predictions.jsonl:7: expected a prediction {dataset, index, completion}, found invalid value",
+        "predictions.jsonl:7: expected a prediction with a completion or entities, found invalid value",
     );
     check_fault(
         &format!("{whole}{{\"datas"),

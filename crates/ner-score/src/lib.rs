@@ -14,6 +14,7 @@
 pub mod analysis;
 pub mod bootstrap;
 pub mod buckets;
+pub mod filter;
 pub mod mean;
 pub mod metrics;
 pub mod pooled;
@@ -39,6 +40,7 @@ pub use bootstrap::Interval;
 pub use counts::{Counts, total};
 pub use entity_set::{EntitySet, count};
 pub use error::Error;
+pub use filter::Filtered;
 pub use holm::holm;
 pub use metrics::Metrics;
 pub use report::{Report, ReportBuilder, ReportOptions};

@@ -55,6 +55,12 @@ pub fn approximate_randomization(
     })
 }
 
+/// Whether a p-value is the smallest that so many trials or resamples can give: the true one is at most that.
+pub fn is_floor(p_value: f64, trials: usize) -> bool {
+    // A little more, as the value may have been through a file.
+    p_value * (trials + 1) as f64 <= 1.0 + 1e-9
+}
+
 /// One set: what both systems have in common, and the sentences where they differ.
 struct Exchange {
     common: Counts,

@@ -21,6 +21,10 @@ use crate::error::Error;
 /// | `seqeval-strict` | label, characters | – | as written, trimmed | collapse | nothing |
 /// | `strict`, `exact`, `partial`, `type` | label, characters | – | as written, trimmed | count | nothing |
 ///
+/// Placeholder labels such as `misc` leave gold and predictions alike, except in `reasoningie`, whose original filters
+/// the gold alone ([`Scorer::filters_gold_alone`]); [`crate::filter`] counts them. This is done to the lists before
+/// they are compared: a preset counts what it is given.
+///
 /// Lower case is Unicode's; no preset applies a Unicode normal form, so composed and decomposed letters differ.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,

@@ -8,6 +8,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use ner_types::{PromptTemplate, ReadMode};
 use rner::recipe::{Backend, Dtype, Quantize, Recipe};
+use rner::stages::{Asking, ModelDir};
 
 /// The prompt of `--prompt`.
 ///
@@ -15,6 +16,22 @@ use rner::recipe::{Backend, Dtype, Quantize, Recipe};
 /// A file that cannot be read, or is no template.
 pub fn template(prompt: Option<&Path>) -> Result<Option<PromptTemplate>> {
     Ok(prompt.map(PromptTemplate::load).transpose()?)
+}
+
+/// How a model is asked: with the prompt of `--prompt`, else as [`ModelDir::asked_under`] decides. What differs from
+/// the model's own way is said on stderr.
+///
+/// # Errors
+/// A file that is no template; as [`ModelDir::asked_under`].
+pub fn asking(model: &ModelDir, recipe: &Recipe, prompt: Option<&Path>) -> Result<Asking> {
+    let asking = match template(prompt)? {
+        Some(given) => model.asked_under(&recipe.clone().with_prompt(&given))?,
+        None => model.asked_under(recipe)?,
+    };
+    if let Some(note) = &asking.note {
+        crate::say!("note: {note}");
+    }
+    Ok(asking)
 }
 
 /// What becomes of other work that is in the way.

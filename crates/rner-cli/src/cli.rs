@@ -14,6 +14,7 @@ use crate::ner::eval_few_shot::FewShotArgs;
 use crate::ner::eval_suite::{SuiteArgs, TrainArgs};
 use crate::ner::eval_url::UrlArgs;
 use crate::ner::score::ScoreArgs;
+use crate::prompt::PromptArgs;
 use crate::serve::ServeArgs;
 
 /// Named entity recognition that reasons: from a teacher's chains of thought to
@@ -49,8 +50,10 @@ pub(crate) enum Command {
         /// Folder of the run.
         run: PathBuf,
     },
-    /// Extract entities from one sentence, and show the reasoning as it is written.
+    /// Extract entities from a sentence, and show the reasoning as it is written; or from the sentences of a file.
     Extract(Box<ExtractArgs>),
+    /// Print the very text that a model gets about a sentence, for programs that ask it themselves.
+    Prompt(Box<PromptArgs>),
     /// Serve a model to programs that speak the OpenAI protocol, on this machine only.
     Serve(ServeArgs),
     /// Measure how fast something is: `rner-lab bench`.
@@ -158,7 +161,7 @@ pub(crate) struct SftArgs {
     /// Train on the answers alone.
     #[arg(long)]
     pub(crate) no_cot: bool,
-    /// Prompt template; the recipe's if left out.
+    /// Prompt template; the model's own if left out, or else the recipe's.
     #[arg(long, value_name = "FILE")]
     pub(crate) prompt: Option<PathBuf>,
     /// Folder for the model.
@@ -179,7 +182,7 @@ pub(crate) struct GrpoArgs {
     /// Annotated examples: a JSONL or JSON file in NER-CoT's format.
     #[arg(long, value_name = "FILE")]
     pub(crate) data: PathBuf,
-    /// Prompt template; the recipe's if left out.
+    /// Prompt template; the model's own if left out, or else the recipe's.
     #[arg(long, value_name = "FILE")]
     pub(crate) prompt: Option<PathBuf>,
     #[command(flatten)]
@@ -271,10 +274,10 @@ pub(crate) struct EvalArgs {
     /// How to ask.
     #[arg(long, value_enum, default_value = "direct")]
     pub(crate) prompting: Prompting,
-    /// Prompt template; the recipe's if left out.
+    /// Prompt template; the model's own if left out, or else the recipe's.
     #[arg(long, value_name = "FILE")]
     pub(crate) prompt: Option<PathBuf>,
-    /// Folder for results.json, predictions.jsonl and, for a suite, the page.
+    /// Folder for predictions.jsonl, scores.json, results.json and results.html.
     #[arg(long, value_name = "DIR", required = true)]
     pub(crate) out: Option<PathBuf>,
 }
@@ -285,7 +288,8 @@ pub(crate) struct EvalSource {
     /// Model to score: a folder or an id of the Hugging Face Hub.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["predictions", "url"])]
     pub(crate) model: Option<PathBuf>,
-    /// Answers that were made elsewhere: lines of {"dataset", "index", "completion"}.
+    /// Answers that were made elsewhere: JSON lines with "completion" or "entities", or any format of `rner data
+    /// formats`; matched by "id", by "dataset" and "index", by "sentence", or, if they say none, by line.
     #[arg(long, value_name = "FILE", conflicts_with = "url")]
     pub(crate) predictions: Option<PathBuf>,
 }

@@ -10,7 +10,7 @@ use rner::recipe::{DataSource, Recipe};
 use rner::run_dir::RunDir;
 use rner::stages::{GrpoJob, ModelDir, SftJob};
 use rner::{plan, report};
-use rner_cli::args::{quoted, template};
+use rner_cli::args::{asking, quoted};
 use rner_cli::exit::usage;
 use rner_cli::progress::Terminal;
 
@@ -149,6 +149,7 @@ pub(crate) fn sft(args: &SftArgs) -> Result<()> {
     };
     let named = args.model.as_deref();
     let base = ModelDir::find(named.unwrap_or(Path::new(&recipe.model.base)), &session)?;
+    let recipe = asking(&base, &recipe, args.prompt.as_deref())?.recipe;
     let mut training = Training::new("sft", &recipe, &args.out, &base)?;
     training.force(args.force);
     training.reads("data", Some(&args.data))?;
@@ -156,7 +157,6 @@ pub(crate) fn sft(args: &SftArgs) -> Result<()> {
     training.reads("prompt", args.prompt.as_deref())?;
     training.is_given("no-cot", args.no_cot);
     let job = SftJob {
-        template: template(args.prompt.as_deref())?,
         with_cot: !args.no_cot,
         held_out: &held_out,
         ..SftJob::new(&recipe, base, &examples, &args.out, &session)
@@ -173,14 +173,12 @@ pub(crate) fn grpo(args: &GrpoArgs) -> Result<()> {
     let _lock = Lock::folder(&args.out)?;
     let examples = read_examples(&args.data)?;
     let base = ModelDir::find(&args.model, &session)?;
+    let recipe = asking(&base, &recipe, args.prompt.as_deref())?.recipe;
     let mut training = Training::new("grpo", &recipe, &args.out, &base)?;
     training.force(args.force);
     training.reads("data", Some(&args.data))?;
     training.reads("prompt", args.prompt.as_deref())?;
-    let job = GrpoJob {
-        template: template(args.prompt.as_deref())?,
-        ..GrpoJob::new(&recipe, base, &examples, &args.out, &session)
-    };
+    let job = GrpoJob::new(&recipe, base, &examples, &args.out, &session);
     training.once(|| Ok(job.train()?))
 }
 

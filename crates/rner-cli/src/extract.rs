@@ -1,24 +1,31 @@
-//! `rner extract`: one sentence, and the model's answer while it is written.
+//! `rner extract`: the entities of a sentence, and its reasoning while it is written; or those of many, as JSON lines.
 
-use std::io::Write;
-use std::ops::ControlFlow;
+mod live;
+mod many;
+mod sampling;
+
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
-use clap::Args;
+use anyhow::Result;
+use clap::{Args, ValueEnum};
 use lm_generate::Sampling;
 use lm_kernels::TrainBackend;
 use lm_model::StopMatcher;
-use ner_types::{Completion, PromptTemplate, parse_with};
-use rner::Error;
+use ner_types::{ReadMode, parse_with};
 use rner::backend::{Device, Inner, Task, dispatch};
 use rner::extract::{Answer, Extractor, entity_types};
+use rner::extraction::Extraction;
+use rner::form::Form;
 use rner::recipe::Recipe;
 use rner::stages::ModelDir;
-use rner_cli::args::{AnswerReader, RecipeArgs, template};
-use rner_cli::exit::usage;
+use rner_cli::args::{AnswerReader, RecipeArgs, asking};
 use rner_cli::interrupt;
 use rner_cli::progress::Terminal;
+
+use self::live::{Live, Show};
+use self::many::Many;
+use self::sampling::{SamplingArgs, explained};
+use crate::sentences::{SentenceArgs, Sentences};
 
 /// Flags of `rner extract`.
 #[derive(Clone, Debug, Args)]
@@ -27,267 +34,164 @@ pub(crate) struct ExtractArgs {
     pub(crate) recipe: RecipeArgs,
     #[command(flatten)]
     pub(crate) sampling: SamplingArgs,
-    /// Fine-tuned checkpoint.
+    /// Fine-tuned checkpoint: a folder or an id of the Hugging Face Hub.
     #[arg(long, value_name = "DIR")]
     pub(crate) model: PathBuf,
     /// Entity types, separated by commas.
     #[arg(long, value_name = "TYPES", value_delimiter = ',', required = true)]
     pub(crate) types: Vec<String>,
-    /// Prompt template; the recipe's if left out.
+    /// Prompt template; the model's own if left out, or else the recipe's.
     #[arg(long, value_name = "FILE")]
     pub(crate) prompt: Option<PathBuf>,
-    /// Print JSON at the end instead of lines.
+    /// Print JSON at the end instead of lines; of --input it is always printed, a line for each row.
     #[arg(long)]
     pub(crate) json: bool,
     /// How the answer is read: as the paper's code does, or with what a faulty answer says all the same.
     #[arg(long, value_enum, default_value = "reference", conflicts_with = "raw")]
     pub(crate) reader: AnswerReader,
+    /// The form that the answer is held to while it is written. The reasoning stays free.
+    #[arg(long, value_enum, default_value = "free")]
+    pub(crate) form: FormArg,
+    /// Write token by token, without drafts of what may follow; the answer is the same.
+    #[arg(long)]
+    pub(crate) no_drafts: bool,
     /// Print the answer as the model writes it, and do not read it.
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with_all = ["json", "input"])]
     pub(crate) raw: bool,
-    /// The sentence.
-    pub(crate) sentence: String,
-}
-
-/// How the tokens of an answer are chosen. They act in the order of `transformers`: penalty, temperature, top-k, top-p,
-/// min-p.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct SamplingArgs {
-    /// Divides the logits; 0 always takes the most probable token, whatever is cut off.
-    #[arg(long, value_name = "T", default_value_t = 0.0)]
-    temperature: f64,
-    /// Draw from the K most probable tokens.
-    #[arg(long, value_name = "K")]
-    top_k: Option<usize>,
-    /// Draw from the most probable tokens that together have this probability.
-    #[arg(long, value_name = "P")]
-    top_p: Option<f64>,
-    /// Draw from the tokens at least this times as probable as the most probable one.
-    #[arg(long, value_name = "P")]
-    min_p: Option<f64>,
-    /// Above 1 against tokens that the prompt or the answer holds already.
-    #[arg(long, value_name = "R")]
-    repetition_penalty: Option<f64>,
-    /// End the answer before this text; may be repeated.
-    #[arg(long = "stop", value_name = "TEXT")]
-    stops: Vec<String>,
-    /// Most new tokens; eval.max_new_tokens of the recipe if left out.
-    #[arg(long, value_name = "N")]
-    max_new_tokens: Option<usize>,
+    #[command(flatten)]
+    pub(crate) sentences: SentenceArgs,
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// Wrong usage, a model that cannot be loaded, a terminal that cannot be written to.
+/// Wrong usage, a model that cannot be loaded, rows that have no answer, a terminal that cannot be written to.
 pub(crate) fn run(args: &ExtractArgs) -> Result<()> {
-    let recipe = args.recipe.resolve(Vec::new())?;
-    let show = match (args.raw, args.json) {
-        (true, _) => Show::Everything,
-        (false, true) => Show::Nothing,
-        (false, false) => Show::Reasoning,
-    };
-    let stops = StopMatcher::new(args.sampling.stops.iter().cloned());
-    let job = ExtractJob {
-        model: ModelDir::find(&args.model, &Terminal::session())?,
+    let recipe = args.recipe.resolve(args.sampling.sets())?;
+    let (types, stops) = (entity_types(&args.types)?, args.sampling.stops()?);
+    // Before the model is looked for: it may have to be downloaded.
+    let sentences = args.sentences.read()?;
+    let model = ModelDir::find(&args.model, &Terminal::session())?;
+    let recipe = asking(&model, &recipe, args.prompt.as_deref())?.recipe;
+    let asked = Asked {
+        sampling: args.sampling.under(&recipe),
+        model,
         recipe: &recipe,
-        template: recipe
-            .model
-            .template(template(args.prompt.as_deref())?.as_ref())?,
-        types: entity_types(&args.types)?,
-        sentence: &args.sentence,
-        sampling: args
-            .sampling
-            .with_recipe(recipe.eval.max_new_tokens, recipe.run.seed),
-        stops: stops.map_err(|error| usage(format!("--stop: {error}")))?,
-        show,
+        types,
+        stops,
+        reader: args.reader.into(),
+        form: args.form.into(),
+        has_drafts: !args.no_drafts,
     };
-    let (answer, has_shown) = dispatch(recipe.run.backend, job)?;
-    let completion = parse_with(&answer.text, args.reader.into());
-    match show {
-        Show::Everything => println!(),
-        Show::Nothing => println!("{}", serde_json::to_string_pretty(&completion)?),
-        Show::Reasoning => print_entities(&completion, has_shown),
+    match sentences {
+        Sentences::One(sentence) => {
+            let show = Show::chosen(args.raw, args.json);
+            let one = One {
+                asked,
+                sentence,
+                show,
+            };
+            dispatch(recipe.run.backend, one)
+        }
+        Sentences::Rows(rows) => dispatch(recipe.run.backend, Many { asked, rows }),
     }
-    if answer.is_cut_off {
-        rner_cli::say!("note: cut off after {} tokens", answer.tokens);
-    }
-    Ok(())
 }
 
-impl SamplingArgs {
-    fn with_recipe(&self, max_new_tokens: usize, seed: u64) -> Sampling {
-        Sampling {
-            max_new_tokens: self.max_new_tokens.unwrap_or(max_new_tokens),
-            temperature: self.temperature,
-            top_k: self.top_k,
-            top_p: self.top_p,
-            min_p: self.min_p,
-            repetition_penalty: self.repetition_penalty,
-            seed,
-            ..Sampling::default()
+/// A model and what it is asked for.
+struct Asked<'a> {
+    model: ModelDir,
+    recipe: &'a Recipe,
+    types: Vec<String>,
+    sampling: Sampling,
+    stops: StopMatcher,
+    reader: ReadMode,
+    form: Form,
+    has_drafts: bool,
+}
+
+/// What an answer may be.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum FormArg {
+    /// Whatever the model writes.
+    Free,
+    /// JSON with no other labels than those asked for, each at most once.
+    Schema,
+    /// The same, with texts that occur in the sentence.
+    Grounded,
+}
+
+impl From<FormArg> for Form {
+    fn from(form: FormArg) -> Self {
+        match form {
+            FormArg::Free => Self::Free,
+            FormArg::Schema => Self::Schema,
+            FormArg::Grounded => Self::Grounded,
         }
     }
 }
 
-/// Prints what was read; the reasoning, if there was any, has been printed.
-fn print_entities(completion: &Completion, after_reasoning: bool) {
-    if after_reasoning {
-        println!("\n");
+impl Asked<'_> {
+    fn load<B: TrainBackend>(&self, device: &Device<B>) -> Result<Extractor<Inner<B>>> {
+        Ok(
+            Extractor::<Inner<B>>::load(&self.model, self.recipe, device)?
+                .with_sampling(self.sampling.clone())
+                .with_stops(self.stops.clone())
+                .with_form(self.form)?
+                .with_drafts(self.has_drafts)
+                .stopped_by(interrupt::token().clone()),
+        )
     }
-    for entity in &completion.entities {
-        println!("{}: {}", entity.label, entity.text);
-    }
-    for problem in &completion.problems {
-        rner_cli::say!("note: {problem}");
+
+    fn read(&self, sentence: &str, answer: &Answer) -> Extraction {
+        let completion = parse_with(&answer.text, self.reader);
+        Extraction::new(completion, &self.types, sentence, answer.is_cut_off)
     }
 }
 
 /// One sentence through a model.
-struct ExtractJob<'a> {
-    model: ModelDir,
-    recipe: &'a Recipe,
-    template: PromptTemplate,
-    types: Vec<String>,
-    sentence: &'a str,
-    sampling: Sampling,
-    stops: StopMatcher,
+struct One<'a> {
+    asked: Asked<'a>,
+    sentence: String,
     show: Show,
 }
 
-impl Task for ExtractJob<'_> {
-    /// What the model said, and whether a part of it was printed.
-    type Output = (Answer, bool);
+impl Task for One<'_> {
+    type Output = ();
     type Error = anyhow::Error;
 
-    fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<Self::Output> {
-        let extractor = Extractor::<Inner<B>>::load(&self.model, self.recipe, device)?
-            .with_template(self.template)
-            .with_sampling(self.sampling)
-            .with_stops(self.stops)
-            .stopped_by(interrupt::token().clone());
-        let mut live = Live::new(self.show);
-        let answer = extractor.answer(&self.types, self.sentence, &mut |piece| live.add(piece));
+    fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<()> {
+        let extractor = self.asked.load::<B>(device)?;
+        let (types, mut live) = (&self.asked.types, Live::new(self.show));
+        let answer = extractor.answer(types, &self.sentence, &mut |piece| live.add(piece));
         let has_shown = live.finish()?;
-        Ok((answer.map_err(explained)?, has_shown))
+        let answer = answer.map_err(explained)?;
+        let found = self.asked.read(&self.sentence, &answer);
+        match self.show {
+            Show::Everything => println!(),
+            Show::Nothing => println!("{}", serde_json::to_string_pretty(&found)?),
+            Show::Reasoning => print_entities(&found, has_shown),
+        }
+        if answer.is_cut_off {
+            rner_cli::say!("note: cut off after {} tokens", answer.tokens);
+        }
+        Ok(())
     }
 }
 
-/// An error of the generator as the user meets it: a parameter is a flag.
-fn explained(error: Error) -> anyhow::Error {
-    if let Error::Generate(lm_generate::Error::InvalidSampling {
-        parameter,
-        found,
-        expected,
-        ..
-    }) = &error
-    {
-        let flag = parameter.replace('_', "-");
-        return usage(format!("--{flag}: expected {expected}, found {found}"));
+/// Prints what was read; the reasoning, if there was any, has been printed. An entity that stands at several places is
+/// printed once.
+fn print_entities(found: &Extraction, after_reasoning: bool) {
+    if after_reasoning {
+        println!("\n");
     }
-    error.into()
-}
-
-/// What is printed while the model writes.
-#[derive(Clone, Copy)]
-enum Show {
-    /// The text.
-    Everything,
-    /// What stands between the tags of the reasoning.
-    Reasoning,
-    /// The answer is printed by somebody else, at the end.
-    Nothing,
-}
-
-impl Show {
-    /// The part of a text that can be printed; it only grows while the text does.
-    fn of(self, text: &str) -> &str {
-        match self {
-            Self::Everything => text,
-            Self::Reasoning => reasoning(text),
-            Self::Nothing => "",
+    let lines = found.entities.iter().map(|it| (&it.label, &it.text));
+    let mut last = None;
+    for line in lines {
+        if last.replace(line) != Some(line) {
+            println!("{}: {}", line.0, line.1);
         }
     }
-}
-
-/// The first reasoning in a text that is still being written, without the space around it and without what may be the
-/// beginning of its closing tag.
-fn reasoning(text: &str) -> &str {
-    const CLOSE: &str = "</think>";
-    let Some((_, inner)) = text.split_once("<think>") else {
-        return "";
-    };
-    if let Some((whole, _)) = inner.split_once(CLOSE) {
-        return whole.trim();
-    }
-    let mut lengths = (1..CLOSE.len()).rev();
-    let tag = lengths.find(|&length| inner.ends_with(&CLOSE[..length]));
-    inner[..inner.len() - tag.unwrap_or(0)].trim()
-}
-
-/// Prints an answer while it grows.
-struct Live {
-    text: String,
-    show: Show,
-    /// Bytes of the visible text that are printed.
-    shown: usize,
-    failed: Option<std::io::Error>,
-}
-
-impl Live {
-    fn new(show: Show) -> Self {
-        Self {
-            text: String::new(),
-            show,
-            shown: 0,
-            failed: None,
-        }
-    }
-
-    /// Adds to the text and prints what has become visible; an answer that cannot be printed need not go on.
-    fn add(&mut self, piece: &str) -> ControlFlow<()> {
-        self.text.push_str(piece);
-        let visible = self.show.of(&self.text);
-        let new = visible.get(self.shown..).unwrap_or_default();
-        if !new.is_empty() {
-            let mut out = std::io::stdout().lock();
-            let written = out.write_all(new.as_bytes()).and_then(|()| out.flush());
-            self.failed = written.err();
-            self.shown = visible.len();
-        }
-        if self.failed.is_some() {
-            return ControlFlow::Break(());
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// Whether a part of the answer was printed.
-    fn finish(self) -> Result<bool> {
-        match self.failed {
-            Some(error) => Err(error).context("cannot write the answer"),
-            None => Ok(self.shown > 0),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use ner_types::parse;
-
-    use super::*;
-
-    #[test]
-    fn reasoning_becomes_visible_as_it_is_written() {
-        let text = "<think>\n a < b </thin\n c\n</think>\n{\"entities\": {}}";
-        let mut shown = String::new();
-        for end in 0..=text.len() {
-            let visible = reasoning(&text[..end]);
-            assert!(visible.starts_with(&shown), "{visible:?} after {shown:?}");
-            assert!("a < b </thin\n c".starts_with(visible), "{visible:?}");
-            shown = visible.to_owned();
-        }
-        assert_eq!(shown, "a < b </thin\n c");
-        assert_eq!(reasoning("no tags"), "");
-        assert_eq!(parse(text).reasoning.as_deref(), Some("a < b </thin\n c"));
+    for problem in &found.problems {
+        rner_cli::say!("note: {}", problem.message);
     }
 }

@@ -1,5 +1,7 @@
 //! Diagnostics on stderr, chosen with `RUST_LOG`; warnings by default.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 /// Installs the subscriber; a second call does nothing.
@@ -17,6 +19,8 @@ pub fn init() {
         .with_env_filter(filter)
         // Where nobody listens any more, the work goes on.
         .log_internal_errors(false)
+        // Colours are codes that a file or a pipe would keep.
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .finish();
     let installed = tracing::subscriber::set_global_default(subscriber).is_ok();

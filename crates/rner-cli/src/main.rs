@@ -9,6 +9,8 @@ mod ner;
 #[cfg(test)]
 mod outputs;
 mod preflight;
+mod prompt;
+mod sentences;
 mod serve;
 mod training;
 
@@ -57,6 +59,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Score(args) => ner::score::run(&args),
         Command::Report { run } => commands::report(&run),
         Command::Extract(args) => extract::run(&args),
+        Command::Prompt(args) => prompt::run(&args),
         Command::Bench(args) => lab::run("bench", &args),
         Command::Parity(args) => lab::run("parity", &args),
         Command::Backend(args) => lab::run("backend", &args),

@@ -134,6 +134,10 @@ pub(crate) fn run(args: &ServeArgs) -> Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port))
         .with_context(|| format!("cannot listen on port {}", args.port))?;
     let model = ModelDir::find(&args.model, &Terminal::session())?;
+    if model.own_prompt()?.is_some() {
+        let shown = args.model.display();
+        rner_cli::say!("its own prompt: rner prompt --json --model {shown} --types TYPES SENTENCE");
+    }
     let folder = args.model.file_name().and_then(|name| name.to_str());
     let name = args.name.as_deref().or(folder).unwrap_or("model");
     let job = ServeJob {

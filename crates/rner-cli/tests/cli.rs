@@ -7,6 +7,7 @@ mod cli {
     mod cot_crash;
     mod data;
     mod eval;
+    mod eval_ways;
     mod extract;
     mod families;
     #[cfg(unix)]
@@ -17,6 +18,7 @@ mod cli {
     #[cfg(unix)]
     mod interruption;
     mod lab;
+    mod model_prompt;
     mod preflight;
     mod real_run;
     mod real_run_docs;

@@ -303,7 +303,7 @@ fn files(work: &Path) -> RunFiles {
     RunFiles {
         checkpoints: Some(work.to_owned()),
         resume: Resume::Latest,
-        attach: Vec::new(),
+        ..RunFiles::default()
     }
 }
 

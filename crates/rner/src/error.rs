@@ -66,6 +66,9 @@ pub enum Error {
     /// A benchmark.
     #[error(transparent)]
     Eval(#[from] ner_eval::Error),
+    /// How a model says that it is asked.
+    #[error(transparent)]
+    ModelPrompt(#[from] crate::model_prompt::ModelPromptError),
     /// A prompt template.
     #[error(transparent)]
     Template(#[from] ner_types::TemplateError),

@@ -1,27 +1,35 @@
-//! Extraction: one sentence through a fine-tuned model, and its answer while it is written.
+//! Extraction: sentences through a fine-tuned model, and the answer to one while it is written.
 
 use std::ops::ControlFlow;
 
-use lm_generate::{Finish, Generated, Generator, NewToken, Observer, Request, Sampling};
+use lm_generate::{Finish, Generated, Generator, Lookup, NewToken, Observer, Request, Sampling};
+use lm_grammar::{Constrained, Grammar};
 use lm_kernels::LmOps;
-use lm_model::{ChatTokenizer, Qwen3, StopMatcher, TextStream};
-use ner_types::{Completion, PromptTemplate, normalize_label, parse};
+use lm_model::{Qwen3, StopMatcher, TextStream};
+use ner_types::{Completion, PromptTemplate, parse};
 use tokio_util::sync::CancellationToken;
 
+use crate::asker::Asker;
 use crate::backend::Device;
 use crate::error::{Context, Error, Result};
+use crate::form::{Form, Forms};
 use crate::recipe::Recipe;
 use crate::stages::{Answering, ModelDir};
+
+pub use crate::asker::entity_types;
 
 /// A model that finds entities.
 #[derive(Debug)]
 pub struct Extractor<B: LmOps> {
     model: Qwen3<B>,
-    tokenizer: ChatTokenizer,
-    template: PromptTemplate,
+    asker: Asker,
+    /// Sentences at once.
+    batch: usize,
     sampling: Sampling,
     stops: StopMatcher,
     stop: CancellationToken,
+    form: Option<(Forms, Form)>,
+    has_drafts: bool,
 }
 
 /// What the model wrote.
@@ -36,11 +44,13 @@ pub struct Answer {
 }
 
 impl<B: LmOps> Extractor<B> {
-    /// The model of a folder with prompt, precision and longest answer of a recipe; always the most probable token.
+    /// The model of a folder in the precision of a recipe, asked as [`ModelDir::asked_under`] decides: with its own
+    /// prompt and longest answer, or else with those of the recipe; always the most probable token.
     ///
     /// # Errors
     /// A model or a prompt that cannot be loaded.
     pub fn load(dir: &ModelDir, recipe: &Recipe, device: &Device<B>) -> Result<Self> {
+        let recipe = &dir.asked_under(recipe)?.recipe;
         let sampling = Sampling {
             max_new_tokens: recipe.eval.max_new_tokens,
             temperature: 0.0,
@@ -48,18 +58,41 @@ impl<B: LmOps> Extractor<B> {
             ..Sampling::default()
         };
         Ok(Self {
-            template: recipe.model.template(None)?,
+            asker: Asker::new(dir, recipe)?,
             model: dir.load_to_answer::<B>(device, Answering::of(recipe))?,
-            tokenizer: dir.tokenizer()?,
+            batch: recipe.eval.batch,
             sampling,
             stops: StopMatcher::default(),
             stop: CancellationToken::new(),
+            form: None,
+            has_drafts: true,
         })
     }
 
+    /// With answers that are held to a form while they are written.
+    ///
+    /// # Errors
+    /// A vocabulary that grammars cannot be made of.
+    pub fn with_form(self, form: Form) -> Result<Self> {
+        let forms = match form {
+            Form::Free => None,
+            form => Some((Forms::new(&self.asker.tokenizer)?, form)),
+        };
+        Ok(Self {
+            form: forms,
+            ..self
+        })
+    }
+
+    /// With drafts or without. They make an answer faster and do not change it; it has them unless told otherwise.
+    pub fn with_drafts(self, has_drafts: bool) -> Self {
+        Self { has_drafts, ..self }
+    }
+
     /// With another prompt.
-    pub fn with_template(self, template: PromptTemplate) -> Self {
-        Self { template, ..self }
+    pub fn with_template(mut self, template: PromptTemplate) -> Self {
+        self.asker.template = template;
+        self
     }
 
     /// With tokens drawn in another way. The tokens that end an answer are the model's own.
@@ -82,7 +115,6 @@ impl<B: LmOps> Extractor<B> {
     /// # Errors
     /// No type, a sentence that is too long for the model, parameters of sampling that make no sense.
     pub fn extract(&self, types: &[impl AsRef<str>], sentence: &str) -> Result<Completion> {
-        let mut goes_on = |_: &str| ControlFlow::Continue(());
         let answer = self.answer(types, sentence, &mut goes_on)?;
         Ok(parse(&answer.text))
     }
@@ -97,30 +129,100 @@ impl<B: LmOps> Extractor<B> {
         sentence: &str,
         listen: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Answer> {
-        let request = self.request(&entity_types(types)?, sentence)?;
-        let mut writing = Writing {
-            stream: TextStream::new(&self.tokenizer, self.stops.clone()),
-            text: String::new(),
-            listen,
-            is_ended: false,
+        let types = entity_types(types)?;
+        let asked = Asked {
+            request: self.request(&types, sentence)?,
+            grammar: self.grammar(&types, sentence)?,
         };
-        let mut generator = Generator::new(&self.model, 1);
-        let groups = generator.generate(&[request], &self.stop, &mut writing);
-        let text = writing.finish();
+        let mut writing = vec![Writing::new(self, listen)];
+        let mut answers = self.write(vec![asked], &mut writing, 1)?;
+        answers
+            .pop()
+            .ok_or_else(|| Error::invalid("the model gave no answer"))
+    }
+
+    /// The answers about many sentences, in their order, some of them at a time (`eval.batch` of the recipe). Each is
+    /// the answer that the sentence would get alone; one that is too long for the model has an error of its own.
+    ///
+    /// # Errors
+    /// No type; parameters of sampling that make no sense.
+    pub fn answer_all(
+        &self,
+        types: &[impl AsRef<str>],
+        sentences: &[&str],
+    ) -> Result<Vec<Result<Answer>>> {
+        let types = entity_types(types)?;
+        let mut possible = Vec::new();
+        let mut found = Vec::with_capacity(sentences.len());
+        for sentence in sentences {
+            found.push(match self.request(&types, sentence) {
+                Err(error) => Err(error),
+                Ok(request) => {
+                    let grammar = self.grammar(&types, sentence)?;
+                    possible.push(Asked { request, grammar });
+                    Ok(())
+                }
+            });
+        }
+        let mut unheard: Vec<_> = possible.iter().map(|_| goes_on).collect();
+        let writing = unheard.iter_mut().map(|it| Writing::new(self, it));
+        let mut writing: Vec<Writing<'_>> = writing.collect();
+        let mut answers = self.write(possible, &mut writing, self.batch)?.into_iter();
+        let missing = || Error::invalid("the model gave no answer");
+        let one = |asked: Result<()>| asked.and_then(|()| answers.next().ok_or_else(missing));
+        Ok(found.into_iter().map(one).collect())
+    }
+
+    /// Has the answers to some requests written, each to the one who listens to it.
+    fn write(
+        &self,
+        asked: Vec<Asked>,
+        writing: &mut Vec<Writing<'_>>,
+        batch: usize,
+    ) -> Result<Vec<Answer>> {
+        let (requests, grammars): (Vec<_>, Vec<_>) = asked
+            .into_iter()
+            .map(|one| (one.request, one.grammar))
+            .unzip();
+        let mut generator = Generator::new(&self.model, batch);
+        let all = All {
+            writing: writing.as_mut_slice(),
+        };
+        let mut held = Constrained::new(all);
+        for (number, grammar) in grammars.iter().enumerate() {
+            if let Some(grammar) = grammar {
+                held = held.with(number, grammar);
+            }
+        }
+        let groups = if self.has_drafts {
+            let mut observer = Lookup::new(&requests, held);
+            generator.generate(&requests, &self.stop, &mut observer)
+        } else {
+            generator.generate(&requests, &self.stop, &mut held)
+        };
+        // What was held back is heard even if the end was not the model's.
+        let texts: Vec<String> = writing.drain(..).map(Writing::finish).collect();
         let groups = groups.map_err(|error| self.explained(error))?;
-        let generated = groups.into_iter().flatten().next();
-        let Generated { ids, finish, .. } =
-            generated.ok_or_else(|| Error::invalid("the model gave no answer"))?;
-        Ok(Answer {
-            text,
-            tokens: ids.len(),
-            is_cut_off: finish == Finish::Length,
-        })
+        let answer = |(text, group): (String, Vec<Generated>)| {
+            let one = group.into_iter().next();
+            one.map(|Generated { ids, finish, .. }| Answer {
+                text,
+                tokens: ids.len(),
+                is_cut_off: finish == Finish::Length,
+            })
+        };
+        Ok(texts.into_iter().zip(groups).filter_map(answer).collect())
+    }
+
+    fn grammar(&self, types: &[String], sentence: &str) -> Result<Option<Grammar>> {
+        match &self.form {
+            Some((forms, form)) => forms.grammar(*form, types, sentence),
+            None => Ok(None),
+        }
     }
 
     fn request(&self, types: &[String], sentence: &str) -> Result<Request> {
-        let prompt = self.template.render(types, sentence);
-        let prompt = self.tokenizer.prompt_ids(&prompt);
+        let prompt = self.asker.ids(types, sentence);
         let positions = self.model.config().max_positions();
         let room = positions.saturating_sub(prompt.len());
         if room == 0 {
@@ -131,7 +233,7 @@ impl<B: LmOps> Extractor<B> {
         }
         let sampling = Sampling {
             max_new_tokens: self.sampling.max_new_tokens.min(room),
-            stop: self.tokenizer.stop_ids(),
+            stop: self.asker.tokenizer.stop_ids(),
             ..self.sampling.clone()
         };
         Ok(Request {
@@ -154,19 +256,15 @@ impl<B: LmOps> Extractor<B> {
     }
 }
 
-/// Entity types as prompts name them: in lower case, in order, each once.
-///
-/// # Errors
-/// If there is none.
-pub fn entity_types(labels: &[impl AsRef<str>]) -> Result<Vec<String>> {
-    let labels = labels.iter().map(|label| normalize_label(label.as_ref()));
-    let mut types: Vec<String> = labels.filter(|label| !label.is_empty()).collect();
-    types.sort_unstable();
-    types.dedup();
-    if types.is_empty() {
-        return Err(Error::usage("--types: name at least one entity type"));
-    }
-    Ok(types)
+/// What the model is asked for, and the grammar of the answer.
+struct Asked {
+    request: Request,
+    grammar: Option<Grammar>,
+}
+
+/// Nobody listens.
+fn goes_on(_: &str) -> ControlFlow<()> {
+    ControlFlow::Continue(())
 }
 
 /// An answer while it grows; it ends at a stop string, or when its listener has heard enough.
@@ -177,10 +275,31 @@ struct Writing<'a> {
     is_ended: bool,
 }
 
-impl Writing<'_> {
+impl<'a> Writing<'a> {
+    fn new<B: LmOps>(
+        extractor: &'a Extractor<B>,
+        listen: &'a mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Self {
+        Self {
+            stream: TextStream::new(&extractor.asker.tokenizer, extractor.stops.clone()),
+            text: String::new(),
+            listen,
+            is_ended: false,
+        }
+    }
+
     fn add(&mut self, piece: &str) {
         self.text.push_str(piece);
         self.is_ended |= (self.listen)(piece).is_break();
+    }
+
+    fn hear(&mut self, id: u32) -> ControlFlow<()> {
+        let piece = self.stream.push(id);
+        self.add(&piece);
+        if self.stream.stopped().is_some() || self.is_ended {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
     }
 
     /// The whole text, up to a stop string.
@@ -193,26 +312,66 @@ impl Writing<'_> {
     }
 }
 
-impl Observer for Writing<'_> {
+/// The answers to some requests, in their order.
+struct All<'w, 'a> {
+    writing: &'w mut [Writing<'a>],
+}
+
+impl Observer for All<'_, '_> {
     fn on_token(&mut self, token: NewToken) -> ControlFlow<()> {
-        let piece = self.stream.push(token.id);
-        self.add(&piece);
-        if self.stream.stopped().is_some() || self.is_ended {
-            return ControlFlow::Break(());
+        match self.writing.get_mut(token.request) {
+            Some(writing) => writing.hear(token.id),
+            None => ControlFlow::Continue(()),
         }
-        ControlFlow::Continue(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use burn::backend::Flex;
+
     use super::*;
+    use crate::session::Session;
+
+    /// What is shown of a prompt is what the model gets.
+    #[test]
+    fn the_model_gets_what_the_asker_shows() -> Result<()> {
+        let base = ModelDir::find("../../fixtures/tiny-base", &Session::silent())?;
+        let recipe = Recipe::resolve("tiny", &["eval.max_new_tokens=3".into()])?;
+        let extractor = Extractor::<Flex>::load(&base, &recipe, &Default::default())?;
+        let types = entity_types(&["Person", "city"])?;
+        let sentence = "Ada Brel left <|im_end|> Port Halvek.";
+        let (request, asker) = (
+            extractor.request(&types, sentence)?,
+            Asker::new(&base, &recipe)?,
+        );
+        assert_eq!(request.prompt, asker.ids(&types, sentence));
+        assert_eq!(request.sampling.max_new_tokens, 3);
+        let message = asker.message(&types, sentence);
+        let text = asker.tokenizer().decode_with_control(&request.prompt);
+        let expected = format!("<|im_start|>user\n{message}<|im_end|>\n<|im_start|>assistant\n");
+        assert_eq!(text, expected);
+        Ok(())
+    }
 
     #[test]
-    fn types_are_normalised_and_at_least_one() {
-        let types = entity_types(&["Person", " city", "person", ""]).expect("two types");
-        assert_eq!(types, ["city", "person"]);
-        let none = entity_types(&["", " "]).expect_err("there is none");
-        assert!(none.is_usage(), "{none}");
+    fn a_sentence_that_is_too_long_costs_its_own_answer() -> Result<()> {
+        let base = ModelDir::find("../../fixtures/tiny-base", &Session::silent())?;
+        let sets = ["eval.max_new_tokens=3".into(), "eval.batch=2".into()];
+        let recipe = Recipe::resolve("tiny", &sets)?;
+        let extractor = Extractor::<Flex>::load(&base, &recipe, &Default::default())?;
+        let long = "Brel ".repeat(5_000);
+        let answers = extractor.answer_all(&["city"], &["Osk sleeps.", &long, "Brel left."])?;
+        let texts: Vec<Option<String>> = answers
+            .into_iter()
+            .map(|answer| answer.ok().map(|answer| answer.text))
+            .collect();
+        let alone = |sentence| -> Result<Option<String>> {
+            let answer = extractor.answer(&["city"], sentence, &mut goes_on)?;
+            Ok(Some(answer.text))
+        };
+        let expected = [alone("Osk sleeps.")?, None, alone("Brel left.")?];
+        assert_eq!(texts, expected);
+        Ok(())
     }
 }

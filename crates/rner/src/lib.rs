@@ -34,13 +34,16 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+pub mod asker;
 pub mod backend;
 pub mod cot;
 pub mod data;
 pub mod error;
 pub mod extract;
+pub mod extraction;
 pub mod form;
 pub mod inputs;
+pub mod model_prompt;
 pub mod plan;
 pub mod preflight;
 pub mod prelude;

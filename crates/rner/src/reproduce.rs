@@ -75,6 +75,12 @@ pub fn reproduce(recipe: &Recipe, dir: &RunDir, session: &Session) -> Result<Rep
     backend::check_built(recipe.run.backend)?;
     crate::data::check(&recipe.data)?;
     refuse(recipe, dir.root())?;
+    // Before the recipe is written: it shows the prompt that all models of the run are asked with.
+    let asking = ModelDir::find(&recipe.model.base, session)?.asked_under(recipe)?;
+    if let Some(note) = &asking.note {
+        session.line(&format!("note: {note}"));
+    }
+    let recipe = &asking.recipe;
     // A stage may refuse to replace what was made with another one; this one describes the run once all are done.
     if !dir.has_recipe() {
         dir.write_recipe(&recipe.to_toml())?;

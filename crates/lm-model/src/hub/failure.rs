@@ -38,9 +38,11 @@ impl Failure {
     /// The server could not be asked, or fell silent.
     pub(super) fn connection(error: reqwest::Error) -> Self {
         let is_final = error.is_builder() || error.is_redirect();
+        let host = error.url().and_then(|url| url.host_str());
+        let host = host.unwrap_or("the Hub").to_owned();
         let reason = format!(
-            "{}; is there a connection? A folder can be given instead of an id",
-            chain(&error)
+            "cannot reach {host}: {}; is there a connection? A folder can be given instead of an id",
+            last_cause(&error.without_url())
         );
         if is_final {
             Self::Final(reason)
@@ -77,6 +79,12 @@ impl fmt::Display for Failure {
             }
         }
     }
+}
+
+/// The lowest cause of an error, which says what happened; those above it say that something did.
+fn last_cause(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |cause| cause.source());
+    causes.last().map(ToString::to_string).unwrap_or_default()
 }
 
 /// An error with its causes, of which the lowest says most.

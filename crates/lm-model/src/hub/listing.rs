@@ -5,12 +5,14 @@ use serde::Deserialize;
 use super::failure::Failure;
 
 /// What a model consists of; weights in other formats stay where they are.
-const NAMES: [&str; 5] = [
+const NAMES: [&str; 6] = [
     "config.json",
     "generation_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "adapter_config.json",
+    // How a model that `rner` tuned is asked.
+    "rner.json",
 ];
 const SUFFIXES: [&str; 2] = [".safetensors", ".safetensors.index.json"];
 

@@ -307,6 +307,11 @@ impl ChatTokenizer {
         token.map(bytes).unwrap_or_default()
     }
 
+    /// The name of a token.
+    pub(super) fn name_of(&self, id: u32) -> Option<String> {
+        self.tokenizer.id_to_token(id)
+    }
+
     fn ids_of(&self, pieces: Vec<Piece>) -> Vec<u32> {
         let ids = |piece| match piece {
             Piece::Token(id) => vec![id],

@@ -15,6 +15,7 @@ mod plain;
 mod spelling;
 mod stop;
 mod stream;
+mod written;
 
 pub use chat::{ChatTokenizer, Pieces};
 pub use stop::StopMatcher;

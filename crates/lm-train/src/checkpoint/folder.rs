@@ -128,6 +128,10 @@ impl<'a> Checkpoints<'a> {
         for file in &self.files.attach {
             copy_into(file, dir.path())?;
         }
+        for (name, text) in &self.files.texts {
+            let path = dir.path().join(name);
+            atomic_files::fs::write(&path, text).map_err(Error::io(&path))?;
+        }
         manifest::write(dir.path())?;
         Ok(dir.commit()?)
     }

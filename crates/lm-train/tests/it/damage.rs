@@ -71,7 +71,7 @@ pub(crate) fn run(
     let files = RunFiles {
         checkpoints: Some(root.to_path_buf()),
         resume: Resume::Latest,
-        attach: Vec::new(),
+        ..RunFiles::default()
     };
     let samples = samples(9);
     let (train, eval) = samples.split_at(7);
@@ -325,7 +325,7 @@ fn a_checkpoint_that_was_asked_for_by_name_is_not_renamed() {
     let files = RunFiles {
         checkpoints: Some(stopped.path().to_path_buf()),
         resume: Resume::From(dir.clone()),
-        attach: Vec::new(),
+        ..RunFiles::default()
     };
     let samples = samples(9);
     let (train, eval) = samples.split_at(7);

@@ -204,6 +204,7 @@ fn attached_files_lie_in_the_checkpoint() {
     std::fs::write(&tokenizer, "{}").unwrap();
     let files = RunFiles {
         attach: vec![tokenizer],
+        texts: vec![("how.json".to_owned(), "[]".to_owned())],
         ..files(&root)
     };
     let outcome = train_sft(tiny_model(), &samples(3), &quick(1), &files, &mut ()).unwrap();
@@ -212,6 +213,8 @@ fn attached_files_lie_in_the_checkpoint() {
         std::fs::read_to_string(checkpoint.join("tokenizer.json")).unwrap(),
         "{}"
     );
+    let written = std::fs::read_to_string(checkpoint.join("how.json"));
+    assert_eq!(written.unwrap(), "[]");
     assert_eq!(
         Checkpoint::<TrainState>::open(&checkpoint)
             .unwrap()

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::matching::MatchedBy;
+
 /// Faults that are kept by name; further ones are only counted.
 const LISTED: usize = 100;
 /// Faults that a message shows.
@@ -25,9 +27,14 @@ pub struct Fault {
 #[serde(tag = "fault", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FaultKind {
-    /// A line is not an object with dataset, index and completion.
+    /// A line is not an object with a completion or entities.
     NotAPrediction {
         /// What the reader says.
+        found: String,
+    },
+    /// What a prediction says of its sentence fits none, or contradicts itself.
+    Unmatched {
+        /// What it says.
         found: String,
     },
     /// The suite has no such dataset.
@@ -91,6 +98,9 @@ pub struct Faults {
     pub path: PathBuf,
     /// Lines that are no predictions.
     pub not_a_prediction: usize,
+    /// Predictions whose sentence is not in the suite.
+    #[serde(default)]
+    pub unmatched: usize,
     /// Predictions for datasets that the suite does not have.
     pub unknown_dataset: usize,
     /// Predictions for sentences that the dataset does not have.
@@ -107,18 +117,46 @@ pub struct Faults {
     pub missing: usize,
     /// The faults, in the order of the file, the first hundred.
     pub listed: Vec<Fault>,
+    /// What the predictions were matched by.
+    #[serde(default)]
+    pub matched_by: Option<MatchedBy>,
+    /// Entities whose offsets were not used, as an answer has none. No fault.
+    #[serde(default)]
+    pub offsets_unused: usize,
 }
 
 impl Faults {
     /// Faults of all kinds together.
     pub fn total(&self) -> usize {
         let lines = self.not_a_prediction + self.unknown_dataset + self.index_out_of_range;
-        lines + self.duplicate + self.unknown_type + self.missing_types + self.missing
+        lines
+            + self.unmatched
+            + self.duplicate
+            + self.unknown_type
+            + self.missing_types
+            + self.missing
+    }
+
+    /// How the predictions found their sentences, in sentences.
+    pub fn notes(&self) -> Vec<String> {
+        let by = self.matched_by.iter();
+        let mut notes: Vec<String> = by
+            .map(|by| format!("predictions matched by {by}"))
+            .collect();
+        if self.offsets_unused > 0 {
+            notes.push(format!(
+                "offsets of {} predicted entities are not used: an answer has none, and its texts are placed; `rner \
+                 score` compares the offsets",
+                self.offsets_unused
+            ));
+        }
+        notes
     }
 
     pub(super) fn add(&mut self, line: Option<usize>, kind: FaultKind) {
         match &kind {
             FaultKind::NotAPrediction { .. } => self.not_a_prediction += 1,
+            FaultKind::Unmatched { .. } => self.unmatched += 1,
             FaultKind::UnknownDataset { .. } => self.unknown_dataset += 1,
             FaultKind::IndexOutOfRange { .. } => self.index_out_of_range += 1,
             FaultKind::Duplicate { .. } => self.duplicate += 1,
@@ -137,8 +175,11 @@ impl fmt::Display for Fault {
         match &self.kind {
             FaultKind::NotAPrediction { found } => write!(
                 f,
-                "expected a prediction {{dataset, index, completion}}, found {found}"
+                "expected a prediction with a completion or entities, found {found}"
             ),
+            FaultKind::Unmatched { found } => {
+                write!(f, "expected a sentence of the suite, found {found}")
+            }
             FaultKind::UnknownDataset { dataset } => {
                 write!(f, "expected a dataset of the suite, found {dataset:?}")
             }
@@ -202,6 +243,7 @@ impl fmt::Display for Faults {
         }
         let counts = [
             (self.not_a_prediction, "lines that are no predictions"),
+            (self.unmatched, "of sentences that the suite does not have"),
             (self.unknown_dataset, "of unknown datasets"),
             (self.index_out_of_range, "with an index out of range"),
             (self.duplicate, "given twice"),

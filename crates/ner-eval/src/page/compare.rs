@@ -36,12 +36,7 @@ pub(super) fn view(gains: &Comparison, first: &str, second: &str) -> Value {
 
 /// What is not in the figures.
 fn left_out(gains: &Comparison) -> Vec<String> {
-    let sets = gains.unpaired_sets.iter();
-    let sets = sets.map(|set| format!("{set}: one run alone has it; left out."));
-    let n = gains.unpaired;
-    let sentences =
-        (n > 0).then(|| format!("{n} sentences that one run alone answered are left out."));
-    sentences.into_iter().chain(sets).collect()
+    gains.left_out()
 }
 
 fn row(gain: &Gain, rounds: usize, axis: &Axis, is_mean: bool) -> Value {

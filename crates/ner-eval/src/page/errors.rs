@@ -24,7 +24,7 @@ const UNREAD: usize = 4_000;
 pub(super) fn of_set(set: &EvalSet, predictions: &[Prediction], scorer: Scorer) -> Value {
     let answered = answers(set, predictions);
     let scored = answered.iter().map(|answer| {
-        let errors = score_sentence(scorer, &answer.sentence()).errors;
+        let errors = score_sentence(scorer, &answer.sentence(scorer)).errors;
         (answer, errors)
     });
     let wrong: Vec<_> = scored.filter(|(_, errors)| !errors.is_empty()).collect();
@@ -34,7 +34,9 @@ pub(super) fn of_set(set: &EvalSet, predictions: &[Prediction], scorer: Scorer) 
             .map(|(_, errors)| errors.as_slice())
             .collect::<Vec<_>>(),
     );
-    let shown = chosen.iter().map(|&i| sentence(wrong[i].0, &wrong[i].1));
+    let shown = chosen
+        .iter()
+        .map(|&i| sentence(scorer, wrong[i].0, &wrong[i].1));
     json!({
         "total": wrong.len(),
         "shown": chosen.len(),
@@ -54,10 +56,10 @@ fn choose(sentences: &[&[EntityError]]) -> Vec<usize> {
     chosen.into_iter().collect()
 }
 
-fn sentence(answer: &Answered<'_>, errors: &[EntityError]) -> Value {
+fn sentence(scorer: Scorer, answer: &Answered<'_>, errors: &[EntityError]) -> Value {
     let text = &answer.example.sentence;
     let gold = &answer.example.entities;
-    let found = &answer.completion.entities;
+    let found = answer.counted(scorer);
     let missed = |i: usize| {
         errors
             .iter()

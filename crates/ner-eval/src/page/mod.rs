@@ -33,6 +33,7 @@ const COMPARISON: &str = include_str!("compare.html.j2");
 pub(crate) struct PageData<'a> {
     pub(crate) result: &'a EvalResult,
     pub(crate) system: &'a str,
+    pub(crate) is_benchmark: bool,
     pub(crate) prompting: Option<Prompting>,
     pub(crate) analysis: &'a Analysis,
     pub(crate) sources: &'a [SetSource],

@@ -23,7 +23,7 @@ pub(super) fn view(report: &PageData<'_>, suite: &Suite) -> Value {
         .iter()
         .map(|set| set.name.as_str())
         .collect();
-    let is_benchmark = sets.iter().all(|set| BENCHMARK_SETS.contains(set));
+    let is_benchmark = report.is_benchmark;
     json!({
         "system": report.system,
         "suite": report.result.suite,
@@ -94,7 +94,7 @@ fn tracks(report: &PageData<'_>) -> Vec<Value> {
     let track = |set: &SetResult| {
         let ticks = TABLE_1
             .iter()
-            .filter(|row| !row.b2ner_test_sets)
+            .filter(|row| report.is_benchmark && !row.b2ner_test_sets)
             .filter_map(|row| {
                 let f1 = row.f1_on(&set.name)?;
                 Some(json!({"at": one(f1), "model": row.model, "own": own.contains(&row.model)}))

@@ -1,5 +1,6 @@
 //! Results beside each other, as plain text or as an HTML fragment, with the paper's rows beneath.
 
+mod details;
 mod names;
 mod seeds;
 
@@ -7,6 +8,7 @@ use std::fmt::Write as _;
 
 use ner_datasets::BENCHMARK_SETS;
 
+pub(crate) use self::details::details;
 pub use self::names::short_name;
 use self::names::{is_benchmark, set_names};
 pub use self::seeds::{PaperBeside, SeedResult, SeedRow, SeedTable};
@@ -62,12 +64,7 @@ impl ResultTable {
         let paper_sets: &[&str] = if is_benchmark { &sets } else { &BENCHMARK_SETS };
         let ours = Block {
             title: Some("Measured by this program".into()),
-            header: Some(header(&sets, true)),
-            rows: results
-                .iter()
-                .map(|(name, result)| result_row(name, result, &sets))
-                .collect(),
-            is_paper: false,
+            ..ours(results, &sets)
         };
         let paper = Block {
             title: Some(format!("Reported by the paper ({PAPER})")),
@@ -78,9 +75,23 @@ impl ResultTable {
                 .collect(),
             is_paper: true,
         };
+        let mut notes = notes(results);
+        notes.insert(1, PROCESSED.into());
+        if !is_benchmark {
+            notes.push(OTHER_SETS.into());
+        }
         ResultTable {
-            notes: notes(results, &sets),
+            notes,
             blocks: vec![ours, paper],
+        }
+    }
+
+    /// Lays out results on sets that the paper does not report on, or on a part of them: without its rows.
+    pub fn of_other_sets(results: &[(&str, &EvalResult)]) -> ResultTable {
+        let sets = set_names(results.iter().map(|(_, result)| *result));
+        ResultTable {
+            notes: notes(results),
+            blocks: vec![ours(results, &sets)],
         }
     }
 
@@ -134,6 +145,18 @@ impl ResultTable {
     }
 }
 
+/// The measured rows under their header.
+fn ours(results: &[(&str, &EvalResult)], sets: &[&str]) -> Block {
+    let rows = results.iter();
+    let rows = rows.map(|(name, result)| result_row(name, result, sets));
+    Block {
+        title: None,
+        header: Some(header(sets, true)),
+        rows: rows.collect(),
+        is_paper: false,
+    }
+}
+
 fn header(sets: &[&str], with_interval: bool) -> Row {
     let sets = sets.iter().map(|set| short_name(set));
     let last = ["Mean", "95 % interval"]
@@ -180,12 +203,17 @@ fn paper_cells(row: &PaperRow, sets: &[&str]) -> Vec<String> {
     f1.chain([cell(mean)]).collect()
 }
 
-fn notes(results: &[(&str, &EvalResult)], sets: &[&str]) -> Vec<String> {
+const PROCESSED: &str =
+    "♣ on the test sets as processed by B2NER: not comparable with the other rows.";
+
+const OTHER_SETS: &str =
+    "The paper's figures are on other test sets and are no measure for the ones above.";
+
+fn notes(results: &[(&str, &EvalResult)]) -> Vec<String> {
     let mut notes = vec![
         "Micro-F1 in percent; the mean is the paper's, over scores rounded to two decimals. The interval is the 95 % \
          bootstrap over sentences."
             .to_string(),
-        "♣ on the test sets as processed by B2NER: not comparable with the other rows.".to_string(),
     ];
     if results.iter().any(|(_, result)| !result.complete) {
         notes
@@ -196,12 +224,6 @@ fn notes(results: &[(&str, &EvalResult)], sets: &[&str]) -> Vec<String> {
             .iter()
             .filter_map(|(name, result)| unreadable(name, result)),
     );
-    if !is_benchmark(sets) {
-        notes.push(
-            "The paper's figures are on other test sets and are no measure for the ones above."
-                .into(),
-        );
-    }
     notes
 }
 

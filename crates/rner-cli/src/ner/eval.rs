@@ -8,14 +8,13 @@ use ner_eval::load::LoadedSuite;
 use ner_eval::{EvalOptions, EvalResult, RunReport, Suite};
 use rner::recipe::Recipe;
 use rner::stages::{EvalJob, ModelDir, Ticks, load_suite};
-use rner_cli::args::template;
+use rner_cli::args::{asking, template};
 use rner_cli::exit::usage;
 use rner_cli::progress::Terminal;
 
 use super::eval_once::Once;
-use super::eval_suite::has_jsonl;
 use super::eval_url::UrlEval;
-use super::{eval_compare, eval_few_shot, eval_once, eval_predictions, eval_suite};
+use super::{eval_compare, eval_few_shot, eval_flags, eval_predictions, eval_suite};
 use crate::cli::{EvalArgs, EvalCommand};
 
 /// Runs the command.
@@ -29,6 +28,7 @@ pub(crate) fn run(args: &EvalArgs) -> Result<()> {
         .out
         .as_deref()
         .ok_or_else(|| usage("--out is missing"))?;
+    eval_flags::check(args)?;
     let recipe = args.recipe.resolve(Vec::new())?;
     let _lock = Lock::folder(out)?;
     match (&args.source.model, &args.source.predictions, &args.url.url) {
@@ -53,8 +53,8 @@ fn options(recipe: &Recipe) -> EvalOptions {
 }
 
 fn of_server(args: &EvalArgs, recipe: &Recipe, out: &Path) -> Result<()> {
-    check_url_data(args)?;
     let loaded = args.suite.load(Path::new(&args.data))?;
+    let loaded = limited(loaded, args.limit);
     let given = template(args.prompt.as_deref())?;
     let template = recipe.model.template(given.as_ref())?;
     let progress = Terminal::session().start("eval", loaded.suite.sentences(), "sentences");
@@ -72,34 +72,13 @@ fn of_server(args: &EvalArgs, recipe: &Recipe, out: &Path) -> Result<()> {
     .run(&mut Ticks(progress.as_ref()))
 }
 
-/// A server is scored on whole suites: nothing that was asked for is passed over in silence.
-fn check_url_data(args: &EvalArgs) -> Result<()> {
-    if args.limit.is_some() {
-        return Err(usage(
-            "--limit goes with --model only: a server is scored on whole suites",
-        ));
-    }
-    if args.data == "tiny" && !Path::new("tiny").is_dir() {
-        return Err(usage(
-            "--url needs --data, the folder of the suite's data: the toy corpus goes with --model only",
-        ));
-    }
-    Ok(())
-}
-
 fn of_model(args: &EvalArgs, recipe: &Recipe, model: &Path, out: &Path) -> Result<()> {
     let name = model.display().to_string();
-    let Some(loaded) = published_suite(args)? else {
-        let limit = match (args.data.as_str(), args.limit) {
-            (_, Some(limit)) => limit,
-            ("tiny", None) => recipe.data.eval_sentences,
-            _ => 0,
-        };
-        let suite = limited(args, limit)?;
-        return once(args, recipe, model, &suite, out, |result| {
-            eval_once::say_result(&name, &result, out);
-            Ok(())
-        });
+    let loaded = if eval_flags::is_toy(args) {
+        let limit = args.limit.unwrap_or(recipe.data.eval_sentences);
+        LoadedSuite::from_suite(load_suite(&args.data, limit)?)
+    } else {
+        limited(args.suite.load(Path::new(&args.data))?, args.limit)
     };
     once(args, recipe, model, &loaded.suite, out, |result| {
         let (prompting, options) = (Some(args.prompting.into()), options(recipe));
@@ -112,25 +91,12 @@ fn of_model(args: &EvalArgs, recipe: &Recipe, model: &Path, out: &Path) -> Resul
     })
 }
 
-/// `limit` sentences of each set of the suite that `--suite` names; of whatever lies in `--data` where none is named.
-fn limited(args: &EvalArgs, limit: usize) -> Result<Suite> {
-    let data = Path::new(&args.data);
-    let own = args.data == "tiny" || has_jsonl(data) || args.suite.is_default();
-    if own {
-        return Ok(load_suite(&args.data, limit)?);
+/// The first sentences of each set, where a limit is given.
+fn limited(loaded: LoadedSuite, limit: Option<usize>) -> LoadedSuite {
+    match limit {
+        Some(limit) => loaded.limited(limit),
+        None => loaded,
     }
-    Ok(args.suite.load(data)?.suite.limited(limit))
-}
-
-/// The suite with its data, unless `--data` is the toy corpus, a folder of SET.jsonl files or cut short:
-/// these are no published benchmark, and no page compares them with one.
-fn published_suite(args: &EvalArgs) -> Result<Option<LoadedSuite>> {
-    let data = Path::new(&args.data);
-    let own = args.data == "tiny" || args.limit.is_some() || has_jsonl(data);
-    if own {
-        return Ok(None);
-    }
-    args.suite.load(data).map(Some)
 }
 
 /// Has a suite answered and told, unless that is done.
@@ -142,10 +108,11 @@ fn once(
     out: &Path,
     tell: impl FnOnce(EvalResult) -> Result<()>,
 ) -> Result<()> {
-    let given = template(args.prompt.as_deref())?;
-    let template = recipe.model.template(given.as_ref())?;
     let (session, name) = (Terminal::session(), model.display().to_string());
     let model = ModelDir::find(model, &session)?;
+    let asking = asking(&model, recipe, args.prompt.as_deref())?;
+    let recipe = &asking.recipe;
+    let template = recipe.model.template(None)?;
     let job = EvalJob {
         template: Some(ner_eval::Prompting::from(args.prompting).apply(&template)),
         // It stays until everything is written.
@@ -153,7 +120,10 @@ fn once(
         ..EvalJob::new(recipe, model, suite, out, &session)
     };
     let flags = (&args.suite, &args.train);
-    Once::new(out, name, suite, flags, &options(recipe))?
-        .answered_by(job.identity()?)
+    let mut once = Once::new(out, name, suite, flags, &options(recipe))?;
+    if let Some(own) = asking.another_than() {
+        once = once.with("in place of the model's own prompt (BLAKE3)", own);
+    }
+    once.answered_by(job.identity()?)
         .run(|| tell(job.evaluate()?))
 }

@@ -32,7 +32,7 @@ impl<'a> Once<'a> {
         (args, train): (&SuiteArgs, &TrainArgs),
         options: &EvalOptions,
     ) -> Result<Self> {
-        let mut folder = EvalFolder::new(out, suite, args.scorer, options);
+        let mut folder = EvalFolder::new(out, suite, args.scorer(), options);
         if let Some(hash) = train.hash()? {
             folder = folder.with("train (BLAKE3)", hash);
         }
@@ -109,8 +109,8 @@ impl<'a> Once<'a> {
     }
 }
 
-/// Prints the table of an evaluation that has no page, and where its results are.
-pub(crate) fn say_result(system: &str, result: &EvalResult, out: &Path) {
+/// Prints the table of an evaluation that an earlier program made without a page, and where its results are.
+fn say_result(system: &str, result: &EvalResult, out: &Path) {
     println!("{}", ResultTable::new(&[(system, result)]).to_text());
     println!("{}", out.join("results.json").display());
 }

@@ -1,17 +1,13 @@
 //! `rner eval`: which benchmark, where its data lie, and what is written at the end.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use ner_eval::load::{LoadedSuite, OnFault, SetLayout, SetSource};
+use ner_eval::load::{DataPlace, LoadedSuite, OnFault};
 use ner_eval::training::TrainingData;
-use ner_eval::{
-    EvalOptions, EvalSet, Prompting, ReportSettings, ResultTable, RunReport, SuiteSpec,
-};
+use ner_eval::{EvalOptions, Prompting, ReportSettings, RunReport, SuiteSpec};
 use ner_score::Scorer;
-use ner_types::Example;
 use rner::run_dir::hash_path;
 use rner_cli::args::ForceArgs;
 use rner_cli::exit::usage;
@@ -44,9 +40,9 @@ pub(crate) struct SuiteArgs {
     #[arg(long, value_name = "NAME", default_value = DEFAULT)]
     pub(crate) suite: String,
     /// Scorer: reasoningie, universalner, instructuie, b2ner, gollie, gliner, seqeval-strict, strict, exact, partial,
-    /// type.
-    #[arg(long, value_name = "NAME", default_value = "reasoningie")]
-    pub(crate) scorer: Scorer,
+    /// type. [default: reasoningie]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) scorer: Option<Scorer>,
     /// Sets that are not under --data.
     #[arg(long, value_enum, default_value = "fatal")]
     pub(crate) absent: FaultPolicy,
@@ -99,7 +95,7 @@ pub(crate) fn load(suite: &str, data: &Path, absent: FaultPolicy) -> Result<Load
 }
 
 /// Whether a folder has files of rows.
-pub(crate) fn has_jsonl(dir: &Path) -> bool {
+fn has_jsonl(dir: &Path) -> bool {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let mut paths = entries.map(|entry| entry.path());
     paths.any(|path| {
@@ -111,27 +107,11 @@ pub(crate) fn has_jsonl(dir: &Path) -> bool {
 /// The files SET.jsonl of a folder as a suite of their own, which no page compares with a published one.
 fn own(data: &Path) -> Result<LoadedSuite> {
     let suite = rner::stages::load_suite(&data.display().to_string(), 0)?;
-    let source = |set: &EvalSet| SetSource {
-        name: set.name.clone(),
-        path: data.join(format!("{}.jsonl", set.name)),
-        layout: SetLayout::Examples,
-        sentences: set.examples.len(),
-        known_counts: Vec::new(),
-        schema: schema(set),
-    };
-    Ok(LoadedSuite {
-        sources: suite.sets.iter().map(source).collect(),
-        suite,
-        absent: Vec::new(),
-        notes: Vec::new(),
-    })
-}
-
-/// The types that a set asks for, normalised.
-fn schema(set: &EvalSet) -> Vec<String> {
-    let examples = set.examples.iter().map(Example::normalized);
-    let types: BTreeSet<String> = examples.flat_map(|example| example.schema).collect();
-    types.into_iter().collect()
+    let mut loaded = LoadedSuite::from_suite(suite);
+    for source in &mut loaded.sources {
+        source.path = data.join(format!("{}.jsonl", source.name));
+    }
+    Ok(loaded)
 }
 
 fn spec(suite: &str) -> Result<SuiteSpec> {
@@ -147,14 +127,32 @@ impl SuiteArgs {
         self.suite == DEFAULT
     }
 
+    /// The scorer, named or not.
+    pub(crate) fn scorer(&self) -> Scorer {
+        self.scorer.unwrap_or_default()
+    }
+
     /// The suite with its data. A folder of files SET.jsonl is read whatever its sets are called, unless a suite is
     /// named.
     pub(crate) fn load(&self, data: &Path) -> Result<LoadedSuite> {
-        let loaded = load(&self.suite, data, self.absent);
-        match loaded {
+        let mut loaded = match load(&self.suite, data, self.absent) {
             Err(_) if self.is_default() && has_jsonl(data) => own(data),
             loaded => loaded,
-        }
+        }?;
+        loaded.place = self.place(data);
+        Ok(loaded)
+    }
+
+    /// Where the data are, so that another command may find them from another folder.
+    fn place(&self, data: &Path) -> Option<DataPlace> {
+        let is_file = Path::new(&self.suite).is_file();
+        let suite = if is_file {
+            std::path::absolute(&self.suite).ok()?.display().to_string()
+        } else {
+            self.suite.clone()
+        };
+        let dir = std::path::absolute(data).ok()?;
+        Some(DataPlace { suite, dir })
     }
 
     fn spec(&self) -> Result<SuiteSpec> {
@@ -180,7 +178,7 @@ impl SuiteArgs {
     ) -> Result<ReportSettings> {
         Ok(ReportSettings {
             system,
-            scorer: self.scorer,
+            scorer: self.scorer(),
             prompting,
             options,
             training: self.training(train)?,
@@ -197,8 +195,7 @@ pub(crate) fn finish(report: &RunReport, loaded: &LoadedSuite, out: &Path) -> Re
 
 /// Prints what [`finish`] prints.
 pub(crate) fn say_report(report: &RunReport, out: &Path) {
-    let rows = [(report.system.as_str(), &report.result)];
-    print!("{}", ResultTable::new(&rows).to_text());
+    print!("{}", report.to_text());
     for line in report.absent.iter().chain(&report.notes) {
         println!("{line}");
     }

@@ -18,6 +18,12 @@ use rner_cli::interrupt;
 use super::eval_once::Once;
 use super::eval_suite::{SuiteArgs, TrainArgs, finish};
 
+/// Requests in flight, unless another number is given.
+pub(super) const CONCURRENCY: usize = 16;
+
+/// Seconds that an answer may take, unless another number is given.
+pub(super) const TIMEOUT: u64 = 600;
+
 /// Flags of the server.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct UrlArgs {
@@ -31,10 +37,10 @@ pub(crate) struct UrlArgs {
     #[arg(long, value_name = "VARIABLE", requires = "url")]
     pub(crate) url_key_env: Option<String>,
     /// Requests in flight at once.
-    #[arg(long, value_name = "N", default_value_t = 16)]
+    #[arg(long, value_name = "N", default_value_t = CONCURRENCY)]
     pub(crate) concurrency: usize,
     /// Longest time for an answer.
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT)]
     pub(crate) timeout: u64,
 }
 

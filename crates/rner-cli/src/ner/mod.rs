@@ -4,6 +4,7 @@ pub(crate) mod data;
 pub(crate) mod eval;
 pub(crate) mod eval_compare;
 pub(crate) mod eval_few_shot;
+mod eval_flags;
 mod eval_once;
 pub(crate) mod eval_predictions;
 pub(crate) mod eval_suite;

@@ -4,16 +4,18 @@ mod cases;
 mod input;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use ner_datasets::read_examples;
+use ner_eval::matching::MatchedBy;
 use ner_score::bootstrap::{Bootstrap, PairedTest, bootstrap, paired_bootstrap};
 use ner_score::buckets::Seen;
 use ner_score::mean::{mean_f1, paper_mean_f1_percent};
 use ner_score::randomization::{RandomizationTest, approximate_randomization};
-use ner_score::{Counts, Report, ReportBuilder, ReportOptions, Scorer, total};
+use ner_score::{
+    Counts, Filtered, Report, ReportBuilder, ReportOptions, Scorer, score_sentence, total,
+};
 use rner_cli::args::AnswerReader;
 use rner_cli::exit::usage;
 use serde::Serialize;
@@ -26,27 +28,28 @@ pub(crate) struct ScoreArgs {
     /// A file of scorer cases instead of gold and predictions: {"cases": [{"completion", "schema_in", "gold_in", …}]}.
     #[arg(value_name = "CASES", conflicts_with_all = ["gold", "predictions", "compare"])]
     cases: Option<PathBuf>,
-    /// Annotated examples: a JSONL or JSON file in NER-CoT's format.
+    /// Annotated examples in any format that `rner data formats` lists.
     #[arg(long, value_name = "FILE", requires = "predictions")]
     gold: Option<PathBuf>,
-    /// Predictions, one JSON object a line, with `entities` or a raw `completion`; found by `guid`, by `dataset` and
-    /// `index`, by `index`, or by line.
+    /// Predictions: JSON lines with `entities` or a raw `completion`, or any format of `rner data formats`. They are
+    /// matched by `id` if both sides have it, by `dataset` and `index`, by `sentence`, or, if they say none, by line.
     #[arg(long, value_name = "FILE", requires = "gold")]
     predictions: Option<PathBuf>,
     /// Predictions of another system, for the difference and its p-values.
     #[arg(long, value_name = "FILE", requires = "predictions")]
     compare: Option<PathBuf>,
-    /// Preset: reasoningie, universalner, instructuie, b2ner, gollie, gliner, seqeval-strict, strict, exact, partial
-    /// or type.
-    #[arg(long, default_value_t = Scorer::default())]
-    scorer: Scorer,
+    /// Presets: reasoningie, universalner, instructuie, b2ner, gollie, gliner, seqeval-strict, strict, exact, partial
+    /// or type; several separated by commas, or `all`.
+    #[arg(long, value_name = "NAME", value_parser = presets, default_value = "reasoningie")]
+    scorer: Vec<Presets>,
     /// Tables to print; may be repeated or separated by commas. JSON has them all.
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["type", "errors"])]
     by: Vec<By>,
     /// Training examples, for the table of seen and unseen entities.
     #[arg(long, value_name = "FILE")]
     train: Option<PathBuf>,
-    /// Whether labels are lower-cased and placeholders such as `misc` leave the gold, as in the paper's loader.
+    /// Whether labels are lower-cased and placeholders such as `misc` leave the gold, as in the paper's loader. They
+    /// leave the predictions too, except under `reasoningie`, which counts them as errors, as the paper's code does.
     #[arg(long, value_enum, default_value = "paper")]
     filter: Filter,
     /// What to do about predictions without a sentence and sentences without a prediction.
@@ -88,7 +91,8 @@ enum By {
 }
 
 /// How the gold examples are prepared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Filter {
     /// As the paper's loader prepares them.
     Paper,
@@ -105,7 +109,20 @@ pub(crate) enum Unmatched {
     Skip,
 }
 
-/// What the command writes as JSON. F1 in `report` are fractions, those named percent are not.
+/// The presets that one word of `--scorer` names.
+#[derive(Clone, Debug)]
+struct Presets(Vec<Scorer>);
+
+fn presets(words: &str) -> Result<Presets, ner_score::Error> {
+    if words == "all" {
+        return Ok(Presets(Scorer::ALL.into()));
+    }
+    let presets = words.split(',').map(str::parse);
+    Ok(Presets(presets.collect::<Result<_, _>>()?))
+}
+
+/// What the command writes as JSON, for several presets as a list. F1 in `report` are fractions, those named percent
+/// are not.
 #[derive(Serialize)]
 struct Output {
     scorer: Scorer,
@@ -114,6 +131,10 @@ struct Output {
     datasets: Vec<DatasetRow>,
     mean_f1_percent: f64,
     mean_f1_percent_as_the_paper_rounds: f64,
+    matched_by: MatchedBy,
+    filter: Filter,
+    filtered: Filtered,
+    predictions_with_wrong_offsets: usize,
     sentences_without_prediction: usize,
     predictions_without_sentence: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -153,52 +174,82 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<()> {
         return Err(usage("--by seen needs --train FILE"));
     }
     let gold = Gold::read(gold, args.filter)?;
-    let answered = gold.answer(predictions, args.unmatched, args.reader.into())?;
-    let output = score(args, &gold, &answered)?;
-    print(args, &output)
+    print(args, &score_all(args, &gold, predictions)?)
 }
 
-fn score(args: &ScoreArgs, gold: &Gold, answered: &Answered) -> Result<Output> {
-    let mut builder = ReportBuilder::new(options(args)?);
-    for sentence in answered.sentences(gold) {
-        builder.add(&sentence);
+/// One output for each preset.
+fn score_all(args: &ScoreArgs, gold: &Gold, predictions: &Path) -> Result<Vec<Output>> {
+    let read = |path: &Path| gold.answer(path, args.unmatched, args.reader.into());
+    let answered = read(predictions)?;
+    let other = args.compare.as_deref().map(read).transpose()?;
+    let seen = seen(args)?;
+    let mut outputs = Vec::new();
+    for scorer in args.scorers() {
+        let how = ReportOptions {
+            scorer,
+            seed: args.seed,
+            resamples: args.resamples,
+            seen: seen.clone(),
+        };
+        outputs.push(score(how, gold, &answered, other.as_ref())?);
     }
+    Ok(outputs)
+}
+
+impl ScoreArgs {
+    /// The presets, each once, in the order in which they are named.
+    fn scorers(&self) -> Vec<Scorer> {
+        let mut scorers = Vec::new();
+        for scorer in self.scorer.iter().flat_map(|presets| &presets.0) {
+            if !scorers.contains(scorer) {
+                scorers.push(*scorer);
+            }
+        }
+        scorers
+    }
+}
+
+fn score(
+    how: ReportOptions,
+    gold: &Gold,
+    answered: &Answered,
+    other: Option<&Answered>,
+) -> Result<Output> {
+    let (scorer, seed, resamples) = (how.scorer, how.seed, how.resamples);
+    let mut builder = ReportBuilder::new(how);
+    answered.each_sentence(gold, scorer, |sentence| {
+        builder.add(sentence);
+    });
     let sets = gold.by_dataset(answered, builder.counts());
     let slices: Vec<&[Counts]> = sets.iter().map(|(_, counts)| counts.as_slice()).collect();
     let totals: Vec<Counts> = slices.iter().map(|set| total(set)).collect();
-    let intervals = bootstrap(&slices, args.seed, args.resamples);
+    let intervals = bootstrap(&slices, seed, resamples);
     let report = builder.finish();
-    let comparison = args.compare.as_ref().map(|other| {
-        let other = gold.answer(other, args.unmatched, args.reader.into())?;
-        compare(args, gold, answered, &sets, &other)
-    });
+    let comparison = other.map(|other| compare(&report, gold, answered, &sets, other));
     Ok(Output {
-        scorer: args.scorer,
+        scorer,
         f1_percent: report.micro.f1 * 100.0,
         report,
         datasets: dataset_rows(&sets, &intervals),
         mean_f1_percent: mean_f1(&totals) * 100.0,
         mean_f1_percent_as_the_paper_rounds: paper_mean_f1_percent(&totals),
+        matched_by: answered.matched_by,
+        filter: gold.filter,
+        filtered: gold.filtered(answered, scorer),
+        predictions_with_wrong_offsets: answered.misplaced,
         sentences_without_prediction: answered.unanswered,
         predictions_without_sentence: answered.unknown,
         comparison: comparison.transpose()?,
     })
 }
 
-fn options(args: &ScoreArgs) -> Result<ReportOptions> {
-    let seen = match &args.train {
-        Some(path) => {
-            let examples = read_examples(path)?;
-            Some(Seen::new(examples.iter().flat_map(|e| &e.entities)))
-        }
-        None => None,
+/// The entities of the training data.
+fn seen(args: &ScoreArgs) -> Result<Option<Seen>> {
+    let Some(path) = &args.train else {
+        return Ok(None);
     };
-    Ok(ReportOptions {
-        scorer: args.scorer,
-        seed: args.seed,
-        resamples: args.resamples,
-        seen,
-    })
+    let examples = input::read_gold(path)?;
+    Ok(Some(Seen::new(examples.iter().flat_map(|e| &e.entities))))
 }
 
 fn dataset_rows(sets: &[(String, Vec<Counts>)], intervals: &Bootstrap) -> Vec<DatasetRow> {
@@ -220,19 +271,18 @@ fn dataset_rows(sets: &[(String, Vec<Counts>)], intervals: &Bootstrap) -> Vec<Da
 }
 
 fn compare(
-    args: &ScoreArgs,
+    report: &Report,
     gold: &Gold,
     answered: &Answered,
     sets: &[(String, Vec<Counts>)],
     other: &Answered,
 ) -> Result<Comparison> {
     answered.check_same_sentences(other, gold)?;
-    let of = |sentence| {
-        ner_score::score_sentence(args.scorer, &sentence)
-            .tally
-            .counts(args.scorer)
-    };
-    let counts: Vec<Counts> = other.sentences(gold).map(of).collect();
+    let (scorer, seed, resamples) = (report.scorer, report.seed, report.resamples);
+    let mut counts: Vec<Counts> = Vec::new();
+    other.each_sentence(gold, scorer, |sentence| {
+        counts.push(score_sentence(scorer, sentence).tally.counts(scorer));
+    });
     let others = gold.by_dataset(other, &counts);
     let slices = |sets: &[(String, Vec<Counts>)]| -> Vec<Vec<Counts>> {
         sets.iter().map(|(_, counts)| counts.clone()).collect()
@@ -242,23 +292,22 @@ fn compare(
     let second: Vec<&[Counts]> = second.iter().map(Vec::as_slice).collect();
     Ok(Comparison {
         other_f1_percent: total(&counts).f1_percent(),
-        paired_bootstrap: paired_bootstrap(&first, &second, args.seed, args.resamples)?,
-        approximate_randomization: approximate_randomization(
-            &first,
-            &second,
-            args.seed,
-            args.resamples,
-        )?,
+        paired_bootstrap: paired_bootstrap(&first, &second, seed, resamples)?,
+        approximate_randomization: approximate_randomization(&first, &second, seed, resamples)?,
     })
 }
 
-fn print(args: &ScoreArgs, output: &Output) -> Result<()> {
-    if args.json {
-        let json = serde_json::to_string_pretty(output).context("cannot write the report")?;
-        println!("{json}");
-    } else {
-        print!("{}", table::render(output, &args.by));
+/// One preset as an object, several as a list; or as tables.
+fn print(args: &ScoreArgs, outputs: &[Output]) -> Result<()> {
+    if !args.json {
+        print!("{}", table::render(outputs, &args.by));
+        return Ok(());
     }
+    let json = match outputs {
+        [output] => serde_json::to_string_pretty(output),
+        outputs => serde_json::to_string_pretty(outputs),
+    };
+    println!("{}", json.context("cannot write the report")?);
     Ok(())
 }
 

@@ -1,6 +1,11 @@
 //! `rner extract`: an answer as it is written, and the flags that say how.
 
-use super::support::{TestResult, fails, rner, stderr};
+use std::io::Write as _;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use super::support::{TestResult, fails, rner, root, stderr, text};
 
 const SENTENCE: &str = "Mira Dolan lives in Port Halvek.";
 
@@ -102,4 +107,165 @@ fn meaningless_flags_are_wrong_usage() -> TestResult {
         fails(&args(&[flag, value]), 2, &[words])?;
     }
     fails(&args(&["--raw", "--json"]), 2, &["--json"])
+}
+
+/// The exit code, the rows and what was said on stderr.
+type Told = (Option<i32>, Vec<Value>, String);
+
+/// Runs `rner extract` on many sentences, with `typed` on standard input.
+fn many(more: &[&str], typed: &[u8]) -> Result<Told, Box<dyn std::error::Error>> {
+    let first = [
+        "extract",
+        "--model",
+        "fixtures/tiny-base",
+        "--types",
+        "person,city",
+    ];
+    let limit = ["--set", "eval.batch=2", "--max-new-tokens", "16"];
+    let mut command = rner(&[&first[..], &limit, more].concat());
+    let piped = [Stdio::piped(), Stdio::piped(), Stdio::piped()];
+    let [stdin, stdout, stderr_to] = piped;
+    let mut child = command
+        .stdin(stdin)
+        .stdout(stdout)
+        .stderr(stderr_to)
+        .spawn()?;
+    child.stdin.take().ok_or("no stdin")?.write_all(typed)?;
+    let output = child.wait_with_output()?;
+    let said = stderr(&output);
+    let lines = String::from_utf8(output.stdout)?;
+    let rows = lines
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>();
+    Ok((
+        output.status.code(),
+        rows.map_err(|error| format!("{error}: {lines}"))?,
+        said,
+    ))
+}
+
+#[test]
+fn sentences_of_a_file_are_answered_and_faulty_rows_are_named() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("sentences.txt");
+    let long = "Brel ".repeat(2_000);
+    let mut bytes = format!("{SENTENCE}\n\n{long}\nOsk sleeps.\n").into_bytes();
+    bytes.extend(b"\xff\n");
+    std::fs::write(&file, bytes)?;
+    let (code, rows, said) = many(&["--input", text(&file)], b"")?;
+    assert_eq!((code, rows.len()), (Some(1), 5), "{said}");
+    let lines: Vec<&Value> = rows.iter().map(|row| &row["line"]).collect();
+    assert_eq!(lines, [1, 2, 3, 4, 5]);
+    for (row, fault) in [(1, "blank"), (2, "the prompt has"), (4, "not UTF-8")] {
+        assert!(
+            rows[row]["error"].to_string().contains(fault),
+            "{}",
+            rows[row]
+        );
+        assert!(
+            said.contains(&format!("{}:{}: ", text(&file), row + 1)),
+            "{said}"
+        );
+    }
+    assert!(
+        said.ends_with("have no answer; their lines are named above\n"),
+        "{said}"
+    );
+    assert!(said.contains("3 of 5 rows"), "{said}");
+    for (row, sentence) in [(0, SENTENCE), (3, "Osk sleeps.")] {
+        assert_eq!(
+            (&rows[row]["sentence"], &rows[row]["offsets"]),
+            (&sentence.into(), &"characters".into())
+        );
+        assert!(rows[row]["entities"].is_array() && rows[row]["error"].is_null());
+    }
+    fails(&args(&["--input", text(&file)]), 2, &["--input"])
+}
+
+#[test]
+fn rows_of_json_and_standard_input_are_read() -> TestResult {
+    let rows =
+        b"{\"sentence\": \"Brel sleeps.\", \"guid\": \"a-7\"}\n{\"text\": \"Osk sleeps.\"}\n";
+    let (code, found, said) = many(&["--input", "-"], rows)?;
+    assert_eq!((code, found.len()), (Some(0), 2), "{said}");
+    assert_eq!(
+        (&found[0]["id"], &found[0]["sentence"]),
+        (&"a-7".into(), &"Brel sleeps.".into())
+    );
+    assert_eq!(found[1]["sentence"], "Osk sleeps.");
+    assert!(said.ends_with("2 sentences\n"), "{said}");
+    let (code, _, said) = many(&["--input", "-"], b"")?;
+    assert!(
+        code == Some(2) && said.contains("there is no sentence"),
+        "{said}"
+    );
+    let file = root().join("README.md");
+    fails(
+        &[
+            "extract",
+            "--model",
+            "fixtures/tiny-base",
+            "--types",
+            "a",
+            text(&file),
+        ],
+        2,
+        &["--input"],
+    )?;
+    fails(
+        &[
+            "extract",
+            "--model",
+            "fixtures/tiny-base",
+            "--types",
+            "a",
+            "",
+        ],
+        2,
+        &["blank"],
+    )?;
+    fails(
+        &[
+            "extract",
+            "--model",
+            "fixtures/tiny-base",
+            "--types",
+            "a",
+            "-",
+        ],
+        2,
+        &["--input -"],
+    )?;
+    fails(
+        &[
+            "extract",
+            "--model",
+            "fixtures/tiny-base",
+            "--types",
+            "a",
+            "--input",
+            "no.txt",
+        ],
+        1,
+        &["no.txt"],
+    )
+}
+
+#[test]
+fn a_sentence_of_many_gets_the_answer_that_it_gets_alone() -> TestResult {
+    let more = ["--json", "--set", "eval.max_new_tokens=40"];
+    let alone: Value = serde_json::from_str(&prints(&more)?)?;
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("sentences.txt");
+    std::fs::write(&file, format!("Osk sleeps.\n{SENTENCE}\nBrel left.\n"))?;
+    let (code, rows, said) = many(
+        &["--input", text(&file), "--set", "eval.max_new_tokens=40"],
+        b"",
+    )?;
+    assert_eq!((code, rows.len()), (Some(0), 3), "{said}");
+    let mut found = rows[1].clone();
+    let line = found.as_object_mut().and_then(|row| row.remove("line"));
+    assert_eq!((line, found), (Some(2.into()), alone));
+    Ok(())
 }

@@ -50,6 +50,14 @@ fn commands(page: &str) -> Vec<Vec<String>> {
     lines.iter().map(|line| words(line)).collect()
 }
 
+/// The files that a page shows: ```toml blocks that begin with their name, `# NAME.toml`.
+fn shown_files(page: &str) -> Vec<(&str, &str)> {
+    let blocks = page.split("```").skip(1).step_by(2);
+    let toml = blocks.filter_map(|block| block.strip_prefix("toml\n# "));
+    let named = toml.filter_map(|block| block.split_once('\n'));
+    named.filter(|(name, _)| name.ends_with(".toml")).collect()
+}
+
 /// The words of a line as a shell sees them; quotes of both kinds, no variables.
 fn words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
@@ -153,6 +161,9 @@ fn run_page(page: &str) -> TestResult {
     let home = dir.path().join("home");
     write_own_corpus(&rehearsal, &home)?;
     let text = std::fs::read_to_string(root().join("docs").join(page))?;
+    for (name, content) in shown_files(&text) {
+        write(&home.join(name), content)?;
+    }
     let commands = commands(&text);
     assert!(commands.len() > 5, "{page}: where have its commands gone?");
     for words in commands {
@@ -191,4 +202,7 @@ fn a_shells_words_are_read() {
     let page =
         "a\n```sh\nexport A=b\nrner x 'a b' \\\n    --y=\"c d\"e\n```\n```toml\nx = 1\n```\n";
     assert_eq!(commands(page), [["rner", "x", "a b", "--y=c de"]]);
+    assert!(shown_files(page).is_empty());
+    let named = "```toml\n# a.toml\nx = 1\n```\n";
+    assert_eq!(shown_files(named), [("a.toml", "x = 1\n")]);
 }

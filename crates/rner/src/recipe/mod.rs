@@ -11,6 +11,7 @@ mod data;
 mod draft;
 mod error;
 mod keys;
+mod origin;
 mod overrides;
 mod peak;
 mod profiles;
@@ -23,12 +24,14 @@ mod weights;
 
 use std::collections::BTreeMap;
 
+use ner_types::PromptTemplate;
 use serde::{Deserialize, Serialize};
 
 pub use backend::Backend;
 pub use cot::{Cot, json_fields};
 pub use data::{CotSource, Data, DataSource};
 pub use error::RecipeError;
+pub use origin::Origin;
 pub use peak::DailyPeak;
 pub use profiles::PROFILES;
 pub use rollout::Rollout;
@@ -68,6 +71,9 @@ pub struct Recipe {
     /// What is to be said to whoever wrote the recipe, such as new names of keys.
     #[serde(skip)]
     pub notes: Vec<String>,
+    /// Where the values come from.
+    #[serde(skip)]
+    pub origin: Origin,
 }
 
 impl Recipe {
@@ -104,13 +110,24 @@ impl Recipe {
             draft.lay(&teachers::table(teacher)?, &format!("--teacher {teacher}"))?;
             recipe = Self::read(&draft).map_err(|e| RecipeError::invalid(teacher, &e))?;
         }
+        let mut origin = Origin::of(profile);
         for set in sets {
             let (key, text) = overrides::apply(&mut draft, set)?;
             // Enumerations and ranges of integers are known to the struct alone.
             recipe = Self::read(&draft).map_err(|e| RecipeError::value(key, text, &e))?;
+            origin.choose(key);
         }
+        recipe.origin = origin;
         recipe.check()?;
         Ok(recipe)
+    }
+
+    /// The same recipe with this prompt, which counts as chosen by itself.
+    #[must_use]
+    pub fn with_prompt(mut self, template: &PromptTemplate) -> Self {
+        self.model.prompt = template.text().to_owned();
+        self.origin.choose("model.prompt");
+        self
     }
 
     fn read(draft: &Draft) -> Result<Self, toml::de::Error> {

@@ -42,7 +42,8 @@ pub struct Model {
     pub base: String,
     /// Type of the weights in memory, while training and after.
     pub dtype: Dtype,
-    /// The prompt's wording: `paper`, `tiny` or the path of a template.
+    /// The prompt's wording: `paper`, `tiny`, the path of a template, or the template itself, which a path is not
+    /// taken for as it contains `{{SCHEMA}}`.
     pub prompt: String,
 }
 
@@ -59,6 +60,7 @@ impl Model {
             (Some(given), _) => Ok(given.clone()),
             (None, "paper") => Ok(PromptTemplate::paper()),
             (None, "tiny") => PromptTemplate::parse(ner_toy::PROMPT),
+            (None, text) if text.contains("{{SCHEMA}}") => PromptTemplate::parse(text),
             (None, path) => PromptTemplate::load(Path::new(path)),
         }
     }

@@ -27,6 +27,7 @@ use self::told::Told;
 use super::{ModelDir, Watch, sft};
 use crate::backend::{self, Device, Task};
 use crate::error::{Error, Result};
+use crate::model_prompt::{MODEL_PROMPT, ModelPrompt};
 use crate::recipe::{Grpo, Method, Recipe};
 use crate::session::Session;
 
@@ -108,11 +109,13 @@ impl Task for GrpoJob<'_> {
             Method::Full => policy,
             Method::Lora => self.base.adapt(policy, &self.recipe.lora, self.seed)?,
         };
+        let asked = self.asked()?;
         let checkpoints = self.out.join("checkpoints");
         let files = RunFiles {
             resume: Resume::Latest,
             checkpoints: Some(checkpoints.clone()),
             attach: self.base.tokenizer_files(),
+            texts: vec![(MODEL_PROMPT.to_owned(), asked.to_json())],
         };
         let mut engine = engine::choose(&grpo.rollout, grpo.rollout_batch, &self.out)?;
         let (unit, log) = ("rollout batches", self.log.as_path());
@@ -147,7 +150,7 @@ impl Task for GrpoJob<'_> {
         if outcome.stopped {
             return Err(Error::Interrupted);
         }
-        self.base.save_trained(&outcome.model, &self.out)?;
+        self.base.save_trained(&outcome.model, &asked, &self.out)?;
         if outcome.best.is_some() && !config.load_best {
             keep_best(&checkpoints, &self.out)?;
         }
@@ -167,6 +170,18 @@ struct Tasks {
 }
 
 impl GrpoJob<'_> {
+    /// How the model is asked from now on; what this training does not decide is as in the tuned model.
+    fn asked(&self) -> Result<ModelPrompt> {
+        let template = self.recipe.model.template(self.template.as_ref())?;
+        let tuned = self.base.own_prompt()?;
+        Ok(ModelPrompt {
+            reasoning: tuned.as_ref().and_then(|tuned| tuned.reasoning),
+            max_prompt_tokens: Some(self.recipe.grpo.max_prompt_length),
+            max_sequence_tokens: tuned.and_then(|tuned| tuned.max_sequence_tokens),
+            ..ModelPrompt::with_template(&template, self.recipe.eval.max_new_tokens)
+        })
+    }
+
     /// The prompts that are short enough, the reward that knows their gold, and the table that shows what became of
     /// them.
     fn tasks(&self, tokenizer: &ChatTokenizer) -> Result<Tasks> {

@@ -5,17 +5,16 @@ use std::path::{Path, PathBuf};
 use atomic_files::AtomicDir;
 use lm_kernels::LmOps;
 use lm_model::checkpoint;
-use lm_model::hub::HubModel;
 use lm_model::{ChatTokenizer, LoraConfig, Precision, Qwen3, TARGET_MODULES};
 
+use super::{MODEL, model_name};
 use crate::backend::Device;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
+use crate::model_prompt::ModelPrompt;
 use crate::recipe::{Dtype, Lora, Quantize, Recipe};
 use crate::run_dir::hash_path;
 use crate::session::Session;
 
-/// Name of the final model inside a training stage's folder.
-pub const MODEL: &str = "model";
 /// Name of the adapter beside it, if the stage trained one.
 const ADAPTER: &str = "adapter";
 
@@ -78,7 +77,8 @@ impl ModelDir {
     /// (`owner/name`, `owner/name@revision`), which is downloaded unless it is in the cache.
     ///
     /// # Errors
-    /// If there is neither, or an adapter without its base.
+    /// If there is neither, or an adapter without its base. The Hub is asked for ids alone: not for a path, nor for a
+    /// single word.
     pub fn find(name: impl AsRef<Path>, session: &Session) -> Result<Self> {
         let name = name.as_ref();
         if checkpoint::is_adapter(name) {
@@ -90,14 +90,7 @@ impl ModelDir {
         if name.join("config.json").is_file() {
             return Ok(Self::at(name));
         }
-        let id = name.to_str().and_then(HubModel::parse);
-        let Some(id) = id.filter(|_| !name.exists()) else {
-            return Err(Error::Invalid(format!(
-                "{}: no model here (expected a folder with config.json, tokenizer.json and \
-                 model.safetensors, an adapter of PEFT, or an id of the Hugging Face Hub)",
-                name.display()
-            )));
-        };
+        let id = model_name::hub_id(name)?;
         let progress = session.start(&id.to_string(), 0, "MB");
         let dir = id.fetch(false, session.stop(), move |done, all| {
             let [done, all] = [done, all].map(|bytes| (bytes / 1_000_000) as usize);
@@ -121,6 +114,11 @@ impl ModelDir {
             hash.push_str(&hash_model_files(&self.base)?);
         }
         Ok(blake3::hash(hash.as_bytes()).to_hex().to_string())
+    }
+
+    /// The folder with the whole weights: the same one, or the base of the adapter in it.
+    pub(super) fn base(&self) -> &Path {
+        &self.base
     }
 
     /// The tokenizer, with the stop tokens that the folder of the weights names.
@@ -203,19 +201,26 @@ impl ModelDir {
     }
 
     /// Writes what a stage trained below `out`: the whole model as `model/`, and with LoRA the
-    /// adapter in PEFT's format as `adapter/` too. Each folder is complete or absent, and replaces an older one.
+    /// adapter in PEFT's format as `adapter/` too, each with how it is asked. Each folder is complete or absent, and
+    /// replaces an older one.
     ///
     /// # Errors
     /// A folder that cannot be written.
-    pub fn save_trained<B: LmOps>(&self, model: &Qwen3<B>, out: &Path) -> Result<()> {
+    pub fn save_trained<B: LmOps>(
+        &self,
+        model: &Qwen3<B>,
+        asked: &ModelPrompt,
+        out: &Path,
+    ) -> Result<()> {
         if model.lora().is_none() {
-            return self.save_beside(model, &out.join(MODEL));
+            return self.save_beside(model, asked, &out.join(MODEL));
         }
         let adapter = AtomicDir::create(&out.join(ADAPTER))?;
         checkpoint::save_adapter(model, adapter.path())?;
         self.copy_tokenizer(adapter.path())?;
+        asked.write(adapter.path())?;
         adapter.commit()?;
-        self.save_beside(&model.merged(), &out.join(MODEL))
+        self.save_beside(&model.merged(), asked, &out.join(MODEL))
     }
 
     /// Files that make a checkpoint of weights a usable model.
@@ -229,9 +234,15 @@ impl ModelDir {
     }
 
     /// Writes a model with this folder's tokenizer as the folder `out`, which is complete or absent.
-    fn save_beside<B: LmOps>(&self, model: &Qwen3<B>, out: &Path) -> Result<()> {
+    fn save_beside<B: LmOps>(
+        &self,
+        model: &Qwen3<B>,
+        asked: &ModelPrompt,
+        out: &Path,
+    ) -> Result<()> {
         let folder = AtomicDir::create(out)?;
         self.copy_tokenizer(folder.path())?;
+        asked.write(folder.path())?;
         let dtype = model.precision().into();
         let config = model.config().clone().ended_by(&self.tokenizer()?);
         checkpoint::save(model, &config, folder.path(), dtype)?;
@@ -302,7 +313,8 @@ mod tests {
             std::fs::write(out.path().join(half), "half")?;
             std::fs::create_dir(out.path().join(format!(".{folder}.{dead}-0.partial")))?;
         }
-        base.save_trained(&base.adapt(model, &recipe.lora, 1)?, out.path())?;
+        let asked = ModelPrompt::of(&recipe)?;
+        base.save_trained(&base.adapt(model, &recipe.lora, 1)?, &asked, out.path())?;
         let names = |dir: &Path| -> std::io::Result<Vec<String>> {
             let entries: Result<Vec<_>, _> = std::fs::read_dir(dir)?.collect();
             let names = entries?.into_iter().map(|entry| entry.file_name());
@@ -317,6 +329,8 @@ mod tests {
             let found = names(&out.path().join(folder))?;
             assert!(found.iter().all(|name| !name.starts_with('.')), "{found:?}");
             assert!(found.contains(&"tokenizer.json".to_owned()), "{found:?}");
+            let own = ModelDir::at(out.path().join(folder)).own_prompt()?;
+            assert_eq!(own.as_ref(), Some(&asked), "{folder}");
         }
         Ok(())
     }
@@ -329,7 +343,8 @@ mod tests {
         let stops = model.tokenizer()?.stop_ids();
         let trained = model.load_to_train::<Flex>(&Default::default(), Precision::F32)?;
         assert_eq!(trained.config().eos_token_id, stops);
-        model.save_trained(&trained, out.path())?;
+        let asked = ModelPrompt::of(&Recipe::resolve("tiny", &[])?)?;
+        model.save_trained(&trained, &asked, out.path())?;
         for file in ["config.json", "generation_config.json"] {
             let text = std::fs::read(out.path().join(MODEL).join(file))?;
             let written: serde_json::Value = serde_json::from_slice(&text)?;

@@ -17,6 +17,7 @@ use super::told::{if_any, in_brackets};
 use super::{ModelDir, Watch};
 use crate::backend::{self, Device, Task};
 use crate::error::{Error, Result};
+use crate::model_prompt::{MODEL_PROMPT, ModelPrompt};
 use crate::recipe::{Method, Recipe};
 use crate::session::Session;
 
@@ -109,11 +110,17 @@ impl Task for SftJob<'_> {
             Method::Full => model,
             Method::Lora => self.base.adapt(model, lora, self.seed)?,
         };
+        let asked = ModelPrompt {
+            reasoning: Some(self.with_cot && bare < self.examples.len()),
+            max_sequence_tokens: Some(config.max_length),
+            ..ModelPrompt::with_template(&template, self.recipe.eval.max_new_tokens)
+        };
         let checkpoints = self.out.join("checkpoints");
         let files = RunFiles {
             resume: Resume::Latest,
             checkpoints: Some(checkpoints.clone()),
             attach: self.base.tokenizer_files(),
+            texts: vec![(MODEL_PROMPT.to_owned(), asked.to_json())],
         };
         let data = SftData {
             train: &train,
@@ -138,7 +145,7 @@ impl Task for SftJob<'_> {
         if outcome.stopped {
             return Err(Error::Interrupted);
         }
-        self.base.save_trained(&outcome.model, &self.out)?;
+        self.base.save_trained(&outcome.model, &asked, &self.out)?;
         // The model is complete; the optimizer's state is only for going on.
         atomic_files::remove_dir(&checkpoints).ok();
         Ok(summary)

@@ -1,56 +1,59 @@
 //! Gold and predictions of `rner score`, and which belongs to which.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
-use ner_datasets::read_examples;
-use ner_score::{Counts, Sentence};
+use anyhow::{Result, anyhow, bail};
+use ner_datasets::{ReadOptions, open, read_examples};
+use ner_eval::matching::{Keys, MatchedBy, Matcher};
+use ner_eval::rows::{PredictionRow, Said, read_rows};
+use ner_score::filter::without_placeholders;
+use ner_score::{Counts, Filtered, Scorer, Sentence};
 use ner_types::{Completion, Entity, Example, Problem, ReadMode, parse_with};
-use serde::Deserialize;
+use rner::inputs::{format_of, with_schema};
 
 use super::{Filter, Unmatched};
 
 /// How many rows without a partner are named before the rest is only counted.
 const NAMED: usize = 5;
 
-/// The gold examples, and where a prediction finds its own.
+/// The gold examples.
 pub(super) struct Gold {
     path: PathBuf,
+    pub(super) filter: Filter,
+    /// As they stand in the file.
+    written: Vec<Example>,
+    /// As they are scored.
     examples: Vec<Example>,
-    by_guid: HashMap<String, usize>,
-    by_dataset: HashMap<String, Vec<usize>>,
 }
 
 impl Gold {
     pub(super) fn read(path: &Path, filter: Filter) -> Result<Self> {
-        let mut examples = read_examples(path)?;
-        if filter == Filter::Paper {
-            examples = examples.iter().map(Example::normalized).collect();
-        }
-        let mut gold = Gold {
-            path: path.into(),
-            examples: Vec::new(),
-            by_guid: HashMap::new(),
-            by_dataset: HashMap::new(),
+        let written = read_gold(path)?;
+        let examples = match filter {
+            Filter::Paper => written.iter().map(Example::normalized).collect(),
+            Filter::None => written.clone(),
         };
-        for (i, example) in examples.iter().enumerate() {
-            gold.index(i, example)?;
-        }
-        gold.examples = examples;
-        Ok(gold)
+        let gold = Gold {
+            path: path.into(),
+            filter,
+            written,
+            examples,
+        };
+        gold.matcher().map(|_| gold)
     }
 
-    fn index(&mut self, i: usize, example: &Example) -> Result<()> {
-        if let Some(guid) = &example.guid
-            && let Some(first) = self.by_guid.insert(guid.clone(), i)
-        {
-            let path = self.path.display();
-            bail!("{path}: examples {first} and {i} (from 0) have the same guid {guid:?}");
-        }
-        let dataset = example.dataset.clone().unwrap_or_default();
-        self.by_dataset.entry(dataset).or_default().push(i);
-        Ok(())
+    fn matcher(&self) -> Result<Matcher> {
+        let keys = self.examples.iter().map(|example| Keys {
+            id: example.guid.as_deref(),
+            dataset: example.dataset.as_deref(),
+            sentence: Some(&example.sentence),
+            ..Keys::default()
+        });
+        Matcher::new(keys).map_err(|[first, second]| {
+            let (path, guid) = (self.path.display(), &self.examples[second].guid);
+            let guid = guid.as_deref().unwrap_or_default();
+            anyhow!("{path}: examples {first} and {second} (from 0) have the same guid {guid:?}")
+        })
     }
 
     /// Reads predictions and finds the example of each.
@@ -60,29 +63,42 @@ impl Gold {
         unmatched: Unmatched,
         reader: ReadMode,
     ) -> Result<Answered> {
+        let rows = rows(path)?;
+        let mut matcher = self.matcher()?;
+        let keys: Vec<Keys<'_>> = rows.iter().map(|(_, row)| row.keys()).collect();
+        let matched_by = matcher.choose(&keys);
         let mut lines: Vec<Option<usize>> = vec![None; self.examples.len()];
         let mut answers: Vec<Option<Answer>> = vec![None; self.examples.len()];
-        let mut unknown = Vec::new();
-        for (row_idx, (line, row)) in read_rows(path)?.into_iter().enumerate() {
-            match self.find(row_idx, &row) {
+        let (mut unknown, mut misplaced) = (Vec::new(), 0);
+        for (line, row) in &rows {
+            match matcher.find(matched_by, &row.keys()) {
                 Ok(i) if answers[i].is_some() => bail!(
                     "{}:{line}: a second prediction for example {i} (from 0); the first is in line {}",
                     path.display(),
                     lines[i].unwrap_or_default()
                 ),
                 Ok(i) => {
-                    answers[i] = Some(row.answer(path, line, reader)?);
-                    lines[i] = Some(line);
+                    let (answer, n) = Answer::of(row, reader, &self.examples[i]);
+                    answers[i] = Some(answer);
+                    misplaced += n;
+                    lines[i] = Some(*line);
                 }
                 Err(why) => unknown.push(format!("{}:{line}: {why}", path.display())),
             }
         }
         let missing = self.missing(path, &answers);
-        for rows in [&unknown, &missing] {
-            report(rows, unmatched)?;
+        report(&unknown, &missing, matched_by, unmatched)?;
+        if missing.len() == self.examples.len() {
+            bail!(
+                "{}: no prediction belongs to an example of {}",
+                path.display(),
+                self.path.display()
+            );
         }
         Ok(Answered {
             answers,
+            matched_by,
+            misplaced,
             unanswered: missing.len(),
             unknown: unknown.len(),
         })
@@ -104,32 +120,16 @@ impl Gold {
             .collect()
     }
 
-    fn find(&self, row_idx: usize, row: &Row) -> Result<usize, String> {
-        let known = |i: usize| self.examples.get(i).map(|_| i);
-        let (found, expected) = match (row.guid(), &row.dataset, row.index) {
-            (Some(guid), _, _) => (
-                self.by_guid.get(&guid).copied(),
-                format!("no example has the guid {guid:?}"),
-            ),
-            (None, Some(dataset), Some(index)) => (
-                self.dataset(dataset)
-                    .and_then(|rows| rows.get(index).copied()),
-                format!("no example {index} (from 0) of the dataset {dataset:?}"),
-            ),
-            (None, None, Some(index)) => (known(index), format!("no example {index} (from 0)")),
-            (None, _, None) => (known(row_idx), format!("no example {row_idx} (from 0)")),
-        };
-        found.ok_or(expected)
-    }
-
-    /// The examples of a dataset; all of them if the gold file names no dataset.
-    fn dataset(&self, name: &str) -> Option<&Vec<usize>> {
-        let unnamed = || {
-            self.by_dataset
-                .get("")
-                .filter(|_| self.by_dataset.len() == 1)
-        };
-        self.by_dataset.get(name).or_else(unnamed)
+    /// What the filter leaves out under a preset.
+    pub(super) fn filtered(&self, answered: &Answered, scorer: Scorer) -> Filtered {
+        let mut filtered = Filtered::default();
+        if self.filter == Filter::Paper {
+            for (written, answer) in self.written.iter().zip(&answered.answers) {
+                let entities = answer.as_ref().map(|answer| &*answer.entities);
+                entities.inspect(|entities| filtered.add(scorer, written, entities));
+            }
+        }
+        filtered
     }
 
     /// The counts of the answered sentences by dataset, in order of first appearance.
@@ -150,15 +150,65 @@ impl Gold {
     }
 }
 
+/// The examples of a file in any format that `rner data` reads. What is not fatal in them is a warning.
+pub(super) fn read_gold(path: &Path) -> Result<Vec<Example>> {
+    let Ok(format) = format_of(path, None) else {
+        // It says what a row should have been.
+        return Ok(read_examples(path)?);
+    };
+    let options = ReadOptions {
+        max_row_bytes: usize::MAX,
+        ..ReadOptions::default()
+    };
+    let mut rows = open(path, format, with_schema(path, format, options)?)?;
+    let examples = rows.by_ref().map(|row| row.map(|row| row.example));
+    let examples: Vec<Example> = examples.collect::<Result<_, _>>()?;
+    for (kind, count) in &rows.faults().counts {
+        rner_cli::say!("{}: {count} × {kind} ({})", path.display(), kind.remedy());
+    }
+    if examples.is_empty() {
+        bail!(
+            "{}: expected at least one example, found none",
+            path.display()
+        );
+    }
+    Ok(examples)
+}
+
+/// The rows of a file of predictions; the first that is none ends the command.
+fn rows(path: &Path) -> Result<Vec<(usize, PredictionRow)>> {
+    let rows = read_rows(path)?.into_iter().map(|(line, row)| {
+        let row = row.map_err(|found| {
+            let path = path.display();
+            anyhow!("{path}:{line}: expected a prediction as a JSON object with \"entities\" or \"completion\", found {found}")
+        })?;
+        anyhow::ensure!(
+            row.label.is_none(),
+            "{}:{line}: \"type\" beside a completion is a reply for one type, which `rner eval --predictions` reads",
+            path.display()
+        );
+        Ok((line, row))
+    });
+    rows.collect()
+}
+
 /// Stops, or names the rows on stderr and goes on.
-fn report(rows: &[String], unmatched: Unmatched) -> Result<()> {
-    if rows.is_empty() {
+fn report(
+    unknown: &[String],
+    missing: &[String],
+    by: MatchedBy,
+    unmatched: Unmatched,
+) -> Result<()> {
+    let parts = [
+        (unknown, "predictions fit no example"),
+        (missing, "examples have no prediction"),
+    ];
+    let parts = parts.iter().filter(|(rows, _)| !rows.is_empty());
+    let texts: Vec<String> = parts.map(|(rows, what)| named(rows, what)).collect();
+    if texts.is_empty() {
         return Ok(());
     }
-    let mut text = rows[..rows.len().min(NAMED)].join("\n");
-    if rows.len() > NAMED {
-        text.push_str(&format!("\n… and {} more", rows.len() - NAMED));
-    }
+    let text = format!("predictions are matched by {by}\n{}", texts.join("\n"));
     match unmatched {
         Unmatched::Fail => Err(anyhow!("{text}\n(--unmatched skip leaves them out)")),
         Unmatched::Skip => {
@@ -168,9 +218,22 @@ fn report(rows: &[String], unmatched: Unmatched) -> Result<()> {
     }
 }
 
+/// The first of these rows, and how many there are.
+fn named(rows: &[String], what: &str) -> String {
+    let mut text = format!("{} {what}:\n", rows.len());
+    text.push_str(&rows[..rows.len().min(NAMED)].join("\n"));
+    if rows.len() > NAMED {
+        text.push_str(&format!("\n… and {} more", rows.len() - NAMED));
+    }
+    text
+}
+
 /// The predictions in the order of the examples.
 pub(super) struct Answered {
     answers: Vec<Option<Answer>>,
+    pub(super) matched_by: MatchedBy,
+    /// Entities whose stated offsets do not give their text.
+    pub(super) misplaced: usize,
     pub(super) unanswered: usize,
     pub(super) unknown: usize,
 }
@@ -183,19 +246,25 @@ impl Answered {
             .map(|(i, _)| i)
     }
 
-    /// The sentences that have a prediction.
-    pub(super) fn sentences<'a>(&'a self, gold: &'a Gold) -> impl Iterator<Item = Sentence<'a>> {
-        let pairs = gold.examples.iter().zip(&self.answers);
-        pairs.filter_map(|(example, answer)| {
-            let answer = answer.as_ref()?;
-            Some(Sentence {
+    /// Hands on the sentences that have a prediction, as a preset counts them.
+    pub(super) fn each_sentence(
+        &self,
+        gold: &Gold,
+        scorer: Scorer,
+        mut each: impl FnMut(&Sentence<'_>),
+    ) {
+        for (example, answer) in gold.examples.iter().zip(&self.answers) {
+            let Some(answer) = answer else { continue };
+            let filtered = (gold.filter == Filter::Paper)
+                .then(|| without_placeholders(scorer, &answer.entities));
+            each(&Sentence {
                 text: &example.sentence,
                 schema: &example.schema,
                 gold: &example.entities,
-                predicted: &answer.entities,
+                predicted: filtered.as_ref().unwrap_or(&answer.entities),
                 parse_failure: answer.parse_failure,
-            })
-        })
+            });
+        }
     }
 
     /// A comparison wants both systems on the same sentences.
@@ -218,45 +287,24 @@ struct Answer {
     parse_failure: bool,
 }
 
-/// A prediction as it stands in the file.
-#[derive(Deserialize)]
-struct Row {
-    #[serde(default)]
-    guid: serde_json::Value,
-    dataset: Option<String>,
-    index: Option<usize>,
-    entities: Option<Vec<Entity>>,
-    completion: Option<String>,
-}
-
-impl Row {
-    fn guid(&self) -> Option<String> {
-        match &self.guid {
-            serde_json::Value::Null => None,
-            serde_json::Value::String(guid) => Some(guid.clone()),
-            other => Some(other.to_string()),
+impl Answer {
+    /// What a row says of an example, and how many of its offsets are wrong there.
+    fn of(row: &PredictionRow, reader: ReadMode, example: &Example) -> (Self, usize) {
+        if let Said::Completion(completion) = &row.said {
+            let read = parse_with(completion, reader);
+            let answer = Answer {
+                parse_failure: is_parse_failure(&read),
+                entities: read.entities,
+            };
+            return (answer, 0);
         }
-    }
-
-    fn answer(self, path: &Path, line: usize, reader: ReadMode) -> Result<Answer> {
-        match (self.entities, self.completion) {
-            (Some(entities), None) => Ok(Answer {
-                entities,
-                parse_failure: false,
-            }),
-            (None, Some(completion)) => {
-                let read = parse_with(&completion, reader);
-                Ok(Answer {
-                    parse_failure: is_parse_failure(&read),
-                    entities: read.entities,
-                })
-            }
-            (entities, _) => bail!(
-                "{}:{line}: expected either \"entities\" or \"completion\", found {}",
-                path.display(),
-                entities.map_or("neither", |_| "both")
-            ),
-        }
+        let (entities, misplaced) = row.placed(&example.sentence);
+        let parse_failure = false;
+        let answer = Answer {
+            entities,
+            parse_failure,
+        };
+        (answer, misplaced)
     }
 }
 
@@ -266,27 +314,4 @@ fn is_parse_failure(read: &Completion) -> bool {
         return false;
     }
     !read.is_json || read.problems.iter().any(is_wrong_shape)
-}
-
-/// The rows of a JSONL file with their line numbers. Blank lines are skipped.
-fn read_rows(path: &Path) -> Result<Vec<(usize, Row)>> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let text = text.trim_start_matches('\u{feff}');
-    let lines = text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty());
-    lines
-        .map(|(i, line)| {
-            let row = serde_json::from_str(line).with_context(|| {
-                format!(
-                    "{}:{}: expected a prediction as a JSON object",
-                    path.display(),
-                    i + 1
-                )
-            })?;
-            Ok((i + 1, row))
-        })
-        .collect()
 }

@@ -56,7 +56,7 @@ fn files(dir: &Path) -> RunFiles {
     RunFiles {
         checkpoints: Some(dir.to_owned()),
         resume: Resume::Latest,
-        attach: Vec::new(),
+        ..RunFiles::default()
     }
 }
 

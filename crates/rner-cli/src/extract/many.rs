@@ -1,0 +1,141 @@
+//! The sentences of a file through a model, which is loaded once.
+
+use std::io::Write;
+
+use anyhow::{Context, Result, bail, ensure};
+use lm_kernels::TrainBackend;
+use rner::Error;
+use rner::backend::{Device, Task};
+use rner::extract::Extractor;
+use rner::extraction::Extraction;
+use serde::Serialize;
+
+use super::Asked;
+use super::sampling::explained;
+use crate::sentences::{Row, Rows};
+
+/// Many sentences through a model.
+pub(super) struct Many<'a> {
+    pub(super) asked: Asked<'a>,
+    pub(super) rows: Rows,
+}
+
+/// A line of the output.
+#[derive(Serialize)]
+struct Line<'a> {
+    line: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(flatten)]
+    found: Found,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Found {
+    Entities(Extraction),
+    Fault { error: String },
+}
+
+/// How many rows there were, and how many of them have no answer.
+#[derive(Default)]
+struct Counts {
+    rows: usize,
+    unanswered: usize,
+}
+
+impl Task for Many<'_> {
+    type Output = ();
+    type Error = anyhow::Error;
+
+    fn run<B: TrainBackend>(mut self, device: &Device<B>) -> Result<()> {
+        let extractor = self.asked.load::<B>(device)?;
+        let mut counts = Counts::default();
+        loop {
+            let batch = self.batch()?;
+            if batch.is_empty() {
+                break;
+            }
+            self.answer(&extractor, &batch, &mut counts)?;
+        }
+        self.conclude(&counts)
+    }
+}
+
+impl Many<'_> {
+    /// As many rows as are answered at once.
+    fn batch(&mut self) -> Result<Vec<Row>> {
+        let mut batch = Vec::new();
+        while batch.len() < self.asked.recipe.eval.batch {
+            match self.rows.next()? {
+                Some(row) => batch.push(row),
+                None => break,
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Answers some rows and prints a line for each, in their order.
+    fn answer<B: lm_kernels::LmOps>(
+        &self,
+        extractor: &Extractor<B>,
+        batch: &[Row],
+        counts: &mut Counts,
+    ) -> Result<()> {
+        let sentences = batch.iter().filter_map(|row| row.sentence.as_deref().ok());
+        let sentences: Vec<&str> = sentences.collect();
+        let answers = extractor.answer_all(&self.asked.types, &sentences);
+        let mut answers = answers.map_err(explained)?.into_iter();
+        for row in batch {
+            let found = match &row.sentence {
+                Err(fault) => Err(fault.clone()),
+                Ok(sentence) => match answers.next() {
+                    Some(Ok(answer)) => Ok(self.asked.read(sentence, &answer)),
+                    Some(Err(error)) => Err(error.to_string()),
+                    None => bail!("the model gave too few answers"),
+                },
+            };
+            self.print(row, found, counts)?;
+        }
+        std::io::stdout()
+            .flush()
+            .context("cannot write the answers")
+    }
+
+    fn print(
+        &self,
+        row: &Row,
+        found: Result<Extraction, String>,
+        counts: &mut Counts,
+    ) -> Result<()> {
+        counts.rows += 1;
+        if let Err(fault) = &found {
+            counts.unanswered += 1;
+            rner_cli::say!("{}:{}: {fault}", self.rows.name.display(), row.line);
+        }
+        let line = Line {
+            line: row.line,
+            id: row.id.as_deref(),
+            found: match found {
+                Ok(found) => Found::Entities(found),
+                Err(error) => Found::Fault { error },
+            },
+        };
+        println!("{}", serde_json::to_string(&line)?);
+        Ok(())
+    }
+
+    fn conclude(&self, counts: &Counts) -> Result<()> {
+        let Counts { rows, unanswered } = *counts;
+        let name = self.rows.name.display();
+        if rows == 0 {
+            return Err(Error::Usage(format!("--input: there is no sentence in {name}")).into());
+        }
+        ensure!(
+            unanswered == 0,
+            "{unanswered} of {rows} rows of {name} have no answer; their lines are named above"
+        );
+        rner_cli::say!("{rows} sentences");
+        Ok(())
+    }
+}

@@ -1,0 +1,111 @@
+//! `rner prompt`: the very text that a model gets about a sentence, for programs that ask it themselves.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use rner::asker::{Asker, entity_types};
+use rner::stages::{Asking, ModelDir};
+use rner_cli::args::{RecipeArgs, asking};
+use rner_cli::exit::usage;
+use rner_cli::progress::Terminal;
+use serde::Serialize;
+
+use crate::sentences::{Row, SentenceArgs, Sentences};
+
+/// Flags of `rner prompt`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PromptArgs {
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    /// Model that is to be asked: a folder or an id of the Hugging Face Hub.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: PathBuf,
+    /// Entity types, separated by commas.
+    #[arg(long, value_name = "TYPES", value_delimiter = ',', required = true)]
+    pub(crate) types: Vec<String>,
+    /// Prompt template; the model's own if left out, or else the recipe's.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prompt: Option<PathBuf>,
+    /// Print JSON: the message of the user, the text, its ids and their number, and where the answer ends.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) sentences: SentenceArgs,
+}
+
+/// What a model gets, and what else a program that asks it has to know.
+#[derive(Serialize)]
+struct Shown<'a> {
+    /// The message of the user: what goes into a chat request.
+    message: String,
+    /// The message in its chat form.
+    text: String,
+    ids: Vec<u32>,
+    n_tokens: usize,
+    types: &'a [String],
+    stop_ids: Vec<u32>,
+    stop_tokens: Vec<String>,
+    max_new_tokens: usize,
+    /// Whether the prompt is the model's own; nothing if it names none.
+    is_own_prompt: Option<bool>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Wrong usage, a model whose tokenizer or prompt cannot be read, a row without a sentence.
+pub(crate) fn run(args: &PromptArgs) -> Result<()> {
+    let recipe = args.recipe.resolve(Vec::new())?;
+    let types = entity_types(&args.types)?;
+    let sentences = args.sentences.read()?;
+    if matches!(sentences, Sentences::Rows(_)) && !args.json {
+        return Err(usage("--input needs --json: a prompt has several lines"));
+    }
+    let model = ModelDir::find(&args.model, &Terminal::session())?;
+    let asking = asking(&model, &recipe, args.prompt.as_deref())?;
+    let asker = Asker::new(&model, &asking.recipe)?;
+    let show = |sentence: &str| Shown::new(&asker, &asking, &types, sentence);
+    match sentences {
+        Sentences::One(sentence) if args.json => {
+            println!("{}", serde_json::to_string_pretty(&show(&sentence))?);
+        }
+        Sentences::One(sentence) => print!("{}", show(&sentence).text),
+        Sentences::Rows(mut rows) => {
+            while let Some(Row { line, sentence, .. }) = rows.next()? {
+                let fault = |fault| anyhow::anyhow!("{}:{line}: {fault}", rows.name.display());
+                println!(
+                    "{}",
+                    serde_json::to_string(&show(&sentence.map_err(fault)?))?
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+impl<'a> Shown<'a> {
+    fn new(asker: &Asker, asking: &Asking, types: &'a [String], sentence: &str) -> Self {
+        let (tokenizer, ids) = (asker.tokenizer(), asker.ids(types, sentence));
+        let stop_ids = tokenizer.stop_ids();
+        let name = |&id: &u32| tokenizer.decode_with_control(&[id]);
+        let longest = asking.own.as_ref().and_then(|own| own.longest_prompt());
+        if let Some(longest) = longest.filter(|&longest| ids.len() > longest) {
+            rner_cli::say!(
+                "note: the prompt has {} tokens; the model was trained with at most {longest}",
+                ids.len()
+            );
+        }
+        Self {
+            message: asker.message(types, sentence),
+            text: tokenizer.decode_with_control(&ids),
+            n_tokens: ids.len(),
+            ids,
+            types,
+            stop_tokens: stop_ids.iter().map(name).collect(),
+            stop_ids,
+            max_new_tokens: asking.recipe.eval.max_new_tokens,
+            is_own_prompt: asking.own.as_ref().map(|_| asking.another_than().is_none()),
+        }
+    }
+}
