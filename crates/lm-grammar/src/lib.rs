@@ -1,7 +1,7 @@
 //! Decoding under a grammar: the next token is drawn of those that can still lead to a sentence of a language.
 //!
-//! A [`Vocabulary`] is made once for each tokenizer, a [`Grammar`] from it once for each language, and [`Constrained`] is
-//! the observer that holds the completions of requests to their grammars, beside another observer. The engine is
+//! A [`Vocabulary`] is made once for each tokenizer, a [`Grammar`] from it once for each language, and [`Constrained`]
+//! is the observer that holds the completions of requests to their grammars, beside another observer. The engine is
 //! `llguidance`, whose dialect of Lark the grammars are written in.
 //!
 //! ```

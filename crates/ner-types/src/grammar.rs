@@ -7,8 +7,8 @@ use crate::normalize::normalize_label;
 /// What an answer to a schema may be, as a grammar in the dialect of Lark that `llguidance` reads.
 ///
 /// An answer is reasoning between `<think>` and `</think>`, if `reasoning` says so, and the JSON object that
-/// [`parse`](crate::parse) reads: only labels of the schema, each at most once and in any order, and lists of texts that
-/// are not blank. Spaces and line breaks are free, within bounds. The reasoning is any text without `</think>`.
+/// [`parse`](crate::parse) reads: only labels of the schema, each at most once and in any order, and lists of texts
+/// that are not blank. Spaces and line breaks are free, within bounds. The reasoning is any text without `</think>`.
 ///
 /// ```
 /// use ner_types::{AnswerGrammar, ReasoningForm};

@@ -1,7 +1,7 @@
 //! Drafts save steps and change nothing.
 
-use super::generator::{generate, ids, mixed, never, tiny};
-use crate::{Generated, Generator, NewToken, Observer, Progress};
+use super::generator::{generate, ids, mixed, never, prompt, tiny};
+use crate::{Generated, Generator, Lookup, NewToken, Observer, Progress, Request, Sampling};
 
 /// Drafts from what the completions are known to be, with some of it wrong.
 struct Oracle {
@@ -85,4 +85,36 @@ fn completions_are_the_same_with_drafts_of_any_kind() {
         wrong, none,
         "nothing is won by wrong drafts, and nothing lost"
     );
+}
+
+#[test]
+fn a_lookup_finds_what_stood_before_and_changes_nothing() {
+    let model = tiny();
+    // Greedy completions of a small random model soon repeat themselves.
+    let request = |salt| Request {
+        prompt: prompt(6, salt),
+        n: 2,
+        sampling: Sampling {
+            max_new_tokens: 60,
+            ..Sampling::greedy()
+        },
+    };
+    let requests: Vec<_> = (0..4).map(request).chain(mixed()).collect();
+    let plain = generate(&model, 4, &requests);
+    for max_batch in [1, 4] {
+        let mut lookup = Lookup::new(&requests, ());
+        let groups = Generator::new(&model, max_batch)
+            .generate(&requests, &never(), &mut lookup)
+            .expect("valid requests");
+        assert_eq!(ids(&groups), ids(&plain));
+        let counts = lookup.counts();
+        assert!(
+            counts.right > 100 && counts.right <= counts.drafted,
+            "{counts:?}"
+        );
+        let tokens: usize = plain.iter().flatten().map(|one| one.ids.len()).sum();
+        // The first token of a sample comes with its prompt, in no step of the sample.
+        let first = plain.iter().flatten().count();
+        assert_eq!(counts.steps + counts.right + first, tokens, "{counts:?}");
+    }
 }
