@@ -77,10 +77,11 @@ impl<O: Observer> Observer for Lookup<'_, O> {
         self.inner.allowed(request, sample)
     }
 
-    fn draft(&mut self, request: usize, sample: usize) -> Vec<u32> {
-        let known = self.inner.draft(request, sample);
+    fn draft(&mut self, request: usize, sample: usize, most: usize) -> Vec<u32> {
+        let most = most.min(LONGEST);
+        let known = self.inner.draft(request, sample, most);
         let draft = match self.context(request, sample) {
-            Some(context) => context.draft(known),
+            Some(context) => context.draft(known, most),
             None => known,
         };
         self.counts.steps += 1;
@@ -155,14 +156,14 @@ impl Context {
     }
 
     /// The next draft: what is known, or else what stood there before.
-    fn draft(&mut self, known: Vec<u32>) -> Vec<u32> {
+    fn draft(&mut self, known: Vec<u32>, most: usize) -> Vec<u32> {
         self.learn();
         let mut draft = known;
         if draft.is_empty() && self.pause == 0 {
             draft = self.before();
         }
         self.pause = self.pause.saturating_sub(1);
-        draft.truncate(LONGEST);
+        draft.truncate(most);
         self.drafted = draft.len();
         self.draft.clone_from(&draft);
         self.right = 0;

@@ -75,10 +75,10 @@ pub trait Observer {
     /// They are run through the model together with the last token, and each is kept if it is the very token that is
     /// drawn in its place. So a completion is the same with any draft, but for the rounding of the backend's matrix
     /// products, and a good draft saves steps (Leviathan et al., *Fast Inference from Transformers via Speculative
-    /// Decoding*, 2023; here a token is drawn first and then compared). What is too long for the request or the cache
-    /// is cut.
-    fn draft(&mut self, request: usize, sample: usize) -> Vec<u32> {
-        let _ = (request, sample);
+    /// Decoding*, 2023; here a token is drawn first and then compared). There is room for `most` of them, and what is
+    /// longer is cut.
+    fn draft(&mut self, request: usize, sample: usize, most: usize) -> Vec<u32> {
+        let _ = (request, sample, most);
         Vec::new()
     }
 

@@ -81,11 +81,11 @@ impl<O: Observer> Observer for Constrained<'_, O> {
     }
 
     /// What the grammar forces, or else the draft of the other observer.
-    fn draft(&mut self, request: usize, sample: usize) -> Vec<u32> {
+    fn draft(&mut self, request: usize, sample: usize, most: usize) -> Vec<u32> {
         let forced = self.state(request, sample).map(State::forced);
         match forced {
             Some(forced) if !forced.is_empty() => forced,
-            _ => self.inner.draft(request, sample),
+            _ => self.inner.draft(request, sample, most),
         }
     }
 

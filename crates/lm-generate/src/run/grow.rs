@@ -49,11 +49,12 @@ impl<B: LmOps> Run<'_, B> {
         let Some(job) = self.jobs.get(&sequence.request) else {
             return Vec::new();
         };
-        let mut draft = observer.draft(sequence.request, sequence.sample);
         let wanted = job.request.sampling.max_new_tokens - sequence.ids.len();
         let room = self.pool.shape().capacity - sequence.cached;
         // One token comes without a draft.
-        draft.truncate(wanted.min(room).saturating_sub(1));
+        let most = wanted.min(room).saturating_sub(1);
+        let mut draft = observer.draft(sequence.request, sequence.sample, most);
+        draft.truncate(most);
         let vocab_size = self.model.config().vocab_size;
         let known = draft.iter().take_while(|id| (**id as usize) < vocab_size);
         draft.truncate(known.count());

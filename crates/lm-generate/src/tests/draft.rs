@@ -32,7 +32,7 @@ impl Observer for Oracle {
         std::ops::ControlFlow::Continue(())
     }
 
-    fn draft(&mut self, request: usize, sample: usize) -> Vec<u32> {
+    fn draft(&mut self, request: usize, sample: usize, _most: usize) -> Vec<u32> {
         let done = self.lengths[request][sample];
         let rest = self.truth[request][sample]
             .ids
