@@ -92,7 +92,7 @@ impl Matcher {
                 .by_dataset
                 .entry(keys.dataset.unwrap_or_default().into());
             of_dataset.or_default().push(at);
-            let of_sentence = matcher.by_sentence.entry(sentence.clone());
+            let of_sentence = matcher.by_sentence.entry(bare(&sentence));
             of_sentence.or_default().push(at);
             matcher.sentences.push(sentence);
         }
@@ -133,7 +133,7 @@ impl Matcher {
             MatchedBy::Line => self.line(keys),
         }?;
         match keys.sentence {
-            Some(sentence) if squeezed(sentence) != self.sentences[found] => Err(format!(
+            Some(sentence) if bare(sentence) != bare(&self.sentences[found]) => Err(format!(
                 "the {by} of another sentence: {} is said here, {} stands there",
                 shown(sentence),
                 shown(&self.sentences[found])
@@ -166,15 +166,15 @@ impl Matcher {
 
     /// Whether the sentence that a prediction says is not the one at its index.
     fn contradicts(&self, keys: &Keys<'_>) -> bool {
-        let there = self.index(keys).map(|at| &self.sentences[at]);
+        let there = self.index(keys).map(|at| bare(&self.sentences[at]));
         keys.sentence
-            .is_some_and(|sentence| there != Some(&squeezed(sentence)))
+            .is_some_and(|sentence| there != Some(bare(sentence)))
     }
 
     /// The first of the sentences of this text that is free.
     fn sentence(&mut self, keys: &Keys<'_>) -> Result<usize, String> {
         let sentence = keys.sentence.unwrap_or_default();
-        let all = self.by_sentence.get(&squeezed(sentence));
+        let all = self.by_sentence.get(&bare(sentence));
         let all =
             all.ok_or_else(|| format!("a sentence that is not there: {}", shown(sentence)))?;
         let of_dataset = keys.dataset.and_then(|name| self.dataset(name));
@@ -222,7 +222,12 @@ fn no_index(keys: &Keys<'_>) -> String {
     }
 }
 
-/// A sentence with single spaces, so that tokens joined in another way are the same.
+/// A sentence without its white space: a file of columns has a space before each full stop where the text has none.
+fn bare(sentence: &str) -> String {
+    sentence.split_whitespace().collect()
+}
+
+/// A sentence with single spaces, for a message.
 fn squeezed(sentence: &str) -> String {
     sentence.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -64,6 +64,16 @@ fn each_key_finds_its_sentence_whatever_the_order() {
 }
 
 #[test]
+fn tokens_that_were_joined_are_the_sentence() {
+    check(
+        true,
+        &[sentence("Vask left."), sentence(" Oslin  stayed.")],
+        MatchedBy::Sentence,
+        &[1, 3],
+    );
+}
+
+#[test]
 fn a_dataset_narrows_what_a_sentence_or_a_line_may_mean() {
     let south = Keys {
         dataset: Some("south"),
