@@ -8,7 +8,6 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use ner_datasets::read_examples;
 use ner_score::bootstrap::{Bootstrap, PairedTest, bootstrap, paired_bootstrap};
 use ner_score::buckets::Seen;
 use ner_score::mean::{mean_f1, paper_mean_f1_percent};
@@ -16,6 +15,7 @@ use ner_score::randomization::{RandomizationTest, approximate_randomization};
 use ner_score::{Counts, Report, ReportBuilder, ReportOptions, Scorer, total};
 use rner_cli::args::AnswerReader;
 use rner_cli::exit::usage;
+use rner_cli::reading::InputArgs;
 use serde::Serialize;
 
 use input::{Answered, Gold};
@@ -26,9 +26,11 @@ pub(crate) struct ScoreArgs {
     /// A file of scorer cases instead of gold and predictions: {"cases": [{"completion", "schema_in", "gold_in", …}]}.
     #[arg(value_name = "CASES", conflicts_with_all = ["gold", "predictions", "compare"])]
     cases: Option<PathBuf>,
-    /// Annotated examples: a JSONL or JSON file in NER-CoT's format.
+    /// Annotated examples, in any format that `rner data` knows.
     #[arg(long, value_name = "FILE", requires = "predictions")]
     gold: Option<PathBuf>,
+    #[command(flatten)]
+    input: InputArgs,
     /// Predictions, one JSON object a line, with `entities` or a raw `completion`; found by `guid`, by `dataset` and
     /// `index`, by `index`, or by line.
     #[arg(long, value_name = "FILE", requires = "gold")]
@@ -152,7 +154,7 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<()> {
     if args.by.contains(&By::Seen) && args.train.is_none() {
         return Err(usage("--by seen needs --train FILE"));
     }
-    let gold = Gold::read(gold, args.filter)?;
+    let gold = Gold::read(gold, args.filter, &args.input)?;
     let answered = gold.answer(predictions, args.unmatched, args.reader.into())?;
     let output = score(args, &gold, &answered)?;
     print(args, &output)
@@ -188,7 +190,7 @@ fn score(args: &ScoreArgs, gold: &Gold, answered: &Answered) -> Result<Output> {
 fn options(args: &ScoreArgs) -> Result<ReportOptions> {
     let seen = match &args.train {
         Some(path) => {
-            let examples = read_examples(path)?;
+            let examples = args.input.read(path)?;
             Some(Seen::new(examples.iter().flat_map(|e| &e.entities)))
         }
         None => None,

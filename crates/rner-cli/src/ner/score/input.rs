@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use ner_datasets::read_examples;
 use ner_score::{Counts, Sentence};
 use ner_types::{Completion, Entity, Example, Problem, ReadMode, parse_with};
+use rner_cli::reading::InputArgs;
 use serde::Deserialize;
 
 use super::{Filter, Unmatched};
@@ -23,8 +23,8 @@ pub(super) struct Gold {
 }
 
 impl Gold {
-    pub(super) fn read(path: &Path, filter: Filter) -> Result<Self> {
-        let mut examples = read_examples(path)?;
+    pub(super) fn read(path: &Path, filter: Filter, input: &InputArgs) -> Result<Self> {
+        let mut examples = input.read(path)?;
         if filter == Filter::Paper {
             examples = examples.iter().map(Example::normalized).collect();
         }

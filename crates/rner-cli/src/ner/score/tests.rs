@@ -38,7 +38,7 @@ fn output(predictions: &str, more: &[&str]) -> Result<Output> {
         line.extend(["--compare", &other]);
     }
     let args = Cli::try_parse_from(line).expect("valid flags").args;
-    let gold = Gold::read(Path::new(&gold), args.filter)?;
+    let gold = Gold::read(Path::new(&gold), args.filter, &args.input)?;
     let answered = gold.answer(Path::new(&predictions), args.unmatched, args.reader.into())?;
     score(&args, &gold, &answered)
 }
