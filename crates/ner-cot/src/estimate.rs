@@ -6,6 +6,7 @@
 use chat_client::Usage;
 use serde::{Deserialize, Serialize};
 
+use crate::audit::rate::Rate;
 use crate::bill::Prices;
 use crate::error::Error;
 use crate::journal::{Journal, Part};
@@ -23,6 +24,9 @@ const ASSUMED_TEACHER: (f64, f64) = (600.0, 3000.0);
 
 /// The same for the judge, who reads the teacher's reasoning and writes little.
 const ASSUMED_JUDGE: (f64, f64) = (50.0, 400.0);
+
+/// Share of accepted rows where none is known: the least, the expected and the highest that is assumed.
+const ASSUMED_ACCEPTANCE: [f64; 3] = [0.5, 0.8, 1.0];
 
 /// A number with the interval in which it lies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -50,10 +54,16 @@ impl Interval {
 pub struct Estimate {
     /// Rows of the selection.
     pub rows: usize,
-    /// Rows that the journal settles already.
-    pub settled: usize,
-    /// Rows that requests will be sent for.
+    /// Rows that the journal has an accepted answer for.
+    pub accepted: usize,
+    /// Rows that are given up, or that nothing is asked about.
+    pub rejected: usize,
+    /// Rows that requests could be sent for.
     pub open: usize,
+    /// Accepted rows to end with.
+    pub target: Option<usize>,
+    /// Rows that requests will be sent for: all open ones, or as many as the target needs.
+    pub to_ask: Interval,
     /// Rows that the figures rest on; 0 if they rest on assumed lengths of answers.
     pub sample: usize,
     /// Share of the sample that was accepted.
@@ -66,7 +76,10 @@ pub struct Estimate {
     pub dollars: Option<Interval>,
 }
 
-/// Estimates what is left to do.
+/// Estimates what is left to do, up to `target` accepted rows if there is one.
+///
+/// How many rows a target needs follows from the share of accepted rows, with Wilson's interval at 95 %, or from an
+/// assumed one; rows are taken in their order, as a run does.
 ///
 /// With at least two settled rows that were asked about, the interval is the usual one of a mean (±1.96 standard
 /// errors); otherwise it spans assumed lengths of answers, one attempt at the low end and all attempts at the high one.
@@ -78,27 +91,30 @@ pub fn estimate(
     selection: &Selection<'_>,
     journal: Option<&Journal>,
     prices: &Prices,
+    target: Option<usize>,
 ) -> Result<Estimate, Error> {
     let mut sample = Sample {
         prices,
         rows: Vec::new(),
+        order: Vec::new(),
         accepted: 0,
         waiting_bytes: 0.0,
         waiting: 0,
     };
     let mut estimate = Estimate {
         rows: selection.rows(),
+        target,
         ..Estimate::default()
     };
     match journal {
         Some(journal) => {
             let funnel = replay(plan, selection, journal, None, &mut sample)?;
-            estimate.settled = funnel.accepted + funnel.rejected;
+            (estimate.accepted, estimate.rejected) = (funnel.accepted, funnel.rejected);
             estimate.open = funnel.unfinished;
         }
         None => {
             estimate.open = selection.open();
-            estimate.settled = selection.rows() - selection.open();
+            estimate.rejected = selection.rows() - selection.open();
             sample.measure_prompts(plan, selection)?;
         }
     }
@@ -114,9 +130,37 @@ struct RowCost {
     dollars: f64,
 }
 
+/// What a row counts for on the way to a target.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Accepted,
+    Open,
+}
+
+/// How many open rows are asked about until `target` rows are accepted, if this share of the open ones is.
+fn needed(order: &[Place], target: usize, share: f64) -> usize {
+    let (mut accepted, mut asked) = (0.0, 0);
+    for place in order {
+        // A thousandth of a row is an error of the sum.
+        if accepted + 1e-3 >= target as f64 {
+            break;
+        }
+        match place {
+            Place::Accepted => accepted += 1.0,
+            Place::Open => {
+                accepted += share;
+                asked += 1;
+            }
+        }
+    }
+    asked
+}
+
 struct Sample<'a> {
     prices: &'a Prices,
     rows: Vec<RowCost>,
+    /// Accepted and open rows in the order of the source.
+    order: Vec<Place>,
     accepted: usize,
     /// Bytes of the prompts of waiting questions.
     waiting_bytes: f64,
@@ -137,7 +181,10 @@ impl Visitor for Sample<'_> {
                 cost.dollars += self.prices.of(part).cost(&spent.usage, now);
             }
         }
-        self.accepted += usize::from(row.accepted.is_some());
+        if row.accepted.is_some() {
+            self.accepted += 1;
+            self.order.push(Place::Accepted);
+        }
         self.rows.push(cost);
         Ok(())
     }
@@ -145,6 +192,7 @@ impl Visitor for Sample<'_> {
     fn waiting(&mut self, question: &Question) -> Result<(), Error> {
         let texts = question.request.messages.iter();
         self.waiting_bytes += texts.map(|m| m.content.len() as f64).sum::<f64>();
+        self.order.push(Place::Open);
         self.waiting += 1;
         Ok(())
     }
@@ -158,6 +206,7 @@ impl Sample<'_> {
                 let prompts = &plan.config.prompts;
                 let prompt = prompts.render_teacher(&row.asked.schema, &row.asked.sentence);
                 self.waiting_bytes += prompt.len() as f64;
+                self.order.push(Place::Open);
                 self.waiting += 1;
             }
         }
@@ -165,16 +214,22 @@ impl Sample<'_> {
     }
 
     fn fill(&self, plan: &Plan, estimate: &mut Estimate) {
-        if self.rows.len() < 2 {
+        let has_sample = self.rows.len() >= 2;
+        estimate.to_ask = self.to_ask(estimate, has_sample);
+        if !has_sample {
             self.assume(plan, estimate);
             return;
         }
         estimate.sample = self.rows.len();
         estimate.acceptance = Some(self.accepted as f64 / self.rows.len() as f64);
-        let open = estimate.open as f64;
+        let asked = estimate.to_ask;
         let of = |value: fn(&RowCost) -> f64| {
             let values: Vec<f64> = self.rows.iter().map(value).collect();
-            total(&values, open)
+            Interval {
+                low: total(&values, asked.low).low,
+                mean: total(&values, asked.mean).mean,
+                high: total(&values, asked.high).high,
+            }
         };
         estimate.requests = of(|row| row.requests);
         estimate.tokens = of(|row| row.tokens);
@@ -182,9 +237,32 @@ impl Sample<'_> {
         estimate.dollars = self.prices.is_known().then_some(dollars);
     }
 
+    /// How many rows will be asked about.
+    fn to_ask(&self, estimate: &Estimate, has_sample: bool) -> Interval {
+        let Some(target) = estimate.target else {
+            return Interval::default().plus(estimate.open as f64);
+        };
+        let [least, share, most] = if has_sample {
+            let rate = Rate {
+                of: self.rows.len(),
+                hits: self.accepted,
+            };
+            let (least, most) = rate.interval();
+            [least, rate.share(), most]
+        } else {
+            ASSUMED_ACCEPTANCE
+        };
+        let of = |share| needed(&self.order, target, share) as f64;
+        Interval {
+            low: of(most),
+            mean: of(share),
+            high: of(least),
+        }
+    }
+
     /// Figures that rest on no answer.
     fn assume(&self, plan: &Plan, estimate: &mut Estimate) {
-        let open = estimate.open as f64;
+        let asked = estimate.to_ask;
         let prompt = self.waiting_bytes / BYTES_PER_TOKEN / self.waiting.max(1) as f64;
         let attempts = f64::from(plan.config.attempts);
         let row = |teacher: f64, judge: f64| {
@@ -202,10 +280,10 @@ impl Sample<'_> {
         let low = row(ASSUMED_TEACHER.0, ASSUMED_JUDGE.0);
         let high = row(ASSUMED_TEACHER.1, ASSUMED_JUDGE.1);
         let interval = |low: f64, high: f64| Interval {
-            low: low * open,
+            low: low * asked.low,
             // One and a half attempts a row, and answers in the geometric middle.
-            mean: (low * high).sqrt() * open * attempts.min(1.5),
-            high: high * open * attempts,
+            mean: (low * high).sqrt() * asked.mean * attempts.min(1.5),
+            high: high * asked.high * attempts,
         };
         estimate.requests = interval(2.0, 2.0);
         estimate.tokens = interval(low.0, high.0);
@@ -249,5 +327,21 @@ mod tests {
             0.0,
             "nothing costs less than nothing"
         );
+    }
+
+    #[test]
+    fn a_target_needs_no_more_rows_than_its_share_says() {
+        let open = [Place::Open; 700];
+        assert_eq!(needed(&open, 10, 1.0), 10);
+        assert_eq!(needed(&open, 10, 0.8), 13);
+        assert_eq!(needed(&open, 300, 0.5), 600);
+        assert_eq!(needed(&open, 400, 0.5), 700, "all that there are");
+        assert_eq!(needed(&open, 10, 0.0), 700);
+        // What is accepted behind the target's last row does not count.
+        let mut order = [Place::Open; 20];
+        order[0] = Place::Accepted;
+        order[19] = Place::Accepted;
+        assert_eq!(needed(&order, 5, 1.0), 4);
+        assert_eq!(needed(&[Place::Accepted; 5], 5, 1.0), 0);
     }
 }

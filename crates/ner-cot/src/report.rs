@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::journal::{Failed, Part};
+use crate::row_check::SourceProblem;
 use crate::rules::{Finding, Rule};
 use chat_client::Usage;
 
@@ -217,6 +218,13 @@ impl Funnel {
     /// Judged answers.
     pub fn judged(&self) -> usize {
         self.judge_scores.iter().sum()
+    }
+
+    /// Rows that nothing was asked about, by reason.
+    pub fn not_asked(&self) -> impl Iterator<Item = (&str, usize)> {
+        let of_selection = [Reason::NearDuplicate, Reason::Leak].map(Reason::name);
+        let reasons = SourceProblem::NAMES.into_iter().chain(of_selection);
+        reasons.filter_map(|reason| Some((reason, *self.rejected_rows.get(reason)?)))
     }
 
     /// Counts a row that ended as `attempts` say; its answers only if no equal row came before.

@@ -52,6 +52,7 @@ impl<S: Source + ?Sized> Source for &S {
 pub struct FileSource {
     path: PathBuf,
     format: Format,
+    options: ReadOptions,
 }
 
 impl FileSource {
@@ -60,11 +61,20 @@ impl FileSource {
         Self::with_format(path, Format::NerCot)
     }
 
-    /// A file in another format.
+    /// A file in another format. Rows that state no types have those of their own mentions.
     pub fn with_format(path: impl Into<PathBuf>, format: Format) -> Self {
+        Self::with_options(path, format, ReadOptions::default())
+    }
+
+    /// A file in another format, read in another way; rows of up to 16 MiB are read, whatever the options say.
+    pub fn with_options(path: impl Into<PathBuf>, format: Format, options: ReadOptions) -> Self {
         Self {
             path: path.into(),
             format,
+            options: ReadOptions {
+                max_row_bytes: MAX_ROW_BYTES,
+                ..options
+            },
         }
     }
 
@@ -76,11 +86,7 @@ impl FileSource {
 
 impl Source for FileSource {
     fn rows(&self) -> Result<SourceRows<'_>, Error> {
-        let options = ReadOptions {
-            max_row_bytes: MAX_ROW_BYTES,
-            ..ReadOptions::default()
-        };
-        let rows = ner_datasets::open(&self.path, self.format, options)?;
+        let rows = ner_datasets::open(&self.path, self.format, self.options.clone())?;
         Ok(Box::new(rows.map(|row| Ok(row?.example))))
     }
 }

@@ -47,6 +47,13 @@ pub enum FaultKind {
     DuplicateId,
     /// A label is not in the dataset's list of labels.
     UnknownLabel,
+    /// The text of a mention does not occur in its sentence.
+    NotInSentence,
+    /// A row states its types, and a mention has another one. Labels are compared as [`ner_types::normalize_label`]
+    /// writes them.
+    OutsideSchema,
+    /// A row has no key under which mentions could be, as in a file of sentences that are still to be annotated.
+    Unannotated,
     /// While writing: a mention does not occur in its sentence, or not on the borders of words.
     Ungrounded,
     /// While writing BIO: a mention overlaps a longer one.
@@ -59,7 +66,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// All kinds.
-    pub const ALL: [FaultKind; 20] = [
+    pub const ALL: [FaultKind; 23] = [
         FaultKind::ByteOrderMark,
         FaultKind::CarriageReturn,
         FaultKind::NotUtf8,
@@ -76,6 +83,9 @@ impl FaultKind {
         FaultKind::NotAccepted,
         FaultKind::DuplicateId,
         FaultKind::UnknownLabel,
+        FaultKind::NotInSentence,
+        FaultKind::OutsideSchema,
+        FaultKind::Unannotated,
         FaultKind::Ungrounded,
         FaultKind::Overlap,
         FaultKind::ReservedLine,
@@ -110,6 +120,12 @@ impl FaultKind {
             FaultKind::NotAccepted => ("not-accepted", "row skipped"),
             FaultKind::DuplicateId => ("duplicate-id", "row skipped"),
             FaultKind::UnknownLabel => ("unknown-label", "mention dropped"),
+            FaultKind::NotInSentence => ("not-in-sentence", "kept as it stands"),
+            FaultKind::OutsideSchema => (
+                "outside-schema",
+                "kept; training and scoring drop it, as its type is not asked for",
+            ),
+            FaultKind::Unannotated => ("unannotated", "read as a row without mentions"),
             FaultKind::Ungrounded => ("ungrounded", "mention dropped"),
             FaultKind::Overlap => ("overlap", "shorter mention dropped"),
             FaultKind::ReservedLine => ("reserved-line", "row not written"),
@@ -119,7 +135,7 @@ impl FaultKind {
 }
 
 impl FaultKind {
-    /// What a row of a JSON format should have had, for the faults that its decoder finds.
+    /// What a row should have had, for the faults of its content.
     pub(crate) fn expected(self) -> &'static str {
         match self {
             FaultKind::WrongOffset => "offsets of the mention's text",
@@ -128,6 +144,9 @@ impl FaultKind {
             FaultKind::UnreadKey => "keys that the format has",
             FaultKind::NoAnnotation => "mentions under a key that the format has",
             FaultKind::NotAccepted => "a row that its annotator accepted",
+            FaultKind::NotInSentence => "a mention that stands in its sentence",
+            FaultKind::OutsideSchema => "a label of the row's own types",
+            FaultKind::Unannotated => "a key with mentions, such as entities",
             _ => "a row",
         }
     }
@@ -177,6 +196,14 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// What a check for training should refuse: beside [`Policy::default`], mentions that are not in their sentence or
+    /// whose type the row does not ask for. Readers keep such mentions, as published data have them.
+    pub fn checking() -> Self {
+        Policy::default()
+            .fatal(FaultKind::NotInSentence)
+            .fatal(FaultKind::OutsideSchema)
+    }
+
     /// Every fault stops the reader.
     pub fn strict() -> Self {
         FaultKind::ALL

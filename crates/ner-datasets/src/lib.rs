@@ -10,6 +10,8 @@
 //!   [`read_examples`] read whole splits.
 //! - [`tags`] turns BIO tags into mentions and back, [`Stats`] counts, [`draw`] draws the paper's sample for
 //!   reinforcement learning.
+//! - [`divide`] holds a share of a file out, no sentence of which is in the rest; [`scan_types`] and [`Types`] say what
+//!   rows are asked for that state no types.
 //! - [`sets_in`] finds the sets of a folder of any layout; a [`LabelMap`] puts other names in place of labels.
 //! - [`Catalogue`] lists public datasets. With the feature `fetch`, `fetch` downloads them; without it the crate has no
 //!   HTTP client. Parquet needs the feature `parquet`.
@@ -32,6 +34,8 @@
 
 mod cache;
 mod catalogue;
+mod checks;
+mod divide;
 mod error;
 mod fault;
 #[cfg(feature = "fetch")]
@@ -55,11 +59,13 @@ mod splits;
 mod stats;
 pub mod tags;
 mod throughput;
+mod types;
 mod words;
 mod writer;
 
 pub use cache::default_cache;
 pub use catalogue::{Catalogue, CatalogueEntry, CatalogueFile, Group, Member};
+pub use divide::{Conflict, DivideOptions, Division, Part, divide};
 pub use error::Error;
 pub use fault::{Fault, FaultKind, FaultReport, Policy};
 #[cfg(feature = "fetch")]
@@ -81,10 +87,11 @@ pub use splits::dataset::{Dataset, Split};
 pub use splits::examples::{read_examples, read_json, read_jsonl, write_json, write_jsonl};
 pub use splits::folder::sets_in;
 pub use splits::instruct_uie;
-pub use splits::labels::scan_labels;
+pub use splits::labels::{ScannedTypes, scan_labels, scan_types};
 pub use splits::on_disk::{SetOnDisk, SetRows};
 pub use stats::{Filtered, Stats};
 pub use throughput::{Throughput, measure_reading};
+pub use types::Types;
 pub use writer::{Written, write_rows};
 
 /// The examples of the README, compiled and run.

@@ -3,12 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// In what the offsets of a file are counted.
 ///
 /// Python counts characters, JavaScript (so every annotation tool that runs in a browser) and Java count UTF-16 units,
 /// Go and Rust bytes. The three differ behind the first letter that is not ASCII: an emoji is one character, two units
 /// and four bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Offsets {
     /// Unicode scalar values.
     #[default]

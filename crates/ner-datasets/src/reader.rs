@@ -8,8 +8,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use ner_types::Entity;
-
+use crate::checks::{check_labels, check_mentions, drop_blank, own_labels};
 use crate::error::Error;
 use crate::fault::{FaultKind, FaultReport, Policy};
 use crate::format::Format;
@@ -22,6 +21,7 @@ use crate::hash::short_hash;
 use crate::offsets::Offsets;
 use crate::recorder::Recorder;
 use crate::row::Row;
+use crate::types::Types;
 
 /// Bytes read from a JSON file at a time.
 const BUFFER: usize = 1 << 18;
@@ -36,6 +36,8 @@ pub struct ReadOptions {
     /// The dataset's labels: the schema of rows that state none, and the labels that entities may have. Without them
     /// such a row's schema is the sorted set of its own labels, and every label is allowed.
     pub labels: Option<Vec<String>>,
+    /// The schema of rows that state none, in the place of `labels` and of their own labels.
+    pub types: Option<Types>,
     /// Which faults are fatal.
     pub policy: Policy,
     /// Longest line or JSON element, in bytes.
@@ -54,6 +56,7 @@ impl Default for ReadOptions {
             dataset: None,
             guid_prefix: None,
             labels: None,
+            types: None,
             policy: Policy::default(),
             max_row_bytes: 1 << 20,
             check_ids: false,
@@ -81,6 +84,7 @@ pub struct RowReader {
     /// Beginnings of the hashes of the identifiers met.
     ids: HashSet<u128>,
     n_rows: usize,
+    n_without_types: usize,
     is_done: bool,
 }
 
@@ -218,6 +222,7 @@ impl RowReader {
             options,
             ids: HashSet::new(),
             n_rows: 0,
+            n_without_types: 0,
             is_done: false,
         }
     }
@@ -230,6 +235,11 @@ impl RowReader {
     /// How many rows were given out.
     pub fn n_rows(&self) -> usize {
         self.n_rows
+    }
+
+    /// How many rows stated no types.
+    pub fn n_without_types(&self) -> usize {
+        self.n_without_types
     }
 
     /// Reads the rest and gives what was wrong.
@@ -277,11 +287,10 @@ impl RowReader {
             check_labels(row, labels, &mut self.recorder)?;
         }
         if row.example.schema.is_empty() {
-            row.example.schema = match &self.options.labels {
-                Some(labels) => labels.clone(),
-                None => own_labels(row),
-            };
+            self.n_without_types += 1;
+            row.example.schema = self.schema_of(row);
         }
+        check_mentions(row, &mut self.recorder)?;
         if row.example.dataset.is_none() {
             row.example.dataset.clone_from(&self.options.dataset);
         }
@@ -289,6 +298,15 @@ impl RowReader {
             row.example.guid = Some(format!("{prefix}-{}", self.n_rows));
         }
         Ok(())
+    }
+
+    /// The schema of a row that states none.
+    fn schema_of(&self, row: &Row) -> Vec<String> {
+        match (&self.options.types, &self.options.labels) {
+            (Some(types), _) => types.of_row(&row.example.sentence, own_labels(row)),
+            (None, Some(labels)) => labels.clone(),
+            (None, None) => own_labels(row),
+        }
     }
 
     fn is_new(&mut self, row: &Row) -> Result<bool, Error> {
@@ -317,52 +335,4 @@ impl Iterator for RowReader {
         self.is_done = !matches!(row, Ok(Some(_)));
         row.transpose()
     }
-}
-
-fn own_labels(row: &Row) -> Vec<String> {
-    let labels = row
-        .example
-        .entities
-        .iter()
-        .map(|entity| entity.label.as_str());
-    let mut labels: Vec<&str> = labels.collect();
-    labels.sort_unstable();
-    labels.dedup();
-    labels.into_iter().map(String::from).collect()
-}
-
-/// Drops mentions without a text.
-fn drop_blank(row: &mut Row, recorder: &mut Recorder) -> Result<(), Error> {
-    let is_blank = |entity: &Entity| entity.text.trim().is_empty();
-    for entity in row
-        .example
-        .entities
-        .iter()
-        .filter(|entity| is_blank(entity))
-    {
-        let found = || format!("{:?} as a {}", entity.text, entity.label);
-        let expected = FaultKind::BlankMention.expected();
-        recorder.record(FaultKind::BlankMention, row.line, expected, found)?;
-    }
-    row.example.entities.retain(|entity| !is_blank(entity));
-    Ok(())
-}
-
-fn check_labels(row: &mut Row, labels: &[String], recorder: &mut Recorder) -> Result<(), Error> {
-    let is_known = |label: &str| labels.iter().any(|known| known == label);
-    let mut n_unknown = 0;
-    for entity in &row.example.entities {
-        if !is_known(&entity.label) {
-            n_unknown += 1;
-            let found = || format!("{:?}", entity.label);
-            let expected = "a label of the dataset's list (labels.json, or the one that was given)";
-            recorder.record(FaultKind::UnknownLabel, row.line, expected, found)?;
-        }
-    }
-    if n_unknown > 0 {
-        row.example
-            .entities
-            .retain(|entity| is_known(&entity.label));
-    }
-    Ok(())
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rner_cli::args::{ForceArgs, RecipeArgs, TeacherArgs, quoted};
+use rner_cli::reading::InputArgs;
 
 use crate::cot::CotCommand;
 use crate::extract::ExtractArgs;
@@ -151,9 +152,11 @@ pub(crate) struct SftArgs {
     /// Checkpoint to start from; the recipe's base model if left out.
     #[arg(long, value_name = "DIR")]
     pub(crate) model: Option<PathBuf>,
-    /// Annotated examples: a JSONL or JSON file in NER-CoT's format.
+    /// Annotated examples, in any format that `rner data` knows; those with `cot` have reasoning.
     #[arg(long, value_name = "FILE")]
     pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
     /// Examples to evaluate on while training (see `sft.train.eval_every`); without this, `sft.eval_share` of the
     /// examples is held out.
     #[arg(long, value_name = "FILE")]
@@ -179,9 +182,11 @@ pub(crate) struct GrpoArgs {
     /// Fine-tuned checkpoint to start from.
     #[arg(long, value_name = "DIR")]
     pub(crate) model: PathBuf,
-    /// Annotated examples: a JSONL or JSON file in NER-CoT's format.
+    /// Annotated examples, in any format that `rner data` knows.
     #[arg(long, value_name = "FILE")]
     pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
     /// Prompt template; the model's own if left out, or else the recipe's.
     #[arg(long, value_name = "FILE")]
     pub(crate) prompt: Option<PathBuf>,

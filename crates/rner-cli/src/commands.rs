@@ -4,7 +4,6 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use atomic_files::Lock;
-use ner_datasets::read_examples;
 use rner::preflight::{Finding, Preflight};
 use rner::recipe::{DataSource, Recipe};
 use rner::run_dir::RunDir;
@@ -142,9 +141,9 @@ fn absolute(flag: &str, path: &Path) -> Result<String> {
 pub(crate) fn sft(args: &SftArgs) -> Result<()> {
     let (recipe, session) = (args.recipe.resolve(Vec::new())?, Terminal::session());
     let _lock = Lock::folder(&args.out)?;
-    let examples = read_examples(&args.data)?;
+    let examples = args.input.read(&args.data)?;
     let held_out = match &args.eval_data {
-        Some(path) => read_examples(path)?,
+        Some(path) => args.input.read(path)?,
         None => Vec::new(),
     };
     let named = args.model.as_deref();
@@ -153,6 +152,9 @@ pub(crate) fn sft(args: &SftArgs) -> Result<()> {
     let mut training = Training::new("sft", &recipe, &args.out, &base)?;
     training.force(args.force);
     training.reads("data", Some(&args.data))?;
+    if let Some(typed) = args.input.typed() {
+        training.is_given(&typed, true);
+    }
     training.reads("eval-data", args.eval_data.as_deref())?;
     training.reads("prompt", args.prompt.as_deref())?;
     training.is_given("no-cot", args.no_cot);
@@ -171,12 +173,15 @@ pub(crate) fn grpo(args: &GrpoArgs) -> Result<()> {
         Terminal::session(),
     );
     let _lock = Lock::folder(&args.out)?;
-    let examples = read_examples(&args.data)?;
+    let examples = args.input.read(&args.data)?;
     let base = ModelDir::find(&args.model, &session)?;
     let recipe = asking(&base, &recipe, args.prompt.as_deref())?.recipe;
     let mut training = Training::new("grpo", &recipe, &args.out, &base)?;
     training.force(args.force);
     training.reads("data", Some(&args.data))?;
+    if let Some(typed) = args.input.typed() {
+        training.is_given(&typed, true);
+    }
     training.reads("prompt", args.prompt.as_deref())?;
     let job = GrpoJob::new(&recipe, base, &examples, &args.out, &session);
     training.once(|| Ok(job.train()?))

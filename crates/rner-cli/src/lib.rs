@@ -26,5 +26,6 @@ pub mod exit;
 pub mod interrupt;
 pub mod logging;
 pub mod progress;
+pub mod reading;
 
 pub use exit::start;

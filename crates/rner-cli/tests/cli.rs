@@ -22,6 +22,7 @@ mod cli {
     mod preflight;
     mod real_run;
     mod real_run_docs;
+    mod rows;
     mod run_folder;
     mod serve;
     mod server;

@@ -10,7 +10,7 @@
 
 mod chains;
 mod manner;
-mod rate;
+pub(crate) mod rate;
 mod seeded;
 mod teller;
 

@@ -125,7 +125,7 @@ pub fn dataset_card(card: &Card) -> String {
 }
 
 fn front_matter(card: &Card) -> String {
-    let license = yaml_string(card.license.as_deref().unwrap_or("unknown"));
+    let license = hub_license(card.license.as_deref().unwrap_or("unknown"));
     let name = yaml_string(&card.name);
     let languages = yaml_strings("language", &card.languages);
     let size = size_category(card.rows);
@@ -141,9 +141,59 @@ fn front_matter(card: &Card) -> String {
         )
     };
     format!(
-        "---\npretty_name: {name}\nlicense: {license}\n{languages}task_categories:\n- token-classification\n\
+        "---\npretty_name: {name}\n{license}{languages}task_categories:\n- token-classification\n\
          size_categories:\n- {size}\ntags:\n- named-entity-recognition\n- chain-of-thought\n- synthetic\n{configs}---\n"
     )
+}
+
+/// Licences as the hub spells them, those that datasets and texts have.
+const LICENSES: &[&str] = &[
+    "afl-3.0",
+    "agpl-3.0",
+    "apache-2.0",
+    "artistic-2.0",
+    "bsd-2-clause",
+    "bsd-3-clause",
+    "bsl-1.0",
+    "c-uda",
+    "cc",
+    "cc-by-2.0",
+    "cc-by-2.5",
+    "cc-by-3.0",
+    "cc-by-4.0",
+    "cc-by-nc-2.0",
+    "cc-by-nc-3.0",
+    "cc-by-nc-4.0",
+    "cc-by-nc-nd-3.0",
+    "cc-by-nc-nd-4.0",
+    "cc-by-nc-sa-2.0",
+    "cc-by-nc-sa-3.0",
+    "cc-by-nc-sa-4.0",
+    "cc-by-nd-4.0",
+    "cc-by-sa-3.0",
+    "cc-by-sa-4.0",
+    "cc0-1.0",
+    "cdla-permissive-2.0",
+    "gfdl",
+    "gpl-3.0",
+    "isc",
+    "mit",
+    "mpl-2.0",
+    "odbl",
+    "odc-by",
+    "pddl",
+    "unlicense",
+    "unknown",
+];
+
+/// The lines about the licence. The hub knows licences by identifiers, and calls any other one `other`.
+fn hub_license(license: &str) -> String {
+    let words: Vec<&str> = license.split_whitespace().collect();
+    let id = words.join("-").to_lowercase();
+    if LICENSES.contains(&id.as_str()) {
+        return format!("license: {id}\n");
+    }
+    format!("license: other\nlicense_name: {}\n", yaml_string(license))
 }
 
 /// The hub's name for so many rows.

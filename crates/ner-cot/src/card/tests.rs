@@ -64,7 +64,7 @@ fn the_front_matter_is_what_the_hub_reads() {
     let text = dataset_card(&card());
     let (_, rest) = text.split_once("---\n").expect("an opening");
     let (yaml, _) = rest.split_once("---\n").expect("an end");
-    let expected = "pretty_name: \"Brel | NER-CoT\"\nlicense: \"cc-by-4.0\"\nlanguage:\n- \"en\"\n\
+    let expected = "pretty_name: \"Brel | NER-CoT\"\nlicense: cc-by-4.0\nlanguage:\n- \"en\"\n\
         task_categories:\n- token-classification\nsize_categories:\n- 1K<n<10K\n\
         tags:\n- named-entity-recognition\n- chain-of-thought\n- synthetic\n\
         configs:\n- config_name: default\n  data_files:\n  - split: train\n    path:\n    - \"ner-cot.parquet\"\n";
@@ -105,7 +105,7 @@ fn everything_given_is_said() {
 fn nothing_is_invented() {
     let text = dataset_card(&Card::default());
     for line in [
-        "license: \"unknown\"",
+        "license: unknown",
         "**Warning: the licence of the source is unknown.**",
         "The source of the sentences was not stated.",
         "Near-duplicates were not looked for. Overlap with evaluation data was not looked at.",
@@ -136,5 +136,17 @@ fn sizes_have_the_hubs_names() {
         (1_000_000, "1M<n<10M"),
     ] {
         assert_eq!(size_category(rows), name);
+    }
+}
+
+#[test]
+fn licences_are_spelt_as_the_hub_spells_them() {
+    for (given, expected) in [
+        ("MIT", "license: mit\n"),
+        ("CC BY-NC 4.0", "license: cc-by-nc-4.0\n"),
+        ("Apache-2.0", "license: apache-2.0\n"),
+        ("ours: no", "license: other\nlicense_name: \"ours: no\"\n"),
+    ] {
+        assert_eq!(hub_license(given), expected);
     }
 }

@@ -11,6 +11,7 @@ use crate::format::Format;
 use crate::formats::bio::{BioColumns, detect_columns};
 use crate::formats::draft::json_fault;
 use crate::formats::hub;
+use crate::formats::keys::keys;
 use crate::json_rows::{JsonRows, Piece};
 
 /// No first row is longer than this.
@@ -185,17 +186,6 @@ fn next_row<R: std::io::BufRead>(path: &Path, rows: &mut JsonRows<R>) -> Result<
     })
 }
 
-/// A row's keys, for messages.
-pub(crate) fn keys(row: &Value) -> String {
-    match row.as_object() {
-        Some(object) => {
-            let keys: Vec<&str> = object.keys().map(String::as_str).collect();
-            format!("with the keys {}", keys.join(", "))
-        }
-        None => "that is no object".into(),
-    }
-}
-
 fn unknown(path: &Path, found: impl Into<String>) -> Error {
     Error::missing(path, expected(), found)
 }
@@ -267,6 +257,8 @@ mod tests {
         check("a", "[]", Err("an empty array"));
         check("a", "[1]", Err("no object"));
         check("a", "{\"x\": 1, \"y\": 2}", Err("the keys x, y"));
+        let slip = Err("did you mean \"sentence\"?");
+        check("a", "{\"sentense\": \"b\", \"schema\": []}", slip);
         check("a", "{\"x\": ", Err("JSON with EOF"));
     }
 }

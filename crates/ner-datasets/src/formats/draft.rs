@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::fault::{FaultKind, excerpt};
+use crate::formats::keys::meant;
 use crate::offsets::Offsets;
 use crate::row::Row;
 
@@ -150,8 +151,25 @@ impl Draft {
             };
             self.note(
                 kind,
-                format!("{what} under {}, which nobody reads", excerpt(key)),
+                format!(
+                    "{what} under {}, which nobody reads{}",
+                    excerpt(key),
+                    meant(key)
+                ),
             );
+        }
+    }
+
+    /// Notes a row without a key for mentions, unless they are probably under one that nobody reads.
+    pub(super) fn note_unannotated(&mut self, rest: &Map<String, Value>) {
+        let is_noted = |(kind, _): &(FaultKind, String)| *kind == FaultKind::NoAnnotation;
+        if !self.faults.iter().any(is_noted) {
+            let keys: Vec<&str> = rest.keys().map(String::as_str).collect();
+            let found = match keys[..] {
+                [] => "none".into(),
+                _ => format!("none, beside {}", keys.join(", ")),
+            };
+            self.note(FaultKind::Unannotated, found);
         }
     }
 

@@ -3,11 +3,14 @@
 use std::collections::VecDeque;
 use std::io::BufRead;
 
+use serde_json::Value;
+
 use crate::error::Error;
 use crate::fault::FaultKind;
 use crate::format::Format;
 use crate::formats::codec::decode;
 use crate::formats::draft::{Decoding, Draft};
+use crate::formats::keys::keys;
 use crate::json_rows::{JsonRows, Piece};
 use crate::recorder::Recorder;
 use crate::row::Row;
@@ -102,9 +105,18 @@ impl Decoder {
             Err(fault) => {
                 let line = line + fault.lines_below;
                 let expected = self.format.expected();
-                recorder.record(FaultKind::NotARow, line, expected, || fault.found)
+                let found = || fault.found + &keys_of(bytes);
+                recorder.record(FaultKind::NotARow, line, expected, found)
             }
         }
+    }
+}
+
+/// The keys of an element that is no row, if it is an object.
+fn keys_of(bytes: &[u8]) -> String {
+    match serde_json::from_slice(bytes) {
+        Ok(row @ Value::Object(_)) => format!(", {}", keys(&row)),
+        _ => String::new(),
     }
 }
 

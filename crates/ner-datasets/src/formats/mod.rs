@@ -13,6 +13,7 @@ mod gliner2;
 pub(crate) mod hub;
 pub(crate) mod instruct_uie;
 pub(crate) mod json;
+mod keys;
 mod ner_cot;
 #[cfg(feature = "parquet")]
 pub(crate) mod parquet;

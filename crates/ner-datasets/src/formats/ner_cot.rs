@@ -32,7 +32,9 @@ struct Stored {
     schema: Vec<String>,
     #[serde(default)]
     cot: Option<String>,
-    entities: Vec<Entity>,
+    /// Left out where a sentence is still to be annotated.
+    #[serde(default)]
+    entities: Option<Vec<Entity>>,
     #[serde(flatten)]
     rest: Map<String, Value>,
 }
@@ -55,6 +57,7 @@ struct WrittenMention<'a> {
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Draft, NotARow> {
     let mut stored: Stored = parse(bytes)?;
+    let is_annotated = stored.entities.is_some();
     let cot = stored.cot.or_else(|| take_reasoning(&mut stored.rest));
     let row = Row::new(Example {
         guid: stored.guid,
@@ -62,13 +65,16 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Draft, NotARow> {
         sentence: stored.sentence,
         schema: stored.schema,
         cot,
-        entities: stored.entities,
+        entities: stored.entities.unwrap_or_default(),
     });
     let mut draft = Draft {
         row,
         ..Draft::default()
     };
-    draft.note_unread(&stored.rest, true);
+    draft.note_unread(&stored.rest, is_annotated);
+    if !is_annotated {
+        draft.note_unannotated(&stored.rest);
+    }
     Ok(draft)
 }
 

@@ -27,10 +27,11 @@ use crate::error::Error;
 use crate::fault::FaultKind;
 use crate::foreign::guarded;
 use crate::format::Format;
-use crate::formats::detect::{keys, of_row};
+use crate::formats::detect::of_row;
 use crate::formats::draft::Decoding;
 use crate::formats::hub::names_in;
 use crate::formats::json::Decoder;
+use crate::formats::keys::keys;
 use crate::recorder::Recorder;
 use crate::row::Row;
 

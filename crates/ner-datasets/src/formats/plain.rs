@@ -31,7 +31,7 @@ struct Stored {
     #[serde(alias = "sentence")]
     text: String,
     #[serde(default, alias = "schema")]
-    labels: Vec<String>,
+    labels: Option<Vec<String>>,
     #[serde(default, alias = "spans")]
     entities: Option<Vec<StoredMention>>,
     #[serde(flatten)]
@@ -95,8 +95,13 @@ fn of_stored(stored: Stored, how: &Decoding) -> Result<Draft, NotARow> {
         Id::Number(number) => number.to_string(),
     });
     draft.row.example.sentence = stored.text;
-    draft.row.example.schema = stored.labels;
+    // An empty list of labels is also what doccano writes of a text without mentions.
+    let is_empty_list = stored.labels.as_ref().is_some_and(Vec::is_empty);
+    draft.row.example.schema = stored.labels.unwrap_or_default();
     draft.note_unread(&stored.rest, stored.entities.is_some());
+    if stored.entities.is_none() && !is_empty_list {
+        draft.note_unannotated(&stored.rest);
+    }
     let places = Places::new(&draft.row.example.sentence, how.offsets);
     for mention in stored.entities.into_iter().flatten() {
         push(&mut draft, mention, &places)?;

@@ -1,4 +1,4 @@
-//! The labels of a whole file, collected from its rows.
+//! The labels and types of a whole file, collected from its rows.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -23,4 +23,41 @@ pub fn scan_labels(
         labels.extend(example.schema);
     }
     Ok(labels.into_iter().collect())
+}
+
+/// The types of a file, as its rows have them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScannedTypes {
+    /// All labels that rows state or mentions of other rows have, sorted.
+    pub types: Vec<String>,
+    /// Rows of the file.
+    pub rows: usize,
+    /// Rows that state no types.
+    pub without: usize,
+}
+
+/// Goes through a file for the types of its rows.
+///
+/// # Errors
+///
+/// As reading the file with these options.
+pub fn scan_types(
+    path: &Path,
+    format: Format,
+    options: ReadOptions,
+) -> Result<ScannedTypes, Error> {
+    let mut reader = open(path, format, options)?;
+    let mut types: BTreeSet<String> = BTreeSet::new();
+    for row in reader.by_ref() {
+        for label in row?.example.schema {
+            if !types.contains(&label) {
+                types.insert(label);
+            }
+        }
+    }
+    Ok(ScannedTypes {
+        types: types.into_iter().collect(),
+        rows: reader.n_rows(),
+        without: reader.n_without_types(),
+    })
 }

@@ -11,8 +11,10 @@ use ner_cot::source::Shard;
 use rner::cot::Decisions;
 use rner::recipe::Cot;
 use rner_cli::args::{ForceArgs, RecipeArgs, TeacherArgs};
+use rner_cli::reading::InputArgs;
 
 use super::money::MoneyArgs;
+use super::types::{TypeArgs, language};
 
 /// `rner cot …`
 #[derive(Debug, Subcommand)]
@@ -55,9 +57,11 @@ pub(crate) enum CotCommand {
     Audit(AuditArgs),
     /// Serve the simulated teacher and judge until interrupted.
     ServeTeacher {
-        /// Examples that it knows: a JSONL or JSON file in NER-CoT's format.
+        /// Examples that it knows, in any format that `rner data` knows.
         #[arg(long, value_name = "FILE")]
         data: PathBuf,
+        #[command(flatten)]
+        input: InputArgs,
         /// Seed of its mistakes.
         #[arg(long, default_value_t = 42)]
         seed: u64,
@@ -71,9 +75,13 @@ pub(crate) struct GenerateArgs {
     pub(crate) recipe: RecipeArgs,
     #[command(flatten)]
     pub(crate) teacher: TeacherArgs,
-    /// Sentences with schemas, in any format that `rner data` knows.
+    /// Sentences, in any format that `rner data` knows; with annotation or without, with lists of types or without.
     #[arg(long, value_name = "FILE")]
     pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) types: TypeArgs,
     #[command(flatten)]
     pub(crate) rows: RowArgs,
     #[command(flatten)]
@@ -104,7 +112,7 @@ pub(crate) struct GenerateArgs {
     /// Send nothing; write what is to be asked as files for a batch service to this folder.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["sample", "dry_run", "target"])]
     pub(crate) batch: Option<PathBuf>,
-    /// Go on in a folder whose answers were asked for with other models, prompts or sampling.
+    /// Go on in a folder whose answers were asked for with other models, prompts, sampling or types.
     #[arg(long)]
     pub(crate) allow_change: bool,
     /// Go on even if most of the teacher's answers run out of tokens.
@@ -119,6 +127,9 @@ pub(crate) struct GenerateArgs {
     /// Licence of the source, for the dataset card.
     #[arg(long, value_name = "NAME")]
     pub(crate) license: Option<String>,
+    /// Language of the sentences, such as en, for the dataset card. May be repeated.
+    #[arg(long, value_name = "CODE", value_parser = language)]
+    pub(crate) language: Vec<String>,
     /// Folder for the dataset, its card, funnel.json and the journal.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
@@ -282,6 +293,9 @@ pub(crate) struct ExportArgs {
     /// Licence of the source, for the dataset card.
     #[arg(long, value_name = "NAME")]
     pub(crate) license: Option<String>,
+    /// Language of the sentences, such as en, for the dataset card. May be repeated.
+    #[arg(long, value_name = "CODE", value_parser = language)]
+    pub(crate) language: Vec<String>,
     /// Folder for the files; the run's own if left out, where they are written again.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -309,9 +323,11 @@ pub(crate) struct ViewArgs {
 /// Flags of `rner cot check`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// Sentences with schemas, in any format that `rner data` knows.
+    /// Sentences, in any format that `rner data` knows.
     #[arg(long, value_name = "FILE")]
     pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
     /// Take this many sentences.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,

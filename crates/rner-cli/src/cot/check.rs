@@ -20,7 +20,7 @@ pub(super) fn check(args: &CheckArgs) -> Result<()> {
     let (mut rows, mut duplicates) = (0_usize, 0_usize);
     let mut leaks: BTreeMap<(String, &str), usize> = BTreeMap::new();
     let mut shown = Vec::new();
-    let source = source(&args.data)?;
+    let source = source(&args.data, &args.input.reading()?)?;
     for row in source.rows()?.take(args.limit.unwrap_or(usize::MAX)) {
         let sentence = row?.sentence;
         if let Some(earlier) = near.insert(&sentence) {

@@ -10,7 +10,7 @@ use ner_cot::replay::replay;
 use ner_cot::{Journal, Pipeline, RunOptions, Selection, Source, StopCause};
 use rner::cot::{
     Annotation, Flow, Job, MadeFrom, Money, Servers, all_are_done, bill_text, estimate_text,
-    journal_options, source, write_card,
+    journal_options, keep_money, write_card,
 };
 use rner::{Error, report};
 use rner_cli::progress::Terminal;
@@ -25,8 +25,14 @@ pub(super) fn generate(args: &GenerateArgs) -> Result<()> {
         args.recipe.resolve_with(teacher.teacher.as_deref(), sets)?
     };
     args.apply(&mut recipe.cot);
+    let before = Job::find(&args.out)?;
+    if let Some(before) = &before {
+        let said = keep_money(&mut recipe.cot, &before.cot, args.money.sets_budget());
+        said.iter().for_each(|line| rner_cli::say!("{line}"));
+    }
     recipe.check().map_err(Error::from)?;
-    let job = described(args, Job::new(&args.data, recipe.cot, recipe.run.seed)?)?;
+    let job = Job::new(&args.data, recipe.cot, recipe.run.seed)?;
+    let job = described(args, job, before.as_ref())?;
     if args.dry_run {
         return dry_run(&job, args);
     }
@@ -41,7 +47,7 @@ pub(super) fn generate(args: &GenerateArgs) -> Result<()> {
     }
     let runtime = Runtime::new().context("starting the network runtime")?;
     let known = || {
-        let rows: std::result::Result<Vec<_>, _> = source(&job.data)?.rows()?.collect();
+        let rows: std::result::Result<Vec<_>, _> = job.source()?.rows()?.collect();
         Ok(rows?)
     };
     let servers = Servers::start(&job.cot, job.seed, known, &runtime)?;
@@ -58,13 +64,18 @@ fn claim(job: &Job, out: &Path) -> Result<()> {
 }
 
 /// The job with everything that the flags say of it.
-fn described(args: &GenerateArgs, mut job: Job) -> Result<Job> {
+fn described(args: &GenerateArgs, mut job: Job, before: Option<&Job>) -> Result<Job> {
+    job.reading = args.input.reading()?;
+    rner_cli::say!("{}", job.choose_types(&args.types.wanted()?, &args.out)?);
     job.limit = args.rows.limit;
     job.exclude(&args.rows.exclude)?;
     if let Some(shard) = args.rows.shard {
         job.take_shard(shard);
     }
-    job.license.clone_from(&args.license);
+    job.describe(args.license.as_deref(), &args.language);
+    if let Some(before) = before {
+        job.described_as(before);
+    }
     job.decide(&args.rules.decisions());
     Ok(job)
 }
@@ -180,7 +191,7 @@ fn sample(
     let funnel = replay(pipeline.plan(), &selection, &journal, None, &mut ())?;
     println!("{}", report::funnel_text(&funnel));
     let whole = job.selection()?;
-    let estimate = estimate(pipeline.plan(), &whole, Some(&journal), &prices)?;
+    let estimate = estimate(pipeline.plan(), &whole, Some(&journal), &prices, job.target)?;
     println!("{}", estimate_text(&estimate));
     Ok(())
 }
@@ -193,7 +204,8 @@ fn dry_run(job: &Job, args: &GenerateArgs) -> Result<()> {
         None
     };
     let prices = Money::from(&job.cot).prices;
-    let estimate = estimate(&job.plan()?, &selection, journal.as_ref(), &prices)?;
+    let plan = job.plan()?;
+    let estimate = estimate(&plan, &selection, journal.as_ref(), &prices, job.target)?;
     println!("{}", estimate_text(&estimate));
     println!("nothing was sent");
     Ok(())

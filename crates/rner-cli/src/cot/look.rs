@@ -11,7 +11,7 @@ use ner_cot::generate::export_dataset;
 use ner_cot::journal::RealDisk;
 use ner_cot::replay::replay;
 use ner_cot::report::THRESHOLDS;
-use rner::cot::{Job, MadeFrom, Money, Place, bill_text, page, write_card};
+use rner::cot::{Job, MadeFrom, Money, Place, bill_text, budget_text, page, write_card};
 use rner::report;
 use rner::run_dir::write_atomic;
 use rner_cli::args::ForceArgs;
@@ -49,6 +49,7 @@ pub(super) fn status(args: &StatusArgs) -> Result<()> {
         println!("{}", serde_json::to_string_pretty(&status)?);
         return Ok(());
     }
+    println!("types: {}", job.types.words());
     println!("{}", report::funnel_text(&funnel));
     let judged = funnel.judged().max(1) as f64;
     for threshold in THRESHOLDS {
@@ -60,6 +61,9 @@ pub(super) fn status(args: &StatusArgs) -> Result<()> {
         );
     }
     println!("{}", bill_text(&bill, &prices));
+    if let Some(budget) = budget_text(&Money::from(&job.cot).budget) {
+        println!("budget: {budget}");
+    }
     if journal.damaged() > 0 {
         println!("{} lines of the journal are damaged", journal.damaged());
     }
@@ -94,7 +98,7 @@ pub(super) fn export(args: &ExportArgs) -> Result<()> {
     } = place(&args.dir)?;
     job.decide(&args.rules.decisions());
     args.money.apply(&mut job.cot);
-    job.license = args.license.clone().or(job.license);
+    job.describe(args.license.as_deref(), &args.language);
     let journal = Journal::open_to_read(&journal)?;
     let (plan, selection) = (job.plan()?, job.selection()?);
     let own = out;

@@ -6,11 +6,11 @@ mod check;
 mod generate;
 mod look;
 mod money;
-
-use std::path::Path;
+mod types;
 
 use anyhow::Result;
-use rner::stages::serve_teacher;
+use ner_types::Example;
+use rner::stages::serve_rows;
 use rner_cli::progress::Terminal;
 
 pub(crate) use args::CotCommand;
@@ -27,12 +27,12 @@ pub(crate) fn run(command: CotCommand) -> Result<()> {
         CotCommand::Compact { dir } => look::compact(&dir),
         CotCommand::Check(args) => check::check(&args),
         CotCommand::Audit(args) => audit::audit(&args),
-        CotCommand::ServeTeacher { data, seed } => serve(&data, seed),
+        CotCommand::ServeTeacher { data, input, seed } => serve(&input.read(&data)?, seed),
     }
 }
 
 /// Serves the simulated teacher until interrupted.
-fn serve(data: &Path, seed: u64) -> Result<()> {
+fn serve(examples: &[Example], seed: u64) -> Result<()> {
     let announce = |server: &rner::stages::Simulated| {
         println!("{}", server.url);
         rner_cli::say!(
@@ -42,5 +42,5 @@ fn serve(data: &Path, seed: u64) -> Result<()> {
             server.sentences
         );
     };
-    Ok(serve_teacher(data, seed, &Terminal::session(), announce)?)
+    Ok(serve_rows(examples, seed, &Terminal::session(), announce)?)
 }

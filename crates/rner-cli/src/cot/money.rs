@@ -65,6 +65,11 @@ pub(crate) struct MoneyArgs {
 }
 
 impl MoneyArgs {
+    /// Whether a budget was typed, be it 0 for none.
+    pub(crate) fn sets_budget(&self) -> bool {
+        self.budget_usd.is_some() || self.budget_tokens.is_some()
+    }
+
     /// Puts what was typed in the place of what the recipe says.
     pub(crate) fn apply(&self, cot: &mut Cot) {
         if let Some(PriceArg(price)) = self.price {

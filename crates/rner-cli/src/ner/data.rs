@@ -6,14 +6,19 @@ mod formats;
 mod lengths;
 mod report;
 mod sample;
+mod split;
+mod target;
 
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
-use ner_datasets::{FaultKind, Format, Offsets, Policy, ReadOptions, read_labels};
+use ner_datasets::{FaultKind, Format, Policy, ReadOptions, read_labels};
 use rner_cli::args::ForceArgs;
+use rner_cli::reading::InputArgs;
+
+use target::written;
 
 /// The arguments of `rner data`.
 #[derive(Clone, Debug, Args)]
@@ -35,6 +40,8 @@ enum DataCommand {
     Stats(StatsArgs),
     /// Convert a file into another format.
     Convert(ConvertArgs),
+    /// Divide a file into two by its sentences, so that none is in both.
+    Split(split::SplitArgs),
     /// Draw the paper's proportional sample for reinforcement learning from the in-domain training sets.
     Sample(SampleArgs),
     /// Name and count every fault of files; fails if one of them is fatal.
@@ -100,8 +107,10 @@ struct ConvertArgs {
     input: PathBuf,
     /// File to write. JSON formats are written as JSON lines if it ends in .jsonl, else as an array.
     output: PathBuf,
-    /// Format to write; `rner data formats` lists them. Parquet is assumed for files that end so.
-    #[arg(long, value_name = "FORMAT")]
+    /// Format to write; `rner data formats` lists them. If left out, the ending says it: bio for .conll, .bio, .iob and
+    /// .conllu, parquet for .parquet, and for .json and .jsonl the input's format if it is one of JSON, ner-cot for
+    /// Parquet, else plain.
+    #[arg(long, value_name = "FORMAT", value_parser = written)]
     to: Option<Format>,
     #[command(flatten)]
     reading: ReadingArgs,
@@ -122,7 +131,7 @@ struct SampleArgs {
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Format to write.
-    #[arg(long, value_name = "FORMAT", default_value = "ner-cot")]
+    #[arg(long, value_name = "FORMAT", default_value = "ner-cot", value_parser = written)]
     to: Format,
     /// Rows asked for; rounding down loses up to one a set.
     #[arg(long, value_name = "N", default_value_t = 5_000)]
@@ -197,13 +206,8 @@ struct ReadingArgs {
     /// Longest line or JSON row, in bytes.
     #[arg(long, value_name = "N", default_value_t = 1 << 20)]
     max_row_bytes: usize,
-    /// In what the files' offsets are counted: characters (Python), utf16 (JavaScript, Java) or bytes (Go, Rust).
-    #[arg(long, value_name = "UNIT", default_value_t = Offsets::Characters)]
-    offsets: Offsets,
-    /// Names of numbered tags in their order, such as O,B-PER,I-PER, or a file of them: a JSON array, or one a line.
-    /// The file's own metadata, or the dataset_info.json beside it, if left out.
-    #[arg(long, value_name = "NAMES")]
-    tag_names: Option<String>,
+    #[command(flatten)]
+    input: InputArgs,
     #[command(flatten)]
     faults: FaultArgs,
 }
@@ -217,20 +221,9 @@ impl ReadingArgs {
             policy,
             max_row_bytes: self.max_row_bytes,
             check_ids,
-            offsets: self.offsets,
-            tag_names: self.tag_names.as_deref().map(tag_names).transpose()?,
-            ..ReadOptions::default()
+            ..self.input.reading()?.options()
         })
     }
-}
-
-/// A list of names, or those of a file.
-fn tag_names(names: &str) -> Result<Vec<String>> {
-    let path = Path::new(names);
-    if path.is_file() {
-        return Ok(read_labels(path)?);
-    }
-    Ok(names.split(',').map(|name| name.trim().into()).collect())
 }
 
 /// Which faults stop the reader.
@@ -259,12 +252,17 @@ enum OnFault {
 
 impl FaultArgs {
     fn policy(&self) -> Result<Policy> {
+        self.policy_over(Policy::default())
+    }
+
+    /// The policy, where `losing` stands for another one.
+    fn policy_over(&self, losing: Policy) -> Result<Policy> {
         if let Some(kind) = self.fatal.iter().find(|kind| self.skip.contains(kind)) {
             let message = format!("--fatal {kind} and --skip {kind} contradict each other");
             return Err(rner_cli::exit::usage(message));
         }
         let base = match self.on_fault {
-            OnFault::Losing => Policy::default(),
+            OnFault::Losing => losing,
             OnFault::Fail => Policy::strict(),
             OnFault::Skip => Policy::lenient(),
         };
@@ -310,6 +308,7 @@ pub(crate) fn run(args: &DataArgs) -> Result<()> {
         DataCommand::Formats(args) => formats::run(args.json),
         DataCommand::Stats(args) => report::stats(args),
         DataCommand::Convert(args) => convert::run(args),
+        DataCommand::Split(args) => split::run(args),
         DataCommand::Sample(args) => sample::run(args),
         DataCommand::Validate(args) => report::validate(args),
         DataCommand::Bench(args) => report::bench(args),

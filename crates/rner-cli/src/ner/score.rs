@@ -18,6 +18,7 @@ use ner_score::{
 };
 use rner_cli::args::AnswerReader;
 use rner_cli::exit::usage;
+use rner_cli::reading::InputArgs;
 use serde::Serialize;
 
 use input::{Answered, Gold};
@@ -31,6 +32,8 @@ pub(crate) struct ScoreArgs {
     /// Annotated examples in any format that `rner data formats` lists.
     #[arg(long, value_name = "FILE", requires = "predictions")]
     gold: Option<PathBuf>,
+    #[command(flatten)]
+    input: InputArgs,
     /// Predictions: JSON lines with `entities` or a raw `completion`, or any format of `rner data formats`. They are
     /// matched by `id` if both sides have it, by `dataset` and `index`, by `sentence`, or, if they say none, by line.
     #[arg(long, value_name = "FILE", requires = "gold")]
@@ -173,7 +176,7 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<()> {
     if args.by.contains(&By::Seen) && args.train.is_none() {
         return Err(usage("--by seen needs --train FILE"));
     }
-    let gold = Gold::read(gold, args.filter)?;
+    let gold = Gold::read(gold, args.filter, &args.input)?;
     print(args, &score_all(args, &gold, predictions)?)
 }
 
@@ -248,7 +251,7 @@ fn seen(args: &ScoreArgs) -> Result<Option<Seen>> {
     let Some(path) = &args.train else {
         return Ok(None);
     };
-    let examples = input::read_gold(path)?;
+    let examples = args.input.read(path)?;
     Ok(Some(Seen::new(examples.iter().flat_map(|e| &e.entities))))
 }
 

@@ -68,7 +68,7 @@ fn missing_and_empty_data_are_named() -> TestResult {
     )?;
     let missing = dir.path().join("missing.jsonl");
     for (data, words) in [
-        (&empty, ["empty.jsonl", "found none"]),
+        (&empty, ["empty.jsonl", "an empty one"]),
         (&broken, ["broken.jsonl", "2"]),
         (&missing, ["missing.jsonl", ""]),
     ] {

@@ -110,7 +110,12 @@ fn impossible_conversions_are_refused() -> TestResult {
     fails(&convert("instructui"), 2, &["instructuie", "instructui"])?;
     fails(&convert("slimer"), 2, &["slimer", "not written"])?;
     fails(
-        &["data", "convert", text(&input), text(&output)],
+        &[
+            "data",
+            "convert",
+            text(&input),
+            text(&dir.path().join("b.txt")),
+        ],
         2,
         &["--to"],
     )?;

@@ -39,7 +39,7 @@ fn card(job: &Job, plan: &Plan, funnel: &Funnel, bill: &Bill, files: &[PathBuf])
     Card {
         name: "NER-CoT".into(),
         license: job.license.clone(),
-        languages: Vec::new(),
+        languages: job.languages.clone(),
         // All files have the same rows, and a reader of the dataset wants each row once.
         data_files: files.first().and_then(name).into_iter().collect(),
         source: name(&job.data),
@@ -61,7 +61,10 @@ fn card(job: &Job, plan: &Plan, funnel: &Funnel, bill: &Bill, files: &[PathBuf])
             leakage: removed("in_evaluation_data")
                 .map(|n| BTreeMap::from([("all sets".into(), n)])),
         },
-        limits: Vec::new(),
+        limits: vec![format!(
+            "Types that were asked for where a row of the source states none: {}.",
+            job.types.words()
+        )],
     }
 }
 

@@ -10,10 +10,12 @@ use ner_cot::prompts::Prompts;
 use ner_cot::rules::{Rule, Rules};
 use ner_cot::source::{FileSource, Shard};
 use ner_cot::{PipelineConfig, Plan, Selection, SelectionOptions};
-use ner_datasets::{Format, Split};
+use ner_datasets::{Format, ReadOptions, Split};
 use serde::{Deserialize, Serialize};
 
+use super::types::AskedTypes;
 use crate::error::{Context, Error, Result};
+use crate::inputs::Reading;
 use crate::recipe::{Cot, json_fields};
 use crate::run_dir::{RunDirError, first_visible, write_json};
 
@@ -46,6 +48,15 @@ pub struct Job {
     pub target: Option<usize>,
     /// Licence of the source, for the dataset card.
     pub license: Option<String>,
+    /// Codes of the languages, such as `en`, for the dataset card.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub languages: Vec<String>,
+    /// What the source does not say of itself.
+    #[serde(default, skip_serializing_if = "Reading::is_default")]
+    pub reading: Reading,
+    /// The types of rows that state none.
+    #[serde(default, skip_serializing_if = "AskedTypes::is_default")]
+    pub types: AskedTypes,
 }
 
 /// What decides about answers, where it differs from the job's own.
@@ -79,6 +90,9 @@ impl Job {
             judge_structured: cot.judge_structured,
             target: (cot.target > 0).then_some(cot.target),
             license: None,
+            languages: Vec::new(),
+            reading: Reading::default(),
+            types: AskedTypes::default(),
             // The folder has its absolute path above.
             cot: Cot {
                 prompts: String::new(),
@@ -102,6 +116,24 @@ impl Job {
         Ok(())
     }
 
+    /// Says what licence and languages the source has, where they are given.
+    pub fn describe(&mut self, license: Option<&str>, languages: &[String]) {
+        if let Some(license) = license {
+            self.license = Some(license.to_owned());
+        }
+        if !languages.is_empty() {
+            self.languages = languages.to_vec();
+        }
+    }
+
+    /// Takes over what an earlier job in the folder said of the source, where this one does not say it.
+    pub fn described_as(&mut self, before: &Self) {
+        self.license = self.license.take().or_else(|| before.license.clone());
+        if self.languages.is_empty() {
+            self.languages.clone_from(&before.languages);
+        }
+    }
+
     /// Refuses a folder that has files, but none by which a job is known: they are somebody else's, and a dataset card
     /// would replace their README.md.
     ///
@@ -119,6 +151,15 @@ impl Job {
                 Err(RunDirError::ForeignFolder { path, file }.into())
             }
         }
+    }
+
+    /// The job of a folder; `None` if it has none.
+    ///
+    /// # Errors
+    /// A damaged one.
+    pub fn find(dir: &Path) -> Result<Option<Self>> {
+        let is_there = dir.join(FILE).is_file();
+        is_there.then(|| Self::read(dir)).transpose()
     }
 
     /// Reads the job of a folder.
@@ -232,6 +273,19 @@ impl Job {
         self.part(Some(Shard { number: 1, of }))
     }
 
+    /// The rows of the source with the types that they are asked for.
+    ///
+    /// # Errors
+    /// A file that is not there, or of no known format.
+    pub fn source(&self) -> Result<FileSource> {
+        let format = Format::detect(&self.data)?;
+        let options = ReadOptions {
+            types: self.types.for_reader(self.seed),
+            ..self.reading.options()
+        };
+        Ok(FileSource::with_options(&self.data, format, options))
+    }
+
     fn part(&self, shard: Option<Shard>) -> Result<Selection<'static>> {
         let options = SelectionOptions {
             limit: self.limit,
@@ -240,7 +294,7 @@ impl Job {
             leakage: leakage(&self.exclude)?.map(Arc::new),
             ..SelectionOptions::default()
         };
-        Ok(Selection::new(source(&self.data)?, options)?)
+        Ok(Selection::new(self.source()?, options)?)
     }
 }
 
@@ -288,8 +342,9 @@ fn without(off: &[Rule]) -> Rules {
 ///
 /// # Errors
 /// A file that is not there, or of no known format.
-pub fn source(path: &Path) -> Result<FileSource> {
-    Ok(FileSource::with_format(path, Format::detect(path)?))
+pub fn source(path: &Path, reading: &Reading) -> Result<FileSource> {
+    let format = Format::detect(path)?;
+    Ok(FileSource::with_options(path, format, reading.options()))
 }
 
 /// The sentences of evaluation data; `None` without any.

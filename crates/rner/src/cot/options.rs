@@ -98,6 +98,39 @@ impl From<&Cot> for Money {
     }
 }
 
+/// Takes the prices of an earlier run in the folder over where none are given now, and its budgets unless
+/// `sets_budget`. Says so if a budget was taken.
+pub fn keep_money(cot: &mut Cot, before: &Cot, sets_budget: bool) -> Option<String> {
+    if cot.price_in == 0.0 && cot.price_out == 0.0 {
+        (cot.price_in, cot.price_out) = (before.price_in, before.price_out);
+        cot.price_cached_in = before.price_cached_in;
+    }
+    if cot.judge_price_in == 0.0 && cot.judge_price_out == 0.0 {
+        (cot.judge_price_in, cot.judge_price_out) = (before.judge_price_in, before.judge_price_out);
+        cot.judge_price_cached_in = before.judge_price_cached_in;
+    }
+    if cot.peak.is_empty() {
+        cot.peak.clone_from(&before.peak);
+    }
+    let has_budget = cot.budget_usd > 0.0 || cot.budget_tokens > 0;
+    if sets_budget || has_budget {
+        return None;
+    }
+    (cot.budget_usd, cot.budget_tokens) = (before.budget_usd, before.budget_tokens);
+    let budget = budget_text(&Money::from(&*cot).budget)?;
+    Some(format!(
+        "the budget of this folder holds: {budget} (--budget-usd and --budget-tokens change it, 0 lifts it)"
+    ))
+}
+
+/// A budget in words; `None` if there is none.
+pub fn budget_text(budget: &Budget) -> Option<String> {
+    let dollars = budget.dollars.map(|dollars| format!("${dollars:.2}"));
+    let tokens = budget.tokens.map(|tokens| format!("{tokens} tokens"));
+    let parts: Vec<String> = dollars.into_iter().chain(tokens).collect();
+    (!parts.is_empty()).then(|| parts.join(" and "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,5 +159,24 @@ mod tests {
         assert_eq!(teacher.peak.map(|peak| peak.from_minute), Some(510));
         assert_eq!(Money::from(&paid).budget.dollars, Some(3.0));
         assert_eq!(Flow::from(&paid).timeout, Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn prices_and_budgets_stay_with_the_folder_until_others_are_given() {
+        let cot = |sets: &[&str]| {
+            let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+            Recipe::resolve("smoke", &sets).expect("a recipe").cot
+        };
+        let before = cot(&["cot.price_in=1", "cot.price_out=2", "cot.budget_usd=3"]);
+        let mut now = cot(&[]);
+        let said = keep_money(&mut now, &before, false).expect("a budget");
+        assert!(said.contains("$3.00"), "{said}");
+        assert_eq!(
+            (now.price_in, now.price_out, now.budget_usd),
+            (1.0, 2.0, 3.0)
+        );
+        let mut lifted = cot(&["cot.price_in=5"]);
+        assert_eq!(keep_money(&mut lifted, &before, true), None);
+        assert_eq!((lifted.price_in, lifted.budget_usd), (5.0, 0.0));
     }
 }

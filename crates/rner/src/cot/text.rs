@@ -49,27 +49,24 @@ fn unknown_text(unknown: &UnknownCost, prices: &Prices) -> String {
 
 /// What is known before a run.
 pub fn estimate_text(estimate: &Estimate) -> String {
-    let basis = match (estimate.sample, estimate.acceptance) {
-        (0, _) => {
+    let basis = match (estimate.sample, estimate.acceptance, estimate.target) {
+        (0, _, None) => {
             "assumed lengths of answers (600 to 3,000 tokens); --sample N would measure them".into()
         }
-        (n, Some(share)) => format!(
-            "{n} rows that are done, {:.1} % of them accepted",
+        (0, _, Some(_)) => {
+            "assumed lengths of answers (600 to 3,000 tokens) and shares of accepted rows (half to \
+                            all); --sample N would measure them"
+                .into()
+        }
+        (n, Some(share), _) => format!(
+            "{n} rows that have their answers, {:.1} % of them accepted",
             100.0 * share
         ),
-        (n, None) => format!("{n} rows that are done"),
-    };
-    let range = |i: &Interval, digits: usize| {
-        format!(
-            "{:.digits$} ({:.digits$} to {:.digits$})",
-            i.mean, i.low, i.high
-        )
+        (n, None, _) => format!("{n} rows that have their answers"),
     };
     let mut text = format!(
-        "{} rows, {} done, {} to ask about; from {basis}, 95 %:\n  requests {}\n  tokens   {}",
-        estimate.rows,
-        estimate.settled,
-        estimate.open,
+        "{}; from {basis}, 95 %:\n  requests {}\n  tokens   {}",
+        rows_text(estimate),
         range(&estimate.requests, 0),
         range(&estimate.tokens, 0),
     );
@@ -78,6 +75,30 @@ pub fn estimate_text(estimate: &Estimate) -> String {
         None => text.push_str("\n  dollars  unknown; give --price IN/OUT"),
     }
     text
+}
+
+/// What became of the rows so far, and how many are to be asked about.
+fn rows_text(estimate: &Estimate) -> String {
+    let Estimate {
+        rows,
+        accepted,
+        rejected,
+        open,
+        ..
+    } = *estimate;
+    let so_far = format!("{rows} rows, {accepted} accepted, {rejected} rejected, ");
+    let Some(target) = estimate.target else {
+        return format!("{so_far}{open} to ask about");
+    };
+    let to_ask = range(&estimate.to_ask, 0);
+    format!("{so_far}{open} open; {to_ask} to ask about for {target} accepted ones")
+}
+
+fn range(i: &Interval, digits: usize) -> String {
+    format!(
+        "{:.digits$} ({:.digits$} to {:.digits$})",
+        i.mean, i.low, i.high
+    )
 }
 
 #[cfg(test)]
@@ -107,5 +128,27 @@ mod tests {
         let found = text(billed);
         let expected = "; 2 requests whose cost is unknown: up to 240 tokens, and the answers of 1";
         assert!(found.contains(expected), "{found}");
+    }
+
+    #[test]
+    fn rejected_rows_are_not_called_done_and_a_target_is_named() {
+        let mut estimate = Estimate {
+            rows: 700,
+            rejected: 5,
+            open: 695,
+            ..Estimate::default()
+        };
+        let text = estimate_text(&estimate);
+        let expected = "700 rows, 0 accepted, 5 rejected, 695 to ask about; from assumed";
+        assert!(text.starts_with(expected), "{text}");
+        estimate.target = Some(10);
+        estimate.to_ask = Interval {
+            low: 10.0,
+            mean: 13.0,
+            high: 20.0,
+        };
+        let text = estimate_text(&estimate);
+        let expected = "695 open; 13 (10 to 20) to ask about for 10 accepted ones";
+        assert!(text.contains(expected), "{text}");
     }
 }

@@ -199,6 +199,12 @@ pub fn funnel_text(funnel: &Funnel) -> String {
         funnel.answers,
         funnel.judged()
     );
+    for (reason, count) in funnel.not_asked() {
+        text.push_str(&format!(
+            "\n  not asked: {count:>5}  {}",
+            reason.replace('_', " ")
+        ));
+    }
     for (reason, count) in by_frequency(&funnel.rejected_answers) {
         text.push_str(&format!(
             "\n  rejected: {count:>6}  {}",

@@ -10,6 +10,7 @@ use tokio::runtime::Runtime;
 
 use crate::cot::{Annotation, Servers, leakage, pipeline_config, serve_simulated};
 use crate::error::{Context, Result};
+use crate::inputs::Reading;
 use crate::recipe::Cot;
 use crate::session::Session;
 
@@ -89,7 +90,8 @@ pub struct Simulated {
     pub sentences: usize,
 }
 
-/// Serves the simulated teacher and judge, which know the examples of a file, until the session is stopped.
+/// Serves the simulated teacher and judge, which know the examples of a file in any format, until the session is
+/// stopped.
 ///
 /// # Errors
 /// A file that cannot be read, or no port that can be opened.
@@ -99,9 +101,22 @@ pub fn serve_teacher(
     session: &Session,
     ready: impl FnOnce(&Simulated),
 ) -> Result<()> {
-    let examples = ner_datasets::read_examples(data)?;
+    let rows = crate::inputs::read(data, &Reading::default())?;
+    serve_rows(&rows.examples, seed, session, ready)
+}
+
+/// [`serve_teacher`] of examples in memory.
+///
+/// # Errors
+/// No port that can be opened.
+pub fn serve_rows(
+    examples: &[Example],
+    seed: u64,
+    session: &Session,
+    ready: impl FnOnce(&Simulated),
+) -> Result<()> {
     let runtime = Runtime::new().context("starting the network runtime")?;
-    let server = serve_simulated(&examples, seed, &runtime)?;
+    let server = serve_simulated(examples, seed, &runtime)?;
     ready(&Simulated {
         url: server.url.clone(),
         models: [teacher::TEACHER_MODEL, teacher::JUDGE_MODEL],

@@ -24,6 +24,7 @@ pub(crate) use self::engine::endpoint as rollout_endpoint;
 pub use self::reward::NerReward;
 pub use self::table::CompletionTable;
 use self::told::Told;
+use super::told::RowFaults;
 use super::{ModelDir, Watch, sft};
 use crate::backend::{self, Device, Task};
 use crate::error::{Error, Result};
@@ -144,6 +145,7 @@ impl Task for GrpoJob<'_> {
             held_out: held_out.len(),
             too_long,
             limit: grpo.max_prompt_length,
+            faults: RowFaults::of(self.examples),
         };
         let summary = summary(&told, &config, &outcome);
         watch.finish(&summary)?;

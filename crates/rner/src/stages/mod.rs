@@ -16,7 +16,7 @@ mod watch;
 
 pub use asking::Asking;
 pub(crate) use cot::JOURNAL_REFUSED;
-pub use cot::{CotJob, Simulated, serve_teacher};
+pub use cot::{CotJob, Simulated, serve_rows, serve_teacher};
 pub use data::{Sources, load_suite, read_suite, ready_cot};
 pub use eval::{EvalJob, LOG, LmCompleter, Ticks};
 pub(crate) use grpo::rollout_endpoint;

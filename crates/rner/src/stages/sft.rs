@@ -13,7 +13,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::told::{if_any, in_brackets};
+use super::told::{RowFaults, if_any, in_brackets};
 use super::{ModelDir, Watch};
 use crate::backend::{self, Device, Task};
 use crate::error::{Error, Result};
@@ -139,6 +139,7 @@ impl Task for SftJob<'_> {
             },
             bare,
             given: self.examples.len(),
+            faults: RowFaults::of(self.examples),
         };
         let summary = summary(&told, &outcome);
         watch.finish(&summary)?;
@@ -219,6 +220,8 @@ struct Told {
     /// Examples without reasoning where it is wanted, of all that were given.
     bare: usize,
     given: usize,
+    /// Of all that were given.
+    faults: RowFaults,
 }
 
 fn summary<B: AutodiffBackend>(told: &Told, outcome: &Outcome<B>) -> String {
@@ -255,6 +258,7 @@ impl Told {
                 }
             }),
         ];
+        let parts = parts.into_iter().chain(self.faults.parts());
         format!("{} examples{}", samples.trained, in_brackets(parts))
     }
 }
@@ -288,7 +292,7 @@ mod tests {
     use lm_train::SampleCounts;
     use ner_types::{Entity, Example, PromptTemplate};
 
-    use super::{Told, samples, warn_of_bare};
+    use super::{RowFaults, Told, samples, warn_of_bare};
     use crate::recipe::Recipe;
     use crate::session::Session;
     use crate::stages::ModelDir;
@@ -300,6 +304,10 @@ mod tests {
             held_out,
             bare,
             given: 50,
+            faults: RowFaults {
+                not_in_sentence: held_out,
+                outside_schema: 0,
+            },
         };
         let samples = |trained, unreached, left_out, cut| SampleCounts {
             trained,
@@ -312,7 +320,8 @@ mod tests {
             (
                 told(5, 0),
                 samples(42, 0, 3, 0),
-                "42 examples (3 more have over 512 tokens and are left out; 5 held out)",
+                "42 examples (3 more have over 512 tokens and are left out; 5 held out; 5 with an entity that is not in \
+                 the sentence, kept as it stands)",
             ),
             (
                 told(0, 50),

@@ -10,6 +10,7 @@ use rner::inputs::{format_of, with_schema};
 use serde::Serialize;
 
 use super::report::print_faults;
+use super::target::{check_apart, target};
 use super::{ConvertArgs, print_json};
 
 #[derive(Serialize)]
@@ -24,10 +25,11 @@ struct Converted<'a> {
 
 /// Converts a file.
 pub(super) fn run(args: &ConvertArgs) -> Result<()> {
-    let to = target(args)?;
+    check_apart(&args.input, &args.output)?;
     let _lock = Lock::file(&args.output)?;
     let _keep = args.force.keep(&args.output);
     let from = format_of(&args.input, args.reading.from)?;
+    let to = target(args.to, &args.output, from)?;
     let policy = args.reading.faults.policy()?;
     let options = args.reading.options(policy, false)?;
     let options = with_schema(&args.input, from, options)?;
@@ -61,29 +63,7 @@ pub(super) fn run(args: &ConvertArgs) -> Result<()> {
     Ok(())
 }
 
-fn target(args: &ConvertArgs) -> Result<Format> {
-    let is_parquet = args
-        .output
-        .extension()
-        .is_some_and(|ending| ending == "parquet");
-    let to = args.to.or(is_parquet.then_some(Format::Parquet));
-    let to =
-        to.ok_or_else(|| rner_cli::exit::usage("--to FORMAT is missing: which format to write"))?;
-    if to.is_read_only() {
-        let message = format!("{to} can be read but not written");
-        return Err(rner_cli::exit::usage(message));
-    }
-    if same_file(&args.input, &args.output) {
-        return Err(rner_cli::exit::usage("input and output are the same file"));
-    }
-    Ok(to)
-}
-
-fn same_file(a: &Path, b: &Path) -> bool {
-    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
-}
-
-fn note_labels(row: &Row, labels: &mut BTreeSet<String>) {
+pub(super) fn note_labels(row: &Row, labels: &mut BTreeSet<String>) {
     for label in &row.example.schema {
         if !labels.contains(label) {
             labels.insert(label.clone());
@@ -104,7 +84,7 @@ fn wait_for(path: &Path) -> Result<Lock, atomic_files::Error> {
 }
 
 /// Writes the list of labels that the InstructUIE layout has beside its splits, with those of a list that is there.
-fn write_labels(output: &Path, labels: &BTreeSet<String>) -> Result<()> {
+pub(super) fn write_labels(output: &Path, labels: &BTreeSet<String>) -> Result<()> {
     let path = output.with_file_name("labels.json");
     let _lock = wait_for(&path)?;
     let mut labels = labels.clone();

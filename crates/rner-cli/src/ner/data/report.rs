@@ -97,7 +97,7 @@ struct FileFaults {
 
 /// Names and counts the faults of files.
 pub(super) fn validate(args: &ValidateArgs) -> Result<()> {
-    let policy = args.reading.faults.policy()?;
+    let policy = args.reading.faults.policy_over(Policy::checking())?;
     // All faults are counted first; the policy decides at the end.
     let options = args.reading.options(Policy::lenient(), true)?;
     let mut all = Vec::new();

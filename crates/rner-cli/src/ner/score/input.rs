@@ -3,13 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
-use ner_datasets::{ReadOptions, open, read_examples};
 use ner_eval::matching::{Keys, MatchedBy, Matcher};
 use ner_eval::rows::{PredictionRow, Said, read_rows};
 use ner_score::filter::without_placeholders;
 use ner_score::{Counts, Filtered, Scorer, Sentence};
 use ner_types::{Completion, Entity, Example, Problem, ReadMode, parse_with};
-use rner::inputs::{format_of, with_schema};
+use rner_cli::reading::InputArgs;
 
 use super::{Filter, Unmatched};
 
@@ -27,8 +26,8 @@ pub(super) struct Gold {
 }
 
 impl Gold {
-    pub(super) fn read(path: &Path, filter: Filter) -> Result<Self> {
-        let written = read_gold(path)?;
+    pub(super) fn read(path: &Path, filter: Filter, input: &InputArgs) -> Result<Self> {
+        let written = input.read(path)?;
         let examples = match filter {
             Filter::Paper => written.iter().map(Example::normalized).collect(),
             Filter::None => written.clone(),
@@ -148,31 +147,6 @@ impl Gold {
         }
         sets
     }
-}
-
-/// The examples of a file in any format that `rner data` reads. What is not fatal in them is a warning.
-pub(super) fn read_gold(path: &Path) -> Result<Vec<Example>> {
-    let Ok(format) = format_of(path, None) else {
-        // It says what a row should have been.
-        return Ok(read_examples(path)?);
-    };
-    let options = ReadOptions {
-        max_row_bytes: usize::MAX,
-        ..ReadOptions::default()
-    };
-    let mut rows = open(path, format, with_schema(path, format, options)?)?;
-    let examples = rows.by_ref().map(|row| row.map(|row| row.example));
-    let examples: Vec<Example> = examples.collect::<Result<_, _>>()?;
-    for (kind, count) in &rows.faults().counts {
-        rner_cli::say!("{}: {count} × {kind} ({})", path.display(), kind.remedy());
-    }
-    if examples.is_empty() {
-        bail!(
-            "{}: expected at least one example, found none",
-            path.display()
-        );
-    }
-    Ok(examples)
 }
 
 /// The rows of a file of predictions; the first that is none ends the command.

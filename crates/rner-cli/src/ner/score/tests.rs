@@ -38,7 +38,7 @@ fn outputs(predictions: &str, more: &[&str]) -> Result<Vec<Output>> {
         line.extend(["--compare", &other]);
     }
     let args = Cli::try_parse_from(line).expect("valid flags").args;
-    let gold = Gold::read(Path::new(&gold), args.filter)?;
+    let gold = Gold::read(Path::new(&gold), args.filter, &args.input)?;
     score_all(&args, &gold, Path::new(&predictions))
 }
 
@@ -228,7 +228,7 @@ fn gold_and_predictions_come_in_any_format() {
     let dir = tempfile::tempdir().expect("a folder");
     let bio = "Brel\tB-city\nmet\tO\nBrel\tB-person\n\n";
     let gold = write(dir.path(), "gold.conll", bio);
-    let gold = Gold::read(Path::new(&gold), Filter::Paper).expect("BIO");
+    let gold = Gold::read(Path::new(&gold), Filter::Paper, &InputArgs::default()).expect("BIO");
     let score = |name: &str, text: &str| {
         let path = write(dir.path(), name, text);
         let line = ["score", "--scorer", "strict"];

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use ner_datasets::{Split, read_examples};
+use ner_datasets::Split;
 use ner_eval::{EvalSet, Suite};
 
 use crate::data::index::Index;
 use crate::data::rows::Reader;
 use crate::data::{Finder, Place};
 use crate::error::{Context, Error, Result};
+use crate::inputs::{self, Reading};
 use crate::recipe::{DataSource, Recipe};
 use crate::session::Session;
 use crate::tiny::TinyCorpus;
@@ -29,7 +30,8 @@ pub fn read_suite(dir: &Path) -> Result<Suite> {
         .sets
         .into_iter()
         .map(|name| {
-            let examples = read_examples(&dir.join(format!("{name}.jsonl")))?;
+            let file = dir.join(format!("{name}.jsonl"));
+            let examples = inputs::read(&file, &Reading::default())?.examples;
             Ok(EvalSet { name, examples })
         })
         .collect();

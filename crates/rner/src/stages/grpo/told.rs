@@ -2,7 +2,7 @@
 
 use lm_grpo::GrpoConfig;
 
-use crate::stages::told::{if_any, in_brackets};
+use crate::stages::told::{RowFaults, if_any, in_brackets};
 
 /// What the end of a run tells about its prompts.
 pub(super) struct Told {
@@ -14,6 +14,8 @@ pub(super) struct Told {
     pub(super) too_long: usize,
     /// Most tokens of a prompt.
     pub(super) limit: usize,
+    /// Of all examples.
+    pub(super) faults: RowFaults,
 }
 
 impl Told {
@@ -34,6 +36,7 @@ impl Told {
             }),
             if_any(self.held_out, |n| format!("{n} held out")),
         ];
+        let parts = parts.into_iter().chain(self.faults.parts());
         format!("{reached} prompts{}", in_brackets(parts))
     }
 }
@@ -54,6 +57,7 @@ mod tests {
             held_out,
             too_long,
             limit: 512,
+            faults: RowFaults::default(),
         };
         for (told, steps, dynamic, expected) in [
             (told(0, 0), 3, None, "20 prompts"),

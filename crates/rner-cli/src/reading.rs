@@ -1,0 +1,74 @@
+//! How files of rows are read: flags that every command has that reads some.
+
+use std::path::Path;
+
+use anyhow::Result;
+use clap::Args;
+use ner_datasets::{Offsets, read_labels};
+use ner_types::Example;
+use rner::inputs::{Reading, read};
+
+/// What a file of rows does not say of itself.
+#[derive(Clone, Debug, Default, Args)]
+pub struct InputArgs {
+    /// In what the files' offsets are counted: characters (Python), utf16 (JavaScript, Java) or bytes (Go, Rust).
+    #[arg(long, value_name = "UNIT", default_value_t = Offsets::Characters)]
+    pub offsets: Offsets,
+    /// Names of numbered tags in their order, such as O,B-PER,I-PER, or a file of them: a JSON array, or one a line.
+    /// The file's own metadata, or the dataset_info.json beside it, if left out.
+    #[arg(long, value_name = "NAMES")]
+    pub tag_names: Option<String>,
+}
+
+impl InputArgs {
+    /// What a reader is told.
+    ///
+    /// # Errors
+    /// A file of names that cannot be read.
+    pub fn reading(&self) -> Result<Reading> {
+        Ok(Reading {
+            offsets: self.offsets,
+            tag_names: self.tag_names.as_deref().map(names).transpose()?,
+        })
+    }
+
+    /// What was typed, if anything was: as a part of what a result is made from.
+    pub fn typed(&self) -> Option<String> {
+        let names = self
+            .tag_names
+            .as_deref()
+            .map(|names| format!("tag-names {names}"));
+        let is_default = self.offsets == Offsets::default();
+        let offsets = (!is_default).then(|| format!("offsets {}", self.offsets));
+        let typed: Vec<String> = offsets.into_iter().chain(names).collect();
+        (!typed.is_empty()).then(|| typed.join(", "))
+    }
+
+    /// The rows of a file in any format; what is to be said about them is said on stderr.
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub fn read(&self, path: &Path) -> Result<Vec<Example>> {
+        let rows = read(path, &self.reading()?)?;
+        for note in &rows.notes {
+            crate::say!("{note}");
+        }
+        Ok(rows.examples)
+    }
+}
+
+/// Names divided by commas, or those of a file.
+///
+/// # Errors
+/// A file of names that cannot be read.
+pub fn names(names: &str) -> Result<Vec<String>> {
+    let path = Path::new(names);
+    if path.is_file() {
+        return Ok(read_labels(path)?);
+    }
+    let names = names.split(',').map(str::trim);
+    Ok(names
+        .filter(|name| !name.is_empty())
+        .map(String::from)
+        .collect())
+}
