@@ -21,6 +21,7 @@ pub(super) fn view(gains: &Comparison, first: &str, second: &str) -> Value {
     json!({
         "first": first,
         "second": second,
+        "title": title(first, second),
         "scorer": gains.scorer,
         "resamples": gains.resamples,
         "seed": gains.seed,
@@ -34,6 +35,22 @@ pub(super) fn view(gains: &Comparison, first: &str, second: &str) -> Value {
     })
 }
 
+/// The two names without the folders that they share.
+fn title(first: &str, second: &str) -> [String; 2] {
+    let same = first
+        .bytes()
+        .zip(second.bytes())
+        .take_while(|(a, b)| a == b)
+        .count();
+    // Up to a slash in both, so that the place is between two characters.
+    let start = first.as_bytes()[..same].iter().rposition(|b| *b == b'/');
+    let start = start.map_or(0, |slash| slash + 1);
+    [first, second].map(|name| {
+        let rest = name.get(start..).unwrap_or_default();
+        if rest.is_empty() { name } else { rest }.to_owned()
+    })
+}
+
 /// What is not in the figures.
 fn left_out(gains: &Comparison) -> Vec<String> {
     gains.left_out()
@@ -41,7 +58,7 @@ fn left_out(gains: &Comparison) -> Vec<String> {
 
 fn row(gain: &Gain, rounds: usize, axis: &Axis, is_mean: bool) -> Value {
     let (low, high) = (gain.interval.low, gain.interval.high);
-    let way = Way::of(low, high);
+    let way = Way::of(gain);
     let p = gain.p_randomization;
     json!({
         "name": gain.name,
@@ -66,7 +83,10 @@ fn row(gain: &Gain, rounds: usize, axis: &Axis, is_mean: bool) -> Value {
     })
 }
 
-/// What the interval of a gain shows.
+/// Corrected p-values from here on show nothing.
+const LEVEL: f64 = 0.05;
+
+/// What a gain shows. Interval and p-value have to agree, as on few sentences they may not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     Up,
@@ -75,17 +95,18 @@ enum Way {
 }
 
 impl Way {
-    fn of(low: f64, high: f64) -> Self {
-        if low > 0.0 {
-            Self::Up
-        } else if high < 0.0 {
-            Self::Down
-        } else {
+    fn of(gain: &Gain) -> Self {
+        let (low, high) = (gain.interval.low, gain.interval.high);
+        if gain.p_holm >= LEVEL || (low <= 0.0 && high >= 0.0) {
             Self::NotShown
+        } else if low > 0.0 {
+            Self::Up
+        } else {
+            Self::Down
         }
     }
 
-    /// Class of the style sheet: coloured only where the interval leaves no gain out.
+    /// Class of the style sheet: coloured only where a difference is shown.
     fn class(self) -> &'static str {
         match self {
             Self::Up => "up",
@@ -122,4 +143,47 @@ fn axis(gains: &Comparison) -> Axis {
 /// Where a number of points lies, in percent of the lane.
 fn at(axis: &Axis, points: f64) -> String {
     format!("{:.2}", 100.0 * axis.part(points))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_leaves_out_the_folders_that_both_names_share() {
+        for (first, second, expected) in [
+            ("runs/x/old", "runs/x/new", ["old", "new"]),
+            ("runs/é1/a", "runs/é2/a", ["é1/a", "é2/a"]),
+            ("a", "b", ["a", "b"]),
+            ("runs/same", "runs/same", ["same", "same"]),
+            ("runs/", "runs/b", ["runs/", "b"]),
+        ] {
+            assert_eq!(title(first, second), expected);
+        }
+    }
+
+    #[test]
+    fn a_difference_is_shown_only_where_interval_and_p_value_agree() {
+        let gain = |low: f64, high: f64, p: f64| Gain {
+            name: String::new(),
+            sentences: 4,
+            first: 0.0,
+            second: 0.0,
+            gain: 0.0,
+            interval: ner_score::Interval { low, high },
+            p_bootstrap: p,
+            p_randomization: p,
+            p_holm: p,
+            better: 0,
+            worse: 0,
+        };
+        for (low, high, p, expected) in [
+            (1.0, 3.0, 0.01, Way::Up),
+            (-3.0, -1.0, 0.01, Way::Down),
+            (-100.0, -62.5, 0.1078, Way::NotShown),
+            (-1.0, 1.0, 0.01, Way::NotShown),
+        ] {
+            assert_eq!(Way::of(&gain(low, high, p)), expected, "{low} {high} {p}");
+        }
+    }
 }

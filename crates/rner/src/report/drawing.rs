@@ -9,7 +9,7 @@ use super::lines::{Line, Lines, NOISY, smooth};
 /// Size of the drawing and its margins, in SVG units.
 const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 230.0;
-const LEFT: f64 = 60.0;
+const LEFT: f64 = 68.0;
 const RIGHT: f64 = 12.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 40.0;
@@ -113,7 +113,7 @@ fn axes(out: &mut String, chart: &Chart, x: &Axis, y: &Axis) -> std::fmt::Result
     let (down, name) = ((TOP + HEIGHT - BOTTOM) / 2.0, escape(&chart.y_label));
     write!(
         out,
-        "<text class=\"axis\" text-anchor=\"middle\" transform=\"translate(11 {down}) rotate(-90)\">{name}</text>"
+        "<text class=\"axis\" text-anchor=\"middle\" transform=\"translate(13 {down}) rotate(-90)\">{name}</text>"
     )
 }
 
