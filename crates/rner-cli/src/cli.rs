@@ -270,7 +270,8 @@ pub(crate) struct EvalArgs {
     pub(crate) train: TrainArgs,
     #[command(flatten)]
     pub(crate) url: UrlArgs,
-    /// Benchmark: `tiny`, the folder of the suite's data, or a folder of SET.jsonl files.
+    /// Benchmark: `tiny`, the folder of the suite's data, a folder of SET.jsonl files, or a file of annotated sentences
+    /// in any format that `rner data` knows.
     #[arg(long, value_name = "DIR", default_value = "tiny")]
     pub(crate) data: String,
     /// Take this many sentences of each set.

@@ -128,7 +128,7 @@ impl CompareArgs {
         let text = std::fs::read_to_string(run.join("results.json")).map_err(|_| needs())?;
         let report: RunReport = serde_json::from_str(&text).map_err(|_| needs())?;
         let place = report.place.ok_or_else(needs)?;
-        if !place.dir.is_dir() {
+        if !place.dir.exists() {
             return Err(usage(format!(
                 "{}: its data are no longer in {}; name their folder with --data",
                 run.display(),

@@ -6,11 +6,12 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use ner_eval::load::{DataPlace, LoadedSuite, OnFault};
 use ner_eval::training::TrainingData;
-use ner_eval::{EvalOptions, Prompting, ReportSettings, RunReport, SuiteSpec};
+use ner_eval::{EvalOptions, EvalSet, Prompting, ReportSettings, RunReport, Suite, SuiteSpec};
 use ner_score::Scorer;
 use rner::run_dir::hash_path;
 use rner_cli::args::ForceArgs;
 use rner_cli::exit::usage;
+use rner_cli::reading::InputArgs;
 
 /// The paper's benchmark.
 const DEFAULT: &str = "crossner-mit";
@@ -104,6 +105,25 @@ fn has_jsonl(dir: &Path) -> bool {
     })
 }
 
+/// A file of annotated sentences as a suite of one set, with the name of the file.
+fn of_file(file: &Path) -> Result<LoadedSuite> {
+    let examples = InputArgs::default().read(file)?;
+    let name = file.file_stem().unwrap_or_default();
+    let name = name.to_string_lossy().into_owned();
+    let set = EvalSet {
+        name: name.clone(),
+        examples,
+    };
+    let mut loaded = LoadedSuite::from_suite(Suite {
+        name,
+        sets: vec![set],
+    });
+    for source in &mut loaded.sources {
+        source.path = file.to_owned();
+    }
+    Ok(loaded)
+}
+
 /// The files SET.jsonl of a folder as a suite of their own, which no page compares with a published one.
 fn own(data: &Path) -> Result<LoadedSuite> {
     let suite = rner::stages::load_suite(&data.display().to_string(), 0)?;
@@ -135,11 +155,26 @@ impl SuiteArgs {
     /// The suite with its data. A folder of files SET.jsonl is read whatever its sets are called, unless a suite is
     /// named.
     pub(crate) fn load(&self, data: &Path) -> Result<LoadedSuite> {
+        if data.is_file() {
+            return self.load_file(data);
+        }
         let mut loaded = match load(&self.suite, data, self.absent) {
             Err(_) if self.is_default() && has_jsonl(data) => own(data),
             loaded => loaded,
         }?;
         loaded.place = self.place(data);
+        Ok(loaded)
+    }
+
+    fn load_file(&self, file: &Path) -> Result<LoadedSuite> {
+        if !self.is_default() {
+            let (suite, file) = (&self.suite, file.display());
+            let message =
+                format!("--suite {suite}: a folder has the data of a suite; {file} is a file");
+            return Err(usage(message));
+        }
+        let mut loaded = of_file(file)?;
+        loaded.place = self.place(file);
         Ok(loaded)
     }
 

@@ -211,3 +211,28 @@ fn two_evaluations_of_own_data_are_compared_without_naming_it() -> TestResult {
     fs::remove_dir_all(&data)?;
     fails(&strict, 2, &[text(&data), "--data"])
 }
+
+#[test]
+fn a_file_of_annotated_sentences_is_a_benchmark_of_one_set() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let out = dir.path().join("out");
+    let data = "fixtures/toy/music.conll";
+    let args = [
+        "eval",
+        "--model",
+        "fixtures/tiny-base",
+        "--data",
+        data,
+        "--limit",
+        "4",
+        "--out",
+        text(&out),
+    ];
+    let shown = succeeds(&args)?;
+    assert!(shown.contains("music"), "{shown}");
+    fails(
+        &[&args[..], &["--suite", "in-domain"]].concat(),
+        2,
+        &["--suite in-domain", "is a file"],
+    )
+}
