@@ -13,6 +13,7 @@ mod model_result;
 mod setting;
 mod steps;
 mod tables;
+mod training;
 
 use minijinja::{AutoEscape, Environment};
 use serde_json::{Value, json};
@@ -29,10 +30,12 @@ pub use curves::charts;
 pub use data::pick_samples;
 pub use data::{ReportData, Sample, StageTime};
 pub use highlight::mark;
+pub(crate) use machine::utc_digits;
 pub use machine::{Machine, Program, now_utc};
 pub use model_result::ModelResult;
 pub use setting::Setting;
 pub use tables::{funnel_text, text_table};
+pub use training::{is_training, write_training};
 
 const TEMPLATE: &str = include_str!("report.html.j2");
 
