@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use ner_types::{PromptTemplate, ReadMode};
 use rner::recipe::{Backend, Dtype, Quantize, Recipe};
 use rner::stages::{Asking, ModelDir};
+use rner::tracking::Tracker;
 
 /// The prompt of `--prompt`.
 ///
@@ -32,6 +33,42 @@ pub fn asking(model: &ModelDir, recipe: &Recipe, prompt: Option<&Path>) -> Resul
         crate::say!("note: {note}");
     }
     Ok(asking)
+}
+
+/// For which programs the curves of a training are written.
+#[derive(Clone, Debug, Default, Args)]
+pub struct TrackArgs {
+    /// Also write the curves for these programs, into folders of the same name beside metrics.jsonl: `run.track`. May
+    /// be a list with commas. trackio imports TensorBoard's files.
+    #[arg(long, value_name = "PROGRAM", value_delimiter = ',', value_parser = trackers())]
+    pub track: Vec<Tracker>,
+}
+
+impl TrackArgs {
+    /// The flag as an override of a recipe.
+    pub fn sets(&self) -> Vec<String> {
+        let names = self.track.iter().map(|tracker| tracker.name());
+        let list = toml::Value::from(names.collect::<Vec<_>>());
+        let set = (!self.track.is_empty()).then(|| format!("run.track={list}"));
+        set.into_iter().collect()
+    }
+}
+
+/// The programs that draw curves as they are typed.
+fn trackers() -> impl TypedValueParser<Value = Tracker> {
+    words([
+        ("tensorboard", "Event files in tensorboard/"),
+        ("mlflow", "MLflow's file store in mlruns/"),
+        (
+            "wandb",
+            "Weights & Biases' offline runs in wandb/, for `wandb sync`",
+        ),
+    ])
+    .try_map(|word| {
+        let mut all = Tracker::ALL.into_iter();
+        all.find(|tracker| tracker.name() == word)
+            .ok_or("not one of these programs")
+    })
 }
 
 /// What becomes of other work that is in the way.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use rner_cli::args::{ForceArgs, RecipeArgs, TeacherArgs, quoted};
+use rner_cli::args::{ForceArgs, RecipeArgs, TeacherArgs, TrackArgs, quoted};
 use rner_cli::reading::InputArgs;
 
 use crate::cot::CotCommand;
@@ -46,9 +46,9 @@ pub(crate) enum Command {
     Data(DataArgs),
     /// Score predictions with one of the field's scorers.
     Score(ScoreArgs),
-    /// Write a run's report again.
+    /// Write a run's report again, or the page of one `rner sft` or `rner grpo`.
     Report {
-        /// Folder of the run.
+        /// Folder of the run, or of the training.
         run: PathBuf,
     },
     /// Extract entities from a sentence, and show the reasoning as it is written; or from the sentences of a file.
@@ -76,6 +76,8 @@ pub(crate) enum Command {
 pub(crate) struct ReproduceArgs {
     #[command(flatten)]
     pub(crate) recipe: RecipeArgs,
+    #[command(flatten)]
+    pub(crate) track: TrackArgs,
     #[command(flatten)]
     pub(crate) teacher: TeacherArgs,
     #[command(flatten)]
@@ -149,6 +151,8 @@ pub(crate) struct SourceArgs {
 pub(crate) struct SftArgs {
     #[command(flatten)]
     pub(crate) recipe: RecipeArgs,
+    #[command(flatten)]
+    pub(crate) track: TrackArgs,
     /// Checkpoint to start from; the recipe's base model if left out.
     #[arg(long, value_name = "DIR")]
     pub(crate) model: Option<PathBuf>,
@@ -179,6 +183,8 @@ pub(crate) struct SftArgs {
 pub(crate) struct GrpoArgs {
     #[command(flatten)]
     pub(crate) recipe: RecipeArgs,
+    #[command(flatten)]
+    pub(crate) track: TrackArgs,
     /// Fine-tuned checkpoint to start from.
     #[arg(long, value_name = "DIR")]
     pub(crate) model: PathBuf,

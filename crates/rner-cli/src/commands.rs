@@ -60,6 +60,7 @@ fn check(args: &ReproduceArgs, recipe: &Recipe, out: &Path) -> Vec<Finding> {
 fn sets(args: &ReproduceArgs, profile: &str) -> Result<Vec<String>> {
     let mut sets = args.teacher.sets();
     sets.extend(args.rollout.sets());
+    sets.extend(args.track.sets());
     if let Some(seeds) = args.seeds {
         sets.push(format!("run.seeds={seeds}"));
     }
@@ -139,7 +140,7 @@ fn absolute(flag: &str, path: &Path) -> Result<String> {
 
 /// `rner sft`.
 pub(crate) fn sft(args: &SftArgs) -> Result<()> {
-    let (recipe, session) = (args.recipe.resolve(Vec::new())?, Terminal::session());
+    let (recipe, session) = (args.recipe.resolve(args.track.sets())?, Terminal::session());
     let _lock = Lock::folder(&args.out)?;
     let examples = args.input.read(&args.data)?;
     let held_out = match &args.eval_data {
@@ -168,10 +169,8 @@ pub(crate) fn sft(args: &SftArgs) -> Result<()> {
 
 /// `rner grpo`.
 pub(crate) fn grpo(args: &GrpoArgs) -> Result<()> {
-    let (recipe, session) = (
-        args.recipe.resolve(args.rollout.sets())?,
-        Terminal::session(),
-    );
+    let sets = [args.rollout.sets(), args.track.sets()].concat();
+    let (recipe, session) = (args.recipe.resolve(sets)?, Terminal::session());
     let _lock = Lock::folder(&args.out)?;
     let examples = args.input.read(&args.data)?;
     let base = ModelDir::find(&args.model, &session)?;
@@ -191,6 +190,10 @@ pub(crate) fn grpo(args: &GrpoArgs) -> Result<()> {
 pub(crate) fn report(run: &Path) -> Result<()> {
     // Where there is nothing, reading says so.
     let _lock = run.is_dir().then(|| Lock::folder(run)).transpose()?;
+    if !run.join("report.json").is_file() && report::is_training(run) {
+        println!("{}", report::write_training(run)?.display());
+        return Ok(());
+    }
     let data = report::read(run)?;
     report::write(run, &data)?;
     println!("{}", report::text_table(&data));

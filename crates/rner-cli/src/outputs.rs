@@ -9,13 +9,7 @@ use crate::cli::Cli;
 const NAMES: [&str; 6] = ["out", "output", "into", "batch", "html", "json"];
 
 /// How the help of others begins.
-const WORDS: [&str; 5] = [
-    "Folder for ",
-    "File to write",
-    "Folder that receives",
-    "Also write",
-    "Write ",
-];
+const WORDS: [&str; 3] = ["Folder for ", "File to write", "Folder that receives"];
 
 fn is_output(arg: &Arg) -> bool {
     let help = arg.get_help().map(ToString::to_string).unwrap_or_default();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use rner::recipe::Backend;
-use rner_cli::args::{RecipeArgs, backends};
+use rner_cli::args::{ForceArgs, RecipeArgs, backends};
 
 use crate::backend::BackendArgs;
 use crate::bench::{BenchGenerateArgs, BenchGrpoArgs, BenchLoadArgs, BenchSftArgs};
@@ -82,9 +82,8 @@ pub(crate) enum TinyCommand {
         /// Folder for the files.
         #[arg(long, value_name = "DIR", default_value = "runs/tiny-corpus")]
         out: PathBuf,
-        /// Replace files that are there with another content.
-        #[arg(long)]
-        overwrite: bool,
+        #[command(flatten)]
+        force: ForceArgs,
     },
     /// Pretrain the toy's base model from its seed.
     Pretrain(PretrainArgs),

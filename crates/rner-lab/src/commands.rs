@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use rner::backend::dispatch;
 use rner::tiny::{TinyCorpus, write_corpus};
-use rner_cli::args::RecipeArgs;
+use rner_cli::args::{ForceArgs, RecipeArgs};
 use rner_cli::exit::usage;
 
 use crate::cli::{ParityArgs, PretrainArgs};
@@ -26,7 +26,7 @@ pub(crate) fn parity(args: &ParityArgs) -> Result<()> {
 }
 
 /// `rner-lab tiny corpus`.
-pub(crate) fn corpus(args: &RecipeArgs, out: &Path, overwrite: bool) -> Result<()> {
+pub(crate) fn corpus(args: &RecipeArgs, out: &Path, force: ForceArgs) -> Result<()> {
     let recipe = args.resolve(Vec::new())?;
     let data = &recipe.data;
     let corpus = TinyCorpus::generate(
@@ -36,7 +36,7 @@ pub(crate) fn corpus(args: &RecipeArgs, out: &Path, overwrite: bool) -> Result<(
         data.eval_sentences,
     );
     let _lock = atomic_files::Lock::folder(out)?;
-    let _keep = (!overwrite).then(|| atomic_files::Keep::at(out));
+    let _keep = force.keep(out);
     for (path, sentences) in write_corpus(&corpus, out)? {
         println!("{sentences:>6} sentences  {}", path.display());
     }

@@ -43,11 +43,9 @@ fn run(cli: Cli) -> Result<()> {
         Command::Bench(command) => measure(command),
         Command::Parity(args) => commands::parity(&args),
         Command::Backend(args) => backend::run(&args),
-        Command::Tiny(TinyCommand::Corpus {
-            recipe,
-            out,
-            overwrite,
-        }) => commands::corpus(&recipe, &out, overwrite),
+        Command::Tiny(TinyCommand::Corpus { recipe, out, force }) => {
+            commands::corpus(&recipe, &out, force)
+        }
         Command::Tiny(TinyCommand::Pretrain(args)) => commands::pretrain(args),
         Command::Rehearse(args) => rehearse::run(&args),
     }

@@ -55,7 +55,7 @@ pub mod session;
 pub mod stages;
 pub mod tensorboard;
 pub mod tiny;
-mod tracking;
+pub mod tracking;
 
 pub use error::{Error, Result};
 pub use reproduce::reproduce;

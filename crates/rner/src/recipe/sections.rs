@@ -7,6 +7,7 @@ use std::path::Path;
 use super::backend::Backend;
 use super::rows::Row;
 use super::weights::{Dtype, Quantize};
+use crate::tracking::Tracker;
 
 /// `[run]`: name, seeds and backend.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,9 +25,20 @@ pub struct Run {
     pub backend: Backend,
     /// Also writes event files for TensorBoard, into `tensorboard/` of the run.
     pub tensorboard: bool,
+    /// Other programs for which the curves of the trainings are written, into folders of the run.
+    pub track: Vec<Tracker>,
 }
 
 impl Run {
+    /// The programs for which curves are written.
+    pub fn trackers(&self) -> Vec<Tracker> {
+        let mut all = self.track.clone();
+        all.extend(self.tensorboard.then_some(Tracker::Tensorboard));
+        all.sort();
+        all.dedup();
+        all
+    }
+
     /// The seeds of the run, in order.
     pub fn all_seeds(&self) -> impl Iterator<Item = u64> + use<> {
         let first = self.seed;

@@ -117,6 +117,21 @@ pub fn now_utc() -> String {
     utc(now.as_secs())
 }
 
+/// Date and time of these seconds since 1970 as digits: `20260812` and `093015`.
+pub(crate) fn utc_digits(seconds: u64) -> (String, String) {
+    let text = utc(seconds);
+    let digits = |from: &str| {
+        from.chars()
+            .filter(char::is_ascii_digit)
+            .collect::<String>()
+    };
+    let (date, clock) = text.split_once(' ').unwrap_or((&text, ""));
+    (
+        digits(date),
+        format!("{}{:02}", digits(clock), seconds % 60),
+    )
+}
+
 /// Days to a date by the algorithm of Howard Hinnant's `civil_from_days`.
 fn utc(seconds: u64) -> String {
     let (days, minutes) = (seconds / 86_400, seconds % 86_400 / 60);
@@ -151,6 +166,8 @@ mod tests {
         assert_eq!(utc(951_782_400), "2000-02-29 00:00 UTC");
         assert_eq!(utc(951_868_800 - 60), "2000-02-29 23:59 UTC");
         assert_eq!(utc(1_786_527_000), "2026-08-12 09:30 UTC");
+        let digits = ("20260812".to_owned(), "093007".to_owned());
+        assert_eq!(utc_digits(1_786_527_007), digits);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod reasons;
 mod setting;
 mod steps;
 mod tables;
+mod training;
 
 use serde_json::{Value, json};
 use std::path::Path;
@@ -34,11 +35,13 @@ pub use data::pick_samples;
 pub use data::{ReportData, Sample, StageTime};
 pub use fold::folded;
 pub use highlight::mark;
+pub(crate) use machine::utc_digits;
 pub use machine::{Machine, Program, now_utc};
 pub use model_result::ModelResult;
 pub use reasons::reason_words;
 pub use setting::Setting;
 pub use tables::{funnel_text, text_table};
+pub use training::{is_training, write_training};
 
 const TEMPLATE: &str = include_str!("report.html.j2");
 

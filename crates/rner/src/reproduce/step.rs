@@ -153,11 +153,8 @@ impl SeedRun<'_, '_> {
 
     /// Sets aside the curves of a stage that is made anew.
     fn set_aside_curves(&self, name: &str) -> Result<()> {
-        for curves in crate::tracking::folders(self.run.dir.root(), name, self.seed) {
-            if curves.exists() {
-                atomic_files::set_aside(&curves)?;
-            }
-        }
+        let curves = crate::tracking::name(name, self.seed);
+        crate::tracking::set_aside(self.run.dir.root(), &curves)?;
         Ok(())
     }
 

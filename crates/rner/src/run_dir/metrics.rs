@@ -2,9 +2,12 @@
 
 use super::RunDirError;
 use atomic_files::fs::File;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+
+/// What a stage has logged: the step and the numbers of each line.
+pub(crate) type History = Vec<(usize, Map<String, Value>)>;
 
 /// The log of a run's metrics, open for appending.
 ///
@@ -55,6 +58,21 @@ impl MetricsLog {
             *self = Self::open(&self.path)?;
         }
         Ok(())
+    }
+
+    /// What a stage has logged: step and numbers.
+    pub(crate) fn history(&self, stage: &str, seed: u64) -> Result<History, RunDirError> {
+        let lines = read_metrics(&self.path)?.into_iter();
+        let ours = lines.filter(|line| line["stage"] == stage && line["seed"] == seed);
+        let entry = |line: Value| {
+            let Value::Object(mut line) = line else {
+                return None;
+            };
+            let step = line.remove("step")?.as_u64()?;
+            line.remove("seed");
+            Some((step as usize, line))
+        };
+        Ok(ours.filter_map(entry).collect())
     }
 
     /// Appends one line.

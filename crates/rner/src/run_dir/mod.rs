@@ -28,7 +28,7 @@ pub use error::RunDirError;
 pub use hash::hash_path;
 pub use metrics::{MetricsLog, read_metrics};
 pub(crate) use stage::first_visible;
-pub use stage::{Done, Inputs, Settings, Stage};
+pub use stage::{Done, Inputs, Made, Settings, Stage};
 
 /// The recipe of a run, the first file that is written to its folder.
 const RECIPE: &str = "recipe.toml";

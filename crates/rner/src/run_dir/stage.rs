@@ -69,6 +69,57 @@ impl Work {
     }
 }
 
+/// What the folder of a training says of it.
+#[derive(Debug)]
+pub struct Made {
+    work: Work,
+    done: Option<Done>,
+}
+
+impl Made {
+    /// Reads it; nothing for a folder that no command claimed.
+    pub fn read(dir: &Path) -> Option<Self> {
+        let text = std::fs::read_to_string(dir.join("work.json")).ok()?;
+        let done = std::fs::read_to_string(dir.join("done.json")).ok();
+        Some(Self {
+            work: serde_json::from_str(&text).ok()?,
+            done: done.and_then(|text| serde_json::from_str(&text).ok()),
+        })
+    }
+
+    /// The command, or the stage, as far as it is known.
+    pub fn command(&self) -> &str {
+        let done = || self.done.as_ref().map(|done| done.stage.as_str());
+        let command = self.work.inputs.get("command").map(String::as_str);
+        command.or_else(done).unwrap_or_default()
+    }
+
+    /// What it read: name → BLAKE3.
+    pub fn inputs(&self) -> &Inputs {
+        &self.work.inputs
+    }
+
+    /// The settings; empty for a folder of an older program.
+    pub fn settings(&self) -> &Settings {
+        &self.work.settings
+    }
+
+    /// One of the settings.
+    pub fn setting(&self, key: &str) -> Option<&str> {
+        self.work.settings.get(key).map(String::as_str)
+    }
+
+    /// What came out of it, once it is done.
+    pub fn summary(&self) -> Option<&str> {
+        self.done.as_ref().map(|done| done.summary.as_str())
+    }
+
+    /// How long it took since it was last begun, once it is done.
+    pub fn seconds(&self) -> Option<f64> {
+        self.done.as_ref().map(|done| done.seconds)
+    }
+}
+
 /// Settings that differ which a message has room for.
 const SHOWN: usize = 3;
 

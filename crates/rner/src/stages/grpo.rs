@@ -89,7 +89,7 @@ impl Task for GrpoJob<'_> {
     type Error = Error;
 
     fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<String> {
-        let Recipe { run, grpo, .. } = self.recipe;
+        let Recipe { grpo, .. } = self.recipe;
         let dtype = self.recipe.model.dtype;
         let devices = backend::devices::<B>(device, self.recipe.hardware.gpus)?;
         let tokenizer = self.base.tokenizer()?;
@@ -120,7 +120,7 @@ impl Task for GrpoJob<'_> {
         };
         let mut engine = engine::choose(&grpo.rollout, grpo.rollout_batch, &self.out)?;
         let (unit, log) = ("rollout batches", self.log.as_path());
-        let mut watch = Watch::open("grpo", self.seed, unit, log, run, self.session)?;
+        let mut watch = Watch::open("grpo", self.seed, unit, log, self.recipe, self.session)?;
         watch.completions = Some(table);
         let environment = Environment {
             prompts: &prompts,

@@ -87,7 +87,7 @@ impl Task for SftJob<'_> {
     type Error = Error;
 
     fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<String> {
-        let Recipe { run, sft, lora, .. } = self.recipe;
+        let Recipe { sft, lora, .. } = self.recipe;
         let config = trainer_config(self.recipe, self.seed);
         let devices = backend::devices::<B>(device, self.recipe.hardware.gpus)?;
         let tokenizer = self.base.tokenizer()?;
@@ -127,7 +127,7 @@ impl Task for SftJob<'_> {
             eval: &eval,
         };
         let (name, log) = (self.name.as_str(), self.log.as_path());
-        let mut watch = Watch::open(name, self.seed, "steps", log, run, self.session)?;
+        let mut watch = Watch::open(name, self.seed, "steps", log, self.recipe, self.session)?;
         let stop = watch.token();
         let outcome = train_sft_on(&devices, model, data, &config, &files, &stop, &mut watch)?;
         let told = Told {

@@ -8,11 +8,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::grpo::CompletionTable;
 use crate::error::{Context, Result};
-use crate::recipe::Run;
+use crate::recipe::Recipe;
 use crate::run_dir::{MetricsLog, RunDirError};
 use crate::session::{Part, Session};
 use crate::tensorboard::{self, EventFile};
-use crate::tracking;
+use crate::tracking::{self, Curves, Tracked, Tracker};
 
 /// Listens to one training stage.
 pub struct Watch {
@@ -23,6 +23,9 @@ pub struct Watch {
     log: MetricsLog,
     /// The same numbers for TensorBoard, if wanted.
     events: Option<EventFile>,
+    /// The same for other programs, once a step was logged, and what they are told of the training.
+    curves: Vec<Box<dyn Curves>>,
+    tracked: Option<(Vec<Tracker>, Tracked)>,
     /// Whether a step was logged since the stage was begun or gone on with.
     has_logged: bool,
     progress: Option<Box<dyn Part>>,
@@ -50,6 +53,8 @@ impl Watch {
             unit,
             log,
             events: None,
+            curves: Vec::new(),
+            tracked: None,
             has_logged: false,
             progress: None,
             completions: None,
@@ -58,7 +63,7 @@ impl Watch {
         }
     }
 
-    /// Listens to the stage of a seed as a recipe says: `metrics.jsonl` and TensorBoard's files go to `folder`.
+    /// Listens to the stage of a seed as a recipe says: `metrics.jsonl` and the files of trackers go to `folder`.
     ///
     /// # Errors
     /// When the folder cannot be written.
@@ -67,14 +72,24 @@ impl Watch {
         seed: u64,
         unit: &'static str,
         folder: &Path,
-        run: &Run,
+        recipe: &Recipe,
         session: &Session,
     ) -> Result<Self> {
         atomic_files::fs::create_dir_all(folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
         let log = MetricsLog::open(&folder.join("metrics.jsonl"))?;
-        let watch = Self::new(stage, seed, unit, log, session);
-        Ok(watch.with_tensorboard(folder, run.tensorboard)?)
+        let mut watch = Self::new(stage, seed, unit, log, session);
+        let trackers = recipe.run.trackers();
+        let section = stage.split('-').next().unwrap_or_default();
+        let settings = recipe.section_settings(&["model", "lora", "hardware", section]);
+        let tracked = Tracked {
+            run: folder.to_owned(),
+            name: tracking::name(stage, seed),
+            settings,
+        };
+        let is_wanted = trackers.contains(&Tracker::Tensorboard);
+        watch.tracked = Some((trackers, tracked));
+        Ok(watch.with_tensorboard(folder, is_wanted)?)
     }
 
     /// Also writes event files for TensorBoard, into a folder of the stage and the seed below `run`.
@@ -125,6 +140,10 @@ impl Watch {
             if let Some(events) = &mut self.events {
                 events.begin_at(step)?;
             }
+            self.begin_curves()?;
+        }
+        for curves in &mut self.curves {
+            curves.add(step, &metrics)?;
         }
         if let Some(events) = &mut self.events {
             events.scalars(step, &metrics)?;
@@ -134,6 +153,23 @@ impl Watch {
             line.extend(metrics);
         }
         self.log.log(&line)
+    }
+
+    /// Begins the curves of other programs, with the steps that were logged before.
+    fn begin_curves(&mut self) -> Result<(), RunDirError> {
+        let Some((trackers, tracked)) = &self.tracked else {
+            return Ok(());
+        };
+        let history = if trackers.is_empty() {
+            Vec::new()
+        } else {
+            self.log.history(&self.stage, self.seed)?
+        };
+        for tracker in trackers {
+            self.curves
+                .extend(tracking::begin(*tracker, tracked, &history)?);
+        }
+        Ok(())
     }
 
     /// Ends the stage because something cannot be written.
@@ -154,6 +190,10 @@ impl Watch {
     pub fn finish(&mut self, summary: &str) -> Result<(), RunDirError> {
         if let Some(progress) = self.progress.take() {
             progress.finish(summary);
+        }
+        let is_done = !self.stop.is_cancelled();
+        for curves in &mut self.curves {
+            curves.end(is_done)?;
         }
         self.failed.take().map_or(Ok(()), Err)
     }
