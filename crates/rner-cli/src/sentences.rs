@@ -25,7 +25,6 @@ pub(crate) struct SentenceArgs {
 }
 
 /// What is asked about.
-#[derive(Debug)]
 pub(crate) enum Sentences {
     /// A sentence.
     One(String),
@@ -42,7 +41,6 @@ pub(crate) struct Row {
 }
 
 /// The rows of a source, one after the other.
-#[derive(Debug)]
 pub(crate) struct Rows {
     /// The source, for messages.
     pub(crate) name: PathBuf,
@@ -129,6 +127,18 @@ impl Rows {
     }
 }
 
+impl Rows {
+    /// Rows that the reader of a dataset passed over so far, because they are none.
+    pub(crate) fn skipped(&self) -> usize {
+        let Source::Dataset { reader, .. } = &self.source else {
+            return 0;
+        };
+        let counts = reader.faults().counts.iter();
+        let skipped = counts.filter(|(kind, _)| kind.remedy() == "row skipped");
+        skipped.map(|(_, count)| *count as usize).sum()
+    }
+}
+
 impl Source {
     fn of_file(path: &Path) -> Result<Self> {
         let open_file =
@@ -162,12 +172,6 @@ impl Source {
         };
         let format = is_json.then_some(plain);
         Ok(Self::Lines { lines, format })
-    }
-}
-
-impl std::fmt::Debug for Source {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Source")
     }
 }
 

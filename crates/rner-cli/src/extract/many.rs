@@ -126,7 +126,8 @@ impl Many<'_> {
     }
 
     fn conclude(&self, counts: &Counts) -> Result<()> {
-        let Counts { rows, unanswered } = *counts;
+        let skipped = self.rows.skipped();
+        let (rows, unanswered) = (counts.rows + skipped, counts.unanswered + skipped);
         let name = self.rows.name.display();
         if rows == 0 {
             return Err(Error::Usage(format!("--input: there is no sentence in {name}")).into());

@@ -252,6 +252,19 @@ fn rows_of_json_and_standard_input_are_read() -> TestResult {
     )
 }
 
+/// A row that the reader of a dataset cannot read is named and counted like any other.
+#[test]
+fn rows_that_a_reader_passes_over_are_counted() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("rows.json");
+    std::fs::write(&file, r#"[{"text": "Osk sleeps."}, {"tex": 7}]"#)?;
+    let (code, rows, said) = many(&["--input", text(&file)], b"")?;
+    assert_eq!((code, rows.len()), (Some(1), 1), "{said}");
+    assert!(said.contains("rows.json:1: expected"), "{said}");
+    assert!(said.contains("1 of 2 rows"), "{said}");
+    Ok(())
+}
+
 #[test]
 fn a_sentence_of_many_gets_the_answer_that_it_gets_alone() -> TestResult {
     let more = ["--json", "--set", "eval.max_new_tokens=40"];
