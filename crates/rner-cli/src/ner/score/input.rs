@@ -183,8 +183,16 @@ fn report(
         return Ok(());
     }
     let text = format!("predictions are matched by {by}\n{}", texts.join("\n"));
+    // Sentences that were tokenised in another way fit nowhere, and only their writer knows that the order is kept.
+    let by_line = if by == MatchedBy::Sentence {
+        "; predictions that say no sentence are matched by line"
+    } else {
+        ""
+    };
     match unmatched {
-        Unmatched::Fail => Err(anyhow!("{text}\n(--unmatched skip leaves them out)")),
+        Unmatched::Fail => Err(anyhow!(
+            "{text}\n(--unmatched skip leaves them out{by_line})"
+        )),
         Unmatched::Skip => {
             rner_cli::say!("{text}");
             Ok(())

@@ -199,6 +199,7 @@ fn predictions_are_matched_by_their_sentence_or_refused() {
         "predictions.jsonl:2",
         "Nobody slept.",
         "1 examples have no prediction",
+        "matched by line",
         "matched by sentence",
     ] {
         assert!(error.contains(words), "{words}: {error}");
