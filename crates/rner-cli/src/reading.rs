@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use ner_datasets::{Offsets, read_labels};
 use ner_types::Example;
-use rner::inputs::{Reading, read};
+use rner::inputs::{Reading, Rows, read, read_placed};
 
 /// What a file of rows does not say of itself.
 #[derive(Clone, Debug, Default, Args)]
@@ -49,12 +49,24 @@ impl InputArgs {
     /// # Errors
     /// As [`read`].
     pub fn read(&self, path: &Path) -> Result<Vec<Example>> {
-        let rows = read(path, &self.reading()?)?;
-        for note in &rows.notes {
-            crate::say!("{note}");
-        }
-        Ok(rows.examples)
+        Ok(told(read(path, &self.reading()?)?))
     }
+
+    /// The same, with the places of the mentions.
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub fn read_placed(&self, path: &Path) -> Result<Vec<Example>> {
+        Ok(told(read_placed(path, &self.reading()?)?))
+    }
+}
+
+/// The rows, after what is to be said about them.
+fn told(rows: Rows) -> Vec<Example> {
+    for note in &rows.notes {
+        crate::say!("{note}");
+    }
+    rows.examples
 }
 
 /// Names divided by commas, or those of a file.

@@ -71,6 +71,19 @@ pub struct Rows {
 /// A file that cannot be read, is of no known format, has a fault that is fatal, or in which no row has a key for
 /// mentions: sentences that are still to be annotated.
 pub fn read(path: &Path, reading: &Reading) -> Result<Rows> {
+    // NER-CoT's rows are examples already, with places only where somebody wrote them.
+    rows(path, reading, |format| format == Format::NerCot)
+}
+
+/// Reads annotated rows with the places of their mentions, to be compared with others.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_placed(path: &Path, reading: &Reading) -> Result<Rows> {
+    rows(path, reading, |_| true)
+}
+
+fn rows(path: &Path, reading: &Reading, is_placed: fn(Format) -> bool) -> Result<Rows> {
     let format = format_of(path, None)?;
     let options = ReadOptions {
         max_row_bytes: usize::MAX,
@@ -82,10 +95,10 @@ pub fn read(path: &Path, reading: &Reading) -> Result<Rows> {
     let mut examples = Vec::new();
     for row in reader.by_ref() {
         let row = row?;
-        // NER-CoT's rows are examples already, with places only where somebody wrote them.
-        examples.push(match format {
-            Format::NerCot => row.example,
-            _ => row.into_unplaced(),
+        examples.push(if is_placed(format) {
+            row.example
+        } else {
+            row.into_unplaced()
         });
     }
     is_annotated(path, &examples, reader.faults())?;

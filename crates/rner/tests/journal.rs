@@ -46,7 +46,7 @@ fn run(
     let recipe = Recipe::resolve("smoke", &all)?;
     let stop = CancellationToken::new();
     let session = Session::new(stop.clone(), Arc::new(UntilTuning(stop)));
-    let ended = reproduce(&recipe, &RunDir::open(dir)?, &session);
+    let ended = reproduce(&recipe, &RunDir::open(dir)?.setting_aside(true), &session);
     let error = ended.err().ok_or("it should have been stopped")?;
     Ok(format!("{error}"))
 }

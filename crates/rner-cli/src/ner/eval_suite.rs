@@ -107,7 +107,7 @@ fn has_jsonl(dir: &Path) -> bool {
 
 /// A file of annotated sentences as a suite of one set, with the name of the file.
 fn of_file(file: &Path) -> Result<LoadedSuite> {
-    let examples = InputArgs::default().read(file)?;
+    let examples = InputArgs::default().read_placed(file)?;
     let name = file.file_stem().unwrap_or_default();
     let name = name.to_string_lossy().into_owned();
     let set = EvalSet {

@@ -229,7 +229,7 @@ fn a_file_of_annotated_sentences_is_a_benchmark_of_one_set() -> TestResult {
         text(&out),
     ];
     let shown = succeeds(&args)?;
-    assert!(shown.contains("music"), "{shown}");
+    assert!(shown.contains("types of Music"), "{shown}");
     fails(
         &[&args[..], &["--suite", "in-domain"]].concat(),
         2,

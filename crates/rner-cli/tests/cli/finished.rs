@@ -263,6 +263,12 @@ impl World {
                 "--without-mit",
                 "is there already",
             ),
+            "data split --out" => (
+                &[],
+                "data split @two.jsonl --share 0.5 --out @split/out @split/test --seed 1",
+                "3",
+                "is there already",
+            ),
             _ => return None,
         };
         let command = self.line(command);

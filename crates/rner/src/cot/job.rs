@@ -140,7 +140,8 @@ impl Job {
     /// # Errors
     /// [`RunDirError::ForeignFolder`]; a folder that cannot be read.
     pub fn check_free(dir: &Path) -> Result<()> {
-        let known = [FILE, "manifest.json", "journal.jsonl"];
+        // The lock of a journal is there before the journal is.
+        let known = [FILE, "manifest.json", "journal.jsonl", "journal.lock"];
         if known.iter().any(|name| dir.join(name).is_file()) {
             return Ok(());
         }

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use atomic_files::{Keep, Lock};
+use atomic_files::Lock;
 use clap::Args;
 use ner_datasets::{
     Conflict, DivideOptions, Division, FaultReport, Format, Part, Policy, ReadOptions, divide,
     open, write_rows,
 };
 use rner::inputs::{format_of, with_schema};
+use rner_cli::args::ForceArgs;
 use rner_cli::exit::usage;
 use serde::Serialize;
 
@@ -44,9 +45,8 @@ pub(super) struct SplitArgs {
     to: Option<Format>,
     #[command(flatten)]
     reading: ReadingArgs,
-    /// Replace files that are there with another content.
-    #[arg(long)]
-    overwrite: bool,
+    #[command(flatten)]
+    force: ForceArgs,
     /// Print what was done as JSON.
     #[arg(long)]
     json: bool,
@@ -193,7 +193,7 @@ fn write(
         atomic_files::fs::create_dir_all(folder)?;
     }
     let _lock = Lock::file(path)?;
-    let _keep = (!args.overwrite).then(|| Keep::at(path));
+    let _keep = args.force.keep(path);
     let labels = input.options.labels.iter().flatten();
     let mut labels: BTreeSet<String> = labels.cloned().collect();
     let reader = open(input.path, input.format, input.options.clone())?;

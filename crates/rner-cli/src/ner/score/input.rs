@@ -27,7 +27,7 @@ pub(super) struct Gold {
 
 impl Gold {
     pub(super) fn read(path: &Path, filter: Filter, input: &InputArgs) -> Result<Self> {
-        let written = input.read(path)?;
+        let written = input.read_placed(path)?;
         let examples = match filter {
             Filter::Paper => written.iter().map(Example::normalized).collect(),
             Filter::None => written.clone(),
