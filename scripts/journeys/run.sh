@@ -23,6 +23,10 @@ ln -s "$(realpath "$rner")" "$scratch/bin/rner"
 export PATH="$scratch/bin:$PATH"
 failed=0
 for name in "$@"; do
+    if [ "$name" = python ] && ! command -v python3 >/dev/null; then
+        echo "{\"journey\": \"python\", \"skipped\": \"python3 is not installed\"}"
+        continue
+    fi
     folder="$scratch/$name"
     mkdir "$folder"
     ln -s "$clone/fixtures" "$clone/scripts" "$folder/"

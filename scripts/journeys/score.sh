@@ -1,2 +1,3 @@
-# docs/evaluate.md
-rner score --gold fixtures/toy/music.conll --predictions fixtures/toy/other-system.jsonl --scorer strict,partial --by type
+# docs/quickstart.md
+rner score --gold fixtures/toy/music.conll --predictions fixtures/toy/other-system.jsonl \
+    --scorer strict,partial --by type

@@ -43,6 +43,7 @@ fn main() -> ExitCode {
     for page in &pages {
         take_page(page, &mut sum);
     }
+    sum.faults.extend(journeys());
     println!(
         "docs: {} pages, {} command blocks run ({} with their output compared), {} only parsed, {} to prepare",
         pages.len(),
@@ -106,4 +107,34 @@ fn count(block: &Block, sum: &mut Sum) {
         Kind::NoRun(_) => sum.parsed += 1,
         Kind::Hidden => sum.hidden += 1,
     }
+}
+
+/// What the scripts of the journeys type that their pages do not show.
+fn journeys() -> Vec<String> {
+    let folder = root().join("scripts/journeys");
+    let scripts = std::fs::read_dir(&folder).expect("scripts/journeys");
+    let scripts = scripts.map(|entry| entry.expect("an entry").path());
+    let is_journey = |path: &PathBuf| {
+        path.extension().is_some_and(|ending| ending == "sh") && !path.ends_with("run.sh")
+    };
+    scripts
+        .filter(is_journey)
+        .flat_map(|path| journey(&path))
+        .collect()
+}
+
+fn journey(script: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(script).expect("a script");
+    let (page, typed) = text.split_once('\n').expect("the page in its first line");
+    let page = page.strip_prefix("# ").expect("the page in its first line");
+    let shown = std::fs::read_to_string(root().join(page)).expect("the page");
+    let is_shown = |line: &&str| {
+        shown
+            .lines()
+            .any(|shown| shown.trim_start_matches("$ ") == *line)
+    };
+    let missing = typed.lines().filter(|line| !is_shown(line));
+    missing
+        .map(|line| format!("{}: {page} does not show `{line}`", script.display()))
+        .collect()
 }

@@ -265,7 +265,7 @@ impl World {
             ),
             "data split --out" => (
                 &[],
-                "data split @two.jsonl --share 0.5 --out @split/out @split/test --seed 1",
+                "data split @two.jsonl --share 0.5 --to ner-cot --out @split/out @split/test --seed 1",
                 "3",
                 "is there already",
             ),
