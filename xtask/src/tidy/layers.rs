@@ -56,7 +56,7 @@ pub(super) const TABLE: &[Row] = &[
     row("lm-generate", 2, &["lm-model", "lm-kernels"]),
     row("lm-train", 2, &["atomic-files", "lm-model", "lm-kernels"]),
     row("lm-grpo", 3, &["atomic-files", "lm-train", "lm-generate", "lm-model", "lm-kernels", "chat-client"]),
-    row("lm-grammar", 3, &["lm-generate", "lm-model"]),
+    row("lm-grammar", 3, &["lm-generate", "lm-model", "lm-kernels"]),
     row("lm-serve", 3, &["lm-generate", "lm-model", "lm-kernels"]),
     row("ner-toy", 3, &["ner-types", "ner-cot", "chat-client"]),
     row("ner-rehearsal", 4, &["ner-types", "ner-datasets", "ner-toy"]),

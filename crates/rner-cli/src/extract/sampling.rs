@@ -11,7 +11,7 @@ use rner_cli::exit::usage;
 /// min-p.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SamplingArgs {
-    /// Divides the logits; 0 always takes the most probable token, whatever is cut off.
+    /// Divides the logits: the higher, the more varied the answers. At 0 it is always the most probable token.
     #[arg(long, value_name = "T", default_value_t = 0.0)]
     temperature: f64,
     /// Draw from the K most probable tokens.

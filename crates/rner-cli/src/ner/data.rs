@@ -229,7 +229,7 @@ impl ReadingArgs {
 /// Which faults stop the reader.
 #[derive(Clone, Debug, Args)]
 struct FaultArgs {
-    /// What is fatal: what loses a row or a label, everything, or nothing.
+    /// Which faults end the command: those that lose a row or a label, all of them, or none.
     #[arg(long, value_enum, default_value_t = OnFault::Losing)]
     on_fault: OnFault,
     /// Make one kind of fault fatal; may be repeated.

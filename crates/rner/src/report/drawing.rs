@@ -68,9 +68,19 @@ fn axes_of(chart: &Chart, lines: &Lines) -> (Axis, Axis) {
 /// What a reader of this one chart has to know.
 fn notes(lines: &Lines, y: &Axis) -> Vec<String> {
     let above = lines.above.filter(|above| *above > y.high);
-    let above =
-        above.map(|above| format!("the first steps begin above the drawing, at {above:.1}"));
+    let above = above.map(|above| {
+        format!(
+            "the first steps begin above the drawing, at {}",
+            short(above)
+        )
+    });
     above.into_iter().collect()
+}
+
+/// A height with two digits that say something.
+fn short(height: f64) -> String {
+    let digits = 1.0 - height.abs().max(1e-9).log10().floor();
+    format!("{height:.*}", digits.clamp(0.0, 9.0) as usize)
 }
 
 fn place(point: [f64; 2], x: &Axis, y: &Axis) -> (f64, f64) {
@@ -179,6 +189,12 @@ mod tests {
 
     fn svg_of(chart: Chart) -> String {
         drawing(&chart).svg
+    }
+
+    #[test]
+    fn a_height_has_two_digits() {
+        let shown = [0.0238, 3.14, 27.6, 1234.5].map(short);
+        assert_eq!(shown, ["0.024", "3.1", "28", "1234"]);
     }
 
     #[test]
