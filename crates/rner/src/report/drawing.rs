@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_height_has_two_digits() {
-        let shown = [0.0238, 3.14, 27.6, 1234.5].map(short);
+        let shown = [0.0238, 3.12, 27.6, 1234.5].map(short);
         assert_eq!(shown, ["0.024", "3.1", "28", "1234"]);
     }
 
