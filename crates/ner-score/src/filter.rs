@@ -35,10 +35,18 @@ pub fn is_placeholder(entity: &Entity) -> bool {
     is_dropped_label(&normalize_label(&entity.label))
 }
 
-/// The predictions that a preset counts against gold without placeholder labels.
+/// The predictions that a preset counts against gold without placeholder labels, which is gold with labels in lower
+/// case: theirs are too, unless the preset takes answers as they are.
 pub fn without_placeholders(scorer: Scorer, predicted: &[Entity]) -> Vec<Entity> {
-    let stays = |entity: &&Entity| scorer.filters_gold_alone() || !is_placeholder(entity);
-    predicted.iter().filter(stays).cloned().collect()
+    if scorer.filters_gold_alone() {
+        return predicted.to_vec();
+    }
+    let alike = |entity: &Entity| Entity {
+        label: normalize_label(&entity.label),
+        ..entity.clone()
+    };
+    let stays = predicted.iter().filter(|entity| !is_placeholder(entity));
+    stays.map(alike).collect()
 }
 
 impl Filtered {

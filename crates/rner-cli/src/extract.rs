@@ -13,7 +13,7 @@ use lm_kernels::TrainBackend;
 use lm_model::StopMatcher;
 use ner_types::{ReadMode, parse_with};
 use rner::backend::{Device, Inner, Task, dispatch};
-use rner::extract::{Answer, Extractor, entity_types};
+use rner::extract::{Answer, Extractor};
 use rner::extraction::Extraction;
 use rner::form::Form;
 use rner::recipe::Recipe;
@@ -21,6 +21,7 @@ use rner::stages::ModelDir;
 use rner_cli::args::{AnswerReader, RecipeArgs, asking};
 use rner_cli::interrupt;
 use rner_cli::progress::Terminal;
+use rner_cli::reading;
 
 use self::live::{Live, Show};
 use self::many::Many;
@@ -37,7 +38,7 @@ pub(crate) struct ExtractArgs {
     /// Fine-tuned checkpoint: a folder or an id of the Hugging Face Hub.
     #[arg(long, value_name = "DIR")]
     pub(crate) model: PathBuf,
-    /// Entity types, separated by commas.
+    /// Entity types, separated by commas, or a file of them: one a line, or a JSON array.
     #[arg(long, value_name = "TYPES", value_delimiter = ',', required = true)]
     pub(crate) types: Vec<String>,
     /// Prompt template; the model's own if left out, or else the recipe's.
@@ -68,7 +69,8 @@ pub(crate) struct ExtractArgs {
 /// Wrong usage, a model that cannot be loaded, rows that have no answer, a terminal that cannot be written to.
 pub(crate) fn run(args: &ExtractArgs) -> Result<()> {
     let recipe = args.recipe.resolve(args.sampling.sets())?;
-    let (types, stops) = (entity_types(&args.types)?, args.sampling.stops()?);
+    let (types, stops) = (reading::entity_types(&args.types)?, args.sampling.stops()?);
+    args.sampling.note();
     // Before the model is looked for: it may have to be downloaded.
     let sentences = args.sentences.read()?;
     let model = ModelDir::find(&args.model, &Terminal::session())?;

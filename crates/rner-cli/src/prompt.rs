@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use rner::asker::{Asker, entity_types};
+use rner::asker::Asker;
 use rner::stages::{Asking, ModelDir};
 use rner_cli::args::{RecipeArgs, asking};
 use rner_cli::exit::usage;
@@ -21,7 +21,7 @@ pub(crate) struct PromptArgs {
     /// Model that is to be asked: a folder or an id of the Hugging Face Hub.
     #[arg(long, value_name = "DIR")]
     pub(crate) model: PathBuf,
-    /// Entity types, separated by commas.
+    /// Entity types, separated by commas, or a file of them: one a line, or a JSON array.
     #[arg(long, value_name = "TYPES", value_delimiter = ',', required = true)]
     pub(crate) types: Vec<String>,
     /// Prompt template; the model's own if left out, or else the recipe's.
@@ -57,7 +57,7 @@ struct Shown<'a> {
 /// Wrong usage, a model whose tokenizer or prompt cannot be read, a row without a sentence.
 pub(crate) fn run(args: &PromptArgs) -> Result<()> {
     let recipe = args.recipe.resolve(Vec::new())?;
-    let types = entity_types(&args.types)?;
+    let types = rner_cli::reading::entity_types(&args.types)?;
     let sentences = args.sentences.read()?;
     if matches!(sentences, Sentences::Rows(_)) && !args.json {
         return Err(usage("--input needs --json: a prompt has several lines"));

@@ -69,6 +69,18 @@ fn told(rows: Rows) -> Vec<Example> {
     rows.examples
 }
 
+/// Entity types that were typed; those of a file, a name on each line or a JSON array, if its name was.
+///
+/// # Errors
+/// A file that cannot be read; no type.
+pub fn entity_types(typed: &[String]) -> Result<Vec<String>> {
+    let named = match typed {
+        [file] => names(file)?,
+        typed => typed.to_vec(),
+    };
+    Ok(rner::extract::entity_types(&named)?)
+}
+
 /// Names divided by commas, or those of a file.
 ///
 /// # Errors

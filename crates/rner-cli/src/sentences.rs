@@ -147,6 +147,13 @@ impl Source {
             open_file()?;
             Format::detect(path)
         };
+        if format.is_err() && begins_an_array_of_objects(open_file()?)? {
+            return Err(usage(format!(
+                "--input {}: a JSON array whose rows have no sentence that is read; a row has `text`, or is one that \
+                 `rner data formats` lists. JSON lines with `sentence` are read too",
+                path.display()
+            )));
+        }
         let source = Self::of_lines(open_file()?, format.as_ref().ok().copied())?;
         match (source, format) {
             (Self::Lines { format: None, .. }, Ok(format)) => {
@@ -173,6 +180,16 @@ impl Source {
         let format = is_json.then_some(plain);
         Ok(Self::Lines { lines, format })
     }
+}
+
+/// Whether a text begins as a JSON array of objects does, which nobody writes in front of a sentence.
+fn begins_an_array_of_objects(file: File) -> Result<bool> {
+    let mut head = Vec::new();
+    file.take(1 << 10)
+        .read_to_end(&mut head)
+        .context("cannot read the sentences")?;
+    let mut seen = head.iter().filter(|byte| !byte.is_ascii_whitespace());
+    Ok(seen.next() == Some(&b'[') && seen.next() == Some(&b'{'))
 }
 
 /// The row on a line.

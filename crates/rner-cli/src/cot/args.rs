@@ -91,7 +91,7 @@ pub(crate) struct GenerateArgs {
     #[command(flatten)]
     pub(crate) money: MoneyArgs,
     /// End with exactly so many accepted rows, the first of the source.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) target: Option<usize>,
     /// Folder with teacher.txt and judge.txt in place of the built-in prompts.
     #[arg(long, value_name = "DIR")]
@@ -285,7 +285,7 @@ pub(crate) struct ExportArgs {
     #[command(flatten)]
     pub(crate) money: MoneyArgs,
     /// End with exactly so many accepted rows.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) target: Option<usize>,
     /// Files to write: jsonl, json (as the paper's dataset), parquet. May be repeated.
     #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
@@ -368,4 +368,13 @@ pub(crate) struct AuditArgs {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// A number of rows of which 0 would mean all.
+fn at_least_one(text: &str) -> std::result::Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("expected at least 1; leave it out for all rows".to_owned()),
+        Ok(rows) => Ok(rows),
+        Err(error) => Err(format!("{error}")),
+    }
 }

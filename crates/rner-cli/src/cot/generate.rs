@@ -1,8 +1,8 @@
 //! `rner cot generate`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use ner_cot::batch::{BatchLimits, export_batch};
 use ner_cot::bill::Bill;
 use ner_cot::estimate::estimate;
@@ -131,9 +131,9 @@ fn whole(
     match &generated.stopped {
         Some(StopCause::Asked) => return Err(Error::Interrupted.into()),
         Some(StopCause::Budget(why)) => {
-            rner_cli::say!(
-                "stopped: {why}; the same command with a larger budget goes on from here"
-            );
+            // What is there is a dataset, but not the one that was asked for.
+            print_files(&generated.files);
+            bail!("stopped: {why}; the same command with a larger budget goes on from here");
         }
         None => {}
     }
@@ -143,14 +143,12 @@ fn whole(
             funnel.accepted
         );
     }
-    generated
-        .files
-        .iter()
-        .for_each(|file| println!("{}", file.display()));
-    match generated.stopped {
-        None => Ok(all_are_done(funnel)?),
-        Some(_) => Ok(()),
-    }
+    print_files(&generated.files);
+    Ok(all_are_done(funnel)?)
+}
+
+fn print_files(files: &[PathBuf]) {
+    files.iter().for_each(|file| println!("{}", file.display()));
 }
 
 /// Some rows, and what the rest would cost.

@@ -55,6 +55,20 @@ impl SamplingArgs {
         }
     }
 
+    /// Says of flags that change nothing, as the most probable token survives every cut.
+    pub(super) fn note(&self) {
+        let cuts = [
+            self.top_k.is_some(),
+            self.top_p.is_some(),
+            self.min_p.is_some(),
+        ];
+        if self.temperature == 0.0 && cuts.contains(&true) {
+            rner_cli::say!(
+                "note: --top-k, --top-p and --min-p change nothing without --temperature"
+            );
+        }
+    }
+
     /// The texts that end an answer.
     pub(super) fn stops(&self) -> anyhow::Result<StopMatcher> {
         let stops = StopMatcher::new(self.stops.iter().cloned());

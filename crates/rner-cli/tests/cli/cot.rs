@@ -365,7 +365,7 @@ fn a_budget_stops_and_a_larger_one_goes_on() -> TestResult {
         .output()
     };
     let poor = run("9000")?;
-    assert!(poor.status.success(), "{}", stderr(&poor));
+    assert_eq!(poor.status.code(), Some(1), "{}", stderr(&poor));
     assert!(stderr(&poor).contains("larger budget"), "{}", stderr(&poor));
     let status: Value = serde_json::from_str(&succeeds(&["cot", "status", text(&out), "--json"])?)?;
     let tokens = status["tokens"].as_u64().unwrap_or(u64::MAX);

@@ -247,6 +247,20 @@ fn gold_and_predictions_come_in_any_format() {
     assert_eq!(score("doccano.jsonl", doccano).f1_percent, 100.0);
 }
 
+/// The filter writes the labels of gold in lower case, so those of predictions are too.
+#[test]
+fn a_file_with_capital_labels_is_right_against_itself_under_every_scorer() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let bio = "Mira\tB-PER\nDolan\tI-PER\nleft\tO\nBrel\tB-LOC\n\n";
+    let path = write(dir.path(), "gold.conll", bio);
+    let gold = Gold::read(Path::new(&path), Filter::Paper, &InputArgs::default()).expect("BIO");
+    let line = ["score", "--scorer", "all"];
+    let args = Cli::try_parse_from(line).expect("valid flags").args;
+    for output in score_all(&args, &gold, Path::new(&path)).expect("scored") {
+        assert_eq!(output.f1_percent, 100.0, "{:?}", output.scorer);
+    }
+}
+
 #[test]
 fn tables_and_comparison_are_printed() {
     let output = output(BY_GUID, &["--json", "--resamples", "50"]).expect("scored");
