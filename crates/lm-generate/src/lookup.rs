@@ -7,7 +7,8 @@ use crate::mask::TokenMask;
 use crate::observer::{NewToken, Observer};
 use crate::request::{Generated, Progress, Request};
 
-/// Most tokens of a draft: so many rows cost a product little more than one, as its weights are read once.
+/// Most tokens of a draft. The weights of a product are read once for all its rows, so a few of them cost little more
+/// than one; how many pay was not measured.
 const LONGEST: usize = 7;
 /// After a draft without a right token, so many steps go without one.
 const PAUSE: usize = 4;
@@ -49,11 +50,6 @@ impl<'a, O: Observer> Lookup<'a, O> {
     /// What became of the drafts.
     pub fn counts(&self) -> DraftCounts {
         self.counts
-    }
-
-    /// The other observer.
-    pub fn into_inner(self) -> O {
-        self.inner
     }
 
     fn context(&mut self, request: usize, sample: usize) -> Option<&mut Context> {

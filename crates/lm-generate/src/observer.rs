@@ -95,3 +95,26 @@ pub trait Observer {
 
 /// The observer that does not listen.
 impl Observer for () {}
+
+/// Whoever lends an observer can ask it afterwards what it has met.
+impl<O: Observer + ?Sized> Observer for &mut O {
+    fn on_token(&mut self, token: NewToken) -> ControlFlow<()> {
+        (**self).on_token(token)
+    }
+
+    fn allowed(&mut self, request: usize, sample: usize) -> Option<TokenMask> {
+        (**self).allowed(request, sample)
+    }
+
+    fn draft(&mut self, request: usize, sample: usize, most: usize) -> Vec<u32> {
+        (**self).draft(request, sample, most)
+    }
+
+    fn on_finish(&mut self, request: usize, sample: usize, generated: &Generated) {
+        (**self).on_finish(request, sample, generated);
+    }
+
+    fn on_step(&mut self, progress: Progress) {
+        (**self).on_step(progress);
+    }
+}

@@ -42,11 +42,6 @@ impl<'a, O: Observer> Constrained<'a, O> {
         &self.errors
     }
 
-    /// The other observer.
-    pub fn into_inner(self) -> O {
-        self.inner
-    }
-
     /// The state of a sample, if its request has a grammar.
     fn state(&mut self, request: usize, sample: usize) -> Option<&mut State> {
         let grammar = self.grammars.get(&request)?;

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use serde_json::Value;
+
 use crate::normalize::normalize_label;
 
 /// What an answer to a schema may be, as a grammar in the dialect of Lark that `llguidance` reads.
@@ -85,7 +87,7 @@ impl AnswerGrammar<'_> {
             let _ = write!(grammar, "{rule}{from}:");
             for (bit, label) in self.labels_once().iter().enumerate() {
                 let bar = if bit == 0 { " " } else { "\n  | " };
-                let label = literal(&json(label));
+                let label = json(&json(label));
                 let (next, guard) = if is_once {
                     (
                         format!("more::set_bit({bit})"),
@@ -133,27 +135,7 @@ fn inside(text: &str) -> String {
     format!("%regex {{\"substring_chunks\": [{chunks}]}}")
 }
 
-/// A text in JSON, with its quotation marks.
+/// A text in JSON, with its quotation marks; a literal of Lark is written in the same way.
 fn json(text: &str) -> String {
-    let mut written = String::from("\"");
-    for letter in text.chars() {
-        match letter {
-            '"' => written += "\\\"",
-            '\\' => written += "\\\\",
-            '\n' => written += "\\n",
-            '\r' => written += "\\r",
-            '\t' => written += "\\t",
-            '\0'..='\x1f' => {
-                let _ = write!(written, "\\u{:04x}", u32::from(letter));
-            }
-            letter => written.push(letter),
-        }
-    }
-    written.push('"');
-    written
-}
-
-/// A text as a literal of Lark, which is written as in JSON.
-fn literal(text: &str) -> String {
-    json(text)
+    Value::from(text).to_string()
 }

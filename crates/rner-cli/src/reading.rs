@@ -74,11 +74,14 @@ fn told(rows: Rows) -> Vec<Example> {
 /// # Errors
 /// A file that cannot be read; no type.
 pub fn entity_types(typed: &[String]) -> Result<Vec<String>> {
-    let named = match typed {
-        [file] => names(file)?,
-        typed => typed.to_vec(),
+    let [file] = typed else {
+        return Ok(rner::extract::entity_types(typed)?);
     };
-    Ok(rner::extract::entity_types(&named)?)
+    let types = rner::extract::entity_types(&names(file)?)?;
+    if Path::new(file).is_file() {
+        crate::say!("types: the {} of {file}", types.len());
+    }
+    Ok(types)
 }
 
 /// Names divided by commas, or those of a file.

@@ -195,11 +195,14 @@ impl<B: LmOps> Extractor<B> {
             }
         }
         let groups = if self.has_drafts {
-            let mut observer = Lookup::new(&requests, held);
+            let mut observer = Lookup::new(&requests, &mut held);
             generator.generate(&requests, &self.stop, &mut observer)
         } else {
             generator.generate(&requests, &self.stop, &mut held)
         };
+        if let Some((_, error)) = held.errors().first() {
+            return Err(Error::Invalid(error.to_string()));
+        }
         // What was held back is heard even if the end was not the model's.
         let texts: Vec<String> = writing.drain(..).map(Writing::finish).collect();
         let groups = groups.map_err(|error| self.explained(error))?;

@@ -12,7 +12,7 @@ pub enum Form {
     /// Anything.
     #[default]
     Free,
-    /// Reasoning, if it likes, and a JSON object with labels of the schema, each at most once.
+    /// Reasoning, if it likes, and a JSON object with labels of the schema, each at most once if there are up to 64.
     Schema,
     /// The same, with texts that occur in the sentence, letter by letter.
     Grounded,
@@ -20,7 +20,7 @@ pub enum Form {
 
 /// Makes the grammars of answers for one tokenizer.
 ///
-/// A grammar costs about 2 ms, and a step under it tens of microseconds, beside the model.
+/// Over a vocabulary of 4,096 tokens a grammar takes about 2 ms to make.
 #[derive(Clone, Debug)]
 pub struct Forms {
     vocabulary: Vocabulary,

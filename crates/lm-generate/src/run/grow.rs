@@ -88,6 +88,16 @@ impl<B: LmOps> Run<'_, B> {
         Ok(())
     }
 
+    /// Gives back the slots of sequences whose request has failed at another sample since their own token was drawn.
+    fn drop_orphans(&mut self, growing: &mut Vec<Growing>) {
+        let is_orphan = |one: &mut Growing| !self.jobs.contains_key(&one.sequence.request);
+        let orphans = growing.extract_if(.., is_orphan).map(|one| one.sequence);
+        let orphans: Vec<_> = orphans.map(|one| (one.request, one.slot)).collect();
+        for (request, slot) in orphans {
+            self.slots.release(request, slot);
+        }
+    }
+
     /// One token for each, and its log-probability.
     fn draw(
         &self,
@@ -113,7 +123,8 @@ impl<B: LmOps> Run<'_, B> {
         }
     }
 
-    /// What the observer allows to each sequence. One that is allowed nothing ends its request.
+    /// What the observer allows to each sequence. One that is allowed nothing ends its request; sequences of requests
+    /// that have ended go.
     fn masks(
         &mut self,
         growing: &mut Vec<Growing>,
@@ -133,21 +144,18 @@ impl<B: LmOps> Run<'_, B> {
             masks.push(mask);
         }
         for (request, sample, token) in failed {
-            let mut kept = growing.iter().map(|one| one.sequence.request != request);
-            masks.retain(|_| kept.next().unwrap_or(true));
-            let gone = growing.extract_if(.., |one| one.sequence.request == request);
-            let gone: Vec<_> = gone.map(|one| one.sequence.slot).collect();
-            gone.into_iter()
-                .for_each(|slot| self.slots.release(request, slot));
-            self.end(
+            let error = Error::NothingAllowed {
                 request,
-                Error::NothingAllowed {
-                    request,
-                    sample,
-                    token,
-                },
-            );
+                sample,
+                token,
+            };
+            self.end(request, error);
         }
+        let mut stays = growing
+            .iter()
+            .map(|one| self.jobs.contains_key(&one.sequence.request));
+        masks.retain(|_| stays.next().unwrap_or(true));
+        self.drop_orphans(growing);
         masks
     }
 

@@ -1,7 +1,14 @@
 //! Drafts save steps and change nothing.
 
-use super::generator::{generate, ids, mixed, never, prompt, tiny};
-use crate::{Generated, Generator, Lookup, NewToken, Observer, Progress, Request, Sampling};
+use burn::backend::Flex;
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Tensor, s};
+use lm_model::Qwen3Config;
+
+use super::generator::{VOCAB, generate, ids, mixed, never, prompt, tiny};
+use crate::{
+    Error, Generated, Generator, Lookup, NewToken, Observer, Progress, Request, Sampling, TokenMask,
+};
 
 /// Drafts from what the completions are known to be, with some of it wrong.
 struct Oracle {
@@ -117,4 +124,67 @@ fn a_lookup_finds_what_stood_before_and_changes_nothing() {
         let first = plain.iter().flatten().count();
         assert_eq!(counts.steps + counts.right + first, tokens, "{counts:?}");
     }
+}
+
+/// Makes one row of the embedding, which comes before the head, not a number.
+struct Poison(bool);
+
+impl ModuleMapper<Flex> for Poison {
+    fn map_float<const D: usize>(
+        &mut self,
+        param: Param<Tensor<Flex, D>>,
+    ) -> Param<Tensor<Flex, D>> {
+        if self.0 || param.dims().as_slice() != [VOCAB, 32] {
+            return param;
+        }
+        self.0 = true;
+        param.map(|weights| weights.slice_fill(s![POISONED..POISONED + 1], f32::NAN))
+    }
+}
+
+const POISONED: usize = 60;
+
+/// Dictates a token to each sample, and drafts it.
+struct Dictate;
+
+impl Observer for Dictate {
+    fn allowed(&mut self, _request: usize, sample: usize) -> Option<TokenMask> {
+        Some(TokenMask::of([[5, POISONED as u32][sample]]))
+    }
+
+    fn draft(&mut self, _request: usize, sample: usize, _most: usize) -> Vec<u32> {
+        vec![5; 3 * usize::from(sample == 0)]
+    }
+}
+
+#[test]
+fn a_draft_of_a_request_that_fails_beside_it_is_forgotten() {
+    let config = Qwen3Config {
+        tie_word_embeddings: false,
+        ..tiny().config().clone()
+    };
+    let model = config.init::<Flex>(&Default::default(), 11);
+    let model = model.map(&mut Poison(false));
+    let request = Request {
+        prompt: prompt(4, 1),
+        n: 2,
+        sampling: Sampling {
+            max_new_tokens: 9,
+            ..Sampling::greedy()
+        },
+    };
+    let mut generator = Generator::new(&model, 2);
+    let error = generator.generate(&[request], &never(), &mut Dictate);
+    let error = error.expect_err("the second sample has no distribution");
+    assert!(
+        matches!(
+            error,
+            Error::NonFiniteLogits {
+                request: 0,
+                sample: 1,
+                token: 1
+            }
+        ),
+        "{error}"
+    );
 }

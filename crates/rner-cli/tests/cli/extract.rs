@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use super::support::{TestResult, fails, rner, root, stderr, text};
+use super::support::{TestResult, fails, rner, root, stderr, succeeds, text};
 
 const SENTENCE: &str = "Mira Dolan lives in Port Halvek.";
 
@@ -285,26 +285,36 @@ fn a_sentence_of_many_gets_the_answer_that_it_gets_alone() -> TestResult {
 
 #[test]
 fn an_answer_is_held_to_a_form_and_the_same_without_drafts() -> TestResult {
-    for form in ["schema", "grounded"] {
-        for temperature in ["0", "1.3"] {
+    let sentence = "Members of the party Grifock met in Raisar, a little-known nation.";
+    let ask = |more: &[&str]| {
+        let model = [
+            "extract",
+            "--model",
+            "fixtures/tiny-ner",
+            "--types",
+            "country,party",
+        ];
+        succeeds(&[&model[..], more, &[sentence]].concat())
+    };
+    let mut ended = 0;
+    for form in ["free", "schema", "grounded"] {
+        for temperature in ["0", "0.7", "1.3"] {
             let flags = ["--form", form, "--temperature", temperature];
             let raw = [&flags[..], &["--raw"]].concat();
-            assert_eq!(
-                prints(&raw)?,
-                prints(&[&raw[..], &["--no-drafts"]].concat())?
-            );
-            let json = prints(&[&flags[..], &["--json"]].concat())?;
-            let answer: Value = serde_json::from_str(&json)?;
-            if answer["cut_off"] == true {
+            assert_eq!(ask(&raw)?, ask(&[&raw[..], &["--no-drafts"]].concat())?);
+            let answer: Value = serde_json::from_str(&ask(&[&flags[..], &["--json"]].concat())?)?;
+            if form == "free" || answer["cut_off"] == true {
                 continue;
             }
-            assert_eq!(answer["problems"], serde_json::json!([]), "{json}");
+            ended += 1;
+            assert_eq!(answer["problems"], serde_json::json!([]), "{answer}");
             for entity in answer["entities"].as_array().ok_or("entities")? {
-                assert!(["person", "city"].contains(&entity["label"].as_str().ok_or("a label")?));
+                assert!(["country", "party"].contains(&entity["label"].as_str().ok_or("a label")?));
                 let text = entity["text"].as_str().ok_or("a text")?;
-                assert!(form == "schema" || SENTENCE.contains(text), "{json}");
+                assert!(form == "schema" || sentence.contains(text), "{answer}");
             }
         }
     }
+    assert!(ended >= 4, "{ended} of 6 answers came to an end");
     Ok(())
 }
