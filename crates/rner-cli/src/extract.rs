@@ -4,8 +4,6 @@ mod live;
 mod many;
 mod sampling;
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use lm_generate::Sampling;
@@ -18,32 +16,23 @@ use rner::extraction::Extraction;
 use rner::form::Form;
 use rner::recipe::Recipe;
 use rner::stages::ModelDir;
-use rner_cli::args::{AnswerReader, RecipeArgs, asking};
+use rner_cli::args::{AnswerReader, asking};
 use rner_cli::interrupt;
 use rner_cli::progress::Terminal;
-use rner_cli::reading;
 
 use self::live::{Live, Show};
 use self::many::Many;
 use self::sampling::{SamplingArgs, explained};
-use crate::sentences::{SentenceArgs, Sentences};
+use crate::asked::AskedArgs;
+use crate::sentences::Sentences;
 
 /// Flags of `rner extract`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ExtractArgs {
     #[command(flatten)]
-    pub(crate) recipe: RecipeArgs,
+    asked: AskedArgs,
     #[command(flatten)]
     pub(crate) sampling: SamplingArgs,
-    /// Fine-tuned checkpoint: a folder or an id of the Hugging Face Hub.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) model: PathBuf,
-    /// Entity types, separated by commas, or a file of them: one a line, or a JSON array.
-    #[arg(long, value_name = "TYPES", value_delimiter = ',', required = true)]
-    pub(crate) types: Vec<String>,
-    /// Prompt template; the model's own if left out, or else the recipe's.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) prompt: Option<PathBuf>,
     /// Print JSON at the end instead of lines; of --input it is always printed, a line for each row.
     #[arg(long)]
     pub(crate) json: bool,
@@ -59,8 +48,6 @@ pub(crate) struct ExtractArgs {
     /// Print the answer as the model writes it, and do not read it.
     #[arg(long, conflicts_with_all = ["json", "input"])]
     pub(crate) raw: bool,
-    #[command(flatten)]
-    pub(crate) sentences: SentenceArgs,
 }
 
 /// Runs the command.
@@ -68,13 +55,13 @@ pub(crate) struct ExtractArgs {
 /// # Errors
 /// Wrong usage, a model that cannot be loaded, rows that have no answer, a terminal that cannot be written to.
 pub(crate) fn run(args: &ExtractArgs) -> Result<()> {
-    let recipe = args.recipe.resolve(args.sampling.sets())?;
-    let (types, stops) = (reading::entity_types(&args.types)?, args.sampling.stops()?);
+    let recipe = args.asked.recipe.resolve(args.sampling.sets())?;
+    let (types, stops) = (args.asked.types()?, args.sampling.stops()?);
     args.sampling.note();
     // Before the model is looked for: it may have to be downloaded.
-    let sentences = args.sentences.read()?;
-    let model = ModelDir::find(&args.model, &Terminal::session())?;
-    let recipe = asking(&model, &recipe, args.prompt.as_deref())?.recipe;
+    let sentences = args.asked.sentences.read()?;
+    let model = ModelDir::find(&args.asked.model, &Terminal::session())?;
+    let recipe = asking(&model, &recipe, args.asked.prompt.as_deref())?.recipe;
     let asked = Asked {
         sampling: args.sampling.under(&recipe),
         model,

@@ -1,5 +1,6 @@
 //! The `rner` command line.
 
+mod asked;
 mod cli;
 mod commands;
 mod cot;

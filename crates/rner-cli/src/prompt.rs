@@ -1,37 +1,25 @@
 //! `rner prompt`: the very text that a model gets about a sentence, for programs that ask it themselves.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use clap::Args;
 use rner::asker::Asker;
 use rner::stages::{Asking, ModelDir};
-use rner_cli::args::{RecipeArgs, asking};
+use rner_cli::args::asking;
 use rner_cli::exit::usage;
 use rner_cli::progress::Terminal;
 use serde::Serialize;
 
-use crate::sentences::{Row, SentenceArgs, Sentences};
+use crate::asked::AskedArgs;
+use crate::sentences::{Row, Sentences};
 
 /// Flags of `rner prompt`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct PromptArgs {
     #[command(flatten)]
-    pub(crate) recipe: RecipeArgs,
-    /// Model that is to be asked: a folder or an id of the Hugging Face Hub.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) model: PathBuf,
-    /// Entity types, separated by commas, or a file of them: one a line, or a JSON array.
-    #[arg(long, value_name = "TYPES", value_delimiter = ',', required = true)]
-    pub(crate) types: Vec<String>,
-    /// Prompt template; the model's own if left out, or else the recipe's.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) prompt: Option<PathBuf>,
+    asked: AskedArgs,
     /// Print JSON: the message of the user, the text, its ids and their number, and where the answer ends.
     #[arg(long)]
     pub(crate) json: bool,
-    #[command(flatten)]
-    pub(crate) sentences: SentenceArgs,
 }
 
 /// What a model gets, and what else a program that asks it has to know.
@@ -56,14 +44,14 @@ struct Shown<'a> {
 /// # Errors
 /// Wrong usage, a model whose tokenizer or prompt cannot be read, a row without a sentence.
 pub(crate) fn run(args: &PromptArgs) -> Result<()> {
-    let recipe = args.recipe.resolve(Vec::new())?;
-    let types = rner_cli::reading::entity_types(&args.types)?;
-    let sentences = args.sentences.read()?;
+    let recipe = args.asked.recipe.resolve(Vec::new())?;
+    let types = args.asked.types()?;
+    let sentences = args.asked.sentences.read()?;
     if matches!(sentences, Sentences::Rows(_)) && !args.json {
         return Err(usage("--input needs --json: a prompt has several lines"));
     }
-    let model = ModelDir::find(&args.model, &Terminal::session())?;
-    let asking = asking(&model, &recipe, args.prompt.as_deref())?;
+    let model = ModelDir::find(&args.asked.model, &Terminal::session())?;
+    let asking = asking(&model, &recipe, args.asked.prompt.as_deref())?;
     let asker = Asker::new(&model, &asking.recipe)?;
     let show = |sentence: &str| Shown::new(&asker, &asking, &types, sentence);
     match sentences {
