@@ -16,6 +16,7 @@ use crate::form::{Form, Forms};
 use crate::recipe::Recipe;
 use crate::stages::{Answering, ModelDir};
 
+pub use crate::answerer::{Answer, Answerer, Question};
 pub use crate::asker::entity_types;
 
 /// A model that finds entities.
@@ -30,17 +31,6 @@ pub struct Extractor<B: LmOps> {
     stop: CancellationToken,
     form: Option<(Forms, Form)>,
     has_drafts: bool,
-}
-
-/// What the model wrote.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
-    /// The text, up to a stop string.
-    pub text: String,
-    /// Tokens that were drawn.
-    pub tokens: usize,
-    /// Whether the answer was cut off because it had become too long.
-    pub is_cut_off: bool,
 }
 
 impl<B: LmOps> Extractor<B> {
@@ -141,38 +131,6 @@ impl<B: LmOps> Extractor<B> {
             .ok_or_else(|| Error::invalid("the model gave no answer"))
     }
 
-    /// The answers about many sentences, in their order, some of them at a time (`eval.batch` of the recipe). Each is
-    /// the answer that the sentence would get alone; one that is too long for the model has an error of its own.
-    ///
-    /// # Errors
-    /// No type; parameters of sampling that make no sense.
-    pub fn answer_all(
-        &self,
-        types: &[impl AsRef<str>],
-        sentences: &[&str],
-    ) -> Result<Vec<Result<Answer>>> {
-        let types = entity_types(types)?;
-        let mut possible = Vec::new();
-        let mut found = Vec::with_capacity(sentences.len());
-        for sentence in sentences {
-            found.push(match self.request(&types, sentence) {
-                Err(error) => Err(error),
-                Ok(request) => {
-                    let grammar = self.grammar(&types, sentence)?;
-                    possible.push(Asked { request, grammar });
-                    Ok(())
-                }
-            });
-        }
-        let mut unheard: Vec<_> = possible.iter().map(|_| goes_on).collect();
-        let writing = unheard.iter_mut().map(|it| Writing::new(self, it));
-        let mut writing: Vec<Writing<'_>> = writing.collect();
-        let mut answers = self.write(possible, &mut writing, self.batch)?.into_iter();
-        let missing = || Error::invalid("the model gave no answer");
-        let one = |asked: Result<()>| asked.and_then(|()| answers.next().ok_or_else(missing));
-        Ok(found.into_iter().map(one).collect())
-    }
-
     /// Has the answers to some requests written, each to the one who listens to it.
     fn write(
         &self,
@@ -256,6 +214,35 @@ impl<B: LmOps> Extractor<B> {
                 failed.context("generating the answer").unwrap_err()
             }
         }
+    }
+}
+
+impl<B: LmOps> Answerer for Extractor<B> {
+    /// `eval.batch` of the recipe.
+    fn at_once(&self) -> usize {
+        self.batch
+    }
+
+    fn answer_each(&mut self, questions: &[Question<'_>]) -> Result<Vec<Result<Answer>>> {
+        let mut possible = Vec::new();
+        let mut found = Vec::with_capacity(questions.len());
+        for question in questions {
+            found.push(match self.request(question.types, question.text) {
+                Err(error) => Err(error),
+                Ok(request) => {
+                    let grammar = self.grammar(question.types, question.text)?;
+                    possible.push(Asked { request, grammar });
+                    Ok(())
+                }
+            });
+        }
+        let mut unheard: Vec<_> = possible.iter().map(|_| goes_on).collect();
+        let writing = unheard.iter_mut().map(|it| Writing::new(self, it));
+        let mut writing: Vec<Writing<'_>> = writing.collect();
+        let mut answers = self.write(possible, &mut writing, self.batch)?.into_iter();
+        let missing = || Error::invalid("the model gave no answer");
+        let one = |asked: Result<()>| asked.and_then(|()| answers.next().ok_or_else(missing));
+        Ok(found.into_iter().map(one).collect())
     }
 }
 
@@ -362,9 +349,13 @@ mod tests {
         let base = ModelDir::find("../../fixtures/tiny-base", &Session::silent())?;
         let sets = ["eval.max_new_tokens=3".into(), "eval.batch=2".into()];
         let recipe = Recipe::resolve("tiny", &sets)?;
-        let extractor = Extractor::<Flex>::load(&base, &recipe, &Default::default())?;
-        let long = "Brel ".repeat(5_000);
-        let answers = extractor.answer_all(&["city"], &["Osk sleeps.", &long, "Brel left."])?;
+        let mut extractor = Extractor::<Flex>::load(&base, &recipe, &Default::default())?;
+        let (long, types) = ("Brel ".repeat(5_000), entity_types(&["city"])?);
+        let questions = ["Osk sleeps.", &long, "Brel left."].map(|text| Question {
+            types: &types,
+            text,
+        });
+        let answers = extractor.answer_each(&questions)?;
         let texts: Vec<Option<String>> = answers
             .into_iter()
             .map(|answer| answer.ok().map(|answer| answer.text))

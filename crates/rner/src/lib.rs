@@ -34,6 +34,7 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+pub mod answerer;
 pub mod asker;
 pub mod backend;
 pub mod cot;

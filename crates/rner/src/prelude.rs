@@ -1,5 +1,6 @@
 //! What most programs that use this library name: `use rner::prelude::*`.
 
+pub use crate::answerer::{Answer, Answerer, Question};
 pub use crate::backend::{Device, Inner, Task, dispatch};
 pub use crate::error::{Error, Result};
 pub use crate::extract::Extractor;

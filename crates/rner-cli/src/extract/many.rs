@@ -5,8 +5,8 @@ use std::io::Write;
 use anyhow::{Context, Result, bail, ensure};
 use lm_kernels::TrainBackend;
 use rner::Error;
+use rner::answerer::{Answerer, Question};
 use rner::backend::{Device, Task};
-use rner::extract::Extractor;
 use rner::extraction::Extraction;
 use serde::Serialize;
 
@@ -49,14 +49,14 @@ impl Task for Many<'_> {
     type Error = anyhow::Error;
 
     fn run<B: TrainBackend>(mut self, device: &Device<B>) -> Result<()> {
-        let extractor = self.asked.load::<B>(device)?;
+        let mut extractor = self.asked.load::<B>(device)?;
         let mut counts = Counts::default();
         loop {
             let batch = self.batch()?;
             if batch.is_empty() {
                 break;
             }
-            self.answer(&extractor, &batch, &mut counts)?;
+            self.answer(&mut extractor, &batch, &mut counts)?;
         }
         self.conclude(&counts)
     }
@@ -76,15 +76,19 @@ impl Many<'_> {
     }
 
     /// Answers some rows and prints a line for each, in their order.
-    fn answer<B: lm_kernels::LmOps>(
+    fn answer(
         &self,
-        extractor: &Extractor<B>,
+        answerer: &mut impl Answerer,
         batch: &[Row],
         counts: &mut Counts,
     ) -> Result<()> {
         let sentences = batch.iter().filter_map(|row| row.sentence.as_deref().ok());
-        let sentences: Vec<&str> = sentences.collect();
-        let answers = extractor.answer_all(&self.asked.types, &sentences);
+        let question = |text| Question {
+            types: &self.asked.types,
+            text,
+        };
+        let questions: Vec<Question<'_>> = sentences.map(question).collect();
+        let answers = answerer.answer_each(&questions);
         let mut answers = answers.map_err(explained)?.into_iter();
         for row in batch {
             let found = match &row.sentence {
