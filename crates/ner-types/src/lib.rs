@@ -23,6 +23,7 @@
 
 mod answer;
 mod example;
+mod extraction;
 mod grammar;
 mod ground;
 mod normalize;
@@ -32,6 +33,7 @@ mod span;
 
 pub use answer::{plain_tags, render_answer, render_completion};
 pub use example::{Entity, Example};
+pub use extraction::{Extraction, Mention, NamedProblem};
 pub use grammar::{AnswerGrammar, ReasoningForm};
 pub use ground::{
     Borders, GroundOptions, GroundStatus, GroundedEntity, Grounder, Grounding, is_whole_words,

@@ -41,7 +41,6 @@ pub mod cot;
 pub mod data;
 pub mod error;
 pub mod extract;
-pub mod extraction;
 pub mod form;
 pub mod inputs;
 pub mod model_prompt;

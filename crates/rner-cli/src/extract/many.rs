@@ -4,10 +4,10 @@ use std::io::Write;
 
 use anyhow::{Context, Result, bail, ensure};
 use lm_kernels::TrainBackend;
+use ner_types::Extraction;
 use rner::Error;
 use rner::answerer::{Answerer, Question};
 use rner::backend::{Device, Task};
-use rner::extraction::Extraction;
 use serde::Serialize;
 
 use super::Asked;

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use ner_types::{Completion, Entity, GroundStatus, GroundedEntity, Grounder, Problem, Span};
 use serde::Serialize;
 use serde_json::Value;
+
+use crate::{Completion, Entity, GroundStatus, GroundedEntity, Grounder, Problem, Span};
 
 /// What was found in a sentence.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -142,9 +143,8 @@ impl From<Problem> for NamedProblem {
 
 #[cfg(test)]
 mod tests {
-    use ner_types::{ReadMode, parse_with};
-
     use super::*;
+    use crate::{ReadMode, parse_with};
 
     fn extraction(answer: &str, sentence: &str) -> Value {
         let completion = parse_with(answer, ReadMode::Reference);
