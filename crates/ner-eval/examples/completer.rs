@@ -5,20 +5,20 @@ use std::error::Error;
 use std::path::Path;
 
 use ner_eval::{Answer, BoxError, CancellationToken, Completer, EvalOptions, EvalResult, EvalSet};
-use ner_eval::{PredictionLog, ResultTable, RunIdentity, Suite, evaluate_logged};
+use ner_eval::{PredictionLog, Question, ResultTable, RunIdentity, Suite, evaluate_logged};
 use ner_types::{Entity, Example, PromptTemplate, render_answer};
 
 /// Finds one name wherever a prompt has it. A model would generate its answers here.
 struct OneCity(&'static str);
 
 impl Completer for OneCity {
-    fn complete(&mut self, prompts: &[String]) -> Result<Vec<Answer>, BoxError> {
+    fn complete(&mut self, questions: &[Question]) -> Result<Vec<Answer>, BoxError> {
         let found = [Entity::new(self.0, "city")];
-        let answer = |prompt: &String| Answer {
-            text: render_answer(&found[..usize::from(prompt.contains(self.0))]),
+        let answer = |question: &Question| Answer {
+            text: render_answer(&found[..usize::from(question.sentence.contains(self.0))]),
             ..Answer::default()
         };
-        Ok(prompts.iter().map(answer).collect())
+        Ok(questions.iter().map(answer).collect())
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use ner_types::PromptTemplate;
 use tokio_util::sync::CancellationToken;
 
-use crate::completer::{Answer, BoxError, Completer, Outcome};
+use crate::completer::{Answer, BoxError, Completer, Outcome, Question};
 use crate::error::Error;
 use crate::log::PredictionLog;
 use crate::observer::{Observer, Progress};
@@ -181,8 +181,8 @@ impl<'a> Ask<'a> {
         log: &mut dyn Keeper,
     ) -> Result<Result<Vec<Outcome>, BoxError>, Error> {
         let mut failed = None;
-        let outcomes = completer.attempt_each(&self.prompts(batch), &mut |prompt, answer| {
-            let Some(place) = batch.get(prompt) else {
+        let outcomes = completer.attempt_each(&self.questions(batch), &mut |number, answer| {
+            let Some(place) = batch.get(number) else {
                 return Ok(());
             };
             log.keep(&place.prediction(self.suite, answer))
@@ -195,9 +195,9 @@ impl<'a> Ask<'a> {
         failed.map_or(Ok(outcomes), Err)
     }
 
-    fn prompts(&self, batch: &[Place]) -> Vec<String> {
-        let prompt = |place: &Place| place.prompt(self.suite, self.template);
-        batch.iter().map(prompt).collect()
+    fn questions(&self, batch: &[Place]) -> Vec<Question> {
+        let question = |place: &Place| place.question(self.suite, self.template);
+        batch.iter().map(question).collect()
     }
 
     /// Sorts the outcomes of a batch into predictions and failures.
@@ -249,9 +249,13 @@ struct Place {
 }
 
 impl Place {
-    fn prompt(self, suite: &Suite, template: &PromptTemplate) -> String {
+    fn question(self, suite: &Suite, template: &PromptTemplate) -> Question {
         let example = suite.sets[self.set].examples[self.index].normalized();
-        template.render(&example.schema, &example.sentence)
+        Question {
+            prompt: template.render(&example.schema, &example.sentence),
+            schema: example.schema,
+            sentence: example.sentence,
+        }
     }
 
     fn prediction(self, suite: &Suite, answer: &Answer) -> Prediction {

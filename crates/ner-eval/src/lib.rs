@@ -6,16 +6,16 @@
 //! [`ResultTable`] puts named results beside [`TABLE_1`](paper::TABLE_1), the paper's own.
 //!
 //! ```
-//! use ner_eval::{Answer, BoxError, CancellationToken, Completer, EvalOptions, EvalSet, Suite, evaluate};
+//! use ner_eval::{Answer, BoxError, CancellationToken, Completer, EvalOptions, EvalSet, Question, Suite, evaluate};
 //! use ner_types::{Entity, Example, PromptTemplate};
 //!
 //! /// Finds one city everywhere.
 //! struct OneCity;
 //!
 //! impl Completer for OneCity {
-//!     fn complete(&mut self, prompts: &[String]) -> Result<Vec<Answer>, BoxError> {
+//!     fn complete(&mut self, questions: &[Question]) -> Result<Vec<Answer>, BoxError> {
 //!         let text = r#"{"entities": {"city": ["Brel"]}}"#;
-//!         Ok(prompts.iter().map(|_| Answer { text: text.into(), truncated: false, tokens: 9 }).collect())
+//!         Ok(questions.iter().map(|_| Answer { text: text.into(), truncated: false, tokens: 9 }).collect())
 //!     }
 //! }
 //!
@@ -32,7 +32,7 @@
 //! # Ok::<(), ner_eval::Error>(())
 //! ```
 //!
-//! The crate knows no model: whatever completes prompts is behind the trait.
+//! The crate knows no model: whatever answers questions is behind the trait.
 //!
 //! Around this core: [`SuiteSpec`] reads suites from TOML files and finds their data, [`faults`] holds a file of
 //! predictions against a suite, [`evaluate_logged`] keeps a run's answers in a [`PredictionLog`] so that it can go on,
@@ -75,7 +75,7 @@ mod options;
 mod run_identity;
 mod suite;
 
-pub use completer::{Answer, BoxError, Completer, Keep};
+pub use completer::{Answer, BoxError, Completer, Keep, Question};
 pub use error::Error;
 pub use evaluate::{evaluate, evaluate_from, evaluate_logged};
 pub use folder::EvalFolder;

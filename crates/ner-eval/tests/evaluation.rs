@@ -4,8 +4,8 @@ use ner_eval::result::Lengths;
 use ner_eval::score::{compare, score_predictions};
 use ner_eval::{
     Answer, BoxError, CancellationToken, Completer, Error, EvalOptions, EvalResult, EvalSet,
-    Observer, Prediction, PredictionLog, Progress, ResultTable, RunIdentity, Suite, evaluate,
-    evaluate_from, evaluate_logged,
+    Observer, Prediction, PredictionLog, Progress, Question, ResultTable, RunIdentity, Suite,
+    evaluate, evaluate_from, evaluate_logged,
 };
 use ner_score::Counts;
 use ner_types::{Entity, Example, PromptTemplate};
@@ -95,8 +95,9 @@ impl Scripted {
 }
 
 impl Completer for Scripted {
-    fn complete(&mut self, prompts: &[String]) -> Result<Vec<Answer>, BoxError> {
-        self.prompts.extend_from_slice(prompts);
+    fn complete(&mut self, questions: &[Question]) -> Result<Vec<Answer>, BoxError> {
+        self.prompts
+            .extend(questions.iter().map(|it| it.prompt.clone()));
         let answer = |text: String| Answer {
             tokens: text.len(),
             truncated: text.is_empty(),
@@ -105,7 +106,7 @@ impl Completer for Scripted {
         Ok(self
             .answers
             .by_ref()
-            .take(prompts.len())
+            .take(questions.len())
             .map(answer)
             .collect())
     }
@@ -296,7 +297,7 @@ fn the_answers_of_one_model_are_never_taken_for_those_of_another() {
 struct Failing;
 
 impl Completer for Failing {
-    fn complete(&mut self, _: &[String]) -> Result<Vec<Answer>, BoxError> {
+    fn complete(&mut self, _: &[Question]) -> Result<Vec<Answer>, BoxError> {
         Err("out of memory".into())
     }
 }

@@ -5,7 +5,7 @@ use ner_eval::completer::Outcome;
 use ner_eval::load::{LoadedSuite, OnFault};
 use ner_eval::{
     Answer, BoxError, CancellationToken, Completer, EvalOptions, EvalResult, EvalSet, Prediction,
-    Prompting, ReportSettings, RunReport, Suite, evaluate_from,
+    Prompting, Question, ReportSettings, RunReport, Suite, evaluate_from,
 };
 use ner_score::Scorer;
 use ner_types::{Entity, Example, PromptTemplate};
@@ -305,14 +305,14 @@ struct Flaky {
 }
 
 impl Completer for Flaky {
-    fn complete(&mut self, _: &[String]) -> Result<Vec<Answer>, BoxError> {
+    fn complete(&mut self, _: &[Question]) -> Result<Vec<Answer>, BoxError> {
         Err("asked one by one only".into())
     }
 
-    fn attempt(&mut self, prompts: &[String]) -> Result<Vec<Outcome>, BoxError> {
-        self.asked += prompts.len();
-        let outcome = |prompt: &String| {
-            if prompt.contains("met 13 ") && !self.healed {
+    fn attempt(&mut self, questions: &[Question]) -> Result<Vec<Outcome>, BoxError> {
+        self.asked += questions.len();
+        let outcome = |question: &Question| {
+            if question.prompt.contains("met 13 ") && !self.healed {
                 Outcome::Failed("503: busy (after 6 tries)".into())
             } else {
                 Outcome::Answered(Answer {
@@ -321,7 +321,7 @@ impl Completer for Flaky {
                 })
             }
         };
-        Ok(prompts.iter().map(outcome).collect())
+        Ok(questions.iter().map(outcome).collect())
     }
 }
 

@@ -60,7 +60,7 @@ pub fn entity_types(labels: &[impl AsRef<str>]) -> Result<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use ner_eval::{Answer, BoxError, Completer, EvalOptions, EvalSet, Suite};
+    use ner_eval::{Answer, BoxError, Completer, EvalOptions, EvalSet, Question, Suite};
     use ner_types::Example;
     use tokio_util::sync::CancellationToken;
 
@@ -72,9 +72,9 @@ mod tests {
     struct Asked(Vec<String>);
 
     impl Completer for Asked {
-        fn complete(&mut self, prompts: &[String]) -> Result<Vec<Answer>, BoxError> {
-            self.0.extend_from_slice(prompts);
-            Ok(prompts.iter().map(|_| Answer::default()).collect())
+        fn complete(&mut self, questions: &[Question]) -> Result<Vec<Answer>, BoxError> {
+            self.0.extend(questions.iter().map(|it| it.prompt.clone()));
+            Ok(questions.iter().map(|_| Answer::default()).collect())
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::completer::{Answer, BoxError, Completer, Keep, Outcome};
+use crate::completer::{Answer, BoxError, Completer, Keep, Outcome, Question};
 use crate::run_identity::RunIdentity;
 use crate::suite::Suite;
 use ask::{Asker, End};
@@ -122,8 +122,8 @@ impl UrlCompleter {
 }
 
 impl Completer for UrlCompleter {
-    fn complete(&mut self, prompts: &[String]) -> Result<Vec<Answer>, BoxError> {
-        let outcomes = self.attempt(prompts)?.into_iter();
+    fn complete(&mut self, questions: &[Question]) -> Result<Vec<Answer>, BoxError> {
+        let outcomes = self.attempt(questions)?.into_iter();
         let answers = outcomes.map(|outcome| match outcome {
             Outcome::Answered(answer) => Ok(answer),
             Outcome::Failed(reason) => Err(reason.into()),
@@ -132,13 +132,13 @@ impl Completer for UrlCompleter {
         answers.collect()
     }
 
-    fn attempt(&mut self, prompts: &[String]) -> Result<Vec<Outcome>, BoxError> {
-        self.attempt_each(prompts, &mut |_, _| Ok(()))
+    fn attempt(&mut self, questions: &[Question]) -> Result<Vec<Outcome>, BoxError> {
+        self.attempt_each(questions, &mut |_, _| Ok(()))
     }
 
     fn attempt_each(
         &mut self,
-        prompts: &[String],
+        questions: &[Question],
         keep: Keep<'_>,
     ) -> Result<Vec<Outcome>, BoxError> {
         if Handle::try_current().is_ok() {
@@ -147,7 +147,7 @@ impl Completer for UrlCompleter {
         if let Some(refusal) = self.refusal.take() {
             return Err(refusal.into());
         }
-        let asked = ask_all(&self.asker, prompts, &self.stop, keep);
+        let asked = ask_all(&self.asker, questions, &self.stop, keep);
         let (outcomes, refusal) = self.runtime.block_on(asked)?;
         // A batch with answers is handed on first; the count goes on with the next one.
         let has_answer = outcomes.iter().any(|o| matches!(o, Outcome::Answered(_)));
@@ -161,19 +161,19 @@ impl Completer for UrlCompleter {
     }
 }
 
-/// Asks all prompts at once; beside what became of them, what refuses every request.
+/// Asks all questions at once; beside what became of them, what refuses every request.
 async fn ask_all(
     asker: &Arc<Asker>,
-    prompts: &[String],
+    questions: &[Question],
     stop: &CancellationToken,
     keep: Keep<'_>,
 ) -> Result<(Vec<Outcome>, Option<UrlError>), BoxError> {
-    let mut outcomes = vec![Outcome::NotAsked; prompts.len()];
+    let mut outcomes = vec![Outcome::NotAsked; questions.len()];
     // A refusal of every request stops this batch and nothing else.
     let halt = stop.child_token();
     let mut tasks = JoinSet::new();
-    for (i, prompt) in prompts.iter().enumerate() {
-        let (asker, prompt, halt) = (Arc::clone(asker), prompt.clone(), halt.clone());
+    for (i, question) in questions.iter().enumerate() {
+        let (asker, prompt, halt) = (Arc::clone(asker), question.prompt.clone(), halt.clone());
         tasks.spawn(async move { (i, asker.ask(&prompt, &halt).await) });
     }
     let mut fatal = None;

@@ -6,7 +6,7 @@ use std::path::Path;
 use ner_types::parse;
 use serde_json::Value;
 
-use super::tests::{config, prompts, reply, serve};
+use super::tests::{config, questions, reply, serve};
 use super::*;
 
 fn bodies(name: &str) -> BTreeMap<String, Value> {
@@ -34,7 +34,7 @@ fn completer(case: &Value, is_always: bool) -> UrlCompleter {
 
 /// What becomes of the second prompt, while the others are answered.
 fn outcome(case: &Value, is_always: bool, name: &str) -> Outcome {
-    let outcomes = completer(case, is_always).attempt(&prompts(3));
+    let outcomes = completer(case, is_always).attempt(&questions(3));
     let outcomes = outcomes.unwrap_or_else(|error| panic!("{name}: {error}"));
     for other in [0, 2] {
         assert!(matches!(outcomes[other], Outcome::Answered(_)), "{name}");
@@ -45,12 +45,12 @@ fn outcome(case: &Value, is_always: bool, name: &str) -> Outcome {
 /// The evaluation ends at this prompt, or where others of its batch were answered, at the next batch.
 fn check_end(case: &Value, name: &str) {
     let mut completer = completer(case, true);
-    if let Ok(outcomes) = completer.attempt(&prompts(3)) {
+    if let Ok(outcomes) = completer.attempt(&questions(3)) {
         assert!(
             matches!(outcomes[1], Outcome::Failed(_)),
             "{name}: {outcomes:?}"
         );
-        let next = completer.attempt(&prompts(1));
+        let next = completer.attempt(&questions(1));
         assert!(next.is_err(), "{name}: {next:?}");
     }
 }

@@ -94,17 +94,27 @@ pub(super) fn config(url: &str) -> UrlConfig {
     }
 }
 
-pub(super) fn prompts(n: usize) -> Vec<String> {
-    (0..n).map(|i| format!("prompt {i}")).collect()
+pub(super) fn questions(n: usize) -> Vec<Question> {
+    let question = |i| Question {
+        prompt: format!("prompt {i}"),
+        ..Question::default()
+    };
+    (0..n).map(question).collect()
 }
 
 #[test]
 fn answers_come_back_in_the_order_of_the_prompts() {
     let (url, _) = serve(|prompt, _| reply(prompt));
     let mut completer = UrlCompleter::new(&config(&url)).expect("usable");
-    let answers = completer.complete(&prompts(20)).expect("answered");
+    let answers = completer.complete(&questions(20)).expect("answered");
     let texts: Vec<&str> = answers.iter().map(|answer| answer.text.as_str()).collect();
-    assert_eq!(texts, prompts(20));
+    assert_eq!(
+        texts,
+        questions(20)
+            .iter()
+            .map(|it| &it.prompt)
+            .collect::<Vec<_>>()
+    );
     assert!(
         answers
             .iter()
@@ -123,7 +133,7 @@ fn a_failure_is_tried_again_and_then_named_alone() {
         (prompt, _) => reply(prompt),
     });
     let mut completer = UrlCompleter::new(&config(&url)).expect("usable");
-    let outcomes = completer.attempt(&prompts(4)).expect("most are answered");
+    let outcomes = completer.attempt(&questions(4)).expect("most are answered");
     let is_answered = |outcome: &Outcome| matches!(outcome, Outcome::Answered(_));
     assert_eq!(
         outcomes.iter().map(is_answered).collect::<Vec<_>>(),
@@ -155,7 +165,7 @@ fn what_concerns_every_request_ends_the_evaluation() {
     let (url, seen) = serve(|_, _| (401, "{\"error\": {\"message\": \"who are you\"}}".into()));
     let mut completer = UrlCompleter::new(&config(&url)).expect("usable");
     let message = completer
-        .attempt(&prompts(50))
+        .attempt(&questions(50))
         .expect_err("refused")
         .to_string();
     assert!(
@@ -176,14 +186,16 @@ fn a_server_that_no_longer_answers_is_given_up() {
         ..config(&url)
     })
     .expect("usable");
-    let outcomes = completer.attempt(&prompts(2)).expect("two are not enough");
+    let outcomes = completer
+        .attempt(&questions(2))
+        .expect("two are not enough");
     assert!(
         outcomes
             .iter()
             .all(|outcome| matches!(outcome, Outcome::Failed(_)))
     );
     let message = completer
-        .attempt(&prompts(2))
+        .attempt(&questions(2))
         .expect_err("four are")
         .to_string();
     assert!(
@@ -199,7 +211,7 @@ fn an_address_without_a_server_is_told_at_once() {
     drop(listener);
     let mut completer = UrlCompleter::new(&config(&url)).expect("usable");
     let message = completer
-        .attempt(&prompts(2))
+        .attempt(&questions(2))
         .expect_err("nobody is there")
         .to_string();
     assert!(
@@ -215,7 +227,7 @@ fn a_stop_sends_nothing_more() {
     let stop = CancellationToken::new();
     stop.cancel();
     let mut completer = completer.with_stop(stop);
-    let outcomes = completer.attempt(&prompts(3)).expect("stopped");
+    let outcomes = completer.attempt(&questions(3)).expect("stopped");
     assert_eq!(outcomes, vec![Outcome::NotAsked; 3]);
     assert!(seen.lock().expect("whole").is_empty());
 }

@@ -6,8 +6,8 @@ use lm_generate::{Finish, Generated, Generator, Request, Sampling};
 use lm_kernels::{LmOps, TrainBackend};
 use lm_model::{ChatTokenizer, Qwen3};
 use ner_eval::{
-    Answer, BoxError, Completer, EvalOptions, EvalResult, Observer, PredictionLog, RunIdentity,
-    Suite, evaluate_logged,
+    Answer, BoxError, Completer, EvalOptions, EvalResult, Observer, PredictionLog, Question,
+    RunIdentity, Suite, evaluate_logged,
 };
 use ner_types::PromptTemplate;
 use tokio_util::sync::CancellationToken;
@@ -233,8 +233,11 @@ impl<B: LmOps> LmCompleter<B> {
 }
 
 impl<B: LmOps> Completer for LmCompleter<B> {
-    fn complete(&mut self, prompts: &[String]) -> Result<Vec<Answer>, BoxError> {
-        let requests: Vec<Option<Request>> = prompts.iter().map(|p| self.request(p)).collect();
+    fn complete(&mut self, questions: &[Question]) -> Result<Vec<Answer>, BoxError> {
+        let requests: Vec<Option<Request>> = questions
+            .iter()
+            .map(|it| self.request(&it.prompt))
+            .collect();
         let possible: Vec<Request> = requests.iter().flatten().cloned().collect();
         let mut generated = self
             .generator

@@ -8,7 +8,7 @@ use chat_client::{ChatRequest, Message, Sampling};
 use ner_cot::Journal;
 use ner_cot::journal::{Key, Part, Record};
 use ner_eval::{
-    Answer, BoxError, CancellationToken, Completer, EvalOptions, EvalSet, PredictionLog,
+    Answer, BoxError, CancellationToken, Completer, EvalOptions, EvalSet, PredictionLog, Question,
     RunIdentity, Suite, evaluate_logged,
 };
 use ner_types::{Entity, Example, PromptTemplate};
@@ -247,20 +247,20 @@ struct Known {
 }
 
 impl Completer for Known {
-    fn complete(&mut self, prompts: &[String]) -> Result<Vec<Answer>, BoxError> {
+    fn complete(&mut self, questions: &[Question]) -> Result<Vec<Answer>, BoxError> {
         self.batches -= 1;
         if self.batches == 0 {
             self.stop.cancel();
         }
-        let answer = |prompt: &String| Answer {
+        let answer = |question: &Question| Answer {
             text: format!(
                 "{{\"person\": [\"Ada Brel\"], \"city\": []}} {}",
-                digest(prompt)
+                digest(&question.prompt)
             ),
             truncated: false,
-            tokens: prompt.len(),
+            tokens: question.prompt.len(),
         };
-        Ok(prompts.iter().map(answer).collect())
+        Ok(questions.iter().map(answer).collect())
     }
 }
 
