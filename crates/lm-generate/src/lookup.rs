@@ -22,7 +22,7 @@ pub struct Lookup<'a, O> {
     inner: O,
     requests: &'a [Request],
     samples: HashMap<(usize, usize), Context>,
-    counts: DraftCounts,
+    counts: HashMap<usize, DraftCounts>,
 }
 
 /// What became of drafts.
@@ -43,13 +43,24 @@ impl<'a, O: Observer> Lookup<'a, O> {
             inner,
             requests,
             samples: HashMap::new(),
-            counts: DraftCounts::default(),
+            counts: HashMap::new(),
         }
     }
 
     /// What became of the drafts.
     pub fn counts(&self) -> DraftCounts {
-        self.counts
+        let mut all = DraftCounts::default();
+        for one in self.counts.values() {
+            all.steps += one.steps;
+            all.drafted += one.drafted;
+            all.right += one.right;
+        }
+        all
+    }
+
+    /// What became of those of a request, over all its samples.
+    pub fn counts_of(&self, request: usize) -> DraftCounts {
+        self.counts.get(&request).copied().unwrap_or_default()
     }
 
     fn context(&mut self, request: usize, sample: usize) -> Option<&mut Context> {
@@ -64,7 +75,7 @@ impl<O: Observer> Observer for Lookup<'_, O> {
         if let Some(context) = self.context(token.request, token.sample)
             && context.hear(token.id)
         {
-            self.counts.right += 1;
+            self.counts.entry(token.request).or_default().right += 1;
         }
         self.inner.on_token(token)
     }
@@ -80,8 +91,9 @@ impl<O: Observer> Observer for Lookup<'_, O> {
             Some(context) => context.draft(known, most),
             None => known,
         };
-        self.counts.steps += 1;
-        self.counts.drafted += draft.len();
+        let counts = self.counts.entry(request).or_default();
+        counts.steps += 1;
+        counts.drafted += draft.len();
         draft
     }
 

@@ -11,6 +11,7 @@ use lm_kernels::TrainBackend;
 use lm_model::StopMatcher;
 use ner_types::{Extraction, ReadMode, parse_with};
 use rner::backend::{Device, Inner, Task, dispatch};
+use rner::decoding::Decoding;
 use rner::extract::{Answer, Extractor};
 use rner::form::Form;
 use rner::recipe::Recipe;
@@ -120,14 +121,13 @@ impl From<FormArg> for Form {
 
 impl Asked<'_> {
     fn load<B: TrainBackend>(&self, device: &Device<B>) -> Result<Extractor<Inner<B>>> {
-        Ok(
-            Extractor::<Inner<B>>::load(&self.model, self.recipe, device)?
-                .with_sampling(self.sampling.clone())
-                .with_stops(self.stops.clone())
-                .with_form(self.form)?
-                .with_drafts(self.has_drafts)
-                .stopped_by(interrupt::token().clone()),
-        )
+        let extractor = Extractor::<Inner<B>>::load(&self.model, self.recipe, device)?;
+        let decoding = Decoding::of(self.form, extractor.tokenizer())?;
+        Ok(extractor
+            .with_decoding(decoding.with_drafts(self.has_drafts))
+            .with_sampling(self.sampling.clone())
+            .with_stops(self.stops.clone())
+            .stopped_by(interrupt::token().clone()))
     }
 
     fn read(&self, sentence: &str, answer: &Answer) -> Extraction {

@@ -8,7 +8,9 @@ use rner::recipe::Backend;
 use rner_cli::args::{ForceArgs, RecipeArgs, backends};
 
 use crate::backend::BackendArgs;
-use crate::bench::{BenchGenerateArgs, BenchGrpoArgs, BenchLoadArgs, BenchSftArgs};
+use crate::bench::{
+    BenchExtractArgs, BenchGenerateArgs, BenchGrpoArgs, BenchLoadArgs, BenchSftArgs,
+};
 use crate::bench_cot::BenchCotArgs;
 use crate::bench_score::BenchScoreArgs;
 use crate::rehearse::RehearseArgs;
@@ -52,6 +54,8 @@ pub(crate) enum BenchCommand {
     Sft(BenchSftArgs),
     /// Tokens a second, latency and memory of sampling from a random model of any shape.
     Generate(BenchGenerateArgs),
+    /// Speed of answers with drafts beside plain decoding, and their F1 under each form.
+    Extract(BenchExtractArgs),
     /// Time steps of GRPO, rollouts included, and their memory on a random model.
     Grpo(BenchGrpoArgs),
 }

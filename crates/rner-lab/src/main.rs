@@ -58,6 +58,7 @@ fn measure(command: BenchCommand) -> Result<()> {
         BenchCommand::Load(args) => bench::load(&args),
         BenchCommand::Sft(args) => bench::sft(&args),
         BenchCommand::Generate(args) => bench::generate(&args),
+        BenchCommand::Extract(args) => bench::extract(&args),
         BenchCommand::Grpo(args) => bench::grpo(&args),
     }
 }

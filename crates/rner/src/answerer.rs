@@ -18,6 +18,8 @@ pub struct Answer {
     pub text: String,
     /// Tokens that were drawn.
     pub tokens: usize,
+    /// Passes of the model that they took; fewer than tokens if drafts were right.
+    pub steps: usize,
     /// Whether the answer was cut off because it had become too long.
     pub is_cut_off: bool,
 }

@@ -2,17 +2,16 @@
 
 use std::ops::ControlFlow;
 
-use lm_generate::{Finish, Generated, Generator, Lookup, NewToken, Observer, Request, Sampling};
-use lm_grammar::{Constrained, Grammar};
+use lm_generate::{Finish, Generated, Generator, NewToken, Observer, Request, Sampling};
 use lm_kernels::LmOps;
-use lm_model::{Qwen3, StopMatcher, TextStream};
+use lm_model::{ChatTokenizer, Qwen3, StopMatcher, TextStream};
 use ner_types::{Completion, PromptTemplate, parse};
 use tokio_util::sync::CancellationToken;
 
 use crate::asker::Asker;
 use crate::backend::Device;
+use crate::decoding::{Decoding, Wanted, Written};
 use crate::error::{Context, Error, Result};
-use crate::form::{Form, Forms};
 use crate::recipe::Recipe;
 use crate::stages::{Answering, ModelDir};
 
@@ -29,8 +28,7 @@ pub struct Extractor<B: LmOps> {
     sampling: Sampling,
     stops: StopMatcher,
     stop: CancellationToken,
-    form: Option<(Forms, Form)>,
-    has_drafts: bool,
+    decoding: Decoding,
 }
 
 impl<B: LmOps> Extractor<B> {
@@ -54,29 +52,18 @@ impl<B: LmOps> Extractor<B> {
             sampling,
             stops: StopMatcher::default(),
             stop: CancellationToken::new(),
-            form: None,
-            has_drafts: true,
+            decoding: Decoding::default(),
         })
     }
 
-    /// With answers that are held to a form while they are written.
-    ///
-    /// # Errors
-    /// A vocabulary that grammars cannot be made of.
-    pub fn with_form(self, form: Form) -> Result<Self> {
-        let forms = match form {
-            Form::Free => None,
-            form => Some((Forms::new(&self.asker.tokenizer)?, form)),
-        };
-        Ok(Self {
-            form: forms,
-            ..self
-        })
+    /// With answers that are written in another way: held to a form, or without drafts.
+    pub fn with_decoding(self, decoding: Decoding) -> Self {
+        Self { decoding, ..self }
     }
 
-    /// With drafts or without. They make an answer faster and do not change it; it has them unless told otherwise.
-    pub fn with_drafts(self, has_drafts: bool) -> Self {
-        Self { has_drafts, ..self }
+    /// The tokenizer, of which a [`Decoding`] is made.
+    pub fn tokenizer(&self) -> &ChatTokenizer {
+        self.asker.tokenizer()
     }
 
     /// With another prompt.
@@ -120,12 +107,9 @@ impl<B: LmOps> Extractor<B> {
         listen: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Answer> {
         let types = entity_types(types)?;
-        let asked = Asked {
-            request: self.request(&types, sentence)?,
-            grammar: self.grammar(&types, sentence)?,
-        };
+        let wanted = self.wanted(&types, sentence)?;
         let mut writing = vec![Writing::new(self, listen)];
-        let mut answers = self.write(vec![asked], &mut writing, 1)?;
+        let mut answers = self.write(vec![wanted], &mut writing, 1)?;
         answers
             .pop()
             .ok_or_else(|| Error::invalid("the model gave no answer"))
@@ -134,52 +118,37 @@ impl<B: LmOps> Extractor<B> {
     /// Has the answers to some requests written, each to the one who listens to it.
     fn write(
         &self,
-        asked: Vec<Asked>,
+        wanted: Vec<Wanted>,
         writing: &mut Vec<Writing<'_>>,
         batch: usize,
     ) -> Result<Vec<Answer>> {
-        let (requests, grammars): (Vec<_>, Vec<_>) = asked
-            .into_iter()
-            .map(|one| (one.request, one.grammar))
-            .unzip();
         let mut generator = Generator::new(&self.model, batch);
         let all = All {
             writing: writing.as_mut_slice(),
         };
-        let mut held = Constrained::new(all);
-        for (number, grammar) in grammars.iter().enumerate() {
-            if let Some(grammar) = grammar {
-                held = held.with(number, grammar);
-            }
-        }
-        let groups = if self.has_drafts {
-            let mut observer = Lookup::new(&requests, &mut held);
-            generator.generate(&requests, &self.stop, &mut observer)
-        } else {
-            generator.generate(&requests, &self.stop, &mut held)
-        };
-        if let Some((_, error)) = held.errors().first() {
-            return Err(Error::Invalid(error.to_string()));
-        }
+        let written = self
+            .decoding
+            .write(&mut generator, wanted, &self.stop, all)?;
         // What was held back is heard even if the end was not the model's.
         let texts: Vec<String> = writing.drain(..).map(Writing::finish).collect();
-        let groups = groups.map_err(|error| self.explained(error))?;
-        let answer = |(text, group): (String, Vec<Generated>)| {
-            let one = group.into_iter().next();
-            one.map(|Generated { ids, finish, .. }| Answer {
+        let written = written.map_err(|error| self.explained(error))?;
+        let answer = |(text, one): (String, Written)| {
+            let generated = one.group.into_iter().next();
+            generated.map(|Generated { ids, finish, .. }| Answer {
                 text,
                 tokens: ids.len(),
+                steps: one.steps,
                 is_cut_off: finish == Finish::Length,
             })
         };
-        Ok(texts.into_iter().zip(groups).filter_map(answer).collect())
+        Ok(texts.into_iter().zip(written).filter_map(answer).collect())
     }
 
-    fn grammar(&self, types: &[String], sentence: &str) -> Result<Option<Grammar>> {
-        match &self.form {
-            Some((forms, form)) => forms.grammar(*form, types, sentence),
-            None => Ok(None),
-        }
+    fn wanted(&self, types: &[String], sentence: &str) -> Result<Wanted> {
+        Ok(Wanted {
+            request: self.request(types, sentence)?,
+            grammar: self.decoding.grammar(types, sentence)?,
+        })
     }
 
     fn request(&self, types: &[String], sentence: &str) -> Result<Request> {
@@ -227,14 +196,8 @@ impl<B: LmOps> Answerer for Extractor<B> {
         let mut possible = Vec::new();
         let mut found = Vec::with_capacity(questions.len());
         for question in questions {
-            found.push(match self.request(question.types, question.text) {
-                Err(error) => Err(error),
-                Ok(request) => {
-                    let grammar = self.grammar(question.types, question.text)?;
-                    possible.push(Asked { request, grammar });
-                    Ok(())
-                }
-            });
+            let wanted = self.wanted(question.types, question.text);
+            found.push(wanted.map(|wanted| possible.push(wanted)));
         }
         let mut unheard: Vec<_> = possible.iter().map(|_| goes_on).collect();
         let writing = unheard.iter_mut().map(|it| Writing::new(self, it));
@@ -244,12 +207,6 @@ impl<B: LmOps> Answerer for Extractor<B> {
         let one = |asked: Result<()>| asked.and_then(|()| answers.next().ok_or_else(missing));
         Ok(found.into_iter().map(one).collect())
     }
-}
-
-/// What the model is asked for, and the grammar of the answer.
-struct Asked {
-    request: Request,
-    grammar: Option<Grammar>,
 }
 
 /// Nobody listens.

@@ -1,0 +1,132 @@
+//! How completions are written: held to a form or free, with drafts or without.
+
+use lm_generate::{Generated, Generator, Lookup, Observer, Request};
+use lm_grammar::{Constrained, Grammar};
+use lm_kernels::LmOps;
+use lm_model::ChatTokenizer;
+use ner_types::ReasoningForm;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Error, Result};
+use crate::form::{Form, Forms};
+
+/// How completions are written. None of it changes what a free model says with drafts.
+#[derive(Clone, Debug)]
+pub struct Decoding {
+    form: Option<(Forms, Form)>,
+    has_drafts: bool,
+}
+
+impl Default for Decoding {
+    /// Free, with drafts.
+    fn default() -> Self {
+        Self {
+            form: None,
+            has_drafts: true,
+        }
+    }
+}
+
+/// A completion to write.
+#[derive(Debug)]
+pub struct Wanted {
+    /// What the model is asked for.
+    pub request: Request,
+    /// What the completion is held to, if it is; see [`Decoding::grammar`].
+    pub grammar: Option<Grammar>,
+}
+
+/// The completions of a request.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The completions.
+    pub group: Vec<Generated>,
+    /// Passes of the model that they took together, after the prompt: as many as tokens without drafts.
+    pub steps: usize,
+}
+
+impl Decoding {
+    /// Completions of a form.
+    ///
+    /// # Errors
+    /// A vocabulary that grammars cannot be made of.
+    pub fn of(form: Form, tokenizer: &ChatTokenizer) -> Result<Self> {
+        let forms = match form {
+            Form::Free => None,
+            form => Some((Forms::new(tokenizer)?, form)),
+        };
+        Ok(Self {
+            form: forms,
+            ..Self::default()
+        })
+    }
+
+    /// With reasoning in a completion that has a form, or without; as the model likes unless told otherwise.
+    #[must_use]
+    pub fn with_reasoning(self, reasoning: ReasoningForm) -> Self {
+        let form = self
+            .form
+            .map(|(forms, form)| (forms.with_reasoning(reasoning), form));
+        Self { form, ..self }
+    }
+
+    /// With drafts or without. They make completions faster and do not change them.
+    #[must_use]
+    pub fn with_drafts(self, has_drafts: bool) -> Self {
+        Self { has_drafts, ..self }
+    }
+
+    /// What the answer about a text is held to; nothing if it is free.
+    ///
+    /// # Errors
+    /// A schema that is larger than the engine's limits.
+    pub fn grammar(&self, types: &[String], text: &str) -> Result<Option<Grammar>> {
+        match &self.form {
+            Some((forms, form)) => forms.grammar(*form, types, text),
+            None => Ok(None),
+        }
+    }
+
+    /// Has completions written, in the order in which they are wanted, and tells `observer` of every token. The inner
+    /// error is the generator's, as the caller may know what it is about.
+    ///
+    /// # Errors
+    /// A grammar that could not go on.
+    pub fn write<B: LmOps>(
+        &self,
+        generator: &mut Generator<B>,
+        wanted: Vec<Wanted>,
+        stop: &CancellationToken,
+        observer: impl Observer,
+    ) -> Result<Result<Vec<Written>, lm_generate::Error>> {
+        let parts = wanted.into_iter().map(|one| (one.request, one.grammar));
+        let (requests, grammars): (Vec<_>, Vec<_>) = parts.unzip();
+        let mut held = Constrained::new(observer);
+        for (number, grammar) in grammars.iter().enumerate() {
+            if let Some(grammar) = grammar {
+                held = held.with(number, grammar);
+            }
+        }
+        let written = if self.has_drafts {
+            let mut drafts = Lookup::new(&requests, &mut held);
+            let groups = generator.generate(&requests, stop, &mut drafts);
+            groups.map(|groups| with_steps(groups, |number| Some(drafts.counts_of(number).steps)))
+        } else {
+            let groups = generator.generate(&requests, stop, &mut held);
+            groups.map(|groups| with_steps(groups, |_| None))
+        };
+        match held.errors().first() {
+            Some((_, error)) => Err(Error::Invalid(error.to_string())),
+            None => Ok(written),
+        }
+    }
+}
+
+fn with_steps(groups: Vec<Vec<Generated>>, steps: impl Fn(usize) -> Option<usize>) -> Vec<Written> {
+    let written = groups.into_iter().enumerate().map(|(number, group)| {
+        let tokens = || group.iter().map(|one| one.ids.len()).sum();
+        let steps = steps(number).unwrap_or_else(tokens);
+        Written { group, steps }
+    });
+    written.collect()
+}
