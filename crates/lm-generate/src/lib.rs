@@ -59,7 +59,7 @@ mod tests;
 
 pub use error::Error;
 pub use generator::Generator;
-pub use lookup::{DraftCounts, Lookup};
+pub use lookup::{DraftCounts, History, Lookup};
 pub use mask::TokenMask;
 pub use observer::{NewToken, Observer};
 pub use pool::CachePool;

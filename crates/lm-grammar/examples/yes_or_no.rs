@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use burn::backend::Flex;
-use lm_generate::{CancellationToken, Generator, Lookup, Request, Sampling};
+use lm_generate::{CancellationToken, Generator, History, Lookup, Request, Sampling};
 use lm_grammar::{Constrained, Vocabulary};
 use lm_model::{ChatTokenizer, Qwen3, checkpoint};
 
@@ -24,7 +24,12 @@ pub(crate) fn run(folder: &Path, prompt: &str) -> Result<String, Failure> {
         },
     }];
     // What the grammar forces is drafted, and verified in one pass.
-    let mut observer = Lookup::new(&requests, Constrained::new(()).with(0, &grammar));
+    let mut history = History::new();
+    let mut observer = Lookup::new(
+        &requests,
+        &mut history,
+        Constrained::new(()).with(0, &grammar),
+    );
     let groups =
         Generator::new(&model, 1).generate(&requests, &CancellationToken::new(), &mut observer)?;
     Ok(tokenizer.decode(&groups[0][0].ids))

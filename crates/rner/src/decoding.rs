@@ -1,6 +1,8 @@
 //! How completions are written: held to a form or free, with drafts or without.
 
-use lm_generate::{Generated, Generator, Lookup, Observer, Request};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use lm_generate::{Generated, Generator, History, Lookup, Observer, Request};
 use lm_grammar::{Constrained, Grammar};
 use lm_kernels::LmOps;
 use lm_model::ChatTokenizer;
@@ -15,6 +17,8 @@ use crate::form::{Form, Forms};
 pub struct Decoding {
     form: Option<(Forms, Form)>,
     has_drafts: bool,
+    /// What was written before; clones share it.
+    history: Arc<Mutex<History>>,
 }
 
 impl Default for Decoding {
@@ -23,6 +27,7 @@ impl Default for Decoding {
         Self {
             form: None,
             has_drafts: true,
+            history: Arc::default(),
         }
     }
 }
@@ -108,9 +113,7 @@ impl Decoding {
             }
         }
         let written = if self.has_drafts {
-            let mut drafts = Lookup::new(&requests, &mut held);
-            let groups = generator.generate(&requests, stop, &mut drafts);
-            groups.map(|groups| with_steps(groups, |number| Some(drafts.counts_of(number).steps)))
+            self.write_with_drafts(generator, &requests, stop, &mut held)
         } else {
             let groups = generator.generate(&requests, stop, &mut held);
             groups.map(|groups| with_steps(groups, |_| None))
@@ -119,6 +122,27 @@ impl Decoding {
             Some((_, error)) => Err(Error::Invalid(error.to_string())),
             None => Ok(written),
         }
+    }
+
+    fn write_with_drafts<B: LmOps>(
+        &self,
+        generator: &mut Generator<B>,
+        requests: &[Request],
+        stop: &CancellationToken,
+        held: impl Observer,
+    ) -> Result<Vec<Written>, lm_generate::Error> {
+        let mut history = std::mem::take(&mut *self.history());
+        let mut drafts = Lookup::new(requests, &mut history, held);
+        let groups = generator.generate(requests, stop, &mut drafts);
+        let steps = |number| Some(drafts.counts_of(number).steps);
+        let written = groups.map(|groups| with_steps(groups, steps));
+        *self.history() = history;
+        written
+    }
+
+    /// What was written before. Whoever writes takes it, and another one who writes meanwhile begins anew.
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

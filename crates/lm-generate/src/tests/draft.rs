@@ -7,7 +7,8 @@ use lm_model::Qwen3Config;
 
 use super::generator::{VOCAB, generate, ids, mixed, never, prompt, tiny};
 use crate::{
-    Error, Generated, Generator, Lookup, NewToken, Observer, Progress, Request, Sampling, TokenMask,
+    Error, Generated, Generator, History, Lookup, NewToken, Observer, Progress, Request, Sampling,
+    TokenMask,
 };
 
 /// Drafts from what the completions are known to be, with some of it wrong.
@@ -109,7 +110,8 @@ fn a_lookup_finds_what_stood_before_and_changes_nothing() {
     let requests: Vec<_> = (0..4).map(request).chain(mixed()).collect();
     let plain = generate(&model, 4, &requests);
     for max_batch in [1, 4] {
-        let mut lookup = Lookup::new(&requests, ());
+        let mut history = History::new();
+        let mut lookup = Lookup::new(&requests, &mut history, ());
         let groups = Generator::new(&model, max_batch)
             .generate(&requests, &never(), &mut lookup)
             .expect("valid requests");
