@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use burn::tensor::Tensor;
 use lm_kernels::LmOps;
 use lm_kernels::ops::CacheRow;
+use lm_kernels::sampling::SampleRow;
 use lm_model::{ModelCache, Qwen3};
 
 use crate::sequence::Sequence;
@@ -16,6 +17,15 @@ pub(crate) struct Growing {
     pub(crate) sequence: Sequence,
     /// Tokens whose keys and values are cached already, and after each of which the logits have the next row.
     pub(crate) draft: VecDeque<u32>,
+    /// What is drawn from this row and those of the draft, if everything is allowed.
+    pub(crate) ahead: VecDeque<Ahead>,
+}
+
+/// A token that was drawn of all tokens, and how.
+pub(crate) struct Ahead {
+    pub(crate) how: SampleRow,
+    pub(crate) id: u32,
+    pub(crate) log_prob: f32,
 }
 
 impl Growing {
@@ -25,6 +35,7 @@ impl Growing {
             row,
             sequence,
             draft: VecDeque::new(),
+            ahead: VecDeque::new(),
         }
     }
 

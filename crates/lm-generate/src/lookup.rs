@@ -18,6 +18,11 @@ use crate::request::{Generated, Progress, Request};
 /// Most tokens of a draft.
 const LONGEST: usize = 7;
 
+/// Sequences beside each other beyond which nothing is drafted: the products have rows enough, and a pass with drafts
+/// has sequences of unlike lengths (measured on a model of 1 M parameters on a CPU: with 4 sequences drafts still gave
+/// 1.17 times the speed, with 16 of them 0.88 times).
+const MOST_ACTIVE: usize = 4;
+
 /// Drafts by lookup: where the last tokens stood before, in the prompt, the completion or an earlier completion, what
 /// followed there may follow again (Saxena, *Prompt Lookup Decoding*, 2023). The drafts of the other observer come
 /// first.
@@ -79,7 +84,7 @@ impl<'a, O: Observer> Lookup<'a, O> {
 
     /// What a token of a draft must be right with at least.
     fn least(&self) -> f32 {
-        (0.1 * self.active as f32).min(0.9)
+        0.1 + 0.1 * self.active as f32
     }
 }
 
@@ -87,17 +92,18 @@ impl<'a, O: Observer> Lookup<'a, O> {
 fn context<'c>(
     samples: &'c mut HashMap<(usize, usize), Context>,
     requests: &[Request],
+    history: &History,
     (request, sample): (usize, usize),
 ) -> Option<&'c mut Context> {
     let prompt = &requests.get(request)?.prompt;
     let context = samples.entry((request, sample));
-    Some(context.or_insert_with(|| Context::of(prompt)))
+    Some(context.or_insert_with(|| Context::of(prompt, history)))
 }
 
 impl<O: Observer> Observer for Lookup<'_, O> {
     fn on_token(&mut self, token: NewToken) -> ControlFlow<()> {
         let of = (token.request, token.sample);
-        if let Some(context) = context(&mut self.samples, self.requests, of)
+        if let Some(context) = context(&mut self.samples, self.requests, self.history, of)
             && context.hear(token.id, self.history)
         {
             self.counts.entry(token.request).or_default().right += 1;
@@ -109,13 +115,26 @@ impl<O: Observer> Observer for Lookup<'_, O> {
         self.inner.allowed(request, sample)
     }
 
+    fn permits(&mut self, request: usize, sample: usize, id: u32) -> bool {
+        self.inner.permits(request, sample, id)
+    }
+
     fn draft(&mut self, request: usize, sample: usize, most: usize) -> Vec<u32> {
         let limits = Limits {
-            most: most.min(LONGEST),
+            most: if self.active > MOST_ACTIVE {
+                0
+            } else {
+                most.min(LONGEST)
+            },
             least: self.least(),
         };
         let given = self.inner.draft(request, sample, limits.most);
-        let Some(context) = context(&mut self.samples, self.requests, (request, sample)) else {
+        let Some(context) = context(
+            &mut self.samples,
+            self.requests,
+            self.history,
+            (request, sample),
+        ) else {
             return given;
         };
         let draft = context.draft(&given, limits, self.history);

@@ -60,7 +60,7 @@ pub trait Observer {
     }
 
     /// Of which tokens the next one of a sample may be drawn; `None` for all. It is asked before each token, after
-    /// [`Observer::on_token`] has told the one before.
+    /// [`Observer::on_token`] has told the one before, unless [`Observer::permits`] has answered for it.
     ///
     /// All other tokens are as if their logits were −∞, before the steps of [`Sampling`](crate::Sampling). The reported
     /// log-probabilities stay those of the model over all tokens. A set without a token of the model ends the request
@@ -68,6 +68,13 @@ pub trait Observer {
     fn allowed(&mut self, request: usize, sample: usize) -> Option<TokenMask> {
         let _ = (request, sample);
         None
+    }
+
+    /// Whether a token may come next in a sample: whether [`Observer::allowed`] has it, if it says anything. It is asked
+    /// of the most probable token, and where this may come, the whole set is not asked for.
+    fn permits(&mut self, request: usize, sample: usize, id: u32) -> bool {
+        let allowed = self.allowed(request, sample);
+        allowed.is_none_or(|allowed| allowed.allows(id))
     }
 
     /// Tokens that may come next in a sample, in their order; it is asked before each step, and nothing by default.
@@ -104,6 +111,10 @@ impl<O: Observer + ?Sized> Observer for &mut O {
 
     fn allowed(&mut self, request: usize, sample: usize) -> Option<TokenMask> {
         (**self).allowed(request, sample)
+    }
+
+    fn permits(&mut self, request: usize, sample: usize, id: u32) -> bool {
+        (**self).permits(request, sample, id)
     }
 
     fn draft(&mut self, request: usize, sample: usize, most: usize) -> Vec<u32> {

@@ -6,7 +6,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, DType, Tensor, TensorData, Transaction};
 use lm_kernels::LmOps;
 use lm_kernels::ops::{self, Drawn};
-use lm_kernels::sampling::SampleRow;
+use lm_kernels::sampling::{SampleRow, SamplingParams};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -31,23 +31,36 @@ pub(crate) struct Sequence {
 }
 
 impl Sequence {
-    /// How the next token is drawn.
-    pub(crate) fn sample_row(&mut self, request: &Request) -> SampleRow {
+    /// How the next token is drawn, and each one after a token of the draft, if the draft is right.
+    pub(crate) fn sample_rows(&self, request: &Request, draft: &[u32]) -> Vec<SampleRow> {
         let params = request.sampling.params();
-        let uniform = if params.is_greedy() {
-            0.0
-        } else {
-            self.rng.random()
-        };
-        let seen = match params.repetition_penalty {
-            Some(_) => request.prompt.iter().chain(&self.ids).copied().collect(),
-            None => Vec::new(),
-        };
-        SampleRow {
+        let mut rng = self.rng.clone();
+        let row = |drafted: usize| SampleRow {
             params,
-            uniform,
-            seen,
-        }
+            uniform: uniform(&params, &mut rng),
+            seen: match params.repetition_penalty {
+                Some(_) => {
+                    let seen = request.prompt.iter().chain(&self.ids);
+                    seen.chain(&draft[..drafted]).copied().collect()
+                }
+                None => Vec::new(),
+            },
+        };
+        (0..=draft.len()).map(row).collect()
+    }
+
+    /// Leaves the number behind that a token was drawn with.
+    pub(crate) fn advance(&mut self, how: &SampleRow) {
+        uniform(&how.params, &mut self.rng);
+    }
+}
+
+/// The next number of a stream, if the choice depends on one.
+fn uniform(params: &SamplingParams, rng: &mut ChaCha8Rng) -> f64 {
+    if params.is_greedy() {
+        0.0
+    } else {
+        rng.random()
     }
 }
 

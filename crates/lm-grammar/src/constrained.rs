@@ -75,6 +75,11 @@ impl<O: Observer> Observer for Constrained<'_, O> {
         }
     }
 
+    fn permits(&mut self, request: usize, sample: usize, id: u32) -> bool {
+        let outer = self.state(request, sample);
+        outer.is_none_or(|state| state.permits(id)) && self.inner.permits(request, sample, id)
+    }
+
     /// What the grammar forces, or else the draft of the other observer.
     fn draft(&mut self, request: usize, sample: usize, most: usize) -> Vec<u32> {
         let forced = self.state(request, sample).map(State::forced);

@@ -115,6 +115,19 @@ impl State {
         Ok(TokenMask::from_words(mask.as_slice().to_vec()))
     }
 
+    /// Whether a token may come next: whether [`State::allowed`] has it, for less work. Nothing may after an error.
+    pub fn permits(&mut self, id: u32) -> bool {
+        if self.matcher.is_stopped() {
+            return self.allowed().is_ok_and(|allowed| allowed.allows(id));
+        }
+        if self.ends.contains(&id) {
+            return self.matcher.is_accepting().unwrap_or(false);
+        }
+        self.matcher
+            .validate_tokens(&[id])
+            .is_ok_and(|valid| valid == 1)
+    }
+
     /// Goes on by a token.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! How completions are written: held to a form or free, with drafts or without.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lm_generate::{Generated, Generator, History, Lookup, Observer, Request};
@@ -62,6 +63,7 @@ impl Decoding {
         };
         Ok(Self {
             form: forms,
+            history: Arc::new(Mutex::new(History::with_alike(alike(tokenizer)))),
             ..Self::default()
         })
     }
@@ -144,6 +146,22 @@ impl Decoding {
     fn history(&self) -> MutexGuard<'_, History> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// For each token the one with the same text but for a space in front, or itself.
+fn alike(tokenizer: &ChatTokenizer) -> Vec<u32> {
+    let words: Vec<Vec<u8>> = (0..tokenizer.vocab_size() as u32)
+        .map(|id| tokenizer.bytes_of(id))
+        .collect();
+    let ids: HashMap<&[u8], u32> = (0..)
+        .zip(&words)
+        .map(|(id, word)| (word.as_slice(), id))
+        .collect();
+    let bare = |(id, word): (u32, &Vec<u8>)| match word.strip_prefix(b" ") {
+        Some(rest) => ids.get(rest).copied().unwrap_or(id),
+        None => id,
+    };
+    (0..).zip(&words).map(bare).collect()
 }
 
 fn with_steps(groups: Vec<Vec<Generated>>, steps: impl Fn(usize) -> Option<usize>) -> Vec<Written> {

@@ -12,6 +12,7 @@ use crate::asker::Asker;
 use crate::backend::Device;
 use crate::decoding::{Decoding, Wanted, Written};
 use crate::error::{Context, Error, Result};
+use crate::form::Form;
 use crate::recipe::Recipe;
 use crate::stages::{Answering, ModelDir};
 
@@ -45,14 +46,16 @@ impl<B: LmOps> Extractor<B> {
             seed: recipe.run.seed,
             ..Sampling::default()
         };
+        let asker = Asker::new(dir, recipe)?;
+        let decoding = Decoding::of(Form::Free, asker.tokenizer())?;
         Ok(Self {
-            asker: Asker::new(dir, recipe)?,
+            asker,
             model: dir.load_to_answer::<B>(device, Answering::of(recipe))?,
             batch: recipe.eval.batch,
             sampling,
             stops: StopMatcher::default(),
             stop: CancellationToken::new(),
-            decoding: Decoding::default(),
+            decoding,
         })
     }
 

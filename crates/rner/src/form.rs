@@ -1,13 +1,18 @@
 //! The form that answers are held to while they are written.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use lm_grammar::{Grammar, Vocabulary};
 use lm_model::ChatTokenizer;
 use ner_types::{AnswerGrammar, ReasoningForm};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
 /// What a model may write.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Form {
     /// Anything.
     #[default]
@@ -18,14 +23,30 @@ pub enum Form {
     Grounded,
 }
 
+impl Form {
+    /// The word that recipes and flags have for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Schema => "schema",
+            Self::Grounded => "grounded",
+        }
+    }
+}
+
 /// Makes the grammars of answers for one tokenizer.
 ///
-/// Over a vocabulary of 4,096 tokens a grammar takes about 2 ms to make.
+/// Over a vocabulary of 4,096 tokens a grammar takes about 2 ms to make, so those of schemas that come again are kept.
 #[derive(Clone, Debug)]
 pub struct Forms {
     vocabulary: Vocabulary,
     reasoning: ReasoningForm,
+    /// Grammars of earlier answers; clones share them.
+    made: Arc<Mutex<HashMap<String, Grammar>>>,
 }
+
+/// Most grammars that are kept.
+const MOST_MADE: usize = 32;
 
 impl Forms {
     /// For answers that begin with reasoning if the model likes.
@@ -37,6 +58,7 @@ impl Forms {
         Ok(Self {
             vocabulary,
             reasoning: ReasoningForm::Optional,
+            made: Arc::default(),
         })
     }
 
@@ -66,8 +88,20 @@ impl Forms {
             reasoning: self.reasoning,
             text,
         };
-        let grammar = self.vocabulary.grammar(&grammar.lark());
-        grammar.map(Some).map_err(invalid)
+        self.make(grammar.lark()).map(Some)
+    }
+
+    fn make(&self, lark: String) -> Result<Grammar> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(grammar) = made.get(&lark) {
+            return Ok(grammar.clone());
+        }
+        let grammar = self.vocabulary.grammar(&lark).map_err(invalid)?;
+        if made.len() >= MOST_MADE {
+            made.clear();
+        }
+        made.insert(lark, grammar.clone());
+        Ok(grammar)
     }
 }
 

@@ -131,7 +131,14 @@ fn walk(tokenizer: &ChatTokenizer, forms: &Forms, seed: u64) -> bool {
             return true;
         }
         let allowed = state.allowed().expect("a set");
-        let allowed = (0..tokenizer.vocab_size() as u32).filter(|id| allowed.allows(*id));
+        let size = tokenizer.vocab_size() as u32;
+        for id in (seed as u32 % 97..size)
+            .step_by(97)
+            .chain(tokenizer.stop_ids())
+        {
+            assert_eq!(state.permits(id), allowed.allows(id), "{id} after {ids:?}");
+        }
+        let allowed = (0..size).filter(|id| allowed.allows(*id));
         let allowed: Vec<u32> = allowed.collect();
         // What closes something is preferred, as most walks would go on for ever.
         let closes = |id: &&u32| {

@@ -10,7 +10,8 @@ const DEEPEST: usize = ORDERS[ORDERS.len() - 1];
 /// The tokens of a sample, and its draft.
 #[derive(Debug)]
 pub(super) struct Context {
-    ids: Vec<u32>,
+    /// Those that stand for them.
+    alike: Vec<u32>,
     grams: Grams,
     /// The draft of this step and where each of its tokens comes from.
     draft: Vec<(u32, Source)>,
@@ -28,25 +29,23 @@ pub(super) struct Limits {
 }
 
 impl Context {
-    pub(super) fn of(prompt: &[u32]) -> Self {
+    pub(super) fn of(prompt: &[u32], history: &History) -> Self {
         let mut context = Self {
-            ids: Vec::with_capacity(2 * prompt.len()),
+            alike: Vec::with_capacity(2 * prompt.len()),
             grams: Grams::default(),
             draft: Vec::new(),
             right: 0,
         };
         for id in prompt {
-            context.push(*id);
+            context.grams.learn(tail(&context.alike), *id);
+            context.alike.push(history.alike(*id));
         }
         context
     }
 
-    /// The last tokens, with what is enough to learn from.
-    fn push(&mut self, id: u32) -> &[u32] {
-        self.ids.push(id);
-        let last = &self.ids[self.ids.len().saturating_sub(DEEPEST + 1)..];
-        self.grams.learn(last);
-        last
+    /// The last tokens, as many as are looked back at.
+    fn tail(&self) -> &[u32] {
+        tail(&self.alike)
     }
 
     /// Takes a token that was drawn; whether the draft had it.
@@ -61,7 +60,9 @@ impl Context {
             // What follows is beyond the draft.
             self.draft.truncate(self.right);
         }
-        history.learn(self.push(id));
+        history.learn(self.tail(), id);
+        self.grams.learn(tail(&self.alike), id);
+        self.alike.push(history.alike(id));
         is_right
     }
 
@@ -74,7 +75,7 @@ impl Context {
     ) -> Vec<u32> {
         self.draft.clear();
         self.right = 0;
-        let mut tail = self.ids[self.ids.len().saturating_sub(DEEPEST)..].to_vec();
+        let mut tail = self.tail().to_vec();
         let mut probability = 1.0;
         let mut given = given.iter();
         while self.draft.len() < limits.most {
@@ -90,7 +91,7 @@ impl Context {
                 break;
             }
             self.draft.push((id, source));
-            tail.push(id);
+            tail.push(history.alike(id));
         }
         self.draft.iter().map(|(id, _)| *id).collect()
     }
@@ -108,4 +109,8 @@ impl Context {
         let rate = |guess: &(u32, Source)| history.rates.of(guess.1);
         guesses.max_by(|a, b| rate(a).total_cmp(&rate(b)))
     }
+}
+
+fn tail(alike: &[u32]) -> &[u32] {
+    &alike[alike.len().saturating_sub(DEEPEST)..]
 }

@@ -1,6 +1,6 @@
 //! What followed n tokens.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 /// The tokens that a prediction looks back at: so many of them.
 pub(super) const ORDERS: [usize; 5] = [1, 2, 3, 4, 6];
@@ -18,7 +18,7 @@ pub(super) struct Next {
 /// The tokens themselves are not kept, only a hash of them: a clash costs a wrong draft, which changes nothing.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Grams {
-    next: HashMap<u64, Next>,
+    next: FxHashMap<u64, Next>,
 }
 
 impl Grams {
@@ -27,11 +27,8 @@ impl Grams {
         self.next.len()
     }
 
-    /// Learns that the last of some tokens followed the others.
-    pub(super) fn learn(&mut self, ids: &[u32]) {
-        let Some((&id, before)) = ids.split_last() else {
-            return;
-        };
+    /// Learns that a token followed others.
+    pub(super) fn learn(&mut self, before: &[u32], id: u32) {
         for order in ORDERS {
             if let Some(key) = key(before, order) {
                 let next = self.next.entry(key).or_insert(Next { id, streak: 0 });
@@ -69,8 +66,8 @@ mod tests {
     fn the_last_to_follow_is_predicted() {
         let mut grams = Grams::default();
         let text = [1, 2, 3, 1, 2, 4, 1, 2, 4];
-        for end in 1..=text.len() {
-            grams.learn(&text[..end]);
+        for at in 1..text.len() {
+            grams.learn(&text[..at], text[at]);
         }
         let next = |ids: &[u32], order| grams.next(ids, order);
         assert_eq!(next(&[1, 2], 2), Some(Next { id: 4, streak: 2 }));

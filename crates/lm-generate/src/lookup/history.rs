@@ -1,5 +1,7 @@
 //! What earlier completions said.
 
+use std::sync::Arc;
+
 use super::grams::{Grams, Next, ORDERS};
 use super::rates::Rates;
 
@@ -17,6 +19,8 @@ pub struct History {
     young: Grams,
     old: Grams,
     pub(super) rates: Rates,
+    /// For each token the one that stands for it.
+    alike: Arc<[u32]>,
 }
 
 impl History {
@@ -25,12 +29,26 @@ impl History {
         Self::default()
     }
 
-    /// Learns that the last of some tokens followed the others.
-    pub(super) fn learn(&mut self, ids: &[u32]) {
+    /// A history to which some tokens are alike when it looks back: for each token, in the order of their ids, the one
+    /// that stands for it. A name behind a quotation mark often begins with another token than behind a space.
+    pub fn with_alike(alike: impl Into<Arc<[u32]>>) -> Self {
+        Self {
+            alike: alike.into(),
+            ..Self::default()
+        }
+    }
+
+    /// The token that stands for one.
+    pub(super) fn alike(&self, id: u32) -> u32 {
+        self.alike.get(id as usize).copied().unwrap_or(id)
+    }
+
+    /// Learns that a token followed others.
+    pub(super) fn learn(&mut self, before: &[u32], id: u32) {
         if self.young.len() + ORDERS.len() > MOST {
             self.old = std::mem::take(&mut self.young);
         }
-        self.young.learn(ids);
+        self.young.learn(before, id);
     }
 
     /// What followed the last `order` of some tokens.
@@ -48,8 +66,8 @@ mod tests {
     fn the_oldest_is_forgotten_and_the_rest_stays() {
         let mut history = History::new();
         let ids: Vec<u32> = (0..MOST as u32).collect();
-        for end in 2..ids.len() {
-            history.learn(&ids[end.saturating_sub(7)..end]);
+        for at in 1..ids.len() - 1 {
+            history.learn(&ids[at.saturating_sub(6)..at], ids[at]);
         }
         assert!(history.young.len() <= MOST && history.old.len() <= MOST);
         let last = &ids[ids.len() - 9..ids.len() - 2];

@@ -1,11 +1,12 @@
 //! A pass through the model, and the tokens that are drawn after it.
 
+use std::collections::VecDeque;
+
 use burn::tensor::Tensor;
 use lm_kernels::LmOps;
-use lm_kernels::sampling::SampleRow;
 
 use super::Run;
-use crate::batch::{Batch, Growing, Step};
+use crate::batch::{Ahead, Batch, Growing, Step};
 use crate::error::Error;
 use crate::mask::TokenMask;
 use crate::observer::{NewToken, Observer};
@@ -26,6 +27,7 @@ impl<B: LmOps> Run<'_, B> {
                 row,
                 sequence,
                 draft: draft.into(),
+                ahead: VecDeque::new(),
             }
         });
         let growing: Vec<_> = growing.collect();
@@ -68,9 +70,10 @@ impl<B: LmOps> Run<'_, B> {
         logits: Tensor<B, 2>,
         observer: &mut dyn Observer,
     ) -> Result<(), Error> {
+        self.draw_ahead(&mut growing, &logits)?;
         while !growing.is_empty() {
             let masks = self.masks(&mut growing, observer);
-            let drawn = self.draw(&mut growing, &logits, &masks)?;
+            let drawn = draw_next(&mut growing, &logits, &masks)?;
             let mut next = Vec::new();
             for (mut one, (id, log_prob)) in std::mem::take(&mut growing).into_iter().zip(drawn) {
                 let Some(sequence) = self.add_token(one.sequence, id, log_prob, observer) else {
@@ -88,6 +91,28 @@ impl<B: LmOps> Run<'_, B> {
         Ok(())
     }
 
+    /// Draws of all tokens from every row at once, as if every draft were right.
+    fn draw_ahead(&self, growing: &mut [Growing], logits: &Tensor<B, 2>) -> Result<(), Error> {
+        let (mut rows, mut from) = (Vec::new(), Vec::new());
+        for one in growing.iter() {
+            let Some(job) = self.jobs.get(&one.sequence.request) else {
+                continue;
+            };
+            let drafted: Vec<u32> = one.draft.iter().copied().collect();
+            rows.extend(one.sequence.sample_rows(&job.request, &drafted));
+            from.extend(one.row..=one.row + drafted.len());
+        }
+        let drawn = draw(rows_of(logits.clone(), &from), &rows)?;
+        let ahead = rows.into_iter().zip(drawn);
+        let mut ahead = ahead.map(|(how, (id, log_prob))| Ahead { how, id, log_prob });
+        for one in growing.iter_mut() {
+            if self.jobs.contains_key(&one.sequence.request) {
+                one.ahead = ahead.by_ref().take(1 + one.draft.len()).collect();
+            }
+        }
+        Ok(())
+    }
+
     /// Gives back the slots of sequences whose request has failed at another sample since their own token was drawn.
     fn drop_orphans(&mut self, growing: &mut Vec<Growing>) {
         let is_orphan = |one: &mut Growing| !self.jobs.contains_key(&one.sequence.request);
@@ -98,33 +123,8 @@ impl<B: LmOps> Run<'_, B> {
         }
     }
 
-    /// One token for each, and its log-probability.
-    fn draw(
-        &self,
-        growing: &mut [Growing],
-        logits: &Tensor<B, 2>,
-        masks: &[Option<TokenMask>],
-    ) -> Result<Vec<(u32, f32)>, Error> {
-        if growing.is_empty() {
-            return Ok(Vec::new());
-        }
-        let jobs = &self.jobs;
-        let rows = growing.iter_mut().map(|one| {
-            one.sequence
-                .sample_row(&jobs[&one.sequence.request].request)
-        });
-        let rows: Vec<SampleRow> = rows.collect();
-        let from: Vec<usize> = growing.iter().map(|one| one.row).collect();
-        let logits = rows_of(logits.clone(), &from);
-        if masks.iter().any(Option::is_some) {
-            draw_allowed(logits, &rows, masks)
-        } else {
-            draw(logits, &rows)
-        }
-    }
-
-    /// What the observer allows to each sequence. One that is allowed nothing ends its request; sequences of requests
-    /// that have ended go.
+    /// What the observer allows to each sequence, where the token that was drawn ahead will not do. A sequence that is
+    /// allowed nothing ends its request; sequences of requests that have ended go.
     fn masks(
         &mut self,
         growing: &mut Vec<Growing>,
@@ -133,8 +133,11 @@ impl<B: LmOps> Run<'_, B> {
         let vocab_size = self.model.config().vocab_size;
         let mut masks = Vec::with_capacity(growing.len());
         let mut failed = Vec::new();
-        for Growing { sequence, .. } in growing.iter() {
-            let mask = observer.allowed(sequence.request, sequence.sample);
+        for Growing {
+            sequence, ahead, ..
+        } in growing.iter()
+        {
+            let mask = mask_of(sequence, ahead.front(), observer);
             if mask
                 .as_ref()
                 .is_some_and(|mask| !mask.allows_below(vocab_size))
@@ -242,4 +245,54 @@ impl<B: LmOps> Run<'_, B> {
             self.outcomes.push((request, Ok(results)));
         }
     }
+}
+
+/// What a sequence is allowed, unless the token that was drawn ahead of all is right all the same.
+///
+/// The most probable token of all is the most probable of those that are allowed, if it is one of them. Of a token that
+/// was drawn at random no such thing is true.
+fn mask_of(
+    sequence: &Sequence,
+    ahead: Option<&Ahead>,
+    observer: &mut dyn Observer,
+) -> Option<TokenMask> {
+    let (request, sample) = (sequence.request, sequence.sample);
+    let stays = ahead.is_some_and(|ahead| {
+        ahead.how.params.is_greedy() && observer.permits(request, sample, ahead.id)
+    });
+    if stays {
+        return None;
+    }
+    observer.allowed(request, sample)
+}
+
+/// The next token of each and its log-probability: the one that was drawn ahead, or, under a mask, one drawn of what
+/// it allows.
+fn draw_next<B: LmOps>(
+    growing: &mut [Growing],
+    logits: &Tensor<B, 2>,
+    masks: &[Option<TokenMask>],
+) -> Result<Vec<(u32, f32)>, Error> {
+    let (mut tokens, mut masked) = (Vec::with_capacity(growing.len()), Vec::new());
+    let (mut rows, mut from, mut held) = (Vec::new(), Vec::new(), Vec::new());
+    for (one, mask) in growing.iter_mut().zip(masks) {
+        let Some(Ahead { how, id, log_prob }) = one.ahead.pop_front() else {
+            continue;
+        };
+        one.sequence.advance(&how);
+        if mask.is_some() {
+            masked.push(tokens.len());
+            rows.push(how);
+            from.push(one.row);
+            held.push(mask.clone());
+        }
+        tokens.push((id, log_prob));
+    }
+    if !rows.is_empty() {
+        let drawn = draw_allowed(rows_of(logits.clone(), &from), &rows, &held)?;
+        for (at, token) in masked.into_iter().zip(drawn) {
+            tokens[at] = token;
+        }
+    }
+    Ok(tokens)
 }

@@ -136,19 +136,24 @@ impl Task for ExtractTask<'_> {
         let load = || Extractor::<Inner<B>>::load(&dir, &recipe, device);
         let ways = Way::value_variants().iter();
         let wanted = ways.filter(|way| args.only.is_empty() || args.only.contains(way));
-        let measured = wanted.map(|way| -> Result<Measured> {
-            let decoding = way.decoding(load()?.tokenizer())?;
-            let with = |drafts| -> Result<_> {
-                let decoding = decoding.clone().with_drafts(drafts);
-                let extractor = load()?.stopped_by(interrupt::token().clone());
-                Ok(extractor.with_decoding(decoding))
+        let measured = wanted.map(|way| {
+            let pair = || {
+                // Made anew for each repetition: drafts learn from the answers that were given before.
+                let decoding = way.decoding(load()?.tokenizer())?;
+                let with = |drafts| -> Result<_> {
+                    let decoding = decoding.clone().with_drafts(drafts);
+                    let extractor = load()?.stopped_by(interrupt::token().clone());
+                    Ok(extractor.with_decoding(decoding))
+                };
+                let (plain, drafts) = (with(false)?, with(true)?);
+                let examples = &examples;
+                Ok(Pair {
+                    plain,
+                    drafts,
+                    examples,
+                })
             };
-            Pair {
-                plain: with(false)?,
-                drafts: with(true)?,
-                examples: &examples,
-            }
-            .measure(*way, args.repetitions.get())
+            measure(pair, *way, &examples, args.repetitions.get())
         });
         Ok(Output {
             bench: "extract",
@@ -176,44 +181,48 @@ struct Repetition {
     times: [Duration; 2],
 }
 
-impl<B: LmOps> Pair<'_, B> {
-    fn measure(mut self, way: Way, repetitions: usize) -> Result<Measured> {
-        // One repetition more than is timed, the first.
-        let all = (0..=repetitions).map(|number| self.repeat(number % 2 == 1));
-        let all: Vec<Repetition> = all.collect::<Result<_>>()?;
-        let (first, timed) = (&all[0], &all[1..]);
-        let [plain, drafts] = &first.answers;
-        let texts =
-            |answers: &[Answer]| answers.iter().map(|it| it.text.clone()).collect::<Vec<_>>();
-        let tokens: usize = plain.iter().map(|it| it.tokens).sum();
-        let passes: usize = drafts.iter().map(|it| it.steps).sum();
-        let seconds = |which: usize| {
-            median(
-                timed
-                    .iter()
-                    .map(|it| it.times[which].as_secs_f64())
-                    .collect(),
-            )
-        };
-        let ratios = || {
+fn measure<'a, B: LmOps>(
+    pair: impl Fn() -> Result<Pair<'a, B>>,
+    way: Way,
+    examples: &[Example],
+    repetitions: usize,
+) -> Result<Measured> {
+    // One repetition more than is timed, the first.
+    let all = (0..=repetitions).map(|number| pair()?.repeat(number % 2 == 1));
+    let all: Vec<Repetition> = all.collect::<Result<_>>()?;
+    let (first, timed) = (&all[0], &all[1..]);
+    let [plain, drafts] = &first.answers;
+    let texts = |answers: &[Answer]| answers.iter().map(|it| it.text.clone()).collect::<Vec<_>>();
+    let tokens: usize = plain.iter().map(|it| it.tokens).sum();
+    let passes: usize = drafts.iter().map(|it| it.steps).sum();
+    let seconds = |which: usize| {
+        median(
             timed
                 .iter()
-                .map(|it| it.times[0].as_secs_f64() / it.times[1].as_secs_f64())
-        };
-        Ok(Measured {
-            way,
-            f1: self.f1(plain),
-            same_bytes: texts(plain) == texts(drafts),
-            tokens,
-            tokens_per_pass: tokens as f64 / passes as f64,
-            plain_tokens_per_s: tokens as f64 / seconds(0),
-            drafts_tokens_per_s: tokens as f64 / seconds(1),
-            drafts_speedup: median(ratios().collect()),
-            drafts_speedup_least: ratios().fold(f64::INFINITY, f64::min),
-            drafts_speedup_most: ratios().fold(0.0, f64::max),
-        })
-    }
+                .map(|it| it.times[which].as_secs_f64())
+                .collect(),
+        )
+    };
+    let ratios = || {
+        timed
+            .iter()
+            .map(|it| it.times[0].as_secs_f64() / it.times[1].as_secs_f64())
+    };
+    Ok(Measured {
+        way,
+        f1: f1(examples, plain),
+        same_bytes: texts(plain) == texts(drafts),
+        tokens,
+        tokens_per_pass: tokens as f64 / passes as f64,
+        plain_tokens_per_s: tokens as f64 / seconds(0),
+        drafts_tokens_per_s: tokens as f64 / seconds(1),
+        drafts_speedup: median(ratios().collect()),
+        drafts_speedup_least: ratios().fold(f64::INFINITY, f64::min),
+        drafts_speedup_most: ratios().fold(0.0, f64::max),
+    })
+}
 
+impl<B: LmOps> Pair<'_, B> {
     /// Answers all sentences in both ways, batch by batch.
     fn repeat(&mut self, drafts_first: bool) -> Result<Repetition> {
         let (mut answers, mut times) = ([Vec::new(), Vec::new()], [Duration::ZERO; 2]);
@@ -232,18 +241,18 @@ impl<B: LmOps> Pair<'_, B> {
         }
         Ok(Repetition { answers, times })
     }
+}
 
-    /// Micro-F1 in percent.
-    fn f1(&self, answers: &[Answer]) -> f64 {
-        let pairs = self.examples.iter().zip(answers);
-        let counts = pairs.map(|(example, answer)| {
-            count(
-                &example.normalized().entities,
-                &parse(&answer.text).entities,
-            )
-        });
-        total(&counts.collect::<Vec<Counts>>()).f1_percent()
-    }
+/// Micro-F1 in percent.
+fn f1(examples: &[Example], answers: &[Answer]) -> f64 {
+    let pairs = examples.iter().zip(answers);
+    let counts = pairs.map(|(example, answer)| {
+        count(
+            &example.normalized().entities,
+            &parse(&answer.text).entities,
+        )
+    });
+    total(&counts.collect::<Vec<Counts>>()).f1_percent()
 }
 
 fn answer(extractor: &mut impl Answerer, batch: &[Example]) -> Result<Vec<Answer>> {

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::backend::Backend;
 use super::rows::Row;
 use super::weights::{Dtype, Quantize};
+use crate::form::Form;
 use crate::tracking::Tracker;
 
 /// `[run]`: name, seeds and backend.
@@ -104,6 +105,10 @@ pub struct Eval {
     pub quantize: Quantize,
     /// Most new tokens of an answer.
     pub max_new_tokens: usize,
+    /// What answers are held to while they are written.
+    pub form: Form,
+    /// Whether tokens are drafted, which changes the speed and nothing else.
+    pub drafts: bool,
     /// Resamples of the bootstrap intervals.
     pub bootstrap_resamples: usize,
 }

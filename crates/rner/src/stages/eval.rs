@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Answering, ModelDir};
 use crate::backend::{Device, Inner, Task, dispatch};
+use crate::decoding::{Decoding, Wanted};
 use crate::error::{Context, Error, Result};
+use crate::form::Form;
 use crate::recipe::Recipe;
 use crate::run_dir::write_json;
 use crate::session::{Part, Session};
@@ -97,13 +99,12 @@ impl Task for EvalJob<'_> {
         let model = self
             .model
             .load_to_answer::<Inner<B>>(device, self.weights)?;
-        let mut completer = LmCompleter::new(
-            &model,
-            tokenizer,
-            self.recipe.eval.batch,
-            self.recipe.eval.max_new_tokens,
-            self.session.stop().clone(),
-        );
+        let eval = &self.recipe.eval;
+        let decoding = Decoding::of(eval.form, &tokenizer)?.with_drafts(eval.drafts);
+        let stop = self.session.stop().clone();
+        let mut completer =
+            LmCompleter::new(&model, tokenizer, eval.batch, eval.max_new_tokens, stop)
+                .with_decoding(decoding);
         let result = self.answer(&template, &mut completer, &mut log)?;
         if !result.complete {
             return Err(Error::Interrupted);
@@ -128,7 +129,13 @@ impl EvalJob<'_> {
     pub fn identity(&self) -> Result<RunIdentity> {
         let template = self.recipe.model.template(self.template.as_ref())?;
         let source = self.model.path.display().to_string();
-        Ok(RunIdentity::new(self.suite, source, &template)
+        let identity = RunIdentity::new(self.suite, source, &template);
+        // Free answers have the identity that they had before there were forms, so that their runs go on.
+        let identity = match self.recipe.eval.form {
+            Form::Free => identity,
+            form => identity.with("form", form.name()),
+        };
+        Ok(identity
             .with_files(self.model.hash()?)
             .with("max_new_tokens", self.recipe.eval.max_new_tokens)
             .with("dtype", format!("{:?}", self.weights.dtype))
@@ -187,6 +194,7 @@ pub struct LmCompleter<B: LmOps> {
     positions: usize,
     max_new_tokens: usize,
     stop: CancellationToken,
+    decoding: Decoding,
 }
 
 impl<B: LmOps> LmCompleter<B> {
@@ -204,10 +212,27 @@ impl<B: LmOps> LmCompleter<B> {
             positions: model.config().max_positions(),
             max_new_tokens,
             stop,
+            decoding: Decoding::default(),
         }
     }
 
-    /// The request for a prompt, or `None` if the model has no room for it.
+    /// With answers that are written in another way: held to a form, or without drafts.
+    #[must_use]
+    pub fn with_decoding(self, decoding: Decoding) -> Self {
+        Self { decoding, ..self }
+    }
+
+    /// What is wanted for a question, or `None` if the model has no room for it.
+    fn wanted(&self, question: &Question) -> crate::Result<Option<Wanted>> {
+        let Some(request) = self.request(&question.prompt) else {
+            return Ok(None);
+        };
+        let grammar = self
+            .decoding
+            .grammar(&question.schema, &question.sentence)?;
+        Ok(Some(Wanted { request, grammar }))
+    }
+
     fn request(&self, prompt: &str) -> Option<Request> {
         let prompt = self.tokenizer.prompt_ids(prompt);
         let room = self.positions.checked_sub(prompt.len())?;
@@ -234,29 +259,26 @@ impl<B: LmOps> LmCompleter<B> {
 
 impl<B: LmOps> Completer for LmCompleter<B> {
     fn complete(&mut self, questions: &[Question]) -> Result<Vec<Answer>, BoxError> {
-        let requests: Vec<Option<Request>> = questions
-            .iter()
-            .map(|it| self.request(&it.prompt))
-            .collect();
-        let possible: Vec<Request> = requests.iter().flatten().cloned().collect();
-        let mut generated = self
-            .generator
-            .generate(&possible, &self.stop, &mut ())?
-            .into_iter();
+        let mut has_room = Vec::with_capacity(questions.len());
+        let mut possible = Vec::new();
+        for question in questions {
+            let wanted = self.wanted(question)?;
+            has_room.push(wanted.is_some());
+            possible.extend(wanted);
+        }
+        let generator = &mut self.generator;
+        let written = self.decoding.write(generator, possible, &self.stop, ())??;
+        let mut written = written.into_iter();
         // A prompt that is too long has no answer, which the result counts as truncated.
         let none = Answer {
             truncated: true,
             ..Answer::default()
         };
-        Ok(requests
-            .iter()
-            .map(|request| {
-                let group = request.as_ref().and_then(|_| generated.next());
-                match group.as_deref() {
-                    Some([one, ..]) => self.answer(one),
-                    _ => none.clone(),
-                }
-            })
-            .collect())
+        let answer = |has_room: bool| {
+            let written = has_room.then(|| written.next()).flatten();
+            let one = written.as_ref().and_then(|it| it.group.first());
+            one.map_or_else(|| none.clone(), |one| self.answer(one))
+        };
+        Ok(has_room.into_iter().map(answer).collect())
     }
 }
