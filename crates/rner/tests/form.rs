@@ -5,14 +5,17 @@
 use std::path::{Path, PathBuf};
 
 use burn::backend::Flex;
-use lm_generate::{Finish, Generator, Request, Sampling};
-use lm_grammar::{Constrained, Grammar};
+use lm_generate::{Finish, Generated, Generator, Request, Sampling};
+use lm_grammar::Grammar;
 use lm_model::{ChatTokenizer, Qwen3, checkpoint};
-use ner_types::{Completion, ReasoningForm, parse};
+use ner_types::{ReasoningForm, parse};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
+use rner::decoding::{Decoding, Wanted};
 use rner::form::{Form, Forms};
+use rner::prelude::*;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 const LABELS: [&str; 9] = [
@@ -199,36 +202,86 @@ fn answer(
             },
         })
         .collect();
-    let grammars: Vec<_> = questions.iter().map(|one| one.grammar(forms)).collect();
     let held = |i: usize| !i.is_multiple_of(4);
-    let run = |max_batch, requests: &[Request], grammars: &[Option<&Grammar>]| {
-        let mut observer = Constrained::new(());
-        for (i, grammar) in grammars.iter().enumerate() {
-            if let Some(grammar) = grammar {
-                observer = observer.with(i, grammar);
-            }
-        }
-        let groups = Generator::new(model, max_batch).generate(
-            requests,
-            &CancellationToken::new(),
-            &mut observer,
-        );
-        assert!(observer.errors().is_empty(), "{:?}", observer.errors());
-        groups.expect("answers")
+    let wanted = |i: usize| Wanted {
+        request: requests[i].clone(),
+        grammar: held(i).then(|| questions[i].grammar(forms)),
     };
-    let all: Vec<_> = (0..16).map(|i| held(i).then_some(&grammars[i])).collect();
-    let groups = run(5, &requests, &all);
-    let mut ended = 0;
-    for (i, group) in groups.iter().enumerate() {
-        let alone = run(1, &requests[i..=i], &all[i..=i]);
-        assert_eq!(
-            alone[0][0].ids, group[0].ids,
-            "batch {batch}, question {i}: alone"
-        );
-        if held(i) && group[0].finish == Finish::Stop {
-            questions[i].check(&tokenizer.decode(&group[0].ids));
+    // One decoding for all with drafts, so that they also come from the completions of others.
+    let drafting = Decoding::of(Form::Free, tokenizer).expect("free");
+    let run = |max_batch, drafts, asked: &[usize]| {
+        let decoding = drafting.clone().with_drafts(drafts);
+        let wanted = asked.iter().map(|i| wanted(*i)).collect();
+        let mut generator = Generator::new(model, max_batch);
+        let written = decoding.write(&mut generator, wanted, &CancellationToken::new(), ());
+        let written = written.expect("grammars that go on").expect("answers");
+        written.into_iter().map(|mut one| one.group.remove(0))
+    };
+    let all: Vec<usize> = (0..16).collect();
+    let groups = run(5, false, &all);
+    let (mut ended, mut drafted) = (0, run(3, true, &all));
+    for (i, group) in groups.enumerate() {
+        let same = |other: Option<Generated>, how| {
+            let ids = other.map(|other| other.ids);
+            assert_eq!(
+                ids.as_ref(),
+                Some(&group.ids),
+                "batch {batch}, question {i}: {how}"
+            );
+        };
+        same(run(1, false, &[i]).next(), "alone");
+        same(run(1, true, &[i]).next(), "alone with drafts");
+        same(drafted.next(), "beside others with drafts");
+        if held(i) && group.finish == Finish::Stop {
+            questions[i].check(&tokenizer.decode(&group.ids));
             ended += 1;
         }
     }
     ended
+}
+
+/// Rollouts of reinforcement learning that are held to a form: whatever came to an end has it.
+#[test]
+fn rollouts_can_be_held_to_a_form() {
+    let sets = [
+        "grpo.form=grounded",
+        "grpo.drafts=true",
+        "grpo.completions_every=1",
+        "grpo.train.max_steps=1",
+        "grpo.train.prompts_per_step=2",
+        "grpo.train.group_size=8",
+        "grpo.train.max_completion_length=160",
+    ];
+    let recipe = Recipe::resolve("tiny", &sets.map(String::from)).expect("a recipe");
+    let out = tempfile::tempdir().expect("a folder");
+    let tuned = ModelDir::at(base().join("../tiny-ner"));
+    let example = |sentence: &str| Example {
+        sentence: sentence.into(),
+        schema: vec!["person".into(), "city".into()],
+        entities: vec![Entity::new("Port Halvek", "city")],
+        ..Example::default()
+    };
+    let examples = ["Mira Dolan lives in Port Halvek.", "Port Halvek grew."].map(example);
+    let session = Session::silent();
+    let job = GrpoJob::new(&recipe, tuned, &examples, out.path(), &session);
+    job.train().expect("a step");
+    let table = out.path().join("completions/step-000001.jsonl");
+    let table = std::fs::read_to_string(table).expect("a table");
+    let rows = table
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let ended: Vec<Value> = rows.filter(|row| row["truncated"] == false).collect();
+    assert!(ended.len() > 4, "{} came to an end", ended.len());
+    for row in ended {
+        let completion = row["completion"].as_str().expect("text");
+        let Completion {
+            entities, problems, ..
+        } = parse(completion);
+        assert!(problems.is_empty(), "{problems:?} in {completion}");
+        let sentence = row["sentence"].as_str().expect("text");
+        let is_right = |it: &Entity| {
+            sentence.contains(&it.text) && ["person", "city"].contains(&it.label.as_str())
+        };
+        assert!(entities.iter().all(is_right), "{completion}");
+    }
 }

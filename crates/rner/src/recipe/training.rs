@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{RecipeError, range};
 use super::rollout::Rollout;
+use crate::form::Form;
 
 /// Which parameters are trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +58,10 @@ pub struct Grpo {
     pub stop: Stop,
     /// Completions that grow at once on one device.
     pub rollout_batch: usize,
+    /// What completions are held to while they are sampled; the log-probabilities stay those of the model without it.
+    pub form: Form,
+    /// Whether tokens are drafted, also from earlier completions of the same prompt.
+    pub drafts: bool,
     /// Rollout batches between two tables of completions; 0 means none.
     pub completions_every: usize,
     /// Share of the prompts that is held out to evaluate on.
@@ -112,6 +117,12 @@ impl Grpo {
         self.rollout.validate()?;
         let batch = self.rollout_batch;
         range("grpo.rollout_batch", batch, batch >= 1, "at least 1")?;
+        let is_own = !self.rollout.is_remote();
+        let expected = "\"free\" where a server samples (grpo.rollout.url)";
+        let is_free = self.form == Form::Free;
+        range("grpo.form", self.form.name(), is_own || is_free, expected)?;
+        let expected = "false where a server samples (grpo.rollout.url)";
+        range("grpo.drafts", self.drafts, is_own || !self.drafts, expected)?;
         let checked = self.train.validate();
         checked.map_err(|error| RecipeError::of_trainer("grpo", error))?;
         let (share, evaluates) = (self.eval_share, self.train.eval_every.is_some());

@@ -2,6 +2,7 @@
 
 mod decoder;
 mod engine;
+mod held;
 mod reward;
 mod table;
 mod told;
@@ -21,13 +22,16 @@ use rand_chacha::ChaCha8Rng;
 
 use self::decoder::Decoder;
 pub(crate) use self::engine::endpoint as rollout_endpoint;
+use self::held::HeldEngine;
 pub use self::reward::NerReward;
 pub use self::table::CompletionTable;
 use self::told::Told;
 use super::told::RowFaults;
 use super::{ModelDir, Watch, sft};
 use crate::backend::{self, Device, Task};
+use crate::decoding::Decoding;
 use crate::error::{Error, Result};
+use crate::form::Form;
 use crate::model_prompt::{MODEL_PROMPT, ModelPrompt};
 use crate::recipe::{Grpo, Method, Recipe};
 use crate::session::Session;
@@ -118,7 +122,13 @@ impl Task for GrpoJob<'_> {
             attach: self.base.tokenizer_files(),
             texts: vec![(MODEL_PROMPT.to_owned(), asked.to_json())],
         };
-        let mut engine = engine::choose(&grpo.rollout, grpo.rollout_batch, &self.out)?;
+        let mut engine = if grpo.form == Form::Free && !grpo.drafts {
+            engine::choose(&grpo.rollout, grpo.rollout_batch, &self.out)?
+        } else {
+            let decoding = Decoding::of(grpo.form, &tokenizer)?.with_drafts(grpo.drafts);
+            let asked = prompts.iter().zip(table.asked());
+            Box::new(HeldEngine::new(grpo.rollout_batch, decoding, asked))
+        };
         let (unit, log) = ("rollout batches", self.log.as_path());
         let mut watch = Watch::open("grpo", self.seed, unit, log, self.recipe, self.session)?;
         watch.completions = Some(table);

@@ -52,6 +52,11 @@ impl CompletionTable {
         });
     }
 
+    /// What each prompt asks for.
+    pub(super) fn asked(&self) -> &[Example] {
+        &self.asked
+    }
+
     /// Writes the completions of step `step`, counted from 1, if it is one of those wanted. A file that a stopped run
     /// has left is replaced.
     pub fn write(&self, step: usize, rows: &[CompletionRow<'_>]) -> Result<(), RunDirError> {
