@@ -9,7 +9,8 @@ use rner_cli::args::{ForceArgs, RecipeArgs, backends};
 
 use crate::backend::BackendArgs;
 use crate::bench::{
-    BenchExtractArgs, BenchGenerateArgs, BenchGrpoArgs, BenchLoadArgs, BenchSftArgs,
+    BenchDraftsArgs, BenchExtractArgs, BenchGenerateArgs, BenchGrpoArgs, BenchLoadArgs,
+    BenchSftArgs,
 };
 use crate::bench_cot::BenchCotArgs;
 use crate::bench_score::BenchScoreArgs;
@@ -56,6 +57,8 @@ pub(crate) enum BenchCommand {
     Generate(BenchGenerateArgs),
     /// Speed of answers with drafts beside plain decoding, and their F1 under each form.
     Extract(BenchExtractArgs),
+    /// What drafts save and masks cost on given answers, in a random model of any shape.
+    Drafts(BenchDraftsArgs),
     /// Time steps of GRPO, rollouts included, and their memory on a random model.
     Grpo(BenchGrpoArgs),
 }

@@ -59,6 +59,7 @@ fn measure(command: BenchCommand) -> Result<()> {
         BenchCommand::Sft(args) => bench::sft(&args),
         BenchCommand::Generate(args) => bench::generate(&args),
         BenchCommand::Extract(args) => bench::extract(&args),
+        BenchCommand::Drafts(args) => bench::drafts(&args),
         BenchCommand::Grpo(args) => bench::grpo(&args),
     }
 }

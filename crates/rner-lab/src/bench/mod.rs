@@ -1,7 +1,8 @@
-//! `rner-lab bench load`, `sft`, `generate`, `extract` and `grpo`: what the parts of the program cost on this machine, as JSON.
+//! `rner-lab bench load`, `sft`, `generate`, `extract`, `drafts` and `grpo`: what the parts of the program cost on this machine, as JSON.
 //!
 //! `rner-lab bench score` needs no tensors and lies with the scorer.
 
+mod drafts;
 mod extract;
 mod generate;
 mod grpo;
@@ -10,6 +11,7 @@ mod measure;
 mod sft;
 mod shape;
 
+pub(crate) use drafts::{BenchDraftsArgs, run as drafts};
 pub(crate) use extract::{BenchExtractArgs, run as extract};
 pub(crate) use generate::{BenchGenerateArgs, run as generate};
 pub(crate) use grpo::{BenchGrpoArgs, run as grpo};

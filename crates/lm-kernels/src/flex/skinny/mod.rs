@@ -48,7 +48,10 @@ pub(super) fn is_skinny(rows: usize, outputs: usize) -> bool {
 pub(super) fn products(x: &[f32], rows: usize, of: Vec<(&Weight, &mut [MaybeUninit<f32>])>) {
     let of: Vec<_> = of.into_iter().filter(|(_, out)| !out.is_empty()).collect();
     let inputs = of.first().map_or(0, |(weight, _)| weight.cols());
-    let rows_of_x = Rows::of(x, rows, inputs);
+    let is_full = of
+        .iter()
+        .any(|(weight, _)| matches!(weight, Weight::Full(_)));
+    let rows_of_x = Rows::of(x, rows, inputs, is_full);
     let outputs: usize = of.iter().map(|(weight, _)| weight.rows()).sum();
     let tasks = of.into_iter().flat_map(|(weight, out)| {
         let out = MatMut::unwritten(out, rows, weight.rows()).pieces(Cut::Columns, pieces(weight));
@@ -79,11 +82,21 @@ enum Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    fn of(x: &'a [f32], rows: usize, inputs: usize) -> Self {
+    /// Weights in 32 bits need no widening, which is what the other layout does in advance.
+    fn of(x: &'a [f32], rows: usize, inputs: usize, is_full: bool) -> Self {
         #[cfg(target_arch = "x86_64")]
-        if rows <= transposed::MAX_ROWS && transposed::is_available() {
-            return Self::Plain { x, rows };
+        {
+            let most = if is_full {
+                transposed::AT_ONCE
+            } else {
+                transposed::MAX_ROWS
+            };
+            if rows <= most && transposed::is_available() {
+                return Self::Plain { x, rows };
+            }
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = is_full;
         Self::Groups(Group::of(x, rows, inputs), PhantomData)
     }
 

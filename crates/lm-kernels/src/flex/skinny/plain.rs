@@ -1,4 +1,4 @@
-//! One to four rows of `x` in place, with a weight in the precision it is stored in.
+//! A few rows of `x` in place, with a weight in the precision it is stored in.
 
 use super::super::{
     matrix::MatMut,
@@ -6,7 +6,7 @@ use super::super::{
 };
 use super::{
     some_rows,
-    transposed::{OUTPUTS, Panel, Value, products, values_per_step},
+    transposed::{AT_ONCE, OUTPUTS, Panel, Value, products, values_per_step},
 };
 
 /// `out = x · weightᵀ` for rows `(start, len)` of the weight.
@@ -20,15 +20,19 @@ pub(super) fn multiply(
     let inputs = weight.cols();
     let mut rows_of = x.chunks_exact(inputs.max(1));
     let mut next = || rows_of.next().unwrap_or_default();
-    match rows {
-        1 => of_rows([next()], weight, piece, out),
-        2 => of_rows([next(), next()], weight, piece, out),
-        3 => of_rows([next(), next(), next()], weight, piece, out),
-        _ => of_rows([next(), next(), next(), next()], weight, piece, out),
+    // From the second four on, this part of the weight comes from the L2 cache.
+    for first in (0..rows).step_by(AT_ONCE) {
+        match rows - first {
+            1 => of_rows(first, [next()], weight, piece, out),
+            2 => of_rows(first, [next(), next()], weight, piece, out),
+            3 => of_rows(first, [next(), next(), next()], weight, piece, out),
+            _ => of_rows(first, [next(), next(), next(), next()], weight, piece, out),
+        }
     }
 }
 
 fn of_rows<const R: usize>(
+    first: usize,
     x: [&[f32]; R],
     weight: &Weight,
     piece: (usize, usize),
@@ -36,8 +40,8 @@ fn of_rows<const R: usize>(
 ) {
     let len = piece.1;
     match weight.stored(piece) {
-        Stored::Full(values) => multiply_part(x, Part::plain(values, len), out),
-        Stored::Narrow(values) => multiply_part(x, Part::plain(values, len), out),
+        Stored::Full(values) => multiply_part(first, x, Part::plain(values, len), out),
+        Stored::Narrow(values) => multiply_part(first, x, Part::plain(values, len), out),
         Stored::Quantized(values, scales, block)
             if block.is_multiple_of(values_per_step::<i8>()) =>
         {
@@ -47,11 +51,11 @@ fn of_rows<const R: usize>(
                 block,
                 len,
             };
-            multiply_part(x, part, out);
+            multiply_part(first, x, part, out);
         }
         // Scales that change in the middle of a step.
         Stored::Quantized(..) => weight.lend_rows(piece, |values| {
-            multiply_part(x, Part::plain(values, len), out);
+            multiply_part(first, x, Part::plain(values, len), out);
         }),
     }
 }
@@ -78,6 +82,7 @@ impl<'a, W> Part<'a, W> {
 }
 
 fn multiply_part<W: Value, const R: usize>(
+    first: usize,
     x: [&[f32]; R],
     part: Part<'_, W>,
     out: &mut MatMut<'_>,
@@ -92,7 +97,7 @@ fn multiply_part<W: Value, const R: usize>(
         };
         let count = OUTPUTS.min(len - at);
         for (row, sums) in products(&panel, x).into_iter().enumerate() {
-            write(out, row, at, (sums, count));
+            write(out, first + row, at, (sums, count));
         }
     }
 }

@@ -11,8 +11,11 @@ use half::bf16;
 
 use super::super::simd::prefetch;
 
-/// Most rows that are multiplied here: with more, the sums would not fit into the registers.
-pub(super) const MAX_ROWS: usize = 4;
+/// Most rows that are multiplied here, four after four: drafts of a sequence or two. With more, widening the weight
+/// again for each four takes longer than widening it once.
+pub(super) const MAX_ROWS: usize = 8;
+/// Rows that are multiplied at once: with more, the sums would not fit into the registers.
+pub(super) const AT_ONCE: usize = 4;
 /// Outputs at once: two registers, whose sums are independent of each other.
 pub(super) const OUTPUTS: usize = 16;
 /// Lanes of 32 bits in a register.
