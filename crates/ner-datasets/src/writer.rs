@@ -44,7 +44,7 @@ pub fn write_rows(
     policy: Policy,
 ) -> Result<Written, Error> {
     let mut recorder = Recorder::new(path, policy);
-    let rows = rows.into_iter();
+    let rows = rows.into_iter().map(|row| fits(path, format, row?));
     let n_rows = match format {
         _ if format.is_read_only() => Err(Error::missing(
             path,
@@ -60,6 +60,17 @@ pub fn write_rows(
         n_rows,
         faults: recorder.report,
     })
+}
+
+/// The row, unless it is one of relations or events and the format holds entities alone.
+fn fits(path: &Path, format: Format, row: Row) -> Result<Row, Error> {
+    let task = row.example.task();
+    if task.is_entities() || format == Format::NerCot {
+        return Ok(row);
+    }
+    let expected = format!("rows of entities, which alone {format} holds");
+    let found = format!("{task} at line {}; ner-cot holds them", row.line);
+    Err(Error::missing(path, expected, found))
 }
 
 #[cfg(feature = "parquet")]

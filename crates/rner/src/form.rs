@@ -2,7 +2,7 @@
 
 use lm_grammar::{Grammar, Vocabulary};
 use lm_model::ChatTokenizer;
-use ner_types::{AnswerGrammar, ReasoningForm};
+use ner_types::{AnswerGrammar, ReasoningForm, Task};
 
 use crate::error::{Error, Result};
 
@@ -25,6 +25,7 @@ pub enum Form {
 pub struct Forms {
     vocabulary: Vocabulary,
     reasoning: ReasoningForm,
+    task: Task,
 }
 
 impl Forms {
@@ -37,6 +38,7 @@ impl Forms {
         Ok(Self {
             vocabulary,
             reasoning: ReasoningForm::Optional,
+            task: Task::Entities,
         })
     }
 
@@ -44,6 +46,12 @@ impl Forms {
     #[must_use]
     pub fn with_reasoning(self, reasoning: ReasoningForm) -> Self {
         Self { reasoning, ..self }
+    }
+
+    /// For answers about something else than entities.
+    #[must_use]
+    pub fn with_task(self, task: Task) -> Self {
+        Self { task, ..self }
     }
 
     /// The grammar of an answer; none if it is free.
@@ -62,6 +70,7 @@ impl Forms {
             Form::Grounded => Some(sentence),
         };
         let grammar = AnswerGrammar {
+            task: self.task,
             schema,
             reasoning: self.reasoning,
             text,
