@@ -64,13 +64,10 @@ pub fn write_rows(
 
 /// The row, unless it is one of relations or events and the format holds entities alone.
 fn fits(path: &Path, format: Format, row: Row) -> Result<Row, Error> {
-    let task = row.example.task();
-    if task.is_entities() || format == Format::NerCot {
+    if format == Format::NerCot {
         return Ok(row);
     }
-    let expected = format!("rows of entities, which alone {format} holds");
-    let found = format!("{task} at line {}; ner-cot holds them", row.line);
-    Err(Error::missing(path, expected, found))
+    row.of_entities(path)
 }
 
 #[cfg(feature = "parquet")]

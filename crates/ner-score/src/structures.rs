@@ -11,8 +11,8 @@
 //! *classified* if its type is too; an argument is identified if its text and the type of its event are right, and
 //! classified if its role is too.
 //!
-//! Texts are compared by [`normalize_text`] and labels by [`normalize_label`], as those of entities are: answers have no
-//! places.
+//! Texts are compared by [`normalize_text`] and labels by [`normalize_label`], as those of entities are: answers have
+//! no places.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::AddAssign;

@@ -13,7 +13,8 @@ use crate::task::Task;
 ///
 /// An answer is reasoning between `<think>` and `</think>`, if `reasoning` says so, and the JSON object that
 /// [`parse`](crate::parse) reads: only labels of the schema, each at most once and in any order, and lists of texts
-/// that are not blank; of relations pairs of them, of events a trigger and the roles of the schema. Spaces and line breaks are free, within bounds. The reasoning is any text without `</think>`.
+/// that are not blank; of relations pairs of them, of events a trigger and the roles of the schema. Spaces and line
+/// breaks are free, within bounds. The reasoning is any text without `</think>`.
 ///
 /// ```
 /// use ner_types::{AnswerGrammar, ReasoningForm, Task};

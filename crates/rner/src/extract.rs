@@ -6,7 +6,7 @@ use lm_generate::{Finish, Generated, Generator, Lookup, NewToken, Observer, Requ
 use lm_grammar::{Constrained, Grammar};
 use lm_kernels::LmOps;
 use lm_model::{Qwen3, StopMatcher, TextStream};
-use ner_types::{Completion, PromptTemplate, parse};
+use ner_types::{Completion, PromptTemplate, ReadMode, Task};
 use tokio_util::sync::CancellationToken;
 
 use crate::asker::Asker;
@@ -31,6 +31,7 @@ pub struct Extractor<B: LmOps> {
     stop: CancellationToken,
     form: Option<(Forms, Form)>,
     has_drafts: bool,
+    task: Task,
 }
 
 impl<B: LmOps> Extractor<B> {
@@ -56,6 +57,7 @@ impl<B: LmOps> Extractor<B> {
             stop: CancellationToken::new(),
             form: None,
             has_drafts: true,
+            task: recipe.model.task,
         })
     }
 
@@ -66,7 +68,10 @@ impl<B: LmOps> Extractor<B> {
     pub fn with_form(self, form: Form) -> Result<Self> {
         let forms = match form {
             Form::Free => None,
-            form => Some((Forms::new(&self.asker.tokenizer)?, form)),
+            form => {
+                let forms = Forms::new(&self.asker.tokenizer)?;
+                Some((forms.with_task(self.task), form))
+            }
         };
         Ok(Self {
             form: forms,
@@ -100,13 +105,13 @@ impl<B: LmOps> Extractor<B> {
         Self { stop, ..self }
     }
 
-    /// Finds the entities of these types in a sentence.
+    /// Finds the entities of these types in a sentence; relations or events, if the model or the recipe is for them.
     ///
     /// # Errors
     /// No type, a sentence that is too long for the model, parameters of sampling that make no sense.
     pub fn extract(&self, types: &[impl AsRef<str>], sentence: &str) -> Result<Completion> {
         let answer = self.answer(types, sentence, &mut goes_on)?;
-        Ok(parse(&answer.text))
+        Ok(self.task.read(&answer.text, ReadMode::Reference))
     }
 
     /// The answer about a sentence, as the model writes it; `listen` hears every new piece of the text and can end it.

@@ -128,31 +128,31 @@ fn training_examples(
     part: &str,
     rng: &mut ChaCha8Rng,
 ) -> Vec<Example> {
-    (0..n)
-        .filter_map(|i| {
-            let domain = renamed(domains.choose(rng)?, [COINED, RARE], Pool::Training, rng);
-            let guid = format!("{part}-{i}");
-            match task {
-                Task::Entities => {}
-                Task::Relations => {
-                    let told = relations::sentence(&domain, Pool::Training, rng);
-                    let (labels, extra) = sample_schema(&domain, domains, told.draft(), rng);
-                    return Some(told.annotate(&domain, &labels, extra, guid));
-                }
-                Task::Events => {
-                    let told = events::sentence(&domain, Pool::Training, rng);
-                    return Some(told.annotate(&told.sample(rng), guid));
-                }
+    let one = |i| {
+        let domain = renamed(domains.choose(rng)?, [COINED, RARE], Pool::Training, rng);
+        let guid = format!("{part}-{i}");
+        Some(match task {
+            Task::Entities => {
+                let draft = if rng.random_ratio(GENERAL, 100) {
+                    grammar::general_sentence(&domain, Pool::Training, rng)
+                } else {
+                    grammar::sentence(&domain, &domain.shapes, Pool::Training, rng)
+                };
+                let (labels, extra) = sample_schema(&domain, domains, &draft, rng);
+                annotate(&domain, &draft, &labels, extra, guid)
             }
-            let draft = if rng.random_ratio(GENERAL, 100) {
-                grammar::general_sentence(&domain, Pool::Training, rng)
-            } else {
-                grammar::sentence(&domain, &domain.shapes, Pool::Training, rng)
-            };
-            let (labels, extra) = sample_schema(&domain, domains, &draft, rng);
-            Some(annotate(&domain, &draft, &labels, extra, guid))
+            Task::Relations => {
+                let told = relations::sentence(&domain, Pool::Training, rng);
+                let (labels, extra) = sample_schema(&domain, domains, told.draft(), rng);
+                told.annotate(&domain, &labels, extra, guid)
+            }
+            Task::Events => {
+                let told = events::sentence(&domain, Pool::Training, rng);
+                told.annotate(&told.sample(rng), guid)
+            }
         })
-        .collect()
+    };
+    (0..n).filter_map(one).collect()
 }
 
 fn evaluation_examples(
@@ -162,24 +162,24 @@ fn evaluation_examples(
     rng: &mut ChaCha8Rng,
 ) -> Vec<Example> {
     let labels: Vec<Option<String>> = domain.types.iter().map(|t| Some(t.label.clone())).collect();
-    (0..n)
-        .map(|i| {
-            let guid = format!("{}-{i}", domain.name);
-            match task {
-                Task::Entities => {}
-                Task::Relations => {
-                    let told = relations::sentence(domain, Pool::Evaluation, rng);
-                    return told.annotate(domain, &labels, None, guid);
-                }
-                Task::Events => {
-                    let told = events::sentence(domain, Pool::Evaluation, rng);
-                    return told.annotate(&told.all(rng), guid);
-                }
+    let one = |i| {
+        let guid = format!("{}-{i}", domain.name);
+        match task {
+            Task::Entities => {
+                let draft = grammar::sentence(domain, &domain.heldout, Pool::Evaluation, rng);
+                annotate(domain, &draft, &labels, None, guid)
             }
-            let draft = grammar::sentence(domain, &domain.heldout, Pool::Evaluation, rng);
-            annotate(domain, &draft, &labels, None, guid)
-        })
-        .collect()
+            Task::Relations => {
+                let told = relations::sentence(domain, Pool::Evaluation, rng);
+                told.annotate(domain, &labels, None, guid)
+            }
+            Task::Events => {
+                let told = events::sentence(domain, Pool::Evaluation, rng);
+                told.annotate(&told.all(rng), guid)
+            }
+        }
+    };
+    (0..n).map(one).collect()
 }
 
 /// A schema in the manner of Pile-NER: most of the types that occur, some of

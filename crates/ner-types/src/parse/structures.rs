@@ -1,8 +1,8 @@
 //! Reading relations and events: the same frame as of entities, another shape under a label.
 //!
 //! There is no reference to agree with, so the rule is one: what has the shape is read, what has not is passed over and
-//! named, and an answer that is not JSON says nothing. The tolerant mode looks for the key anywhere in the answer, as it
-//! does for entities.
+//! named, and an answer that is not JSON says nothing. The tolerant mode looks for the key anywhere in the answer, as
+//! it does for entities.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

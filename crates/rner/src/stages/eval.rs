@@ -12,7 +12,7 @@ use ner_eval::{
 use ner_types::PromptTemplate;
 use tokio_util::sync::CancellationToken;
 
-use super::{Answering, ModelDir};
+use super::{Answering, ModelDir, check_task};
 use crate::backend::{Device, Inner, Task, dispatch};
 use crate::error::{Context, Error, Result};
 use crate::recipe::Recipe;
@@ -88,6 +88,8 @@ impl Task for EvalJob<'_> {
     type Error = Error;
 
     fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<EvalResult> {
+        let sets = self.suite.sets.iter();
+        check_task(self.recipe, sets.flat_map(|set| &set.examples))?;
         atomic_files::fs::create_dir_all(&self.out)
             .with_context(|| format!("cannot create {}", self.out.display()))?;
         let template = self.recipe.model.template(self.template.as_ref())?;

@@ -25,7 +25,7 @@ pub use self::reward::NerReward;
 pub use self::table::CompletionTable;
 use self::told::Told;
 use super::told::RowFaults;
-use super::{ModelDir, Watch, sft};
+use super::{ModelDir, Watch, check_task, sft};
 use crate::backend::{self, Device, Task};
 use crate::error::{Error, Result};
 use crate::model_prompt::{MODEL_PROMPT, ModelPrompt};
@@ -177,6 +177,7 @@ impl GrpoJob<'_> {
         let template = self.recipe.model.template(self.template.as_ref())?;
         let tuned = self.base.own_prompt()?;
         Ok(ModelPrompt {
+            task: self.recipe.model.task,
             reasoning: tuned.as_ref().and_then(|tuned| tuned.reasoning),
             max_prompt_tokens: Some(self.recipe.grpo.max_prompt_length),
             max_sequence_tokens: tuned.and_then(|tuned| tuned.max_sequence_tokens),
@@ -188,6 +189,7 @@ impl GrpoJob<'_> {
     /// them.
     fn tasks(&self, tokenizer: &ChatTokenizer) -> Result<Tasks> {
         let grpo = &self.recipe.grpo;
+        check_task(self.recipe, self.examples)?;
         let (folder, every) = (self.out.join("completions"), grpo.completions_every);
         let mut table = CompletionTable::new(&folder, every);
         let template = self.recipe.model.template(self.template.as_ref())?;
