@@ -155,6 +155,7 @@ fn settled(row: OpenRow, result: RowResult) -> SettledRow {
         schema: row.asked.schema,
         cot: Some(annotation.reasoning),
         entities: annotation.entities,
+        ..Example::default()
     });
     SettledRow {
         number: row.number,

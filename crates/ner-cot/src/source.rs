@@ -87,7 +87,10 @@ impl FileSource {
 impl Source for FileSource {
     fn rows(&self) -> Result<SourceRows<'_>, Error> {
         let rows = ner_datasets::open(&self.path, self.format, self.options.clone())?;
-        Ok(Box::new(rows.map(|row| Ok(row?.example))))
+        Ok(Box::new(rows.map(|row| {
+            let row = row?.of_entities(&self.path)?;
+            Ok(row.example)
+        })))
     }
 }
 

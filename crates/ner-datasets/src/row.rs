@@ -1,8 +1,11 @@
 //! A row of a dataset: the example, the line it stood at, and the places of its mentions and words.
 
 use std::ops::Range;
+use std::path::Path;
 
 use ner_types::{CharIndex, Entity, Example, Span};
+
+use crate::error::Error;
 
 /// A stretch of a sentence in bytes; always on the borders of characters.
 pub type ByteSpan = Range<usize>;
@@ -35,6 +38,20 @@ impl Row {
             entity.span = None;
         }
         self.example
+    }
+
+    /// The row, if it is one of entities: for those who would pass over the relations or events of another.
+    ///
+    /// # Errors
+    ///
+    /// If it is one of relations or of events.
+    pub fn of_entities(self, path: &Path) -> Result<Self, Error> {
+        let task = self.example.task();
+        if task.is_entities() {
+            return Ok(self);
+        }
+        let found = format!("{task} at line {}", self.line);
+        Err(Error::missing(path, "rows of entities", found))
     }
 
     /// The words of the sentence: the source's own, or the pieces between white space.

@@ -44,7 +44,7 @@ pub fn write_rows(
     policy: Policy,
 ) -> Result<Written, Error> {
     let mut recorder = Recorder::new(path, policy);
-    let rows = rows.into_iter();
+    let rows = rows.into_iter().map(|row| fits(path, format, row?));
     let n_rows = match format {
         _ if format.is_read_only() => Err(Error::missing(
             path,
@@ -60,6 +60,14 @@ pub fn write_rows(
         n_rows,
         faults: recorder.report,
     })
+}
+
+/// The row, unless it is one of relations or events and the format holds entities alone.
+fn fits(path: &Path, format: Format, row: Row) -> Result<Row, Error> {
+    if format == Format::NerCot {
+        return Ok(row);
+    }
+    row.of_entities(path)
 }
 
 #[cfg(feature = "parquet")]

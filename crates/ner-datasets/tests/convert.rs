@@ -118,3 +118,30 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn formats_of_entities_refuse_relations() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let example = Example {
+        sentence: "Ann left".into(),
+        schema: vec!["a".into()],
+        relations: Some(vec![ner_types::Relation::new("a", "Ann", "left")]),
+        ..Example::default()
+    };
+    let row = Row {
+        line: 7,
+        example,
+        ..Row::default()
+    };
+    for format in formats() {
+        let path = dir.path().join(format.to_string());
+        let written = write_rows(&path, format, [Ok(row.clone())], Policy::default());
+        if format == Format::NerCot {
+            written.expect("a format that has them");
+            continue;
+        }
+        let error = written.expect_err("relations").to_string();
+        assert!(error.contains("relations at line 7"), "{error}");
+        assert!(!path.exists(), "{format}");
+    }
+}

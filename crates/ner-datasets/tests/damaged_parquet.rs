@@ -21,6 +21,7 @@ fn write(path: &Path) -> Vec<u8> {
         schema: vec!["person".into(), "city".into()],
         cot: i.is_multiple_of(2).then(|| "Ann is a person.".into()),
         entities: vec![Entity::new("Ann", "person"), Entity::new("Brel", "city")],
+        ..Example::default()
     };
     let rows = (0..40).map(|i| Ok(Row::new(example(i))));
     write_rows(path, Format::Parquet, rows, Policy::strict()).expect("written");

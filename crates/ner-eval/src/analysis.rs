@@ -10,13 +10,13 @@ use ner_score::{
     Counts, ErrorClass, Report, ReportBuilder, ReportOptions, Scorer, Sentence, score_sentence,
     total,
 };
-use ner_types::{Completion, Entity, Example, parse};
+use ner_types::{Completion, Entity, Example, ReadMode, Task};
 use serde::{Deserialize, Serialize};
 
 use crate::options::EvalOptions;
 use crate::prediction::Prediction;
 use crate::result::Lengths;
-use crate::score::is_parse_failure;
+use crate::score::{compared_text, is_parse_failure};
 use crate::suite::{EvalSet, Suite};
 
 /// What the answers of one system look like, set by set and over all sets.
@@ -158,8 +158,10 @@ pub fn analyse_with_training(
 
 /// A sentence as it was asked, with its answer read.
 pub(crate) struct Answered<'a> {
-    /// The sentence with normalised labels.
+    /// The sentence with normalised labels, and with what is compared in place of relations or events.
     pub(crate) example: Example,
+    /// What is looked for in it.
+    task: Task,
     /// What the answer says.
     pub(crate) completion: Completion,
     /// Its entities without placeholder labels, as presets count them that do not filter the gold alone.
@@ -181,7 +183,7 @@ impl Answered<'_> {
     /// The sentence in the scorer's terms.
     pub(crate) fn sentence(&self, scorer: Scorer) -> Sentence<'_> {
         Sentence {
-            text: &self.example.sentence,
+            text: compared_text(self.task, &self.example.sentence),
             schema: &self.example.schema,
             gold: &self.example.entities,
             predicted: self.counted(scorer),
@@ -198,10 +200,12 @@ pub(crate) fn answers<'a>(set: &EvalSet, predictions: &'a [Prediction]) -> Vec<A
     sentences
         .filter_map(|(index, example)| {
             let prediction = *by_index.get(&index)?;
-            let completion = parse(&prediction.completion);
+            let task = example.task();
+            let completion = task.read_items(&prediction.completion, ReadMode::Reference);
             let kept = completion.entities.iter().filter(|e| !is_placeholder(e));
             Some(Answered {
-                example: example.normalized(),
+                example: example.as_items().normalized(),
+                task,
                 kept: kept.cloned().collect(),
                 completion,
                 prediction,

@@ -73,6 +73,7 @@ mod log;
 mod observer;
 mod options;
 mod run_identity;
+mod structures;
 mod suite;
 
 pub use completer::{Answer, BoxError, Completer, Keep, Question};
@@ -88,6 +89,7 @@ pub use prediction::Prediction;
 pub use result::EvalResult;
 pub use run_identity::RunIdentity;
 pub use run_report::{ReportSettings, RunReport};
+pub use structures::RuleScore;
 pub use suite::{EvalSet, Suite};
 pub use suite_spec::SuiteSpec;
 pub use table::ResultTable;

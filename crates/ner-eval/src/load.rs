@@ -153,7 +153,8 @@ impl SuiteSpec {
                 label.clone_from(new);
             }
         };
-        for example in examples {
+        let of_entities = |example: &&mut Example| example.task().is_entities();
+        for example in examples.iter_mut().filter(of_entities) {
             example.schema.iter_mut().for_each(rename);
             let labels = example.entities.iter_mut().map(|entity| &mut entity.label);
             labels.for_each(rename);

@@ -16,6 +16,7 @@ use crate::page::{self, PageData};
 use crate::prediction::{FailedRequest, Prediction, write_predictions};
 use crate::result::EvalResult;
 use crate::score::score_predictions_with;
+use crate::structures::{RuleScore, in_words, rule_scores};
 use crate::table::{ResultTable, details};
 use crate::training::{TrainedOn, TrainingData};
 
@@ -65,6 +66,9 @@ pub struct RunReport {
     /// What the system was trained on, where that is known: then the tables by novelty are there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trained_on: Option<TrainedOn>,
+    /// Of relations and events, the scores by the rules of their fields.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<RuleScore>,
 }
 
 /// The files of an evaluation.
@@ -101,6 +105,7 @@ impl RunReport {
         let matching = faults.iter().flat_map(Faults::notes);
         let notes = notes.chain(matching).chain(filter_notes(&result, scorer));
         Ok(RunReport {
+            rules: rule_scores(&loaded.suite, &result.predictions),
             notes: notes.collect(),
             analysis: analyse_with_training(
                 &loaded.suite,
@@ -170,7 +175,7 @@ impl RunReport {
             return ResultTable::new(&rows).to_text();
         }
         let table = ResultTable::of_other_sets(&rows).to_text();
-        table + "\n" + &details(&self.analysis)
+        table + "\n" + &details(&self.analysis) + &in_words(&self.rules)
     }
 
     /// The results as a page: one file that needs no network and no script.

@@ -6,7 +6,7 @@ use ner_score::bootstrap::{Bootstrap, PairedTest, bootstrap, paired_bootstrap};
 use ner_score::filter::without_placeholders;
 use ner_score::mean::{mean_f1, paper_mean_f1_percent};
 use ner_score::{Counts, EntitySet, Filtered, Scorer, Sentence, total};
-use ner_types::{Completion, Entity, Example, Problem, normalize_label, parse};
+use ner_types::{Completion, Entity, Example, Problem, ReadMode, Task, normalize_label};
 
 use crate::error::Error;
 use crate::options::EvalOptions;
@@ -217,11 +217,12 @@ fn score_set(scorer: Scorer, answered: Answered<'_>) -> Vec<SentenceScore> {
 }
 
 fn score_sentence(scorer: Scorer, written: &Example, prediction: &Prediction) -> SentenceScore {
+    let (task, written) = (written.task(), &*written.as_items());
     let example = written.normalized();
-    let completion = parse(&prediction.completion);
+    let completion = task.read_items(&prediction.completion, ReadMode::Reference);
     let mut filtered = Filtered::default();
     filtered.add(scorer, written, &completion.entities);
-    let counts = count(scorer, &example, &completion);
+    let counts = count(scorer, task, &example, &completion);
     // Counted here and not through `Completion::check`, which would normalise the schema again for every sentence.
     let is_violation = |entity: &&Entity| {
         example
@@ -229,7 +230,7 @@ fn score_sentence(scorer: Scorer, written: &Example, prediction: &Prediction) ->
             .binary_search(&normalize_label(&entity.label))
             .is_err()
     };
-    let is_hallucinated = |entity: &&Entity| !example.sentence.contains(&entity.text);
+    let is_hallucinated = |entity: &&Entity| !task.stands_in(entity, &example.sentence);
     let entities = &completion.entities;
     SentenceScore {
         counts,
@@ -244,14 +245,14 @@ fn score_sentence(scorer: Scorer, written: &Example, prediction: &Prediction) ->
     }
 }
 
-fn count(scorer: Scorer, example: &Example, completion: &Completion) -> Counts {
+fn count(scorer: Scorer, task: Task, example: &Example, completion: &Completion) -> Counts {
     if scorer == Scorer::ReasoningIe {
         // The default needs no alignment, only the two sets.
         let gold = EntitySet::new(&example.entities);
         return gold.compare(&EntitySet::new(&completion.entities));
     }
     let sentence = Sentence {
-        text: &example.sentence,
+        text: compared_text(task, &example.sentence),
         schema: &example.schema,
         gold: &example.entities,
         predicted: &without_placeholders(scorer, &completion.entities),
@@ -259,6 +260,16 @@ fn count(scorer: Scorer, example: &Example, completion: &Completion) -> Counts {
     };
     let score = ner_score::score_sentence(scorer, &sentence);
     score.tally.counts(scorer)
+}
+
+/// The text that items are placed in. Head and tail together stand nowhere, so relations are compared by their texts,
+/// as in an unknown sentence.
+pub(crate) fn compared_text(task: Task, sentence: &str) -> &str {
+    if task == Task::Relations {
+        ""
+    } else {
+        sentence
+    }
 }
 
 /// Whether an answer is not JSON of the shape asked for.

@@ -52,6 +52,7 @@ pub struct SuiteSpec {
     #[serde(default)]
     pub split: SplitName,
     /// Labels to put in place of others, in schema and gold alike; keys are compared lower-cased and trimmed.
+    /// Rows of relations and events keep theirs.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// How training sentences are drawn from the sets, where the suite is about learning from few.

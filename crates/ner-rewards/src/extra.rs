@@ -34,7 +34,8 @@ impl Target {
         let Some(sentence) = &self.sentence else {
             return 0.0;
         };
-        let texts: HashSet<&str> = read.entities.iter().map(|e| e.text.as_str()).collect();
+        let texts = read.entities.iter().flat_map(|e| self.task.item_texts(e));
+        let texts: HashSet<&str> = texts.collect();
         if texts.is_empty() {
             let is_right = self.gold.is_empty() && has_entities_key(read);
             return f64::from(u8::from(is_right));

@@ -17,6 +17,8 @@
 //! assert_eq!(reward("I think it is Port Halvek."), 0.0);
 //! ```
 //!
+//! Relations and events earn by the same formula: see [`Target::of`].
+//!
 //! Further rewards for length, format and grounding exist and are off: see [`RewardOptions`].
 //!
 //! # What malformed answers earn
@@ -49,7 +51,7 @@ mod tests;
 use std::collections::HashSet;
 
 use ner_score::EntitySet;
-use ner_types::{Completion, Entity, Placeholders, Problem, normalize_label, parse_with};
+use ner_types::{Completion, Entity, Example, Placeholders, Problem, Task, normalize_label};
 use serde::{Deserialize, Serialize};
 
 pub use batch::{Item, score_batch, score_items};
@@ -83,6 +85,7 @@ pub struct Target {
     schema: HashSet<String>,
     gold: EntitySet,
     sentence: Option<String>,
+    task: Task,
 }
 
 impl Target {
@@ -102,6 +105,31 @@ impl Target {
             schema: labels.filter(|label| placeholders.keep(label)).collect(),
             gold: EntitySet::new(gold),
             sentence: None,
+            task: Task::Entities,
+        }
+    }
+
+    /// What the completions of an example's prompt are compared with, whatever is looked for in its sentence. The F1
+    /// is that of the task's items: relations as (relation, head, tail), events as their triggers and arguments. A role
+    /// that the schema's event does not have is a label outside the schema.
+    ///
+    /// ```
+    /// use ner_rewards::{RewardWeights, Target};
+    /// use ner_types::{Example, Relation};
+    ///
+    /// let relations = vec![Relation::new("works for", "Ann", "Acme"), Relation::new("owns", "Bo", "Acme")];
+    /// let schema = vec!["works for".into(), "owns".into()];
+    /// let target = Target::of(&Example { schema, relations: Some(relations), ..Example::default() });
+    /// let reward = |completion| target.score(completion, &RewardWeights::default()).total;
+    /// assert_eq!(reward(r#"{"relations": {"works for": [["Ann", "Acme"]], "owns": [["Bo", "Acme"]]}}"#), 11.0);
+    /// assert_eq!(reward(r#"{"relations": {"works for": [["Acme", "Ann"]]}}"#), 1.0);
+    /// ```
+    pub fn of(example: &Example) -> Self {
+        let items = example.as_items();
+        let target = Target::new(&items.schema, &items.entities);
+        Target {
+            task: example.task(),
+            ..target.in_sentence(&example.sentence)
         }
     }
 
@@ -119,14 +147,15 @@ impl Target {
         self.score_with(completion, &(*weights).into())
     }
 
-    /// The paper's rewards of a completion that has been read already.
+    /// The paper's rewards of a completion that has been read already, by [`Task::read_items`] if it is not about
+    /// entities.
     pub fn score_parsed(&self, completion: &Completion, weights: &RewardWeights) -> Breakdown {
         self.paper_rewards(completion, &(*weights).into())
     }
 
     /// Rewards of a completion's text, further ones included. Defined for every text.
     pub fn score_with(&self, completion: &str, options: &RewardOptions) -> Breakdown {
-        let read = parse_with(completion, options.read);
+        let read = self.task.read_items(completion, options.read);
         let mut rewards = self.paper_rewards(&read, options);
         self.add_extra(completion, &read, options, &mut rewards);
         rewards

@@ -375,3 +375,86 @@ fn many_items_are_scored_in_their_order() {
         .collect();
     assert_eq!(score_items(&items, &everything()), expected);
 }
+
+/// The completions of the table in the crate's head, and the same things said of relations.
+#[test]
+fn relations_and_events_earn_as_entities_do() {
+    let schema = schema();
+    let example = |relations, events| Example {
+        sentence: "Ann Holt plays Hill Jazz".into(),
+        schema: schema.clone(),
+        entities: gold(),
+        relations,
+        events,
+        ..Example::default()
+    };
+    let all = RewardOptions {
+        extra: ExtraWeights {
+            grounding: 1.0,
+            format: 1.0,
+            ..ExtraWeights::default()
+        },
+        ..RewardOptions::default()
+    };
+    let entities = Target::of(&example(None, None));
+    let plain = Target::new(&schema, &gold()).in_sentence("Ann Holt plays Hill Jazz");
+    for completion in [
+        r#"{"entities": {"person": ["Ann Holt"]}}"#,
+        r#"{"entities": {"city": ["Ann Holt", 1], "person": "Ann"}}"#,
+        r#"{"relations": {"person": [["Ann Holt", "Hill Jazz"]]}}"#,
+        "[]",
+        "",
+    ] {
+        let earned = entities.score_with(completion, &all);
+        assert_eq!(earned, plain.score_with(completion, &all), "{completion}");
+    }
+    let relations = vec![
+        ner_types::Relation::new("person", "Ann Holt", "Hill Jazz"),
+        ner_types::Relation::new("music genre", "Hill Jazz", "Ann"),
+    ];
+    let target = Target::of(&example(Some(relations), None));
+    for (completion, f1, schema, grounding) in [
+        (
+            r#"{"relations": {"Person": [["the Ann Holt", "hill jazz"]]}}"#,
+            2.0 / 3.0,
+            1.0,
+            0.5,
+        ),
+        (
+            r#"{"relations": {"person": [["Hill Jazz", "Ann Holt"], ["x"]]}}"#,
+            0.0,
+            1.0,
+            1.0,
+        ),
+        (r#"{"relations": {"city": []}}"#, 0.0, 1.0, 0.0),
+        (r#"{"relations": {"city": [["Ann", "Bo"]]}}"#, 0.0, 0.0, 0.5),
+        (r#"{"entities": {"person": ["Ann Holt"]}}"#, 0.0, 1.0, 0.0),
+        (r#"{"relations": []}"#, 0.0, 0.0, 0.0),
+        ("no", 0.0, 0.0, 0.0),
+    ] {
+        let earned = target.score_with(completion, &all);
+        assert_eq!((earned.f1, earned.schema), (f1, schema), "{completion}");
+        assert_eq!(earned.grounding, grounding, "{completion}");
+    }
+}
+
+#[test]
+fn a_role_outside_of_the_schema_costs_its_point() {
+    let event = || ner_types::Event::new("hire", "hired").with("who", "Ann");
+    let target = Target::of(&Example {
+        schema: vec!["hire(who, by)".into()],
+        events: Some(vec![event().with("by", "Acme")]),
+        ..Example::default()
+    });
+    for (event, f1, schema) in [
+        (event().with("by", "Acme"), 1.0, 1.0),
+        (event().with("by", "Bo"), 2.0 / 3.0, 1.0),
+        (event(), 0.8, 1.0),
+        (event().with("when", "Acme"), 2.0 / 3.0, 0.0),
+    ] {
+        let completion = ner_types::render_structures(Task::Events, &[], &[event]);
+        let earned = target.score(&completion, &RewardWeights::default());
+        assert!((earned.f1 - f1).abs() < 1e-12, "{completion}: {earned:?}");
+        assert_eq!(earned.schema, schema, "{completion}");
+    }
+}

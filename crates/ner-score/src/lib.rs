@@ -4,6 +4,7 @@
 //!   normalised label) pairs per sentence: duplicates collapse, positions do not matter, and a sentence with neither
 //!   gold nor predicted entities adds nothing. This is what rewards and the benchmark use.
 //! - [`score_sentence`] and [`ReportBuilder`]: any [`Scorer`], with every error classified and all tables.
+//! - [`structures`]: relations and events, strict and relaxed.
 //! - [`bootstrap`], [`randomization`], and [`pooled`] for several seeds: what a number is worth. They take the
 //!   [`Counts`] of sentences, whatever preset they come from, so that counting is separate from resampling.
 //!
@@ -20,6 +21,7 @@ pub mod metrics;
 pub mod pooled;
 pub mod randomization;
 pub mod report;
+pub mod structures;
 pub mod student;
 pub mod uie;
 

@@ -2,6 +2,7 @@
 //!
 //! - [`Corpus`] has annotated sentences with reasoning from a grammar and a seed; its evaluation domains share no type,
 //!   no name and no sentence shape with its training domains. The domains themselves are in [`corpus`].
+//!   [`Corpus::of`] gives the same world as relations or as events.
 //! - [`pretraining`] is the text that the toy's base model has read before.
 //! - [`PROMPT`] is the prompt that it is trained and evaluated with.
 //! - [`teacher`] answers the prompts of the NER-CoT pipeline from gold, with seeded mistakes; with the feature `server`
@@ -28,9 +29,19 @@ pub mod teacher;
 
 pub use corpus::{Corpus, CorpusConfig};
 pub use error::Error;
+use ner_types::Task;
 
 /// A prompt with the parts of the paper's in few tokens, for [`ner_types::PromptTemplate::parse`].
 pub const PROMPT: &str = include_str!("../prompts/tiny.txt");
+
+/// The prompt of a task in few tokens; [`PROMPT`] for entities.
+pub fn prompt(task: Task) -> &'static str {
+    match task {
+        Task::Entities => PROMPT,
+        Task::Relations => include_str!("../prompts/tiny-relations.txt"),
+        Task::Events => include_str!("../prompts/tiny-events.txt"),
+    }
+}
 
 /// The examples of the README, compiled and run.
 #[cfg(doctest)]

@@ -27,7 +27,11 @@ pub fn render_answer(entities: &[Entity]) -> String {
 /// Think tags in the chain are spelt by [`plain_tags`], so that the target reads back as what it was made of. A chain
 /// that stands in one pair of tags already, as foreign data has it, gets no second one.
 pub fn render_completion(cot: Option<&str>, entities: &[Entity]) -> String {
-    let answer = render_answer(entities);
+    with_reasoning(cot, render_answer(entities))
+}
+
+/// An answer behind its chain of thought, if there is one.
+pub(crate) fn with_reasoning(cot: Option<&str>, answer: String) -> String {
     match cot {
         Some(cot) => format!(
             "<think>\n{}\n</think>\n{answer}",

@@ -1,9 +1,14 @@
 //! An entity and an annotated sentence.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::normalize::{Placeholders, normalize_label, trim, trim_start};
+use crate::signature::Signature;
 use crate::span::Span;
+use crate::structures::{Event, Relation};
+use crate::task::Task;
 
 /// One mention: the text as it stands in the sentence, its label and, where it is known, its place.
 ///
@@ -78,15 +83,30 @@ pub struct Example {
     pub cot: Option<String>,
     /// The annotated entities.
     pub entities: Vec<Entity>,
+    /// The annotated relations, if relations are looked for and not entities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relations: Option<Vec<Relation>>,
+    /// The annotated events, if events are looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<Vec<Event>>,
 }
 
 impl Example {
+    /// What is looked for in the sentence: events or relations if the example has a list of them, else entities.
+    pub fn task(&self) -> Task {
+        match (&self.events, &self.relations) {
+            (Some(_), _) => Task::Events,
+            (None, Some(_)) => Task::Relations,
+            (None, None) => Task::Entities,
+        }
+    }
+
     /// The example as the paper's loader sees it.
     ///
     /// Labels are lower-cased and trimmed; the placeholders of
     /// [`crate::is_dropped_label`] leave schema and gold; the schema is sorted and
-    /// (unlike in the paper's code) free of duplicates; gold entities whose
-    /// label is not in the schema are dropped.
+    /// (unlike in the paper's code) free of duplicates; gold entities, relations
+    /// and events whose label is not in the schema are dropped.
     pub fn normalized(&self) -> Self {
         self.normalized_with(Placeholders::Drop)
     }
@@ -107,11 +127,34 @@ impl Example {
             .map(Entity::normalized)
             .filter(|e| schema.binary_search(&e.label).is_ok())
             .collect();
+        let (relations, events) = self.structures_in(&schema);
         Self {
             schema,
             entities,
+            relations,
+            events,
             ..self.clone()
         }
+    }
+
+    /// Relations and events, normalised, whose labels a normalised schema has.
+    fn structures_in(&self, schema: &[String]) -> (Option<Vec<Relation>>, Option<Vec<Event>>) {
+        if self.task().is_entities() {
+            return (None, None);
+        }
+        let signatures = schema.iter().map(|entry| Signature::parse(entry));
+        let labels: HashSet<&str> = signatures.map(|it| it.label).collect();
+        let relations = self.relations.as_ref().map(|all| {
+            let all = all.iter().map(Relation::normalized);
+            all.filter(|it| labels.contains(it.label.as_str()))
+                .collect()
+        });
+        let events = self.events.as_ref().map(|all| {
+            let all = all.iter().map(Event::normalized);
+            all.filter(|it| labels.contains(it.label.as_str()))
+                .collect()
+        });
+        (relations, events)
     }
 }
 

@@ -24,26 +24,38 @@
 mod answer;
 mod example;
 mod extraction;
+mod found;
 mod grammar;
 mod ground;
+mod items;
 mod normalize;
 mod parse;
 mod prompt;
+mod signature;
 mod span;
+mod structures;
+mod target;
+mod task;
 
 pub use answer::{plain_tags, render_answer, render_completion};
 pub use example::{Entity, Example};
 pub use extraction::{Extraction, Mention, NamedProblem};
+pub use found::{FoundArgument, FoundEvent, FoundRelation, FoundStructures, Placed};
 pub use grammar::{AnswerGrammar, ReasoningForm};
 pub use ground::{
     Borders, GroundOptions, GroundStatus, GroundedEntity, Grounder, Grounding, is_whole_words,
 };
+pub use items::TUPLE_SEPARATOR;
 pub use normalize::{Placeholders, is_dropped_label, normalize_label, normalize_text};
 pub use parse::{
     Completion, Problem, ReadMode, parse, parse_bytes, parse_type_reply, parse_with, visit_entities,
 };
 pub use prompt::{PromptTemplate, TemplateError};
+pub use signature::Signature;
 pub use span::{CharIndex, Span};
+pub use structures::{Argument, Event, Relation};
+pub use target::{render_structures, render_target};
+pub use task::Task;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

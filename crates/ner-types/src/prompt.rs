@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::task::Task;
+
 const SCHEMA: &str = "{{SCHEMA}}";
 const SENTENCE: &str = "{{SENTENCE}}";
 
@@ -45,6 +47,18 @@ impl PromptTemplate {
     pub fn paper() -> Self {
         Self {
             text: include_str!("../prompts/paper.txt").trim().into(),
+        }
+    }
+
+    /// The default template of a task; [`PromptTemplate::paper`] for entities, and in its shape for the others.
+    pub fn of(task: Task) -> Self {
+        let text = match task {
+            Task::Entities => return Self::paper(),
+            Task::Relations => include_str!("../prompts/relations.txt"),
+            Task::Events => include_str!("../prompts/events.txt"),
+        };
+        Self {
+            text: text.trim().into(),
         }
     }
 
@@ -146,12 +160,16 @@ mod tests {
     }
 
     #[test]
-    fn the_default_template_is_valid_and_step_by_step_keeps_it() {
-        let template = PromptTemplate::paper();
-        assert_eq!(
-            PromptTemplate::parse(template.text()).ok(),
-            Some(template.clone())
-        );
-        assert!(template.step_by_step().text().ends_with(template.text()));
+    fn the_default_templates_are_valid_and_step_by_step_keeps_them() {
+        for task in Task::ALL {
+            let template = PromptTemplate::of(task);
+            assert_eq!(
+                PromptTemplate::parse(template.text()).ok(),
+                Some(template.clone())
+            );
+            assert!(template.text().contains(&format!("\"{task}\": {{")));
+            assert!(template.step_by_step().text().ends_with(template.text()));
+        }
+        assert_eq!(PromptTemplate::of(Task::Entities), PromptTemplate::paper());
     }
 }

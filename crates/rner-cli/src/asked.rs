@@ -8,6 +8,7 @@ use rner_cli::args::RecipeArgs;
 use rner_cli::reading;
 
 use crate::sentences::SentenceArgs;
+use crate::task::TaskArgs;
 
 /// What a model is asked.
 #[derive(Clone, Debug, Args)]
@@ -17,9 +18,12 @@ pub(crate) struct AskedArgs {
     /// Model that is asked: a folder or an id of the Hugging Face Hub.
     #[arg(long, value_name = "DIR")]
     pub(crate) model: PathBuf,
-    /// Entity types, separated by commas, or a file of them: one a line, or a JSON array.
+    /// Entity types, or names of relations or events, separated by commas, or a file of them: one a line, or a JSON
+    /// array.
     #[arg(long, value_name = "TYPES", value_delimiter = ',', required = true)]
     types: Vec<String>,
+    #[command(flatten)]
+    pub(crate) task: TaskArgs,
     /// Prompt template; the model's own if left out, or else the recipe's.
     #[arg(long, value_name = "FILE")]
     pub(crate) prompt: Option<PathBuf>,

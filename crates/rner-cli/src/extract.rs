@@ -3,6 +3,7 @@
 mod live;
 mod many;
 mod sampling;
+mod structures;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -55,7 +56,8 @@ pub(crate) struct ExtractArgs {
 /// # Errors
 /// Wrong usage, a model that cannot be loaded, rows that have no answer, a terminal that cannot be written to.
 pub(crate) fn run(args: &ExtractArgs) -> Result<()> {
-    let recipe = args.asked.recipe.resolve(args.sampling.sets())?;
+    let sets = [args.asked.task.sets(), args.sampling.sets()].concat();
+    let recipe = args.asked.recipe.resolve(sets)?;
     let (types, stops) = (args.asked.types()?, args.sampling.stops()?);
     args.sampling.note();
     // Before the model is looked for: it may have to be downloaded.
@@ -72,6 +74,9 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<()> {
         form: args.form.into(),
         has_drafts: !args.no_drafts,
     };
+    if !recipe.model.task.is_entities() {
+        return structures::run(args, asked, sentences);
+    }
     match sentences {
         Sentences::One(sentence) => {
             let show = Show::chosen(args.raw, args.json);

@@ -13,6 +13,7 @@ mod preflight;
 mod prompt;
 mod sentences;
 mod serve;
+mod task;
 mod training;
 
 use std::process::ExitCode;

@@ -44,7 +44,7 @@ struct Shown<'a> {
 /// # Errors
 /// Wrong usage, a model whose tokenizer or prompt cannot be read, a row without a sentence.
 pub(crate) fn run(args: &PromptArgs) -> Result<()> {
-    let recipe = args.asked.recipe.resolve(Vec::new())?;
+    let recipe = args.asked.recipe.resolve(args.asked.task.sets())?;
     let types = args.asked.types()?;
     let sentences = args.asked.sentences.read()?;
     if matches!(sentences, Sentences::Rows(_)) && !args.json {

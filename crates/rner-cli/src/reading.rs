@@ -74,14 +74,28 @@ fn told(rows: Rows) -> Vec<Example> {
 /// # Errors
 /// A file that cannot be read; no type.
 pub fn entity_types(typed: &[String]) -> Result<Vec<String>> {
-    let [file] = typed else {
-        return Ok(rner::extract::entity_types(typed)?);
+    let typed = glued(typed);
+    let [file] = typed.as_slice() else {
+        return Ok(rner::extract::entity_types(&typed)?);
     };
     let types = rner::extract::entity_types(&names(file)?)?;
     if Path::new(file).is_file() {
         crate::say!("types: the {} of {file}", types.len());
     }
     Ok(types)
+}
+
+/// Puts together again what stands in parentheses, such as `hire(employer, person)`, which a comma divided.
+fn glued(pieces: &[String]) -> Vec<String> {
+    let is_open = |text: &String| text.matches('(').count() > text.matches(')').count();
+    let mut all: Vec<String> = Vec::new();
+    for piece in pieces {
+        match all.last_mut().filter(|last| is_open(last)) {
+            Some(last) => *last = format!("{last},{piece}"),
+            None => all.push(piece.clone()),
+        }
+    }
+    all
 }
 
 /// Names divided by commas, or those of a file.
@@ -93,9 +107,8 @@ pub fn names(names: &str) -> Result<Vec<String>> {
     if path.is_file() {
         return Ok(read_labels(path)?);
     }
-    let names = names.split(',').map(str::trim);
-    Ok(names
-        .filter(|name| !name.is_empty())
-        .map(String::from)
-        .collect())
+    let pieces: Vec<String> = names.split(',').map(String::from).collect();
+    let names = glued(&pieces).into_iter();
+    let names = names.map(|name| name.trim().to_owned());
+    Ok(names.filter(|name| !name.is_empty()).collect())
 }

@@ -26,5 +26,6 @@ mod cli {
     mod run_folder;
     mod serve;
     mod server;
+    mod structures;
     mod support;
 }

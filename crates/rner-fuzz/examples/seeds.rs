@@ -37,6 +37,7 @@ fn parquet(root: &Path) -> Result<(), Failure> {
         schema: vec!["person".into(), "city".into()],
         cot: (i == 1).then(|| "She acts.".into()),
         entities: vec![Entity::new("Brel", "city"); i % 3],
+        ..Example::default()
     };
     for n_rows in [0, 1, 5] {
         let path = dir.path().join("rows.parquet");

@@ -23,6 +23,7 @@ const fn target(name: &'static str, body: fn(&[u8])) -> Target {
 /// All targets of this build.
 pub const TARGETS: &[Target] = &[
     target("answer", answers::answer),
+    target("structures", answers::structures),
     target("ground", answers::ground),
     target("bio", rows::bio),
     target("conll", rows::conll),

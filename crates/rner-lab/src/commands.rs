@@ -29,7 +29,8 @@ pub(crate) fn parity(args: &ParityArgs) -> Result<()> {
 pub(crate) fn corpus(args: &RecipeArgs, out: &Path, force: ForceArgs) -> Result<()> {
     let recipe = args.resolve(Vec::new())?;
     let data = &recipe.data;
-    let corpus = TinyCorpus::generate(
+    let corpus = TinyCorpus::of(
+        recipe.model.task,
         recipe.run.seed,
         data.train_sentences,
         data.grpo_samples,

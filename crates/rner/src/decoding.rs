@@ -7,7 +7,7 @@ use lm_generate::{Generated, Generator, History, Lookup, Observer, Request};
 use lm_grammar::{Constrained, Grammar};
 use lm_kernels::LmOps;
 use lm_model::ChatTokenizer;
-use ner_types::ReasoningForm;
+use ner_types::{ReasoningForm, Task};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
@@ -74,6 +74,13 @@ impl Decoding {
         let form = self
             .form
             .map(|(forms, form)| (forms.with_reasoning(reasoning), form));
+        Self { form, ..self }
+    }
+
+    /// For answers to another task than naming entities.
+    #[must_use]
+    pub fn with_task(self, task: Task) -> Self {
+        let form = self.form.map(|(forms, form)| (forms.with_task(task), form));
         Self { form, ..self }
     }
 

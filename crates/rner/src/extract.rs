@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use lm_generate::{Finish, Generated, Generator, NewToken, Observer, Request, Sampling};
 use lm_kernels::LmOps;
 use lm_model::{ChatTokenizer, Qwen3, StopMatcher, TextStream};
-use ner_types::{Completion, PromptTemplate, parse};
+use ner_types::{Completion, PromptTemplate, ReadMode, Task};
 use tokio_util::sync::CancellationToken;
 
 use crate::asker::Asker;
@@ -30,6 +30,7 @@ pub struct Extractor<B: LmOps> {
     stops: StopMatcher,
     stop: CancellationToken,
     decoding: Decoding,
+    task: Task,
 }
 
 impl<B: LmOps> Extractor<B> {
@@ -55,12 +56,14 @@ impl<B: LmOps> Extractor<B> {
             sampling,
             stops: StopMatcher::default(),
             stop: CancellationToken::new(),
-            decoding,
+            decoding: decoding.with_task(recipe.model.task),
+            task: recipe.model.task,
         })
     }
 
     /// With answers that are written in another way: held to a form, or without drafts.
     pub fn with_decoding(self, decoding: Decoding) -> Self {
+        let decoding = decoding.with_task(self.task);
         Self { decoding, ..self }
     }
 
@@ -90,13 +93,13 @@ impl<B: LmOps> Extractor<B> {
         Self { stop, ..self }
     }
 
-    /// Finds the entities of these types in a sentence.
+    /// Finds the entities of these types in a sentence; relations or events, if the model or the recipe is for them.
     ///
     /// # Errors
     /// No type, a sentence that is too long for the model, parameters of sampling that make no sense.
     pub fn extract(&self, types: &[impl AsRef<str>], sentence: &str) -> Result<Completion> {
         let answer = self.answer(types, sentence, &mut goes_on)?;
-        Ok(parse(&answer.text))
+        Ok(self.task.read(&answer.text, ReadMode::Reference))
     }
 
     /// The answer about a sentence, as the model writes it; `listen` hears every new piece of the text and can end it.

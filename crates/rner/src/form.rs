@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lm_grammar::{Grammar, Vocabulary};
 use lm_model::ChatTokenizer;
-use ner_types::{AnswerGrammar, ReasoningForm};
+use ner_types::{AnswerGrammar, ReasoningForm, Task};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -43,6 +43,7 @@ pub struct Forms {
     reasoning: ReasoningForm,
     /// Grammars of earlier answers; clones share them.
     made: Arc<Mutex<HashMap<String, Grammar>>>,
+    task: Task,
 }
 
 /// Most grammars that are kept.
@@ -59,6 +60,7 @@ impl Forms {
             vocabulary,
             reasoning: ReasoningForm::Optional,
             made: Arc::default(),
+            task: Task::Entities,
         })
     }
 
@@ -66,6 +68,12 @@ impl Forms {
     #[must_use]
     pub fn with_reasoning(self, reasoning: ReasoningForm) -> Self {
         Self { reasoning, ..self }
+    }
+
+    /// For answers about something else than entities.
+    #[must_use]
+    pub fn with_task(self, task: Task) -> Self {
+        Self { task, ..self }
     }
 
     /// The grammar of an answer; none if it is free.
@@ -84,6 +92,7 @@ impl Forms {
             Form::Grounded => Some(sentence),
         };
         let grammar = AnswerGrammar {
+            task: self.task,
             schema,
             reasoning: self.reasoning,
             text,

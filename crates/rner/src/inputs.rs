@@ -75,12 +75,22 @@ pub fn read(path: &Path, reading: &Reading) -> Result<Rows> {
     rows(path, reading, |format| format == Format::NerCot)
 }
 
-/// Reads annotated rows with the places of their mentions, to be compared with others.
+/// Reads annotated rows of entities with the places of their mentions, to be compared with others.
 ///
 /// # Errors
-/// As [`read`].
+/// As [`read`]; rows of relations or events, whose places are not known.
 pub fn read_placed(path: &Path, reading: &Reading) -> Result<Rows> {
-    rows(path, reading, |_| true)
+    let rows = rows(path, reading, |_| true)?;
+    let mut examples = (1..).zip(&rows.examples);
+    let other = examples.find(|(_, example)| !example.task().is_entities());
+    match other {
+        None => Ok(rows),
+        Some((number, example)) => Err(Error::Usage(format!(
+            "{}: row {number} is of {}, expected entities; `rner eval` scores those",
+            path.display(),
+            example.task()
+        ))),
+    }
 }
 
 fn rows(path: &Path, reading: &Reading, is_placed: fn(Format) -> bool) -> Result<Rows> {

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ner_types::{PromptTemplate, TemplateError};
+use ner_types::{PromptTemplate, Task, TemplateError};
 use serde::{Deserialize, Serialize};
 
 use crate::recipe::Recipe;
@@ -24,6 +24,9 @@ pub struct ModelPrompt {
     pub format: u64,
     /// The program that wrote it.
     pub written_by: String,
+    /// What is looked for; not written if it is entities.
+    #[serde(default, skip_serializing_if = "Task::is_entities")]
+    pub task: Task,
     /// The prompt template: a text with `{{SCHEMA}}` and `{{SENTENCE}}`, which becomes the message of the user.
     pub prompt: String,
     /// How the types are written in place of `{{SCHEMA}}`.
@@ -99,14 +102,18 @@ impl ModelPrompt {
     /// A prompt that cannot be read or is no template.
     pub fn of(recipe: &Recipe) -> Result<Self, TemplateError> {
         let template = recipe.model.template(None)?;
-        Ok(Self::with_template(&template, recipe.eval.max_new_tokens))
+        Ok(Self {
+            task: recipe.model.task,
+            ..Self::with_template(&template, recipe.eval.max_new_tokens)
+        })
     }
 
-    /// A prompt and the longest answer to it, in tokens.
+    /// A prompt for entities and the longest answer to it, in tokens.
     pub fn with_template(template: &PromptTemplate, max_new_tokens: usize) -> Self {
         Self {
             format: FORMAT,
             written_by: format!("rner {}", env!("CARGO_PKG_VERSION")),
+            task: Task::Entities,
             prompt: template.text().to_owned(),
             types: TypeForm::SortedLowerCaseList,
             reasoning: None,

@@ -62,6 +62,17 @@ pub struct Reproduction {
     pub page: PathBuf,
 }
 
+/// The teacher, the judge and the report know entities alone.
+fn check_entities(recipe: &Recipe) -> Result<()> {
+    match recipe.model.task {
+        task if task.is_entities() => Ok(()),
+        task => Err(Error::usage(format!(
+            "model.task: `rner reproduce` is for entities, found {task}; `rner sft`, `rner grpo` and `rner eval` are for \
+             it too"
+        ))),
+    }
+}
+
 /// Runs every stage of a recipe in the folder of a run: data → cot → sft → grpo → evaluations → report.
 ///
 /// A stage that was done before with the same inputs, the same part of the recipe and the same program is left as it
@@ -74,6 +85,7 @@ pub fn reproduce(recipe: &Recipe, dir: &RunDir, session: &Session) -> Result<Rep
     // The first stage that computes would find out too, after everything before it was downloaded and paid for.
     backend::check_built(recipe.run.backend)?;
     crate::data::check(&recipe.data)?;
+    check_entities(recipe)?;
     refuse(recipe, dir.root())?;
     // Before the recipe is written: it shows the prompt that all models of the run are asked with.
     let asking = ModelDir::find(&recipe.model.base, session)?.asked_under(recipe)?;
@@ -81,6 +93,7 @@ pub fn reproduce(recipe: &Recipe, dir: &RunDir, session: &Session) -> Result<Rep
         session.line(&format!("note: {note}"));
     }
     let recipe = &asking.recipe;
+    check_entities(recipe)?;
     // A stage may refuse to replace what was made with another one; this one describes the run once all are done.
     if !dir.has_recipe() {
         dir.write_recipe(&recipe.to_toml())?;

@@ -8,7 +8,7 @@ use burn::backend::Flex;
 use lm_generate::{Finish, Generated, Generator, Request, Sampling};
 use lm_grammar::Grammar;
 use lm_model::{ChatTokenizer, Qwen3, checkpoint};
-use ner_types::{ReasoningForm, parse};
+use ner_types::{Completion, ReadMode, ReasoningForm, Task, normalize_label, parse};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -47,6 +47,7 @@ fn traces(short: usize) -> usize {
 
 /// One way to ask.
 struct Question {
+    task: Task,
     schema: Vec<String>,
     sentence: &'static str,
     form: Form,
@@ -62,11 +63,15 @@ impl Question {
             ReasoningForm::Required,
             ReasoningForm::None,
         ];
+        let task = *Task::ALL.choose(rng).expect("tasks");
+        let entry = |label: &&str| match task {
+            Task::Entities => (*label).to_owned(),
+            Task::Relations => format!("{label}(person, city)"),
+            Task::Events => format!("{label}(who, \"q\", {label}, who)"),
+        };
         Self {
-            schema: LABELS[..labels]
-                .iter()
-                .map(|label| (*label).to_owned())
-                .collect(),
+            task,
+            schema: LABELS[..labels].iter().map(entry).collect(),
             sentence: SENTENCES.choose(rng).expect("sentences"),
             form: *forms.choose(rng).expect("forms"),
             reasoning: *reasoning.choose(rng).expect("forms"),
@@ -75,6 +80,7 @@ impl Question {
 
     fn grammar(&self, forms: &Forms) -> Grammar {
         let forms = forms.clone().with_reasoning(self.reasoning);
+        let forms = forms.with_task(self.task);
         let grammar = forms.grammar(self.form, &self.schema, self.sentence);
         grammar.expect("a grammar").expect("not free")
     }
@@ -86,16 +92,18 @@ impl Question {
             problems,
             reasoning,
             ..
-        } = parse(text);
+        } = self.task.read_items(text, ReadMode::Reference);
         assert!(problems.is_empty(), "{problems:?} in {text:?}");
-        for entity in entities {
-            assert!(
-                self.schema.contains(&entity.label),
-                "{entity:?} in {text:?}"
-            );
-            assert!(!entity.text.trim().is_empty(), "{entity:?} in {text:?}");
-            let is_there = self.form == Form::Schema || self.sentence.contains(&entity.text);
-            assert!(is_there, "{entity:?} in {text:?}, of {:?}", self.sentence);
+        let labels = self.task.item_labels(&self.schema);
+        let labels: Vec<String> = labels.iter().map(|label| normalize_label(label)).collect();
+        for item in entities {
+            let label = normalize_label(&item.label);
+            assert!(labels.contains(&label), "{item:?} in {text:?}");
+            for part in self.task.item_texts(&item) {
+                assert!(!part.trim().is_empty(), "{item:?} in {text:?}");
+                let is_there = self.form == Form::Schema || self.sentence.contains(part);
+                assert!(is_there, "{item:?} in {text:?}, of {:?}", self.sentence);
+            }
         }
         match self.reasoning {
             ReasoningForm::Optional => {}

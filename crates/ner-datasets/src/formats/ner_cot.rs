@@ -1,10 +1,12 @@
 //! NER-CoT's rows, which are [`ner_types::Example`] as it was published: entities are texts and labels.
 //!
+//! Rows of relations or events have a list of them beside the entities, which may be left out.
+//!
 //! Where an entity has a span beside them, it is read, but not written, as other readers of the format expect none.
 
 use std::io::{self, Write};
 
-use ner_types::{Entity, Example};
+use ner_types::{Entity, Event, Example, Relation};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -35,6 +37,10 @@ struct Stored {
     /// Left out where a sentence is still to be annotated.
     #[serde(default)]
     entities: Option<Vec<Entity>>,
+    #[serde(default)]
+    relations: Option<Vec<Relation>>,
+    #[serde(default)]
+    events: Option<Vec<Event>>,
     #[serde(flatten)]
     rest: Map<String, Value>,
 }
@@ -47,6 +53,10 @@ struct Written<'a> {
     schema: &'a [String],
     cot: Option<&'a str>,
     entities: Vec<WrittenMention<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    relations: Option<&'a [Relation]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<&'a [Event]>,
 }
 
 #[derive(Serialize)]
@@ -57,7 +67,8 @@ struct WrittenMention<'a> {
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Draft, NotARow> {
     let mut stored: Stored = parse(bytes)?;
-    let is_annotated = stored.entities.is_some();
+    let is_annotated =
+        stored.entities.is_some() || stored.relations.is_some() || stored.events.is_some();
     let cot = stored.cot.or_else(|| take_reasoning(&mut stored.rest));
     let row = Row::new(Example {
         guid: stored.guid,
@@ -66,6 +77,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Draft, NotARow> {
         schema: stored.schema,
         cot,
         entities: stored.entities.unwrap_or_default(),
+        relations: stored.relations,
+        events: stored.events,
     });
     let mut draft = Draft {
         row,
@@ -102,13 +115,15 @@ pub(super) fn encode(row: &Row, out: &mut dyn Write) -> io::Result<()> {
         schema: &example.schema,
         cot: example.cot.as_deref(),
         entities: entities.collect(),
+        relations: example.relations.as_deref(),
+        events: example.events.as_deref(),
     };
     Ok(serde_json::to_writer(out, &written)?)
 }
 
 #[cfg(test)]
 mod tests {
-    use ner_types::{CharIndex, Entity};
+    use ner_types::{CharIndex, Entity, Task};
 
     use super::*;
 
@@ -132,5 +147,22 @@ mod tests {
         let expected = serde_json::to_vec(&row.example).expect("serialisable");
         assert_eq!(written, expected);
         assert_eq!(decode(&written).expect("a row").row, row);
+    }
+
+    #[test]
+    fn rows_of_other_tasks_are_read_and_written_as_the_example() {
+        let shown = r#"{"sentence":"Ann hired Bo","schema":["hire(by, who)"],"events":[{"label":"hire","trigger":"hired","arguments":[{"role":"by","text":"Ann"}]}]}"#;
+        let event = decode(shown.as_bytes()).expect("a row").row;
+        assert_eq!(event.example.task(), Task::Events);
+        let shown = r#"{"sentence":"s","schema":["a"],"relations":[]}"#;
+        let relation = decode(shown.as_bytes()).expect("a row").row;
+        assert_eq!(relation.example.task(), Task::Relations);
+        for row in [event, relation] {
+            let mut written = Vec::new();
+            encode(&row, &mut written).expect("written");
+            let expected = serde_json::to_vec(&row.example).expect("serialisable");
+            assert_eq!(written, expected);
+            assert_eq!(decode(&written).expect("a row").row, row);
+        }
     }
 }

@@ -302,6 +302,36 @@ impl<'a> Words<'a> {
     }
 }
 
+/// How many verbs there are.
+pub(crate) fn n_verbs() -> usize {
+    phrases().verbs.len()
+}
+
+/// Base and past form of a verb by its place in the list.
+pub(crate) fn verb(place: usize) -> (String, String) {
+    forms(&phrases().verbs[place])
+}
+
+/// What ends a clause: `after the war`.
+pub(crate) fn adverbial(rng: &mut ChaCha8Rng) -> &'static str {
+    pick(&phrases().adverbials, rng)
+}
+
+/// A past form of a verb.
+pub(crate) fn past(rng: &mut ChaCha8Rng) -> String {
+    forms(pick(&phrases().verbs, rng)).1
+}
+
+/// What ends a clause: `came first`.
+pub(crate) fn ending(rng: &mut ChaCha8Rng) -> &'static str {
+    pick(&phrases().endings, rng)
+}
+
+/// A common noun.
+pub(crate) fn noun(rng: &mut ChaCha8Rng) -> &'static str {
+    pick(&phrases().nouns, rng)
+}
+
 fn pick(words: &'static [String], rng: &mut ChaCha8Rng) -> &'static str {
     words.choose(rng).map_or("", String::as_str)
 }

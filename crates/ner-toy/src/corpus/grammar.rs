@@ -8,7 +8,7 @@ use crate::corpus::domain::{Domain, EntityType, Style};
 use crate::corpus::general;
 use crate::corpus::names::{Pool, capitalize, name};
 
-const OPENINGS: &[&str] = &[
+pub(super) const OPENINGS: &[&str] = &[
     "last year, ",
     "in March, ",
     "on Monday, ",
@@ -33,7 +33,7 @@ const POLITE: &[&str] = &[
     "quick question ",
 ];
 const PRAISE: &[&str] = &["famous", "young", "old", "little-known", "former"];
-const JOINTS: &[&str] = &[", and ", " while ", ", but "];
+pub(super) const JOINTS: &[&str] = &[", and ", " while ", ", but "];
 
 /// Why a mention has its type, as the sentence shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,7 +135,7 @@ fn pick<'a>(words: &[&'a str], rng: &mut ChaCha8Rng) -> &'a str {
 }
 
 /// The plural of a cue word.
-fn plural(word: &str) -> String {
+pub(super) fn plural(word: &str) -> String {
     let vowel_before_y = |w: &str| w.ends_with("ay") || w.ends_with("ey");
     if let Some(stem) = word.strip_suffix('y').filter(|_| !vowel_before_y(word)) {
         format!("{stem}ies")

@@ -14,15 +14,17 @@
 
 mod ambiguous;
 pub(crate) mod domain;
+mod events;
 pub(crate) mod general;
 pub(crate) mod grammar;
 pub(crate) mod names;
 pub(crate) mod reasoning;
+mod relations;
 
 pub use domain::{Domain, DomainSplit, EntityType, Style, domains};
 pub use names::{NameKind, Pool, ambiguous_names};
 
-use ner_types::{Entity, Example};
+use ner_types::{Entity, Example, Task};
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -68,13 +70,24 @@ impl Corpus {
     /// Generates the corpus: the same configuration gives the same corpus on
     /// every machine.
     pub fn generate(config: &CorpusConfig) -> Self {
+        Self::of(Task::Entities, config)
+    }
+
+    /// Generates the corpus of a task; of entities it is [`Corpus::generate`].
+    pub fn of(task: Task, config: &CorpusConfig) -> Self {
         let domains = domains();
         let (train, eval): (Vec<Domain>, Vec<Domain>) = domains
             .into_iter()
             .partition(|domain| domain.split == DomainSplit::Train);
         Self {
-            train: training_examples(&train, config.train, "train", &mut rng(config.seed, 1)),
-            rl: training_examples(&train, config.rl, "rl", &mut rng(config.seed, 2)),
+            train: training_examples(
+                task,
+                &train,
+                config.train,
+                "train",
+                &mut rng(config.seed, 1),
+            ),
+            rl: training_examples(task, &train, config.rl, "rl", &mut rng(config.seed, 2)),
             eval: eval
                 .iter()
                 .enumerate()
@@ -82,7 +95,7 @@ impl Corpus {
                     let rng = &mut rng(config.seed, 16 + i as u64);
                     (
                         domain.name.clone(),
-                        evaluation_examples(domain, config.eval_per_domain, rng),
+                        evaluation_examples(task, domain, config.eval_per_domain, rng),
                     )
                 })
                 .collect(),
@@ -109,40 +122,64 @@ fn rng(seed: u64, stream: u64) -> ChaCha8Rng {
 }
 
 fn training_examples(
+    task: Task,
     domains: &[Domain],
     n: usize,
     part: &str,
     rng: &mut ChaCha8Rng,
 ) -> Vec<Example> {
-    (0..n)
-        .filter_map(|i| {
-            let domain = renamed(domains.choose(rng)?, [COINED, RARE], Pool::Training, rng);
-            let draft = if rng.random_ratio(GENERAL, 100) {
-                grammar::general_sentence(&domain, Pool::Training, rng)
-            } else {
-                grammar::sentence(&domain, &domain.shapes, Pool::Training, rng)
-            };
-            let (labels, extra) = sample_schema(&domain, domains, &draft, rng);
-            Some(annotate(
-                &domain,
-                &draft,
-                &labels,
-                extra,
-                format!("{part}-{i}"),
-            ))
+    let one = |i| {
+        let domain = renamed(domains.choose(rng)?, [COINED, RARE], Pool::Training, rng);
+        let guid = format!("{part}-{i}");
+        Some(match task {
+            Task::Entities => {
+                let draft = if rng.random_ratio(GENERAL, 100) {
+                    grammar::general_sentence(&domain, Pool::Training, rng)
+                } else {
+                    grammar::sentence(&domain, &domain.shapes, Pool::Training, rng)
+                };
+                let (labels, extra) = sample_schema(&domain, domains, &draft, rng);
+                annotate(&domain, &draft, &labels, extra, guid)
+            }
+            Task::Relations => {
+                let told = relations::sentence(&domain, Pool::Training, rng);
+                let (labels, extra) = sample_schema(&domain, domains, told.draft(), rng);
+                told.annotate(&domain, &labels, extra, guid)
+            }
+            Task::Events => {
+                let told = events::sentence(&domain, Pool::Training, rng);
+                told.annotate(&told.sample(rng), guid)
+            }
         })
-        .collect()
+    };
+    (0..n).filter_map(one).collect()
 }
 
-fn evaluation_examples(domain: &Domain, n: usize, rng: &mut ChaCha8Rng) -> Vec<Example> {
+fn evaluation_examples(
+    task: Task,
+    domain: &Domain,
+    n: usize,
+    rng: &mut ChaCha8Rng,
+) -> Vec<Example> {
     let labels: Vec<Option<String>> = domain.types.iter().map(|t| Some(t.label.clone())).collect();
-    (0..n)
-        .map(|i| {
-            let draft = grammar::sentence(domain, &domain.heldout, Pool::Evaluation, rng);
-            let guid = format!("{}-{i}", domain.name);
-            annotate(domain, &draft, &labels, None, guid)
-        })
-        .collect()
+    let one = |i| {
+        let guid = format!("{}-{i}", domain.name);
+        match task {
+            Task::Entities => {
+                let draft = grammar::sentence(domain, &domain.heldout, Pool::Evaluation, rng);
+                annotate(domain, &draft, &labels, None, guid)
+            }
+            Task::Relations => {
+                let told = relations::sentence(domain, Pool::Evaluation, rng);
+                told.annotate(domain, &labels, None, guid)
+            }
+            Task::Events => {
+                let told = events::sentence(domain, Pool::Evaluation, rng);
+                told.annotate(&told.all(rng), guid)
+            }
+        }
+    };
+    (0..n).map(one).collect()
 }
 
 /// A schema in the manner of Pile-NER: most of the types that occur, some of
@@ -207,6 +244,7 @@ fn annotate(
         schema: labels.iter().flatten().cloned().chain(extra).collect(),
         cot: Some(reasoning::reasoning(draft, labels, &fallback)),
         entities,
+        ..Example::default()
     }
     .normalized()
 }
@@ -214,6 +252,8 @@ fn annotate(
 #[cfg(test)]
 mod tests {
     use std::collections::{HashMap, HashSet};
+
+    use ner_types::normalize_label;
 
     use super::*;
 
@@ -321,6 +361,47 @@ mod tests {
         }
         // Nearly all shapes of the evaluation have two types.
         assert!(told[0] > 100 && told[1] > 0, "{told:?}");
+    }
+
+    #[test]
+    fn relations_and_events_are_zero_shot_and_told_by_sentence_and_reasoning() {
+        for task in [Task::Relations, Task::Events] {
+            let config = CorpusConfig {
+                seed: 5,
+                train: 600,
+                rl: 100,
+                eval_per_domain: 40,
+            };
+            let corpus = Corpus::of(task, &config);
+            let labels = |examples: &[Example]| -> HashSet<String> {
+                let items = examples.iter().flat_map(|e| e.as_items().schema.clone());
+                items.collect()
+            };
+            let trained = [corpus.train.clone(), corpus.rl.clone()].concat();
+            let mut n_items = [0, 0];
+            for (name, examples) in &corpus.eval {
+                assert!(labels(examples).is_disjoint(&labels(&trained)), "{name}");
+                for example in examples {
+                    n_items[0] += example.as_items().entities.len();
+                }
+            }
+            for example in &trained {
+                let items = example.as_items();
+                n_items[1] += items.entities.len();
+                let cot = example.cot.clone().unwrap_or_default();
+                assert_eq!(example.task(), task);
+                for item in &items.entities {
+                    assert!(task.stands_in(item, &example.sentence), "{example:?}");
+                    let mut texts = task.item_texts(item);
+                    let is_told = texts.all(|text| cot.contains(&format!("\"{text}\"")));
+                    assert!(is_told, "{example:?}");
+                    let label = normalize_label(&item.label);
+                    assert!(items.schema.contains(&label), "{example:?}");
+                }
+            }
+            assert!(n_items[0] > 280 && n_items[1] > 700, "{n_items:?}");
+            assert_eq!(corpus, Corpus::of(task, &config));
+        }
     }
 
     #[test]

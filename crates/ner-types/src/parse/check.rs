@@ -5,6 +5,8 @@ use std::collections::{HashMap, HashSet};
 use super::{Completion, Problem};
 use crate::example::Entity;
 use crate::normalize::normalize_label;
+use crate::structures::argument_label;
+use crate::task::Task;
 
 impl Completion {
     /// What is wrong with the entities in view of the schema and the sentence.
@@ -25,6 +27,53 @@ impl Completion {
             checker.check(entity);
         }
         checker.problems
+    }
+}
+
+impl Completion {
+    /// As [`Completion::check`], of relations or events if the task is to find them: a label, or `event: role`, that
+    /// the schema does not have, a text that is empty or does not stand in the sentence, and what is given twice.
+    pub fn check_as(&self, task: Task, schema: &[String], sentence: &str) -> Vec<Problem> {
+        if task.is_entities() {
+            return self.check(schema, sentence);
+        }
+        let labels = task.item_labels(schema);
+        let labels: HashSet<String> = labels.iter().map(|it| normalize_label(it)).collect();
+        let texts = self.labelled_texts();
+        let (mut seen, mut problems) = (HashSet::new(), Vec::new());
+        for (label, texts) in &texts {
+            if !labels.contains(&normalize_label(label)) {
+                problems.push(Problem::LabelOutsideSchema(label.clone()));
+            }
+            for text in texts {
+                if text.is_empty() {
+                    problems.push(Problem::EmptyText(label.clone()));
+                } else if !sentence.contains(text) {
+                    problems.push(Problem::NotInSentence((*text).to_owned()));
+                }
+            }
+            if !seen.insert((label, texts)) {
+                problems.push(Problem::Duplicate(texts.join(", ")));
+            }
+        }
+        problems
+    }
+
+    /// What is compared, with its texts apart.
+    fn labelled_texts(&self) -> Vec<(String, Vec<&str>)> {
+        let pairs = self.relations.iter().map(|it| {
+            let texts = vec![it.head.as_str(), it.tail.as_str()];
+            (it.label.clone(), texts)
+        });
+        let events = self.events.iter().flat_map(|event| {
+            let trigger = (event.label.clone(), vec![event.trigger.as_str()]);
+            let arguments = event.arguments.iter().map(|it| {
+                let label = argument_label(&event.label, &it.role);
+                (label, vec![it.text.as_str()])
+            });
+            std::iter::once(trigger).chain(arguments)
+        });
+        pairs.chain(events).collect()
     }
 }
 

@@ -6,6 +6,7 @@ mod json;
 mod problem;
 mod reply;
 mod salvage;
+mod structures;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use self::groups::Document;
 use self::json::{Fault, Kind};
 use crate::example::Entity;
 use crate::normalize::trim;
+use crate::structures::{Event, Relation};
 
 pub use self::problem::Problem;
 pub use self::reply::parse_type_reply;
@@ -42,6 +44,12 @@ pub struct Completion {
     /// in [`ReadMode::Tolerant`].
     #[serde(default)]
     pub salvaged: bool,
+    /// The relations in the order of the answer, where [`Task::Relations`](crate::Task::Relations) is read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub relations: Vec<Relation>,
+    /// The events in the order of the answer, where [`Task::Events`](crate::Task::Events) is read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<Event>,
 }
 
 /// How an answer is read.
@@ -80,7 +88,7 @@ pub fn parse(text: &str) -> Completion {
         is_json: answer.is_json,
         problems: answer.problems,
         reasoning: head.reasoning.map(Into::into),
-        salvaged: false,
+        ..Completion::default()
     }
 }
 

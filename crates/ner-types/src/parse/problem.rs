@@ -24,10 +24,14 @@ pub enum Problem {
     InvalidJson,
     /// The JSON is nested more than 1,000 deep.
     TooDeep,
-    /// Valid JSON of another shape than `{"entities": {label: [text]}}`.
+    /// Valid JSON of another shape than `{"entities": {label: [text]}}`, or than that of the [`Task`](crate::Task).
     WrongShape(String),
     /// A list of texts holds something that is not a string; it is skipped.
     NotAString(String),
+    /// What stands under this relation is not a list of a head and a tail; it is skipped.
+    NotAPair(String),
+    /// What stands under this event is not an object with a `trigger`; it is skipped.
+    NotAnEvent(String),
     /// A key of the JSON is given twice; the reference keeps the last one.
     DuplicateKey(String),
     /// So many entities were taken from an answer that the reference does not read as it stands.
@@ -55,6 +59,15 @@ impl fmt::Display for Problem {
             Self::TooDeep => f.write_str("the JSON is nested too deeply"),
             Self::WrongShape(what) => write!(f, "the JSON has the wrong shape: {what}"),
             Self::NotAString(label) => write!(f, "a text under {label:?} is not a string"),
+            Self::NotAPair(label) => {
+                write!(f, "a tuple under {label:?} is not a pair of texts")
+            }
+            Self::NotAnEvent(label) => {
+                write!(
+                    f,
+                    "an event under {label:?} is not an object with a trigger"
+                )
+            }
             Self::DuplicateKey(key) => write!(f, "the key {key:?} is given twice"),
             Self::Salvaged(n) => write!(f, "{n} entities were salvaged from a faulty answer"),
             Self::LabelOutsideSchema(label) => write!(f, "label {label:?} is not in the schema"),

@@ -33,7 +33,7 @@ pub(super) fn salvage(text: &str, completion: &mut Completion) {
 }
 
 /// Reasoning that is not closed ends where the JSON begins.
-fn take_reasoning(reasoning: &str, completion: &mut Completion) {
+pub(super) fn take_reasoning(reasoning: &str, completion: &mut Completion) {
     let reasoning = trim(reasoning);
     let reasoning = reasoning.strip_suffix("<answer>").unwrap_or(reasoning);
     let reasoning = trim(reasoning.strip_suffix("```json").unwrap_or(reasoning));
@@ -44,14 +44,14 @@ fn take_reasoning(reasoning: &str, completion: &mut Completion) {
 }
 
 /// A completion without its closed reasoning and without tags.
-struct Body {
-    text: String,
+pub(super) struct Body {
+    pub(super) text: String,
     /// Where reasoning that is not closed begins.
-    reasoning_start: Option<usize>,
+    pub(super) reasoning_start: Option<usize>,
 }
 
 impl Body {
-    fn new(text: &str) -> Self {
+    pub(super) fn new(text: &str) -> Self {
         let (mut before, mut rest) = (String::new(), text);
         while let Some(open) = rest.find(OPEN) {
             before.push_str(&rest[..open]);

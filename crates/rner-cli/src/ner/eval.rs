@@ -7,7 +7,7 @@ use atomic_files::Lock;
 use ner_eval::load::LoadedSuite;
 use ner_eval::{EvalOptions, EvalResult, RunReport, Suite};
 use rner::recipe::Recipe;
-use rner::stages::{EvalJob, ModelDir, Ticks, load_suite};
+use rner::stages::{Asking, EvalJob, ModelDir, Ticks, load_suite_of};
 use rner_cli::args::{asking, template};
 use rner_cli::exit::usage;
 use rner_cli::progress::Terminal;
@@ -73,14 +73,18 @@ fn of_server(args: &EvalArgs, recipe: &Recipe, out: &Path) -> Result<()> {
 }
 
 fn of_model(args: &EvalArgs, recipe: &Recipe, model: &Path, out: &Path) -> Result<()> {
-    let name = model.display().to_string();
+    let (name, session) = (model.display().to_string(), Terminal::session());
+    let model = ModelDir::find(model, &session)?;
+    let asking = asking(&model, recipe, args.prompt.as_deref())?;
+    let task = asking.recipe.model.task;
     let loaded = if eval_flags::is_toy(args) {
         let limit = args.limit.unwrap_or(recipe.data.eval_sentences);
-        LoadedSuite::from_suite(load_suite(&args.data, limit)?)
+        LoadedSuite::from_suite(load_suite_of(task, &args.data, limit)?)
     } else {
         limited(args.suite.load(Path::new(&args.data))?, args.limit)
     };
-    once(args, recipe, model, &loaded.suite, out, |result| {
+    let asked = (name.as_str(), model, asking);
+    once(args, asked, &loaded.suite, out, |result| {
         let (prompting, options) = (Some(args.prompting.into()), options(recipe));
         let settings = args
             .suite
@@ -102,16 +106,12 @@ fn limited(loaded: LoadedSuite, limit: Option<usize>) -> LoadedSuite {
 /// Has a suite answered and told, unless that is done.
 fn once(
     args: &EvalArgs,
-    recipe: &Recipe,
-    model: &Path,
+    (name, model, asking): (&str, ModelDir, Asking),
     suite: &Suite,
     out: &Path,
     tell: impl FnOnce(EvalResult) -> Result<()>,
 ) -> Result<()> {
-    let (session, name) = (Terminal::session(), model.display().to_string());
-    let model = ModelDir::find(model, &session)?;
-    let asking = asking(&model, recipe, args.prompt.as_deref())?;
-    let recipe = &asking.recipe;
+    let (recipe, session) = (&asking.recipe, Terminal::session());
     let template = recipe.model.template(None)?;
     let job = EvalJob {
         template: Some(ner_eval::Prompting::from(args.prompting).apply(&template)),
@@ -120,7 +120,7 @@ fn once(
         ..EvalJob::new(recipe, model, suite, out, &session)
     };
     let flags = (&args.suite, &args.train);
-    let mut once = Once::new(out, name, suite, flags, &options(recipe))?;
+    let mut once = Once::new(out, name.to_owned(), suite, flags, &options(recipe))?;
     if let Some(own) = asking.another_than() {
         once = once.with("in place of the model's own prompt (BLAKE3)", own);
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use ner_types::{
-    Entity, GroundStatus, Grounder, Problem, ReadMode, parse, parse_bytes, parse_type_reply,
+    Entity, GroundStatus, Grounder, Problem, ReadMode, Task, parse, parse_bytes, parse_type_reply,
     parse_with, render_completion, visit_entities,
 };
 
@@ -45,6 +45,24 @@ fn visits_what_it_reads(text: &str) {
         });
         assert!(expected.next().is_none(), "{mode:?}");
         assert_eq!(is_json, read.is_json, "{mode:?}");
+    }
+}
+
+/// Reads any text as one of relations and of events, in both modes, and holds the results to what the documentation
+/// says.
+pub(crate) fn structures(bytes: &[u8]) {
+    let text = &*String::from_utf8_lossy(bytes);
+    for task in [Task::Relations, Task::Events] {
+        let reference = task.read(text, ReadMode::Reference);
+        let tolerant = task.read(text, ReadMode::Tolerant);
+        assert!(!reference.salvaged);
+        assert_eq!(reference.is_json, tolerant.is_json);
+        let is_empty = reference.relations.is_empty() && reference.events.is_empty();
+        assert!(reference.is_json || (is_empty && !reference.problems.is_empty()));
+        assert!(tolerant.salvaged || reference == tolerant);
+        tolerant.check_as(task, &["a(b)".into()], text);
+        let items = task.read_items(text, ReadMode::Tolerant).entities;
+        assert!(items.len() >= tolerant.relations.len() + tolerant.events.len());
     }
 }
 

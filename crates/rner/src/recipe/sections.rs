@@ -1,6 +1,6 @@
 //! The sections of a recipe, key by key.
 
-use ner_types::{PromptTemplate, TemplateError};
+use ner_types::{PromptTemplate, Task, TemplateError};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -55,6 +55,9 @@ pub struct Model {
     pub base: String,
     /// Type of the weights in memory, while training and after.
     pub dtype: Dtype,
+    /// What is looked for: entities, relations or events. The wordings that are built in, the toy's corpus and the way
+    /// an answer is read go by it; rows say themselves what they are of, and must agree.
+    pub task: Task,
     /// The prompt's wording: `paper`, `tiny`, the path of a template, or the template itself, which a path is not
     /// taken for as it contains `{{SCHEMA}}`.
     pub prompt: String,
@@ -71,8 +74,8 @@ impl Model {
     ) -> Result<PromptTemplate, TemplateError> {
         match (given, self.prompt.as_str()) {
             (Some(given), _) => Ok(given.clone()),
-            (None, "paper") => Ok(PromptTemplate::paper()),
-            (None, "tiny") => PromptTemplate::parse(ner_toy::PROMPT),
+            (None, "paper") => Ok(PromptTemplate::of(self.task)),
+            (None, "tiny") => PromptTemplate::parse(ner_toy::prompt(self.task)),
             (None, text) if text.contains("{{SCHEMA}}") => PromptTemplate::parse(text),
             (None, path) => PromptTemplate::load(Path::new(path)),
         }

@@ -7,6 +7,7 @@ use crate::recipe::{PROFILES, Recipe};
 
 /// Keys that a model has values of its own for.
 const PROMPT: &str = "model.prompt";
+const TASK: &str = "model.task";
 const LIMIT: &str = "eval.max_new_tokens";
 
 /// How a model is asked.
@@ -50,7 +51,8 @@ impl ModelDir {
     }
 
     /// How this model is asked under a recipe: with its own prompt and longest answer, unless the recipe's were chosen
-    /// key by key (`--set`, a flag, [`Recipe::with_prompt`]), and with the recipe's if it has none.
+    /// key by key (`--set`, a flag, [`Recipe::with_prompt`]), and with the recipe's if it has none. So it is with the
+    /// task; for another one than its own, the model's prompt and longest answer do not count.
     ///
     /// # Errors
     /// A file of the model that is damaged or newer than this program; a prompt of the recipe that is no template.
@@ -67,6 +69,16 @@ impl ModelDir {
     /// Puts the model's own values into a recipe where none were chosen, and says what differed.
     fn adopt(&self, own: &ModelPrompt, recipe: &mut Recipe) -> Result<Option<String>> {
         let mut differences = Differences::default();
+        if recipe.model.task != own.task {
+            if recipe.origin.is_chosen(TASK) {
+                let task = recipe.model.task;
+                differences
+                    .given
+                    .push(format!("another task, {task}, than its own, {}", own.task));
+                return Ok(differences.words(&self.path.join(MODEL_PROMPT), &recipe.origin.profile));
+            }
+            recipe.model.task = own.task;
+        }
         let template = recipe.model.template(None);
         let is_same = template.as_ref().is_ok_and(|it| it.text() == own.prompt);
         if recipe.origin.is_chosen(PROMPT) {

@@ -16,7 +16,7 @@ use crate::recipe::Data;
 use crate::session::Session;
 use gather::Gathering;
 
-pub use suite::{load_suite, read_suite};
+pub use suite::{load_suite, load_suite_of, read_suite};
 
 /// Rows with reasoning that were there already, in the folder of the stage.
 const READY_COT: &str = "cot.jsonl";

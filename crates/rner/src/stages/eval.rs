@@ -12,7 +12,7 @@ use ner_eval::{
 use ner_types::PromptTemplate;
 use tokio_util::sync::CancellationToken;
 
-use super::{Answering, ModelDir};
+use super::{Answering, ModelDir, check_task};
 use crate::backend::{Device, Inner, Task, dispatch};
 use crate::decoding::{Decoding, Wanted};
 use crate::error::{Context, Error, Result};
@@ -90,6 +90,8 @@ impl Task for EvalJob<'_> {
     type Error = Error;
 
     fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<EvalResult> {
+        let sets = self.suite.sets.iter();
+        check_task(self.recipe, sets.flat_map(|set| &set.examples))?;
         atomic_files::fs::create_dir_all(&self.out)
             .with_context(|| format!("cannot create {}", self.out.display()))?;
         let template = self.recipe.model.template(self.template.as_ref())?;
@@ -100,7 +102,9 @@ impl Task for EvalJob<'_> {
             .model
             .load_to_answer::<Inner<B>>(device, self.weights)?;
         let eval = &self.recipe.eval;
-        let decoding = Decoding::of(eval.form, &tokenizer)?.with_drafts(eval.drafts);
+        let decoding = Decoding::of(eval.form, &tokenizer)?
+            .with_task(self.recipe.model.task)
+            .with_drafts(eval.drafts);
         let stop = self.session.stop().clone();
         let mut completer =
             LmCompleter::new(&model, tokenizer, eval.batch, eval.max_new_tokens, stop)

@@ -27,7 +27,7 @@ pub use self::reward::NerReward;
 pub use self::table::CompletionTable;
 use self::told::Told;
 use super::told::RowFaults;
-use super::{ModelDir, Watch, sft};
+use super::{ModelDir, Watch, check_task, sft};
 use crate::backend::{self, Device, Task};
 use crate::decoding::Decoding;
 use crate::error::{Error, Result};
@@ -125,7 +125,9 @@ impl Task for GrpoJob<'_> {
         let mut engine = if grpo.form == Form::Free && !grpo.drafts {
             engine::choose(&grpo.rollout, grpo.rollout_batch, &self.out)?
         } else {
-            let decoding = Decoding::of(grpo.form, &tokenizer)?.with_drafts(grpo.drafts);
+            let decoding = Decoding::of(grpo.form, &tokenizer)?
+                .with_task(self.recipe.model.task)
+                .with_drafts(grpo.drafts);
             let asked = prompts.iter().zip(table.asked());
             Box::new(HeldEngine::new(grpo.rollout_batch, decoding, asked))
         };
@@ -187,6 +189,7 @@ impl GrpoJob<'_> {
         let template = self.recipe.model.template(self.template.as_ref())?;
         let tuned = self.base.own_prompt()?;
         Ok(ModelPrompt {
+            task: self.recipe.model.task,
             reasoning: tuned.as_ref().and_then(|tuned| tuned.reasoning),
             max_prompt_tokens: Some(self.recipe.grpo.max_prompt_length),
             max_sequence_tokens: tuned.and_then(|tuned| tuned.max_sequence_tokens),
@@ -198,6 +201,7 @@ impl GrpoJob<'_> {
     /// them.
     fn tasks(&self, tokenizer: &ChatTokenizer) -> Result<Tasks> {
         let grpo = &self.recipe.grpo;
+        check_task(self.recipe, self.examples)?;
         let (folder, every) = (self.out.join("completions"), grpo.completions_every);
         let mut table = CompletionTable::new(&folder, every);
         let template = self.recipe.model.template(self.template.as_ref())?;

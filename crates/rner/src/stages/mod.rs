@@ -11,18 +11,20 @@ mod grpo;
 mod model_dir;
 mod model_name;
 mod sft;
+mod task;
 mod told;
 mod watch;
 
 pub use asking::Asking;
 pub(crate) use cot::JOURNAL_REFUSED;
 pub use cot::{CotJob, Simulated, serve_rows, serve_teacher};
-pub use data::{Sources, load_suite, read_suite, ready_cot};
+pub use data::{Sources, load_suite, load_suite_of, read_suite, ready_cot};
 pub use eval::{EvalJob, LOG, LmCompleter, Ticks};
 pub(crate) use grpo::rollout_endpoint;
 pub use grpo::{CompletionTable, GrpoJob, NerReward};
 pub use model_dir::{Answering, ModelDir};
 pub use sft::{SftJob, samples};
+pub(crate) use task::check_task;
 pub use watch::Watch;
 
 /// Name of the final model inside a training stage's folder.

@@ -8,13 +8,13 @@ use lm_model::ChatTokenizer;
 use lm_train::{
     OptimConfig, Outcome, Resume, RunFiles, Sample, SampleCounts, SftConfig, SftData, train_sft_on,
 };
-use ner_types::{Example, PromptTemplate, render_completion};
+use ner_types::{Example, PromptTemplate, render_target};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::told::{RowFaults, if_any, in_brackets};
-use super::{ModelDir, Watch};
+use super::{ModelDir, Watch, check_task};
 use crate::backend::{self, Device, Task};
 use crate::error::{Error, Result};
 use crate::model_prompt::{MODEL_PROMPT, ModelPrompt};
@@ -92,6 +92,7 @@ impl Task for SftJob<'_> {
         let devices = backend::devices::<B>(device, self.recipe.hardware.gpus)?;
         let tokenizer = self.base.tokenizer()?;
         let template = self.recipe.model.template(self.template.as_ref())?;
+        check_task(self.recipe, self.examples.iter().chain(self.held_out))?;
         let header = sft.train_header;
         let bare = warn_of_bare(self.examples, self.with_cot);
         let tokenise = |examples| samples(&tokenizer, &template, examples, self.with_cot, header);
@@ -111,6 +112,7 @@ impl Task for SftJob<'_> {
             Method::Lora => self.base.adapt(model, lora, self.seed)?,
         };
         let asked = ModelPrompt {
+            task: self.recipe.model.task,
             reasoning: Some(self.with_cot && bare < self.examples.len()),
             max_sequence_tokens: Some(config.max_length),
             ..ModelPrompt::with_template(&template, self.recipe.eval.max_new_tokens)
@@ -177,7 +179,7 @@ pub fn samples(
             let cot = example.cot.as_deref().filter(|_| with_cot);
             let mut ids = tokenizer.prompt_ids(&prompt);
             let loss_from = ids.len() - header;
-            ids.extend(tokenizer.completion_ids(&render_completion(cot, &example.entities)));
+            ids.extend(tokenizer.completion_ids(&render_target(cot, &example)));
             Sample { ids, loss_from }
         })
         .collect()

@@ -28,10 +28,12 @@ pub(super) struct RowFaults {
 impl RowFaults {
     pub(super) fn of(examples: &[Example]) -> Self {
         let is_strange = |example: &&Example| {
-            let mut texts = example.entities.iter().map(|entity| entity.text.trim());
-            texts.any(|text| !example.sentence.contains(text))
+            let (task, items) = (example.task(), example.as_items());
+            let texts = items.entities.iter().flat_map(|item| task.item_texts(item));
+            { texts }.any(|text| !example.sentence.contains(text.trim()))
         };
         let is_outside = |example: &&Example| {
+            let example = example.as_items();
             // What is left out with the placeholders was never asked for.
             let dropped = |e: &&Entity| is_dropped_label(&normalize_label(&e.label));
             let n_dropped = example.entities.iter().filter(dropped).count();

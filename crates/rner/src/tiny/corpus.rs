@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ner_toy::{Corpus, CorpusConfig};
+use ner_types::Task;
 
 use crate::error::{Context, Result};
 
@@ -10,14 +11,20 @@ use crate::error::{Context, Result};
 pub struct TinyCorpus(pub Corpus);
 
 impl TinyCorpus {
-    /// Generates the corpus; 0 sentences mean none.
-    pub fn generate(seed: u64, train: usize, rl: usize, eval_per_domain: usize) -> Self {
-        Self(Corpus::generate(&CorpusConfig {
+    /// Generates the corpus of a task; 0 sentences mean none.
+    pub fn of(task: Task, seed: u64, train: usize, rl: usize, eval_per_domain: usize) -> Self {
+        let config = CorpusConfig {
             seed,
             train,
             rl,
             eval_per_domain,
-        }))
+        };
+        Self(Corpus::of(task, &config))
+    }
+
+    /// Generates the corpus of entities.
+    pub fn generate(seed: u64, train: usize, rl: usize, eval_per_domain: usize) -> Self {
+        Self::of(Task::Entities, seed, train, rl, eval_per_domain)
     }
 }
 

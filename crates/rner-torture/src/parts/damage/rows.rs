@@ -89,6 +89,7 @@ impl Subject for Rows {
             schema: vec!["person".into(), "city".into()],
             cot: i.is_multiple_of(2).then(|| "\"Anné\" is a person.".into()),
             entities: vec![Entity::new("Anné", "person"), Entity::new("Brel", "city")],
+            ..Example::default()
         };
         let rows = (0..12).map(|i| Ok(Row::new(row(i))));
         write_rows(&dir.join(self.file), self.format, rows, Policy::lenient())?;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use ner_datasets::Split;
 use ner_eval::{EvalSet, Suite};
+use ner_types::Task;
 
 use crate::data::index::Index;
 use crate::data::rows::Reader;
@@ -67,6 +68,17 @@ fn index_of(dir: &Path) -> Result<Index> {
 /// # Errors
 /// A dataset that is missing, empty or malformed, or cannot be fetched.
 pub fn load_suite(source: &str, limit: usize) -> Result<Suite> {
+    load_suite_of(Task::Entities, source, limit)
+}
+
+/// [`load_suite`] for a task, which decides what the toy's benchmark asks for.
+///
+/// # Errors
+/// As [`load_suite`].
+pub fn load_suite_of(task: Task, source: &str, limit: usize) -> Result<Suite> {
+    if DataSource::parse(source) == DataSource::Tiny {
+        return Ok(tiny_suite(task, limit));
+    }
     let mut data = Recipe::resolve("smoke", &[])?.data;
     data.eval = source.to_owned();
     let session = Session::silent();
@@ -86,7 +98,7 @@ pub(super) fn suite_of(
     reader: &mut Reader,
 ) -> Result<Suite> {
     let found = match place {
-        Place::Tiny => return Ok(tiny_suite(limit)),
+        Place::Tiny => return Ok(tiny_suite(Task::Entities, limit)),
         Place::Train => return Err(Error::usage("data.eval: `train` is no benchmark")),
         Place::Sets(found) => found,
     };
@@ -103,9 +115,9 @@ pub(super) fn suite_of(
     })
 }
 
-fn tiny_suite(per_domain: usize) -> Suite {
+fn tiny_suite(task: Task, per_domain: usize) -> Suite {
     let per_domain = if per_domain == 0 { 100 } else { per_domain };
-    let corpus = TinyCorpus::generate(BENCHMARK_SEED, 0, 0, per_domain).0;
+    let corpus = TinyCorpus::of(task, BENCHMARK_SEED, 0, 0, per_domain).0;
     let sets = corpus.eval.into_iter();
     Suite {
         name: "tiny".into(),

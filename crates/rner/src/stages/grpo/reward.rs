@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use lm_grpo::{Reward, RewardItem, RewardValue};
 use ner_rewards::{Breakdown, ExtraWeights, LengthLimit, RewardOptions, RewardWeights, Target};
-use ner_types::{Entity, Example, normalize_label, parse};
+use ner_types::{Entity, Example, ReadMode, Task, normalize_label};
 
 use crate::recipe::Rewards;
 
@@ -14,6 +14,8 @@ pub struct NerReward {
     /// The labels that each prompt asks for.
     schemas: Vec<HashSet<String>>,
     options: RewardOptions,
+    /// What is looked for in all of the prompts.
+    task: Task,
 }
 
 impl NerReward {
@@ -23,14 +25,16 @@ impl NerReward {
             targets: Vec::new(),
             schemas: Vec::new(),
             options: options(recipe),
+            task: Task::default(),
         }
     }
 
     /// Adds the next prompt's sentence, labels normalised.
     pub fn add(&mut self, example: &Example) {
-        let target = Target::new(&example.schema, &example.entities);
-        self.targets.push(target.in_sentence(&example.sentence));
-        let labels = example.schema.iter().map(|label| normalize_label(label));
+        self.targets.push(Target::of(example));
+        self.task = example.task();
+        let labels = self.task.item_labels(&example.schema);
+        let labels = labels.iter().map(|label| normalize_label(label));
         self.schemas.push(labels.collect());
     }
 
@@ -45,7 +49,8 @@ impl NerReward {
     /// What a completion does that tells why rewards are low: an answer without entities, and labels that nobody asked
     /// for. Their means are shares of the completions.
     fn habits(&self, item: &RewardItem<'_>) -> Vec<(String, f64)> {
-        let found = parse(item.completion).entities;
+        let found = self.task.read_items(item.completion, ReadMode::Reference);
+        let found = found.entities;
         let schema = &self.schemas[item.prompt_index];
         let is_outside = |entity: &Entity| !schema.contains(&normalize_label(&entity.label));
         let share = |is: bool| f64::from(u8::from(is));

@@ -48,6 +48,8 @@ impl CompletionTable {
     pub(super) fn add(&mut self, example: &Example) {
         self.asked.push(Example {
             cot: None,
+            // Of relations and events, what is compared.
+            entities: example.as_items().entities.clone(),
             ..example.clone()
         });
     }
