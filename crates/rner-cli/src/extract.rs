@@ -4,6 +4,8 @@ mod live;
 mod many;
 mod sampling;
 
+use std::collections::HashSet;
+
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use lm_generate::Sampling;
@@ -178,9 +180,9 @@ fn print_entities(found: &Extraction, after_reasoning: bool) {
         println!("\n");
     }
     let lines = found.entities.iter().map(|it| (&it.label, &it.text));
-    let mut last = None;
+    let mut seen = HashSet::new();
     for line in lines {
-        if last.replace(line) != Some(line) {
+        if seen.insert(line) {
             println!("{}: {}", line.0, line.1);
         }
     }
