@@ -50,7 +50,6 @@ mod json_rows;
 mod label_map;
 mod labels;
 mod lines;
-mod offsets;
 mod reader;
 mod recorder;
 mod row;
@@ -75,7 +74,7 @@ pub use format::Format;
 pub use formats::bio::BioColumns;
 pub use label_map::LabelMap;
 pub use labels::read_labels;
-pub use offsets::Offsets;
+pub use ner_types::Offsets;
 pub use reader::{ReadOptions, RowReader, from_reader, open};
 pub use row::{ByteSpan, Row};
 pub use sample::{

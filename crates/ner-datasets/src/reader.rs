@@ -8,6 +8,8 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
+use ner_types::Offsets;
+
 use crate::checks::{check_labels, check_mentions, drop_blank, own_labels};
 use crate::error::Error;
 use crate::fault::{FaultKind, FaultReport, Policy};
@@ -18,7 +20,6 @@ use crate::formats::hub::names_beside;
 use crate::formats::instruct_uie::labels_beside;
 use crate::formats::json::{Decoder, JsonSource};
 use crate::hash::short_hash;
-use crate::offsets::Offsets;
 use crate::recorder::Recorder;
 use crate::row::Row;
 use crate::types::Types;

@@ -45,7 +45,7 @@ impl Target {
             ..GroundOptions::default()
         };
         let grounder = Grounder::with_options(sentence, literal);
-        let stands = |text: &&&str| grounder.ground(text).status != GroundStatus::Ungrounded;
+        let stands = |text: &&&str| grounder.ground(text).status != GroundStatus::Absent;
         texts.iter().filter(stands).count() as f64 / texts.len() as f64
     }
 }

@@ -5,18 +5,23 @@ use std::collections::HashSet;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Completion, Entity, GroundStatus, GroundedEntity, Grounder, Problem, Span};
+use crate::{
+    Completion, Entity, GroundStatus, GroundedEntity, Grounder, Mention, OffsetIndex, Offsets,
+    Place, Problem, WindowRow,
+};
 
 /// What was found in a sentence.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Extraction {
     /// The sentence that was asked about.
     pub sentence: String,
-    /// What the model names, once for each place; what stands nowhere has no place.
+    /// What the model names, once for each place, in the order of the text; what stands nowhere comes last and has no
+    /// place.
     pub entities: Vec<Mention>,
-    /// What places are counted in: always `characters`, Unicode scalar values from 0, as Python counts.
+    /// What `start` and `end` are counted in, see [`Offsets`]: `characters` unless [`Extraction::in_unit`] says
+    /// otherwise. Offsets in bytes are always there too.
     pub offsets: &'static str,
-    /// The reasoning before the answer.
+    /// The reasoning before the answer; of a document, that of all answers with a blank line between them.
     pub reasoning: Option<String>,
     /// What is wrong with the answer and its entities.
     pub problems: Vec<NamedProblem>,
@@ -26,25 +31,9 @@ pub struct Extraction {
     pub salvaged: bool,
     /// Whether the answer was cut off because it had become too long.
     pub cut_off: bool,
-}
-
-/// An entity at one of its places.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Mention {
-    /// The text as the answer gives it; the sentence may spell it otherwise, see `grounding`.
-    pub text: String,
-    /// The type.
-    pub label: String,
-    /// First character.
-    pub start: Option<usize>,
-    /// The character behind the last one.
-    pub end: Option<usize>,
-    /// How it was found: `exact`, `normalized` (case, quotes, dashes, white space), `fuzzy`, or `ungrounded`: it does
-    /// not stand in the sentence.
-    pub grounding: &'static str,
-    /// Edits between the text and what stands there, if it was found by them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub edits: Option<usize>,
+    /// The questions that were asked about a document, if there were several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<WindowRow>,
 }
 
 /// A [`Problem`], for programs: its kind is always a string.
@@ -57,34 +46,58 @@ pub struct NamedProblem {
     pub detail: Option<String>,
     /// A sentence for people.
     pub message: String,
+    /// Which of the `windows` it is about, from 0, if there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<usize>,
 }
 
 impl Extraction {
     /// What an answer says about a sentence that was asked for these types.
     pub fn new(completion: Completion, types: &[String], sentence: &str, cut_off: bool) -> Self {
         let grounded = Grounder::new(sentence).ground_all(&completion.entities);
-        let problems = problems(&completion, &grounded, types, sentence);
+        let mut entities: Vec<Mention> = grounded.iter().flat_map(mentions).collect();
+        entities.sort_by_key(Mention::order);
         Self {
             sentence: sentence.to_owned(),
-            entities: grounded.iter().flat_map(mentions).collect(),
-            offsets: "characters",
+            entities,
+            offsets: Offsets::Characters.name(),
+            problems: named_problems(&completion, &grounded, types, sentence),
             reasoning: completion.reasoning,
-            problems,
             is_json: completion.is_json,
             salvaged: completion.salvaged,
             cut_off,
+            windows: Vec::new(),
         }
+    }
+
+    /// The same with `start` and `end` in another unit. It is the last step before the row is written as JSON: other
+    /// formats want characters.
+    #[must_use]
+    pub fn in_unit(mut self, unit: Offsets) -> Self {
+        let sentence = OffsetIndex::new(&self.sentence);
+        let reasoning = OffsetIndex::new(self.reasoning.as_deref().unwrap_or_default());
+        for mention in &mut self.entities {
+            mention.in_unit(unit, &sentence, &reasoning);
+        }
+        for window in &mut self.windows {
+            window.place.in_unit(unit, &sentence);
+            let start = window.context_byte_start;
+            window.context_start = start.and_then(|byte| sentence.at(byte, unit));
+        }
+        self.offsets = unit.name();
+        self
     }
 }
 
-/// Those of the answer, then those of its entities. A text that stands in the sentence in another spelling is found.
-fn problems(
+/// What is wrong with an answer, then with its entities, as they were found in the text that was asked about. A text
+/// that stands there in another spelling is found.
+pub fn named_problems(
     completion: &Completion,
     grounded: &[GroundedEntity],
     types: &[String],
     sentence: &str,
 ) -> Vec<NamedProblem> {
-    let found = |entity: &&GroundedEntity| entity.grounding.status != GroundStatus::Ungrounded;
+    let found = |entity: &&GroundedEntity| entity.grounding.status != GroundStatus::Absent;
     let found = grounded.iter().filter(found);
     let found: HashSet<&str> = found.map(|entity| entity.entity.text.as_str()).collect();
     let is_found = |problem: &Problem| match problem {
@@ -99,24 +112,11 @@ fn problems(
 
 /// An entity at each of its places; a text without any is kept, without one.
 fn mentions(grounded: &GroundedEntity) -> Vec<Mention> {
-    let (grounding, edits) = match grounded.grounding.status {
-        GroundStatus::Exact => ("exact", None),
-        GroundStatus::Normalized => ("normalized", None),
-        GroundStatus::Fuzzy { edits } => ("fuzzy", Some(edits)),
-        GroundStatus::Ungrounded => ("ungrounded", None),
-    };
     let Entity { text, label, .. } = &grounded.entity;
-    let at = |span: Option<&Span>| Mention {
-        text: text.clone(),
-        label: label.clone(),
-        start: span.map(|span| span.char_start),
-        end: span.map(|span| span.char_end),
-        grounding,
-        edits,
-    };
+    let at = |place: Option<Place>| Mention::new(text, label, grounded.grounding.status, place);
     match grounded.grounding.spans.as_slice() {
         [] => vec![at(None)],
-        spans => spans.iter().map(|span| at(Some(span))).collect(),
+        spans => spans.iter().map(|&span| at(Some(span.into()))).collect(),
     }
 }
 
@@ -137,6 +137,7 @@ impl From<Problem> for NamedProblem {
             kind,
             detail,
             message,
+            window: None,
         }
     }
 }
@@ -174,8 +175,8 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "city port  halvek 17 28 normalized",
-                "person Mira Dolanli null null ungrounded",
+                "city port  halvek 17 28 folded",
+                "person Mira Dolanli null null absent",
                 "person Zoë 0 3 exact",
                 "person Zoë 10 13 exact",
                 "river Zoë 0 3 exact",
@@ -190,6 +191,32 @@ mod tests {
             .map(|p| &p["kind"])
             .collect();
         assert_eq!(kinds, ["not_in_sentence", "label_outside_schema"]);
+    }
+
+    #[test]
+    fn a_unit_is_chosen_and_bytes_stay() {
+        let answer = r#"{"entities": {"city": ["Köln", "Rom"]}}"#;
+        let text = "🦀 in Köln";
+        let completion = parse_with(answer, ReadMode::Reference);
+        let found = Extraction::new(completion, &["city".to_owned()], text, false);
+        for (unit, start, end) in [
+            (Offsets::Characters, 5, 9),
+            (Offsets::Utf16, 6, 10),
+            (Offsets::Bytes, 8, 13),
+            (Offsets::Characters, 5, 9),
+        ] {
+            let found = found.clone().in_unit(unit);
+            assert_eq!(found.offsets, unit.name());
+            let places: Vec<Option<Place>> = found.entities.iter().map(Mention::place).collect();
+            let (byte_start, byte_end) = (8, 13);
+            let city = Place {
+                start,
+                end,
+                byte_start,
+                byte_end,
+            };
+            assert_eq!(places, [Some(city), None]);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::extraction::NamedProblem;
-use crate::ground::{GroundStatus, Grounder};
+use crate::ground::Grounder;
 use crate::parse::{Completion, Problem};
 use crate::structures::{Event, Relation};
 use crate::task::Task;
@@ -74,7 +74,7 @@ pub struct Placed {
     pub start: Option<usize>,
     /// The character behind the last one.
     pub end: Option<usize>,
-    /// How it was found: `exact`, `normalized` (case, quotes, dashes, white space), `fuzzy`, or `ungrounded`: it does
+    /// How it was found: `exact`, `folded` (case, quotes, dashes, white space), `fuzzy`, or `absent`: it does
     /// not stand in the sentence.
     pub grounding: &'static str,
 }
@@ -88,7 +88,7 @@ impl FoundStructures {
     /// let read = Task::Relations.read(r#"{"relations": {"a": [["Ann", "ACME"]]}}"#, ReadMode::Reference);
     /// let found = FoundStructures::new(Task::Relations, read, &["a".into()], "Ann of Acme", false);
     /// let relation = &found.relations.as_ref().unwrap()[0];
-    /// assert_eq!((relation.tail.start, relation.tail.grounding), (Some(7), "normalized"));
+    /// assert_eq!((relation.tail.start, relation.tail.grounding), (Some(7), "folded"));
     /// assert!(found.problems.is_empty());
     /// ```
     pub fn new(
@@ -165,11 +165,6 @@ fn placed(grounder: &Grounder<'_>, text: &str) -> Placed {
         text: text.to_owned(),
         start: span.map(|span| span.char_start),
         end: span.map(|span| span.char_end),
-        grounding: match found.status {
-            GroundStatus::Exact => "exact",
-            GroundStatus::Normalized => "normalized",
-            GroundStatus::Fuzzy { .. } => "fuzzy",
-            GroundStatus::Ungrounded => "ungrounded",
-        },
+        grounding: found.status.name(),
     }
 }

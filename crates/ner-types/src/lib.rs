@@ -28,7 +28,9 @@ mod found;
 mod grammar;
 mod ground;
 mod items;
+mod mention;
 mod normalize;
+mod offsets;
 mod parse;
 mod prompt;
 mod signature;
@@ -39,14 +41,16 @@ mod task;
 
 pub use answer::{plain_tags, render_answer, render_completion};
 pub use example::{Entity, Example};
-pub use extraction::{Extraction, Mention, NamedProblem};
+pub use extraction::{Extraction, NamedProblem, named_problems};
 pub use found::{FoundArgument, FoundEvent, FoundRelation, FoundStructures, Placed};
 pub use grammar::{AnswerGrammar, ReasoningForm};
 pub use ground::{
     Borders, GroundOptions, GroundStatus, GroundedEntity, Grounder, Grounding, is_whole_words,
 };
 pub use items::TUPLE_SEPARATOR;
+pub use mention::{Evidence, Mention, Place, WindowRow};
 pub use normalize::{Placeholders, is_dropped_label, normalize_label, normalize_text};
+pub use offsets::{OffsetIndex, Offsets};
 pub use parse::{
     Completion, Problem, ReadMode, parse, parse_bytes, parse_type_reply, parse_with, visit_entities,
 };

@@ -1,8 +1,8 @@
 //! Properties of the reader and of the grounder on random input.
 
 use ner_types::{
-    Borders, Completion, Entity, GroundOptions, GroundStatus, Grounder, Problem, ReadMode, parse,
-    parse_bytes, parse_with, render_completion,
+    Borders, Completion, Entity, GroundOptions, GroundStatus, Grounder, OffsetIndex, Offsets,
+    Problem, ReadMode, parse, parse_bytes, parse_with, render_completion,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -179,7 +179,7 @@ proptest! {
     fn every_place_is_one_of_the_sentence(sentence in text(), needle in text(), edits in 0.0..0.6) {
         let options = GroundOptions { borders: Borders::Prefer, max_edits_per_char: edits };
         let found = Grounder::with_options(&sentence, options).ground(&needle);
-        prop_assert_eq!(found.spans.is_empty(), found.status == GroundStatus::Ungrounded);
+        prop_assert_eq!(found.spans.is_empty(), found.status == GroundStatus::Absent);
         for span in &found.spans {
             let surface = sentence.get(span.bytes());
             prop_assert!(surface.is_some_and(|surface| !surface.is_empty()));
@@ -198,7 +198,7 @@ proptest! {
         let (a, b) = (a.index(chars.len() + 1), b.index(chars.len() + 1));
         let part: String = chars[a.min(b)..a.max(b)].iter().collect();
         let found = Grounder::new(&sentence).ground(&part);
-        let expected = if is_blank(&part) { GroundStatus::Ungrounded } else { GroundStatus::Exact };
+        let expected = if is_blank(&part) { GroundStatus::Absent } else { GroundStatus::Exact };
         prop_assert_eq!(found.status, expected);
     }
 
@@ -208,9 +208,9 @@ proptest! {
         let spelling = sentence.to_uppercase().replace('’', "'").replace('“', "\"").replace(' ', " \u{a0}");
         let found = Grounder::new(&sentence).ground(&spelling);
         if is_blank(&sentence) {
-            prop_assert_eq!(found.status, GroundStatus::Ungrounded);
+            prop_assert_eq!(found.status, GroundStatus::Absent);
         } else {
-            prop_assert!(matches!(found.status, GroundStatus::Exact | GroundStatus::Normalized));
+            prop_assert!(matches!(found.status, GroundStatus::Exact | GroundStatus::Folded));
             let surface = found.spans[0].text(&sentence);
             prop_assert_eq!(surface, Some(trim(&sentence)));
         }
@@ -241,4 +241,28 @@ fn many_labels_are_read() {
             .collect();
         assert_eq!(read.entities, expected);
     }
+}
+
+proptest! {
+    /// Every byte of any text is the character and the unit of UTF-16 that stands there, or no place at all.
+    #[test]
+    fn an_offset_slices_in_every_unit(text in any_text(), tail in any_text(), repeats in 1usize..400) {
+        let text = text.repeat(repeats) + &tail;
+        let index = OffsetIndex::new(&text);
+        let bytes = (0..=text.len() + 1).step_by(1 + text.len() / 500).chain([text.len()]);
+        for byte in bytes {
+            let before = text.get(..byte);
+            let expected = [
+                before.map(|before| before.chars().count()),
+                before.map(|before| before.encode_utf16().count()),
+                before.map(str::len),
+            ];
+            prop_assert_eq!(Offsets::ALL.map(|unit| index.at(byte, unit)), expected);
+        }
+    }
+}
+
+/// Any scalar values, of one to four bytes.
+fn any_text() -> impl Strategy<Value = String> {
+    proptest::collection::vec(any::<char>(), 0..12).prop_map(String::from_iter)
 }

@@ -192,8 +192,8 @@ fn what_was_found_is_a_row_with_places() {
         "label": "hire",
         "trigger": {"text": "hired", "start": 2, "end": 7, "grounding": "exact"},
         "arguments": [
-            {"role": "who", "text": "ann", "start": 8, "end": 11, "grounding": "normalized"},
-            {"role": "who", "text": "Bo", "start": null, "end": null, "grounding": "ungrounded"},
+            {"role": "who", "text": "ann", "start": 8, "end": 11, "grounding": "folded"},
+            {"role": "who", "text": "Bo", "start": null, "end": null, "grounding": "absent"},
         ],
     }]);
     assert_eq!(row["events"], expected);

@@ -5,6 +5,8 @@ mod many;
 mod sampling;
 mod structures;
 
+use std::collections::HashSet;
+
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use lm_generate::Sampling;
@@ -13,6 +15,7 @@ use lm_model::StopMatcher;
 use ner_types::{Extraction, ReadMode, parse_with};
 use rner::backend::{Device, Inner, Task, dispatch};
 use rner::decoding::Decoding;
+use rner::documents::Reader;
 use rner::extract::{Answer, Extractor};
 use rner::form::Form;
 use rner::recipe::Recipe;
@@ -135,6 +138,10 @@ impl Asked<'_> {
             .stopped_by(interrupt::token().clone()))
     }
 
+    fn reader(&self) -> Reader {
+        Reader::new(self.types.clone(), self.reader)
+    }
+
     fn read(&self, sentence: &str, answer: &Answer) -> Extraction {
         let completion = parse_with(&answer.text, self.reader);
         Extraction::new(completion, &self.types, sentence, answer.is_cut_off)
@@ -178,9 +185,9 @@ fn print_entities(found: &Extraction, after_reasoning: bool) {
         println!("\n");
     }
     let lines = found.entities.iter().map(|it| (&it.label, &it.text));
-    let mut last = None;
+    let mut seen = HashSet::new();
     for line in lines {
-        if last.replace(line) != Some(line) {
+        if seen.insert(line) {
             println!("{}: {}", line.0, line.1);
         }
     }

@@ -40,6 +40,7 @@ pub mod backend;
 pub mod cot;
 pub mod data;
 pub mod decoding;
+pub mod documents;
 pub mod error;
 pub mod extract;
 pub mod form;

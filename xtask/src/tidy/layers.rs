@@ -48,6 +48,7 @@ pub(super) const TABLE: &[Row] = &[
     row("lm-kernels", 0, &[]),
     row("chat-client", 0, &[]),
     row("ner-datasets", 1, &["atomic-files", "ner-types"]),
+    row("ner-documents", 1, &["ner-types"]),
     row("ner-score", 1, &["ner-types"]),
     row("lm-model", 1, &["atomic-files", "lm-kernels"]),
     row("ner-rewards", 2, &["ner-types", "ner-score"]),

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use ner_types::{CharIndex, Span, is_whole_words};
+use ner_types::{CharIndex, Offsets, Span, is_whole_words};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::fault::{FaultKind, excerpt};
 use crate::formats::keys::meant;
-use crate::offsets::Offsets;
 use crate::row::Row;
 
 /// What a decoder must know besides the element.

@@ -301,6 +301,7 @@ mod tests {
             schema: (0..i % 4).map(|k| format!("type{k}")).collect(),
             cot: i.is_multiple_of(5).then(|| "because".into()),
             entities: vec![Entity::new("Brel", "type0"); i % 3],
+            ..Example::default()
         };
         // A row without schema and entities would be given its own labels on reading.
         let examples: Vec<Example> = (0..GROUP + 10).map(|i| example(4 * i + 3)).collect();

@@ -29,14 +29,28 @@ pub enum GroundStatus {
     /// The text stands in the sentence literally.
     Exact,
     /// It stands there in other compatible characters (NFKC), case, quotes, dashes or white space.
-    Normalized,
+    #[serde(alias = "normalized")]
+    Folded,
     /// Words of the sentence differ from it by so many insertions, deletions and substitutions, after normalisation.
     Fuzzy {
         /// Number of edits.
         edits: usize,
     },
     /// It does not stand in the sentence.
-    Ungrounded,
+    #[serde(alias = "ungrounded")]
+    Absent,
+}
+
+impl GroundStatus {
+    /// The name in outputs: `exact`, `folded`, `fuzzy` or `absent`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Folded => "folded",
+            Self::Fuzzy { .. } => "fuzzy",
+            Self::Absent => "absent",
+        }
+    }
 }
 
 /// Where a text stands in a sentence.
@@ -44,7 +58,7 @@ pub enum GroundStatus {
 pub struct Grounding {
     /// How it was found.
     pub status: GroundStatus,
-    /// All its places, in ascending order and without overlap; empty if it is ungrounded.
+    /// All its places, in ascending order and without overlap; empty if it is absent.
     pub spans: Vec<Span>,
 }
 
@@ -97,7 +111,7 @@ impl Default for GroundOptions {
 /// let sentence = "Zoë Voss left; VOSS’ brother, Zoe Voss, stayed.";
 /// let grounder = Grounder::new(sentence);
 /// let found = grounder.ground("Voss' brother");
-/// assert_eq!(found.status, GroundStatus::Normalized);
+/// assert_eq!(found.status, GroundStatus::Folded);
 /// assert_eq!(found.spans[0].text(sentence), Some("VOSS’ brother"));
 /// assert_eq!(found.spans[0].chars(), 15..28);
 /// ```
@@ -130,9 +144,9 @@ impl<'s> Grounder<'s> {
     pub fn ground(&self, text: &str) -> Grounding {
         let text = crate::normalize::trim(text);
         self.exact(text)
-            .or_else(|| self.normalized_or_fuzzy(text))
+            .or_else(|| self.folded_or_fuzzy(text))
             .unwrap_or(Grounding {
-                status: GroundStatus::Ungrounded,
+                status: GroundStatus::Absent,
                 spans: Vec::new(),
             })
     }
@@ -151,13 +165,13 @@ impl<'s> Grounder<'s> {
         self.grounding(GroundStatus::Exact, places)
     }
 
-    fn normalized_or_fuzzy(&self, text: &str) -> Option<Grounding> {
+    fn folded_or_fuzzy(&self, text: &str) -> Option<Grounding> {
         let text = fold::fold(text);
         let text = text.text.trim_matches(' ');
         let folded = self.folded.get_or_init(|| fold::fold(self.sentence));
         let places = find::occurrences(&folded.text, text);
         let places = places.filter_map(|place| folded.original(place));
-        self.grounding(GroundStatus::Normalized, places)
+        self.grounding(GroundStatus::Folded, places)
             .or_else(|| self.fuzzy(text, folded))
     }
 

@@ -99,7 +99,7 @@ pub(crate) fn ground(bytes: &[u8]) {
     let text = &*String::from_utf8_lossy(bytes);
     let (needle, sentence) = text.split_once('\n').unwrap_or((text, text));
     let found = Grounder::new(sentence).ground(needle);
-    let is_nowhere = found.status == GroundStatus::Ungrounded;
+    let is_nowhere = found.status == GroundStatus::Absent;
     assert_eq!(found.spans.is_empty(), is_nowhere);
     for span in &found.spans {
         let surface = span.text(sentence).expect("borders of characters");

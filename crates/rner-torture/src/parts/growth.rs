@@ -7,6 +7,7 @@
 
 mod answers;
 mod clock;
+mod documents;
 mod files;
 mod streams;
 
@@ -54,7 +55,12 @@ pub(crate) const fn reader(name: &'static str, of: fn(usize) -> Result<Work>) ->
 }
 
 fn readers() -> Vec<&'static Reader> {
-    let all = [streams::READERS, answers::READERS, files::READERS];
+    let all = [
+        streams::READERS,
+        answers::READERS,
+        files::READERS,
+        documents::READERS,
+    ];
     all.into_iter().flatten().collect()
 }
 
