@@ -13,6 +13,7 @@
 //! - [`divide`] holds a share of a file out, no sentence of which is in the rest; [`scan_types`] and [`Types`] say what
 //!   rows are asked for that state no types.
 //! - [`sets_in`] finds the sets of a folder of any layout; a [`LabelMap`] puts other names in place of labels.
+//! - [`export`] writes what a model found in texts.
 //! - [`Catalogue`] lists public datasets. With the feature `fetch`, `fetch` downloads them; without it the crate has no
 //!   HTTP client. Parquet needs the feature `parquet`.
 //!
@@ -37,6 +38,7 @@ mod catalogue;
 mod checks;
 mod divide;
 mod error;
+pub mod export;
 mod fault;
 #[cfg(feature = "fetch")]
 mod fetch;
