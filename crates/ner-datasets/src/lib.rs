@@ -75,6 +75,8 @@ pub use fetch::{Checked, Endpoints, FetchOptions, Fetched, Progress, Receipt, fe
 pub use files::write_atomic;
 pub use format::Format;
 pub use formats::bio::BioColumns;
+#[cfg(feature = "parquet")]
+pub use formats::parquet_texts::{ParquetText, ParquetTexts, parquet_columns};
 pub use label_map::LabelMap;
 pub use labels::read_labels;
 pub use offsets::Offsets;
