@@ -11,6 +11,7 @@ use lm_kernels::TrainBackend;
 use lm_model::StopMatcher;
 use ner_types::{Extraction, ReadMode, parse_with};
 use rner::backend::{Device, Inner, Task, dispatch};
+use rner::documents::Reader;
 use rner::extract::{Answer, Extractor};
 use rner::form::Form;
 use rner::recipe::Recipe;
@@ -128,6 +129,10 @@ impl Asked<'_> {
                 .with_drafts(self.has_drafts)
                 .stopped_by(interrupt::token().clone()),
         )
+    }
+
+    fn reader(&self) -> Reader {
+        Reader::new(self.types.clone(), self.reader)
     }
 
     fn read(&self, sentence: &str, answer: &Answer) -> Extraction {

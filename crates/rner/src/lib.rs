@@ -39,6 +39,7 @@ pub mod asker;
 pub mod backend;
 pub mod cot;
 pub mod data;
+pub mod documents;
 pub mod error;
 pub mod extract;
 pub mod form;

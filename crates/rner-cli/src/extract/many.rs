@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use lm_kernels::TrainBackend;
 use ner_types::Extraction;
 use rner::Error;
-use rner::answerer::{Answerer, Question};
+use rner::answerer::Answerer;
 use rner::backend::{Device, Task};
 use serde::Serialize;
 
@@ -78,23 +78,19 @@ impl Many<'_> {
     /// Answers some rows and prints a line for each, in their order.
     fn answer(
         &self,
-        answerer: &mut impl Answerer,
+        answerer: &mut dyn Answerer,
         batch: &[Row],
         counts: &mut Counts,
     ) -> Result<()> {
         let sentences = batch.iter().filter_map(|row| row.sentence.as_deref().ok());
-        let question = |text| Question {
-            types: &self.asked.types,
-            text,
-        };
-        let questions: Vec<Question<'_>> = sentences.map(question).collect();
-        let answers = answerer.answer_each(&questions);
-        let mut answers = answers.map_err(explained)?.into_iter();
+        let texts: Vec<&str> = sentences.collect();
+        let found = self.asked.reader().read(answerer, &texts);
+        let mut answers = found.map_err(explained)?.into_iter();
         for row in batch {
             let found = match &row.sentence {
                 Err(fault) => Err(fault.clone()),
-                Ok(sentence) => match answers.next() {
-                    Some(Ok(answer)) => Ok(self.asked.read(sentence, &answer)),
+                Ok(_) => match answers.next() {
+                    Some(Ok(found)) => Ok(found),
                     Some(Err(error)) => Err(error.to_string()),
                     None => bail!("the model gave too few answers"),
                 },
