@@ -13,6 +13,7 @@
 //! - [`divide`] holds a share of a file out, no sentence of which is in the rest; [`scan_types`] and [`Types`] say what
 //!   rows are asked for that state no types.
 //! - [`sets_in`] finds the sets of a folder of any layout; a [`LabelMap`] puts other names in place of labels.
+//! - [`export`] writes what a model found in texts.
 //! - [`Catalogue`] lists public datasets. With the feature `fetch`, `fetch` downloads them; without it the crate has no
 //!   HTTP client. Parquet needs the feature `parquet`.
 //!
@@ -37,6 +38,7 @@ mod catalogue;
 mod checks;
 mod divide;
 mod error;
+pub mod export;
 mod fault;
 #[cfg(feature = "fetch")]
 mod fetch;
@@ -72,6 +74,8 @@ pub use fetch::{Checked, Endpoints, FetchOptions, Fetched, Progress, Receipt, fe
 pub use files::write_atomic;
 pub use format::Format;
 pub use formats::bio::BioColumns;
+#[cfg(feature = "parquet")]
+pub use formats::parquet_texts::{ParquetText, ParquetTexts, parquet_columns};
 pub use label_map::LabelMap;
 pub use labels::read_labels;
 pub use ner_types::Offsets;

@@ -54,6 +54,7 @@ pub(super) const TABLE: &[Row] = &[
     row("ner-rewards", 2, &["ner-types", "ner-score"]),
     row("ner-cot", 2, &["atomic-files", "ner-types", "ner-score", "ner-datasets", "chat-client"]),
     row("ner-eval", 2, &["atomic-files", "ner-types", "ner-score", "ner-datasets", "chat-client"]),
+    row("ner-bulk", 2, &["atomic-files", "ner-types", "ner-datasets", "chat-client"]),
     row("lm-generate", 2, &["lm-model", "lm-kernels"]),
     row("lm-train", 2, &["atomic-files", "lm-model", "lm-kernels"]),
     row("lm-grpo", 3, &["atomic-files", "lm-train", "lm-generate", "lm-model", "lm-kernels", "chat-client"]),

@@ -17,6 +17,8 @@ mod keys;
 mod ner_cot;
 #[cfg(feature = "parquet")]
 pub(crate) mod parquet;
+#[cfg(feature = "parquet")]
+pub(crate) mod parquet_texts;
 mod plain;
 mod slimer;
 mod spacy;
