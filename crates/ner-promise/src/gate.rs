@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ner_types::normalize_label;
+
 use crate::risk::{Promise, Refusal, Threshold};
 use crate::scored::Row;
 
@@ -38,7 +40,7 @@ impl Gate {
         };
         match self {
             Self::All(threshold) => shows(threshold),
-            Self::PerLabel(all) => all.get(label).is_some_and(shows),
+            Self::PerLabel(all) => all.get(&normalize_label(label)).is_some_and(shows),
             Self::AtLeast(least) => confidence.is_some_and(|it| it >= *least),
         }
     }

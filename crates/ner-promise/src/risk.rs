@@ -106,18 +106,26 @@ impl Promise {
         label: Option<&str>,
         risk: f64,
     ) -> Result<Threshold, Refusal> {
-        let rows = Ranked::of(rows, label);
+        let rows: Vec<Ranked> = rows
+            .iter()
+            .filter_map(|row| Ranked::of(row, label))
+            .collect();
+        self.threshold_of(&rows.iter().collect::<Vec<_>>(), risk)
+    }
+
+    /// The same for rows that are ranked.
+    pub(crate) fn threshold_of(self, rows: &[&Ranked], risk: f64) -> Result<Threshold, Refusal> {
         let needed = self.rows_needed(risk);
         let n = rows.len();
         if n < needed {
             return Err(Refusal::TooFewRows { rows: n, needed });
         }
         let above = match self {
-            Self::Sure { delta } => sure(&rows, risk, delta),
-            Self::Mean => mean(&rows, risk),
+            Self::Sure { delta } => sure(rows, risk, delta),
+            Self::Mean => mean(rows, risk),
         };
         let above = above.ok_or(Refusal::TooManyFalse { rows: n })?;
-        let seen = Seen::above(&rows, above);
+        let seen = Seen::above(rows, above);
         Ok(Threshold {
             above: above.is_finite().then_some(above),
             rows: n,
@@ -136,7 +144,7 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    pub(crate) fn above(rows: &[Ranked], threshold: f64) -> Self {
+    pub(crate) fn above(rows: &[&Ranked], threshold: f64) -> Self {
         let shares = rows.iter().filter_map(|row| row.shown(threshold).share());
         shares.fold(Self::default(), |seen, share| Self {
             rows: seen.rows + 1,
@@ -156,7 +164,7 @@ fn sure_rows(risk: f64, level: f64) -> usize {
 }
 
 /// How much more rows the next threshold of the grid shows.
-const STEP: f64 = 1.2;
+const STEP: f64 = 1.1;
 
 /// The numbers of rows that thresholds are looked for at, the largest first: from all down to the fewest that could
 /// pass at the level that is left to each. They depend on nothing but n, the risk and delta.
@@ -182,8 +190,8 @@ fn grid(n: usize, risk: f64, delta: f64) -> Vec<usize> {
 }
 
 /// The lowest threshold that passes its test.
-fn sure(rows: &[Ranked], risk: f64, delta: f64) -> Option<f64> {
-    let mut tops: Vec<f64> = rows.iter().map(Ranked::top).collect();
+fn sure(rows: &[&Ranked], risk: f64, delta: f64) -> Option<f64> {
+    let mut tops: Vec<f64> = rows.iter().map(|row| row.top()).collect();
     tops.sort_by(|a, b| b.total_cmp(a));
     let grid = grid(rows.len(), risk, delta);
     let level = delta / grid.len() as f64;
@@ -199,7 +207,7 @@ fn sure(rows: &[Ranked], risk: f64, delta: f64) -> Option<f64> {
 }
 
 /// The lowest threshold at which the envelopes of n rows, and one more at its worst, have a mean of at most the risk.
-fn mean(rows: &[Ranked], risk: f64) -> Option<f64> {
+fn mean(rows: &[&Ranked], risk: f64) -> Option<f64> {
     let mut rises = rises(rows);
     rises.sort_by(|a, b| b.0.total_cmp(&a.0));
     let most = risk * (rows.len() + 1) as f64 + 1e-12;
@@ -216,7 +224,7 @@ fn mean(rows: &[Ranked], risk: f64) -> Option<f64> {
 }
 
 /// How much the envelope of some row rises when entities of a confidence are shown too.
-fn rises(rows: &[Ranked]) -> Vec<(f64, f64)> {
+fn rises(rows: &[&Ranked]) -> Vec<(f64, f64)> {
     let mut rises = Vec::new();
     for row in rows {
         let mut highest = 0.0_f64;

@@ -38,16 +38,13 @@ pub type Row = Vec<Scored>;
 pub(crate) struct Ranked(Vec<(f64, bool)>);
 
 impl Ranked {
-    /// Rows in which a label is named, or any if none is given, with the entities that count.
-    pub(crate) fn of(rows: &[Row], label: Option<&str>) -> Vec<Self> {
+    /// The entities of a row that count: those of a label, or all if none is given. `None` if there is none.
+    pub(crate) fn of(row: &Row, label: Option<&str>) -> Option<Self> {
         let counts = |it: &&Scored| label.is_none_or(|label| label == it.label);
-        let ranked = rows.iter().map(|row| {
-            let counting = row.iter().filter(counts);
-            let mut all: Vec<_> = counting.map(|it| (it.confidence, it.is_true)).collect();
-            all.sort_by(|a, b| b.0.total_cmp(&a.0));
-            Self(all)
-        });
-        ranked.filter(|row| !row.0.is_empty()).collect()
+        let counting = row.iter().filter(counts);
+        let mut all: Vec<_> = counting.map(|it| (it.confidence, it.is_true)).collect();
+        all.sort_by(|a, b| b.0.total_cmp(&a.0));
+        (!all.is_empty()).then_some(Self(all))
     }
 
     /// The confidence of the surest entity.

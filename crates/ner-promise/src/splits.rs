@@ -73,22 +73,28 @@ impl Splits {
     /// Looks at a promise for the entities of one label or of all.
     pub fn look(&self, rows: &[Row], label: Option<&str>, promise: Promise, risk: f64) -> Kept {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        let mut order: Vec<usize> = (0..rows.len()).collect();
+        let rows: Vec<Option<Ranked>> = rows.iter().map(|row| Ranked::of(row, label)).collect();
+        let mut order: Vec<&Option<Ranked>> = rows.iter().collect();
         let cut = (rows.len() as f64 * self.share).round() as usize;
         let mut tested = Vec::new();
         for _ in 0..self.n {
             order.shuffle(&mut rng);
-            let part = |of: &[usize]| of.iter().map(|&at| rows[at].clone()).collect::<Vec<Row>>();
             let (one, other) = order.split_at(cut.min(order.len()));
-            if let Ok(threshold) = promise.threshold(&part(one), label, risk) {
-                tested.push(test(&Ranked::of(&part(other), label), &threshold, risk));
+            let (one, other) = (named(one), named(other));
+            if let Ok(threshold) = promise.threshold_of(&one, risk) {
+                tested.push(test(&other, &threshold, risk));
             }
         }
         Kept::of(label, risk, self.n, &tested)
     }
 }
 
-fn test(rows: &[Ranked], threshold: &Threshold, risk: f64) -> Tested {
+/// The rows in which something is named.
+fn named<'a>(rows: &[&'a Option<Ranked>]) -> Vec<&'a Ranked> {
+    rows.iter().filter_map(|row| row.as_ref()).collect()
+}
+
+fn test(rows: &[&Ranked], threshold: &Threshold, risk: f64) -> Tested {
     let above = threshold.above.unwrap_or(f64::NEG_INFINITY);
     let seen = Seen::above(rows, above);
     let (mut shown, mut wrong, mut named, mut named_wrong) = (0, 0, 0, 0);

@@ -14,6 +14,9 @@ pub struct Extraction {
     pub sentence: String,
     /// What the model names, once for each place; what stands nowhere has no place.
     pub entities: Vec<Mention>,
+    /// What is held back because it is not sure enough; `None` unless a threshold was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<Vec<Mention>>,
     /// What places are counted in: always `characters`, Unicode scalar values from 0, as Python counts.
     pub offsets: &'static str,
     /// The reasoning before the answer.
@@ -29,7 +32,7 @@ pub struct Extraction {
 }
 
 /// An entity at one of its places.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Mention {
     /// The text as the answer gives it; the sentence may spell it otherwise, see `grounding`.
     pub text: String,
@@ -45,6 +48,12 @@ pub struct Mention {
     /// Edits between the text and what stands there, if it was found by them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edits: Option<usize>,
+    /// How sure one can be of the entity, between 0 and 1, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// The share of samples that name the entity, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<f64>,
 }
 
 /// A [`Problem`], for programs: its kind is always a string.
@@ -67,6 +76,7 @@ impl Extraction {
         Self {
             sentence: sentence.to_owned(),
             entities: grounded.iter().flat_map(mentions).collect(),
+            withheld: None,
             offsets: "characters",
             reasoning: completion.reasoning,
             problems,
@@ -74,6 +84,23 @@ impl Extraction {
             salvaged: completion.salvaged,
             cut_off,
         }
+    }
+
+    /// Gives each entity its confidence and its agreement, as `rate` knows them by label and text.
+    pub fn rate(&mut self, rate: impl Fn(&str, &str) -> (Option<f64>, Option<f64>)) {
+        for mention in &mut self.entities {
+            (mention.confidence, mention.agreement) = rate(&mention.label, &mention.text);
+        }
+    }
+
+    /// Holds back the entities that are not to be shown.
+    pub fn withhold(&mut self, shows: impl Fn(&Mention) -> bool) {
+        let all = std::mem::take(&mut self.entities);
+        let (shown, withheld) = all.into_iter().partition(shows);
+        self.entities = shown;
+        self.withheld
+            .get_or_insert_default()
+            .extend::<Vec<Mention>>(withheld);
     }
 }
 
@@ -113,6 +140,8 @@ fn mentions(grounded: &GroundedEntity) -> Vec<Mention> {
         end: span.map(|span| span.char_end),
         grounding,
         edits,
+        confidence: None,
+        agreement: None,
     };
     match grounded.grounding.spans.as_slice() {
         [] => vec![at(None)],
@@ -190,6 +219,29 @@ mod tests {
             .map(|p| &p["kind"])
             .collect();
         assert_eq!(kinds, ["not_in_sentence", "label_outside_schema"]);
+    }
+
+    #[test]
+    fn what_is_not_sure_enough_is_held_back_and_kept() {
+        let completion = parse_with(
+            r#"{"entities": {"city": ["Brel", "Osk"]}}"#,
+            ReadMode::Reference,
+        );
+        let mut found = Extraction::new(completion, &["city".to_owned()], "Brel, Osk, Brel", false);
+        let plain = serde_json::to_value(&found).expect("JSON");
+        assert!(
+            plain.get("withheld").is_none() && plain["entities"][0].get("confidence").is_none()
+        );
+        found.rate(|_, text| (Some(if text == "Osk" { 0.9 } else { 0.4 }), None));
+        found.withhold(|mention| mention.confidence > Some(0.5));
+        let texts = |of: &[Mention]| of.iter().map(|it| it.text.clone()).collect::<Vec<_>>();
+        assert_eq!(texts(&found.entities), ["Osk"]);
+        assert_eq!(
+            texts(found.withheld.as_deref().expect("a list")),
+            ["Brel", "Brel"]
+        );
+        let row = serde_json::to_value(&found).expect("JSON");
+        assert_eq!(row["entities"][0]["confidence"], 0.9);
     }
 
     #[test]

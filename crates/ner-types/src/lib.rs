@@ -40,7 +40,8 @@ pub use ground::{
 };
 pub use normalize::{Placeholders, is_dropped_label, normalize_label, normalize_text};
 pub use parse::{
-    Completion, Problem, ReadMode, parse, parse_bytes, parse_type_reply, parse_with, visit_entities,
+    Completion, Placed, Problem, ReadMode, parse, parse_bytes, parse_type_reply, parse_with,
+    place_entities, visit_entities,
 };
 pub use prompt::{PromptTemplate, TemplateError};
 pub use span::{CharIndex, Span};

@@ -3,6 +3,7 @@
 mod check;
 mod groups;
 mod json;
+mod places;
 mod problem;
 mod reply;
 mod salvage;
@@ -19,6 +20,7 @@ use self::json::{Fault, Kind};
 use crate::example::Entity;
 use crate::normalize::trim;
 
+pub use self::places::{Placed, place_entities};
 pub use self::problem::Problem;
 pub use self::reply::parse_type_reply;
 
