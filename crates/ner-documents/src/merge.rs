@@ -78,6 +78,7 @@ pub fn merge(
     let entities: Vec<Mention> = collected.found.into_iter().map(mention).collect();
     Extraction {
         sentence: text.to_owned(),
+        withheld: None,
         entities,
         offsets: Offsets::Characters.name(),
         problems,

@@ -18,6 +18,9 @@ pub struct Extraction {
     /// What the model names, once for each place, in the order of the text; what stands nowhere comes last and has no
     /// place.
     pub entities: Vec<Mention>,
+    /// What is held back because it is not sure enough; `None` unless a threshold was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<Vec<Mention>>,
     /// What `start` and `end` are counted in, see [`Offsets`]: `characters` unless [`Extraction::in_unit`] says
     /// otherwise. Offsets in bytes are always there too.
     pub offsets: &'static str,
@@ -60,6 +63,7 @@ impl Extraction {
         Self {
             sentence: sentence.to_owned(),
             entities,
+            withheld: None,
             offsets: Offsets::Characters.name(),
             problems: named_problems(&completion, &grounded, types, sentence),
             reasoning: completion.reasoning,
@@ -76,7 +80,8 @@ impl Extraction {
     pub fn in_unit(mut self, unit: Offsets) -> Self {
         let sentence = OffsetIndex::new(&self.sentence);
         let reasoning = OffsetIndex::new(self.reasoning.as_deref().unwrap_or_default());
-        for mention in &mut self.entities {
+        let withheld = self.withheld.iter_mut().flatten();
+        for mention in self.entities.iter_mut().chain(withheld) {
             mention.in_unit(unit, &sentence, &reasoning);
         }
         for window in &mut self.windows {
@@ -86,6 +91,23 @@ impl Extraction {
         }
         self.offsets = unit.name();
         self
+    }
+
+    /// Gives each entity its confidence and its agreement, as `rate` knows them by label and text.
+    pub fn rate(&mut self, rate: impl Fn(&str, &str) -> (Option<f64>, Option<f64>)) {
+        for mention in &mut self.entities {
+            (mention.confidence, mention.agreement) = rate(&mention.label, &mention.text);
+        }
+    }
+
+    /// Holds back the entities that are not to be shown.
+    pub fn withhold(&mut self, shows: impl Fn(&Mention) -> bool) {
+        let all = std::mem::take(&mut self.entities);
+        let (shown, withheld) = all.into_iter().partition(shows);
+        self.entities = shown;
+        self.withheld
+            .get_or_insert_default()
+            .extend::<Vec<Mention>>(withheld);
     }
 }
 
@@ -217,6 +239,29 @@ mod tests {
             };
             assert_eq!(places, [Some(city), None]);
         }
+    }
+
+    #[test]
+    fn what_is_not_sure_enough_is_held_back_and_kept() {
+        let completion = parse_with(
+            r#"{"entities": {"city": ["Brel", "Osk"]}}"#,
+            ReadMode::Reference,
+        );
+        let mut found = Extraction::new(completion, &["city".to_owned()], "Brel, Osk, Brel", false);
+        let plain = serde_json::to_value(&found).expect("JSON");
+        assert!(
+            plain.get("withheld").is_none() && plain["entities"][0].get("confidence").is_none()
+        );
+        found.rate(|_, text| (Some(if text == "Osk" { 0.9 } else { 0.4 }), None));
+        found.withhold(|mention| mention.confidence > Some(0.5));
+        let texts = |of: &[Mention]| of.iter().map(|it| it.text.clone()).collect::<Vec<_>>();
+        assert_eq!(texts(&found.entities), ["Osk"]);
+        assert_eq!(
+            texts(found.withheld.as_deref().expect("a list")),
+            ["Brel", "Brel"]
+        );
+        let row = serde_json::to_value(&found).expect("JSON");
+        assert_eq!(row["entities"][0]["confidence"], 0.9);
     }
 
     #[test]

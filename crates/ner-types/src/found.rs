@@ -39,9 +39,9 @@ pub struct FoundRelation {
     /// The relation.
     pub label: String,
     /// Who or what has it.
-    pub head: Placed,
+    pub head: FoundText,
     /// To whom or what.
-    pub tail: Placed,
+    pub tail: FoundText,
 }
 
 /// An event with the places of its texts.
@@ -50,7 +50,7 @@ pub struct FoundEvent {
     /// Its type.
     pub label: String,
     /// The words that tell of it.
-    pub trigger: Placed,
+    pub trigger: FoundText,
     /// Who or what takes part.
     pub arguments: Vec<FoundArgument>,
 }
@@ -62,12 +62,12 @@ pub struct FoundArgument {
     pub role: String,
     /// The text.
     #[serde(flatten)]
-    pub text: Placed,
+    pub text: FoundText,
 }
 
 /// A text at its first place; the answer does not say which of several is meant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Placed {
+pub struct FoundText {
     /// The text as the answer gives it.
     pub text: String,
     /// First character.
@@ -158,10 +158,10 @@ impl FoundStructures {
     }
 }
 
-fn placed(grounder: &Grounder<'_>, text: &str) -> Placed {
+fn placed(grounder: &Grounder<'_>, text: &str) -> FoundText {
     let found = grounder.ground(text);
     let span = found.spans.first();
-    Placed {
+    FoundText {
         text: text.to_owned(),
         start: span.map(|span| span.char_start),
         end: span.map(|span| span.char_end),

@@ -42,7 +42,7 @@ mod task;
 pub use answer::{plain_tags, render_answer, render_completion};
 pub use example::{Entity, Example};
 pub use extraction::{Extraction, NamedProblem, named_problems};
-pub use found::{FoundArgument, FoundEvent, FoundRelation, FoundStructures, Placed};
+pub use found::{FoundArgument, FoundEvent, FoundRelation, FoundStructures, FoundText};
 pub use grammar::{AnswerGrammar, ReasoningForm};
 pub use ground::{
     Borders, GroundOptions, GroundStatus, GroundedEntity, Grounder, Grounding, is_whole_words,
@@ -52,7 +52,8 @@ pub use mention::{Evidence, Mention, Place, WindowRow};
 pub use normalize::{Placeholders, is_dropped_label, normalize_label, normalize_text};
 pub use offsets::{OffsetIndex, Offsets};
 pub use parse::{
-    Completion, Problem, ReadMode, parse, parse_bytes, parse_type_reply, parse_with, visit_entities,
+    Completion, Placed, Problem, ReadMode, parse, parse_bytes, parse_type_reply, parse_with,
+    place_entities, visit_entities,
 };
 pub use prompt::{PromptTemplate, TemplateError};
 pub use signature::Signature;

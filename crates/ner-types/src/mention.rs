@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::{GroundStatus, OffsetIndex, Offsets, Span};
 
 /// An entity at one of its places.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Mention {
     /// The text as the answer gives it; the sentence may spell it otherwise, see `grounding`.
     pub text: String,
@@ -25,6 +25,12 @@ pub struct Mention {
     /// Edits between the text and what stands there, if it was found by them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edits: Option<usize>,
+    /// How sure one can be of the entity, between 0 and 1, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// The share of samples that name the entity, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<f64>,
     /// Where the same text stands too, in windows of a document whose answers do not name it. They are given once, with
     /// the first mention of a text under a label.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -52,6 +52,7 @@ pub(super) const TABLE: &[Row] = &[
     row("ner-score", 1, &["ner-types"]),
     row("lm-model", 1, &["atomic-files", "lm-kernels"]),
     row("ner-rewards", 2, &["ner-types", "ner-score"]),
+    row("ner-promise", 2, &["ner-types", "ner-score"]),
     row("ner-cot", 2, &["atomic-files", "ner-types", "ner-score", "ner-datasets", "chat-client"]),
     row("ner-eval", 2, &["atomic-files", "ner-types", "ner-score", "ner-datasets", "chat-client"]),
     row("ner-bulk", 2, &["atomic-files", "ner-types", "ner-datasets", "chat-client"]),

@@ -5,6 +5,7 @@
 //! fault must remain; and ten megabytes of brackets must cost neither stack nor a tree of values.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// Python's default limit of recursion, which bounds the nesting that its reader accepts.
 const MAX_DEPTH: usize = 1_000;
@@ -62,17 +63,31 @@ impl Kind {
 pub(super) struct Reader<'a> {
     text: &'a str,
     at: usize,
+    /// Where the last string began, behind its quote.
+    string_start: usize,
+    /// Where it ended, before its quote.
+    string_end: usize,
 }
 
 impl<'a> Reader<'a> {
     /// Begins at a byte of the text, which must be a character border.
     pub(super) fn new(text: &'a str, at: usize) -> Self {
-        Reader { text, at }
+        Reader {
+            text,
+            at,
+            string_start: at,
+            string_end: at,
+        }
     }
 
     /// The byte at which the reader stands; always a character border.
     pub(super) fn at(&self) -> usize {
         self.at
+    }
+
+    /// The bytes between the quotes of the string that was read last.
+    pub(super) fn last_string(&self) -> Range<usize> {
+        self.string_start..self.string_end
     }
 
     /// The kind of the next value.
@@ -244,6 +259,7 @@ impl<'a> Reader<'a> {
             return Err(Fault::Invalid);
         }
         self.at += 1;
+        self.string_start = self.at;
         let mut read = Cow::Borrowed(self.run()?);
         loop {
             match self.rest()[0] {
@@ -256,6 +272,7 @@ impl<'a> Reader<'a> {
             }
             read += self.run()?;
         }
+        self.string_end = self.at;
         self.at += 1;
         Ok(read)
     }

@@ -3,6 +3,7 @@
 mod check;
 mod groups;
 mod json;
+mod places;
 mod problem;
 mod reply;
 mod salvage;
@@ -21,6 +22,7 @@ use crate::example::Entity;
 use crate::normalize::trim;
 use crate::structures::{Event, Relation};
 
+pub use self::places::{Placed, place_entities};
 pub use self::problem::Problem;
 pub use self::reply::parse_type_reply;
 
