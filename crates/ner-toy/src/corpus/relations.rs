@@ -30,6 +30,19 @@ const SHAPES: &[&str] = &[
     "[X] [p] [H], the [c] of [T]",
     "[X], not the [c] of anything, [p] [H], the [c] of [T]",
     "[X] [p] the [n] near [Y]",
+    "[X] [p] [Y]",
+    "when [X] [e], [Y] [p] the [n]",
+    "[X] and [Y] [p] the [n]",
+    "the [n] of [X] [e]",
+    "it was [H] who was the [c] of [T]",
+    "[H] [p] the [n] as the [c] of [T]",
+    "[X] [e], and the [c] of [T] is [H]",
+    "the [n] shows [H], the [c] of [T]",
+    "only [H] can be the [c] of [T]",
+    "the [n] [p] the [c] of [T], [H]",
+    "with [H] as its [c], [T] [e]",
+    "[T] and its [c], [H], [p] [X]",
+    "[X] [e] since [H] is the [c] of [T]",
 ];
 
 /// Shapes of the evaluation alone.
