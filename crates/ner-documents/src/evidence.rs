@@ -6,7 +6,7 @@ use std::ops::Range;
 use ner_types::Entity;
 
 use crate::occurrences::occurrences;
-use crate::sentences::sentences;
+use crate::sentences::statements;
 
 /// For each entity of an answer the sentence of its reasoning that names it: the first one that names its type too, or
 /// else the first one. In bytes of the reasoning; `None` where it is not named as it is written in the answer.
@@ -20,7 +20,7 @@ pub(crate) fn evidence(reasoning: &str, entities: &[Entity]) -> Vec<Option<Range
         });
     }
     let places = occurrences(reasoning, &names).unwrap_or_default();
-    let sentences: Vec<Range<usize>> = sentences(reasoning).collect();
+    let sentences = statements(reasoning);
     let passage = |entity: &Entity| {
         let places = places.get(*numbers.get(entity.text.as_str())?)?;
         let sentence = |place: &Range<usize>| {
@@ -52,7 +52,8 @@ mod tests {
 
     #[test]
     fn the_sentence_that_names_text_and_type_is_taken() {
-        let reasoning = "Voss is here.  Dr. Voss is a person. Halvekian ships left for Osk.";
+        let reasoning =
+            "Voss is here.  so Dr. Voss is a person. then, e.g. Halvekian ships left for Osk.";
         let entities = [
             ("Voss", "person"),
             ("Halvek", "city"),
@@ -66,9 +67,9 @@ mod tests {
             .map(|it| it.map(|it| &reasoning[it]))
             .collect();
         let expected = [
-            Some("Dr. Voss is a person."),
+            Some("so Dr. Voss is a person."),
             None,
-            Some("Halvekian ships left for Osk."),
+            Some("then, e.g. Halvekian ships left for Osk."),
             None,
         ];
         assert_eq!(found, expected);

@@ -1,7 +1,9 @@
 //! Prompt templates: fixed text with places for the schema and the sentence.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::normalize::normalize_label;
 use crate::task::Task;
 
 const SCHEMA: &str = "{{SCHEMA}}";
@@ -39,6 +41,8 @@ pub enum TemplateError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PromptTemplate {
     text: String,
+    /// What types mean, by their normalised names.
+    descriptions: BTreeMap<String, String>,
 }
 
 impl PromptTemplate {
@@ -47,6 +51,7 @@ impl PromptTemplate {
     pub fn paper() -> Self {
         Self {
             text: include_str!("../prompts/paper.txt").trim().into(),
+            descriptions: BTreeMap::new(),
         }
     }
 
@@ -59,6 +64,7 @@ impl PromptTemplate {
         };
         Self {
             text: text.trim().into(),
+            descriptions: BTreeMap::new(),
         }
     }
 
@@ -75,6 +81,7 @@ impl PromptTemplate {
         }
         Ok(Self {
             text: text.trim().into(),
+            descriptions: BTreeMap::new(),
         })
     }
 
@@ -100,12 +107,33 @@ impl PromptTemplate {
     pub fn step_by_step(&self) -> Self {
         Self {
             text: format!("{STEP_BY_STEP}\n{}", self.text),
+            descriptions: self.descriptions.clone(),
         }
     }
 
-    /// The prompt for one sentence: the schema as a JSON list on one line.
+    /// The same template with what types mean. A schema with such a type is written as a JSON object of types and
+    /// descriptions, in place of a list.
+    ///
+    /// ```
+    /// let template = ner_types::PromptTemplate::parse("{{SCHEMA}} {{SENTENCE}}").unwrap();
+    /// let template = template.describing([("City".to_owned(), "a named town".to_owned())]);
+    /// let schema = ["city".to_string(), "person".to_string()];
+    /// assert_eq!(template.render(&schema, "Hi."), r#"{"city": "a named town", "person": ""} Hi."#);
+    /// assert_eq!(template.render(&schema[1..], "Hi."), r#"["person"] Hi."#);
+    /// ```
+    #[must_use]
+    pub fn describing(mut self, types: impl IntoIterator<Item = (String, String)>) -> Self {
+        let types = types.into_iter();
+        let types = types.filter(|(_, description)| !description.is_empty());
+        let types = types.map(|(name, description)| (normalize_label(&name), description));
+        self.descriptions.extend(types);
+        self
+    }
+
+    /// The prompt for one sentence: the schema as a JSON list on one line, or as an object, see
+    /// [`PromptTemplate::describing`].
     pub fn render(&self, schema: &[String], sentence: &str) -> String {
-        let schema = render_schema(schema);
+        let schema = self.render_schema(schema);
         let mut out = String::with_capacity(self.text.len() + schema.len() + sentence.len());
         let mut rest = self.text.as_str();
         while let Some(at) = rest.find("{{") {
@@ -125,15 +153,22 @@ impl PromptTemplate {
         out.push_str(rest);
         out.trim().into()
     }
-}
 
-/// The schema as Python's `json.dumps` writes a list: `["a", "b"]`.
-fn render_schema(schema: &[String]) -> String {
-    let labels: Vec<String> = schema
-        .iter()
-        .map(|label| serde_json::Value::from(label.as_str()).to_string())
-        .collect();
-    format!("[{}]", labels.join(", "))
+    /// The schema as Python's `json.dumps` writes a list, `["a", "b"]`, or a dictionary.
+    fn render_schema(&self, schema: &[String]) -> String {
+        let json = |text: &str| serde_json::Value::from(text).to_string();
+        let description = |label: &String| self.descriptions.get(&normalize_label(label));
+        if !schema.iter().any(|label| description(label).is_some()) {
+            let labels: Vec<String> = schema.iter().map(|label| json(label)).collect();
+            return format!("[{}]", labels.join(", "));
+        }
+        let member = |label: &String| {
+            let description = description(label).map_or("", String::as_str);
+            format!("{}: {}", json(label), json(description))
+        };
+        let members: Vec<String> = schema.iter().map(member).collect();
+        format!("{{{}}}", members.join(", "))
+    }
 }
 
 #[cfg(test)]

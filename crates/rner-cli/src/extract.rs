@@ -1,5 +1,6 @@
 //! `rner extract`: the entities of a sentence, and its reasoning while it is written; or those of many, as JSON lines.
 
+mod documents;
 mod live;
 mod many;
 mod sampling;
@@ -7,23 +8,27 @@ mod structures;
 
 use std::collections::HashSet;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use lm_generate::Sampling;
-use lm_kernels::TrainBackend;
+use lm_kernels::{LmOps, TrainBackend};
 use lm_model::StopMatcher;
-use ner_types::{Extraction, ReadMode, parse_with};
+use ner_datasets::Offsets;
+use ner_documents::{Descriptions, Plan};
+use ner_types::{Extraction, ReadMode};
 use rner::backend::{Device, Inner, Task, dispatch};
 use rner::decoding::Decoding;
 use rner::documents::Reader;
-use rner::extract::{Answer, Extractor};
+use rner::extract::Extractor;
 use rner::form::Form;
 use rner::recipe::Recipe;
 use rner::stages::ModelDir;
 use rner_cli::args::{AnswerReader, asking};
+use rner_cli::exit::usage;
 use rner_cli::interrupt;
 use rner_cli::progress::Terminal;
 
+use self::documents::DocumentArgs;
 use self::live::{Live, Show};
 use self::many::Many;
 use self::sampling::{SamplingArgs, explained};
@@ -52,6 +57,8 @@ pub(crate) struct ExtractArgs {
     /// Print the answer as the model writes it, and do not read it.
     #[arg(long, conflicts_with_all = ["json", "input"])]
     pub(crate) raw: bool,
+    #[command(flatten)]
+    documents: DocumentArgs,
 }
 
 /// Runs the command.
@@ -63,17 +70,23 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<()> {
     let recipe = args.asked.recipe.resolve(sets)?;
     let (types, stops) = (args.asked.types()?, args.sampling.stops()?);
     args.sampling.note();
+    args.check()?;
     // Before the model is looked for: it may have to be downloaded.
     let sentences = args.asked.sentences.read()?;
     let model = ModelDir::find(&args.asked.model, &Terminal::session())?;
-    let recipe = asking(&model, &recipe, args.asked.prompt.as_deref())?.recipe;
+    let asking = asking(&model, &recipe, args.asked.prompt.as_deref())?;
+    args.asked.note_descriptions(&types, &asking);
+    let recipe = asking.recipe;
     let asked = Asked {
+        documents: &args.documents,
+        trained: asking.own.and_then(|own| own.longest_prompt()),
         sampling: args.sampling.under(&recipe),
         model,
         recipe: &recipe,
+        names: types.names(),
         types,
         stops,
-        reader: args.reader.into(),
+        mode: args.reader.into(),
         form: args.form.into(),
         has_drafts: !args.no_drafts,
     };
@@ -94,14 +107,31 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<()> {
     }
 }
 
+impl ExtractArgs {
+    /// A flag that would change nothing is a mistake.
+    fn check(&self) -> Result<()> {
+        let has_places = self.json || self.asked.sentences.input.is_some();
+        if self.documents.offsets != Offsets::Characters && !has_places {
+            return Err(usage(
+                "--offsets needs --json or --input: lines have no places",
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// A model and what it is asked for.
 struct Asked<'a> {
+    documents: &'a DocumentArgs,
+    /// The longest prompt that the model was trained with, if it says so.
+    trained: Option<usize>,
     model: ModelDir,
     recipe: &'a Recipe,
-    types: Vec<String>,
+    names: Vec<String>,
+    types: Descriptions,
     sampling: Sampling,
     stops: StopMatcher,
-    reader: ReadMode,
+    mode: ReadMode,
     form: Form,
     has_drafts: bool,
 }
@@ -134,17 +164,19 @@ impl Asked<'_> {
         Ok(extractor
             .with_decoding(decoding.with_drafts(self.has_drafts))
             .with_sampling(self.sampling.clone())
+            .describing(self.types.types.iter().cloned())
             .with_stops(self.stops.clone())
             .stopped_by(interrupt::token().clone()))
     }
 
-    fn reader(&self) -> Reader {
-        Reader::new(self.types.clone(), self.reader)
+    fn reader<B: LmOps>(&self, extractor: &Extractor<B>) -> Result<Reader> {
+        let (types, mode) = (self.names.clone(), self.mode);
+        self.documents.reader(extractor, types, mode, self.trained)
     }
 
-    fn read(&self, sentence: &str, answer: &Answer) -> Extraction {
-        let completion = parse_with(&answer.text, self.reader);
-        Extraction::new(completion, &self.types, sentence, answer.is_cut_off)
+    /// A row as it is written.
+    fn shown(&self, found: Extraction) -> Extraction {
+        found.in_unit(self.documents.offsets)
     }
 }
 
@@ -160,19 +192,58 @@ impl Task for One<'_> {
     type Error = anyhow::Error;
 
     fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<()> {
-        let extractor = self.asked.load::<B>(device)?;
-        let (types, mut live) = (&self.asked.types, Live::new(self.show));
+        let mut extractor = self.asked.load::<B>(device)?;
+        let reader = self.asked.reader(&extractor)?;
+        let plan = reader.plan(&self.sentence)?;
+        let n_questions = plan.windows.len() * reader.groups().len();
+        if n_questions == 1 {
+            return self.answer(&extractor, &reader, &plan);
+        }
+        if let Show::Everything = self.show {
+            return Err(usage(format!(
+                "--raw shows one answer, but the text takes {n_questions} questions; see --window and --group"
+            )));
+        }
+        rner_cli::say!("note: the text takes {n_questions} questions");
+        let found = reader.read(&mut extractor, &[&self.sentence]);
+        let found = found.map_err(explained)?.pop().context("no answer")??;
+        let reasoning = found.reasoning.clone();
+        if let (Show::Reasoning, Some(reasoning)) = (self.show, &reasoning) {
+            print!("{reasoning}");
+        }
+        self.print(found, reasoning.is_some())
+    }
+}
+
+impl One<'_> {
+    /// Asks one question and shows the answer while it is written.
+    fn answer<B: LmOps>(
+        &self,
+        extractor: &Extractor<B>,
+        reader: &Reader,
+        plan: &Plan,
+    ) -> Result<()> {
+        let (types, mut live) = (&reader.groups()[0], Live::new(self.show));
         let answer = extractor.answer(types, &self.sentence, &mut |piece| live.add(piece));
         let has_shown = live.finish()?;
         let answer = answer.map_err(explained)?;
-        let found = self.asked.read(&self.sentence, &answer);
+        let (is_cut_off, n_tokens) = (answer.is_cut_off, answer.tokens);
+        let found = reader.extraction(&self.sentence, plan, [(0, 0, answer)]);
+        self.print(found, has_shown)?;
+        if is_cut_off {
+            rner_cli::say!("note: cut off after {n_tokens} tokens");
+        }
+        Ok(())
+    }
+
+    fn print(&self, found: Extraction, after_reasoning: bool) -> Result<()> {
         match self.show {
             Show::Everything => println!(),
-            Show::Nothing => println!("{}", serde_json::to_string_pretty(&found)?),
-            Show::Reasoning => print_entities(&found, has_shown),
-        }
-        if answer.is_cut_off {
-            rner_cli::say!("note: cut off after {} tokens", answer.tokens);
+            Show::Nothing => {
+                let found = self.asked.shown(found);
+                println!("{}", serde_json::to_string_pretty(&found)?);
+            }
+            Show::Reasoning => print_entities(&found, after_reasoning),
         }
         Ok(())
     }
@@ -193,5 +264,9 @@ fn print_entities(found: &Extraction, after_reasoning: bool) {
     }
     for problem in &found.problems {
         rner_cli::say!("note: {}", problem.message);
+    }
+    let n_cut = found.windows.iter().filter(|window| window.cut_off).count();
+    if n_cut > 0 {
+        rner_cli::say!("note: {n_cut} answers were cut off; --max-new-tokens makes room");
     }
 }

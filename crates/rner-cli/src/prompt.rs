@@ -52,8 +52,10 @@ pub(crate) fn run(args: &PromptArgs) -> Result<()> {
     }
     let model = ModelDir::find(&args.asked.model, &Terminal::session())?;
     let asking = asking(&model, &recipe, args.asked.prompt.as_deref())?;
-    let asker = Asker::new(&model, &asking.recipe)?;
-    let show = |sentence: &str| Shown::new(&asker, &asking, &types, sentence);
+    args.asked.note_descriptions(&types, &asking);
+    let names = types.names();
+    let asker = Asker::new(&model, &asking.recipe)?.describing(types.types);
+    let show = |sentence: &str| Shown::new(&asker, &asking, &names, sentence);
     match sentences {
         Sentences::One(sentence) if args.json => {
             println!("{}", serde_json::to_string_pretty(&show(&sentence))?);

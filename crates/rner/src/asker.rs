@@ -27,6 +27,13 @@ impl Asker {
         })
     }
 
+    /// The same with what types mean, see [`PromptTemplate::describing`].
+    #[must_use]
+    pub fn describing(self, types: impl IntoIterator<Item = (String, String)>) -> Self {
+        let template = self.template.describing(types);
+        Self { template, ..self }
+    }
+
     /// The message of the user about a sentence; `types` as [`entity_types`] gives them.
     pub fn message(&self, types: &[String], sentence: &str) -> String {
         self.template.render(types, sentence)

@@ -1,25 +1,122 @@
 //! Documents of any length: questions about their windows, and one extraction of the answers.
 
+use std::fmt;
+use std::sync::Arc;
+
+use ner_documents::{Answered, Limits, Nesting, Plan, merge, plan};
 use ner_types::{Extraction, ReadMode, parse_with};
 
-use crate::answerer::{Answerer, Question};
-use crate::error::{Error, Result};
+use crate::answerer::{Answer, Answerer, Question};
+use crate::error::{Context, Error, Result};
+
+/// Tells how many tokens a text has.
+type Count = Arc<dyn Fn(&str) -> usize + Send + Sync>;
 
 /// Asks about documents and reads the answers.
-#[derive(Clone, Debug)]
+///
+/// Unless it is told otherwise, a document is one question, whatever its length.
+#[derive(Clone)]
 pub struct Reader {
-    types: Vec<String>,
+    groups: Vec<Vec<String>>,
     mode: ReadMode,
+    limits: Limits,
+    nesting: Nesting,
+    count: Count,
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Reader");
+        let shown = shown
+            .field("groups", &self.groups)
+            .field("mode", &self.mode);
+        let shown = shown
+            .field("limits", &self.limits)
+            .field("nesting", &self.nesting);
+        shown.finish_non_exhaustive()
+    }
 }
 
 impl Reader {
     /// Of these types, as [`entity_types`](crate::extract::entity_types) gives them, with answers read in this mode.
     pub fn new(types: Vec<String>, mode: ReadMode) -> Self {
-        Self { types, mode }
+        Self {
+            groups: vec![types],
+            mode,
+            limits: Limits::default(),
+            nesting: Nesting::default(),
+            count: Arc::new(str::len),
+        }
     }
 
-    /// What some documents hold, in their order. A document whose questions are not all answered has an error of its
-    /// own.
+    /// With at most so many types in a question; a window is asked about once for each group of them.
+    #[must_use]
+    pub fn in_groups_of(mut self, n_types: usize) -> Self {
+        let types = self.groups.concat();
+        self.groups = types
+            .chunks(n_types.max(1))
+            .map(<[String]>::to_vec)
+            .collect();
+        self
+    }
+
+    /// With windows of these sizes, in the tokens that `count` finds in a text.
+    #[must_use]
+    pub fn with_windows(
+        self,
+        limits: Limits,
+        count: impl Fn(&str) -> usize + Send + Sync + 'static,
+    ) -> Self {
+        let count = Arc::new(count);
+        Self {
+            limits,
+            count,
+            ..self
+        }
+    }
+
+    /// With entities that share letters, or without.
+    #[must_use]
+    pub fn with_nesting(self, nesting: Nesting) -> Self {
+        Self { nesting, ..self }
+    }
+
+    /// The types that are asked for together.
+    pub fn groups(&self) -> &[Vec<String>] {
+        &self.groups
+    }
+
+    /// The windows of a text.
+    ///
+    /// # Errors
+    /// A text that is blank.
+    pub fn plan(&self, text: &str) -> Result<Plan> {
+        if text.trim().is_empty() {
+            return Err(Error::invalid("the text is blank"));
+        }
+        Ok(plan(text, &self.limits, &*self.count))
+    }
+
+    /// What the answers about a text say. Each names its window and its group of types.
+    pub fn extraction(
+        &self,
+        text: &str,
+        plan: &Plan,
+        answers: impl IntoIterator<Item = (usize, usize, Answer)>,
+    ) -> Extraction {
+        let answered = |(window, group, answer): (usize, usize, Answer)| Answered {
+            window,
+            group,
+            completion: parse_with(&answer.text, self.mode),
+            is_cut_off: answer.is_cut_off,
+        };
+        let answers = answers.into_iter().map(answered).collect();
+        merge(text, plan, &self.groups, answers, self.nesting)
+    }
+
+    /// What some documents hold, in their order. Their windows are asked about together, as many at a time as the
+    /// answerer likes. A document that is blank, or one of whose questions has no answer, has an error of its own, and
+    /// no more is asked about it.
     ///
     /// # Errors
     /// What would fail for every document, see [`Answerer::answer_each`].
@@ -28,22 +125,229 @@ impl Reader {
         answerer: &mut dyn Answerer,
         texts: &[&str],
     ) -> Result<Vec<Result<Extraction>>> {
-        let types = &self.types;
-        let questions = texts.iter().map(|text| Question { types, text });
-        let questions: Vec<Question<'_>> = questions.collect();
-        let mut found = Vec::with_capacity(texts.len());
-        for questions in questions.chunks(answerer.at_once().max(1)) {
-            let answers = answerer.answer_each(questions)?;
-            if answers.len() != questions.len() {
-                return Err(Error::invalid("some questions have no answer"));
+        let documents = texts
+            .iter()
+            .map(|text| self.plan(text).map(|plan| Document::new(text, plan)));
+        let mut documents: Vec<Result<Document<'_>>> = documents.collect();
+        let mut questions = self.questions(&documents).into_iter();
+        loop {
+            let is_open = |asked: &Asked| documents[asked.document].is_ok();
+            let batch = questions.by_ref().filter(is_open);
+            let batch: Vec<Asked> = batch.take(answerer.at_once().max(1)).collect();
+            if batch.is_empty() {
+                break;
             }
-            for (question, answer) in questions.iter().zip(answers) {
-                found.push(answer.map(|answer| {
-                    let completion = parse_with(&answer.text, self.mode);
-                    Extraction::new(completion, &self.types, question.text, answer.is_cut_off)
+            self.ask(answerer, &mut documents, &batch)?;
+        }
+        let extraction = |document: Document<'_>| {
+            self.extraction(document.text, &document.plan, document.answers)
+        };
+        Ok(documents
+            .into_iter()
+            .map(|document| document.map(extraction))
+            .collect())
+    }
+
+    /// Every group of types about every window of every document.
+    fn questions(&self, documents: &[Result<Document<'_>>]) -> Vec<Asked> {
+        let mut questions = Vec::new();
+        for (document, asked) in documents.iter().enumerate() {
+            let n_windows = asked.as_ref().map_or(0, |it| it.plan.windows.len());
+            for window in 0..n_windows {
+                let groups = 0..self.groups.len();
+                questions.extend(groups.map(|group| Asked {
+                    document,
+                    window,
+                    group,
                 }));
             }
         }
-        Ok(found)
+        questions
+    }
+
+    /// Asks some questions and gives their answers to the documents.
+    fn ask(
+        &self,
+        answerer: &mut dyn Answerer,
+        documents: &mut [Result<Document<'_>>],
+        batch: &[Asked],
+    ) -> Result<()> {
+        let question = |asked: &Asked| {
+            let document = documents[asked.document].as_ref().ok()?;
+            Some(Question {
+                types: &self.groups[asked.group],
+                text: &document.text[document.plan.windows[asked.window].shown()],
+            })
+        };
+        let questions: Vec<Question<'_>> = batch.iter().filter_map(question).collect();
+        let answers = answerer.answer_each(&questions)?;
+        if answers.len() != batch.len() {
+            return Err(Error::invalid("some questions have no answer"));
+        }
+        for (asked, answer) in batch.iter().zip(answers) {
+            let Ok(document) = &mut documents[asked.document] else {
+                continue;
+            };
+            match document.placed(asked, answer) {
+                Ok(answer) => document.answers.push((asked.window, asked.group, answer)),
+                Err(error) => documents[asked.document] = Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A question by its numbers.
+#[derive(Clone, Copy)]
+struct Asked {
+    document: usize,
+    window: usize,
+    group: usize,
+}
+
+/// A text with the answers about it so far.
+struct Document<'t> {
+    text: &'t str,
+    plan: Plan,
+    answers: Vec<(usize, usize, Answer)>,
+}
+
+impl<'t> Document<'t> {
+    fn new(text: &'t str, plan: Plan) -> Self {
+        let answers = Vec::new();
+        Self {
+            text,
+            plan,
+            answers,
+        }
+    }
+
+    /// An answer; an error says which window it is about, if there are several.
+    fn placed(&self, asked: &Asked, answer: Result<Answer>) -> Result<Answer> {
+        let n_windows = self.plan.windows.len();
+        if n_windows == 1 {
+            return answer;
+        }
+        let bytes = &self.plan.windows[asked.window].bytes;
+        answer.with_context(|| {
+            let number = asked.window + 1;
+            format!(
+                "window {number} of {n_windows}, bytes {} to {}",
+                bytes.start, bytes.end
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names what stands in quotation marks; fails on a text with `FAIL`, and counts how it is asked.
+    #[derive(Default)]
+    struct Quotes {
+        batches: Vec<usize>,
+        texts: Vec<String>,
+    }
+
+    impl Answerer for Quotes {
+        fn at_once(&self) -> usize {
+            3
+        }
+
+        fn answer_each(&mut self, questions: &[Question<'_>]) -> Result<Vec<Result<Answer>>> {
+            self.batches.push(questions.len());
+            let answer = |question: &Question<'_>| {
+                self.texts
+                    .push(format!("{} {}", question.types.join("+"), question.text));
+                if question.text.contains("FAIL") {
+                    return Err(Error::invalid("no answer"));
+                }
+                let names: Vec<&str> = question.text.split('\'').skip(1).step_by(2).collect();
+                let answer = serde_json::json!({"entities": {&question.types[0]: names}});
+                let text = answer.to_string();
+                Ok(Answer {
+                    text,
+                    tokens: 1,
+                    steps: 1,
+                    is_cut_off: false,
+                })
+            };
+            Ok(questions.iter().map(answer).collect())
+        }
+    }
+
+    fn reader(types: &[&str]) -> Reader {
+        let types = types.iter().map(|name| (*name).to_owned()).collect();
+        let limits = Limits {
+            window: 4,
+            overlap: 1,
+            context: 0,
+        };
+        let words = |text: &str| text.split_whitespace().count();
+        Reader::new(types, ReadMode::Reference).with_windows(limits, words)
+    }
+
+    /// Each entity with its place, or the error.
+    fn lines(found: &[Result<Extraction>]) -> Vec<String> {
+        let line = |found: &Result<Extraction>| match found {
+            Ok(found) => {
+                let line =
+                    |it: &ner_types::Mention| format!("{} {} {:?}", it.label, it.text, it.start);
+                let lines: Vec<String> = found.entities.iter().map(line).collect();
+                lines.join(", ")
+            }
+            Err(error) => {
+                let source = std::error::Error::source(error).map(ToString::to_string);
+                format!("{error}: {}", source.unwrap_or_default())
+            }
+        };
+        found.iter().map(line).collect()
+    }
+
+    #[test]
+    fn windows_of_several_documents_share_batches_and_a_fault_costs_its_document() -> Result<()> {
+        let mut answerer = Quotes::default();
+        let texts = [
+            "a b c. 'Osk' e f.",
+            " ",
+            "a b c. FAIL x. y z. u v.",
+            "'Zoë' or 'Brel'",
+        ];
+        let found = reader(&["city"]).read(&mut answerer, &texts)?;
+        let expected = [
+            "city Osk 8",
+            "the text is blank: ",
+            "window 2 of 3, bytes 4 to 16: no answer",
+            "city Zoë 1, city Brel 10",
+        ];
+        assert_eq!(lines(&found), expected);
+        let asked = ["city a b c.", "city c. 'Osk' e f."];
+        assert_eq!(answerer.texts[..2], asked);
+        assert_eq!(answerer.batches.iter().sum::<usize>(), answerer.texts.len());
+        assert!(
+            answerer.batches.iter().rev().skip(1).all(|&n| n == 3),
+            "{:?}",
+            answerer.batches
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn types_in_groups_are_asked_one_group_after_the_other() -> Result<()> {
+        let mut answerer = Quotes::default();
+        let reader = reader(&["city", "person", "ship"]).in_groups_of(2);
+        let found = reader.read(&mut answerer, &["'Osk' and 'Brel'"])?;
+        assert_eq!(
+            answerer.texts,
+            ["city+person 'Osk' and 'Brel'", "ship 'Osk' and 'Brel'"]
+        );
+        let expected = "city Osk 1, ship Osk 1, city Brel 11, ship Brel 11";
+        assert_eq!(lines(&found), [expected]);
+        let flat = reader
+            .with_nesting(Nesting::Flat)
+            .read(&mut answerer, &["'Osk' and 'Brel'"])?;
+        assert_eq!(lines(&flat), ["city Osk 1, city Brel 11"]);
+        Ok(())
     }
 }

@@ -78,6 +78,34 @@ impl<B: LmOps> Extractor<B> {
         self
     }
 
+    /// With what types mean, see [`PromptTemplate::describing`].
+    pub fn describing(self, types: impl IntoIterator<Item = (String, String)>) -> Self {
+        let asker = self.asker.describing(types);
+        Self { asker, ..self }
+    }
+
+    /// How long a question about these types can be.
+    pub fn room(&self, types: &[String]) -> Room {
+        let positions = self.model.config().max_positions();
+        let prompt = self.asker.ids(types, "").len();
+        let left = positions.saturating_sub(prompt);
+        Room {
+            positions,
+            prompt,
+            text: left - self.sampling.max_new_tokens.min(left / 2),
+        }
+    }
+
+    /// Counts the tokens of a text as the model sees it.
+    pub fn counter(&self) -> impl Fn(&str) -> usize + Send + Sync + use<B> {
+        let tokenizer = self.asker.tokenizer.clone();
+        move |text| {
+            tokenizer
+                .encode_text(text)
+                .map_or(text.len(), |ids| ids.len())
+        }
+    }
+
     /// With tokens drawn in another way. The tokens that end an answer are the model's own.
     pub fn with_sampling(self, sampling: Sampling) -> Self {
         Self { sampling, ..self }
@@ -213,6 +241,17 @@ impl<B: LmOps> Answerer for Extractor<B> {
         let one = |asked: Result<()>| asked.and_then(|()| answers.next().ok_or_else(missing));
         Ok(found.into_iter().map(one).collect())
     }
+}
+
+/// What a model has room for, in tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// What it takes in all: prompt, text and answer.
+    pub positions: usize,
+    /// The prompt without a text.
+    pub prompt: usize,
+    /// The text, when the longest answer is left room for, or half of what the prompt leaves if that is less.
+    pub text: usize,
 }
 
 /// Nobody listens.

@@ -8,6 +8,7 @@ use ner_types::Extraction;
 use rner::Error;
 use rner::answerer::Answerer;
 use rner::backend::{Device, Task};
+use rner::documents::Reader;
 use serde::Serialize;
 
 use super::Asked;
@@ -50,13 +51,14 @@ impl Task for Many<'_> {
 
     fn run<B: TrainBackend>(mut self, device: &Device<B>) -> Result<()> {
         let mut extractor = self.asked.load::<B>(device)?;
+        let reader = self.asked.reader(&extractor)?;
         let mut counts = Counts::default();
         loop {
             let batch = self.batch()?;
             if batch.is_empty() {
                 break;
             }
-            self.answer(&mut extractor, &batch, &mut counts)?;
+            self.answer(&reader, &mut extractor, &batch, &mut counts)?;
         }
         self.conclude(&counts)
     }
@@ -78,20 +80,21 @@ impl Many<'_> {
     /// Answers some rows and prints a line for each, in their order.
     fn answer(
         &self,
+        reader: &Reader,
         answerer: &mut dyn Answerer,
         batch: &[Row],
         counts: &mut Counts,
     ) -> Result<()> {
         let sentences = batch.iter().filter_map(|row| row.sentence.as_deref().ok());
         let texts: Vec<&str> = sentences.collect();
-        let found = self.asked.reader().read(answerer, &texts);
+        let found = reader.read(answerer, &texts);
         let mut answers = found.map_err(explained)?.into_iter();
         for row in batch {
             let found = match &row.sentence {
                 Err(fault) => Err(fault.clone()),
                 Ok(_) => match answers.next() {
                     Some(Ok(found)) => Ok(found),
-                    Some(Err(error)) => Err(error.to_string()),
+                    Some(Err(error)) => Err(format!("{:#}", anyhow::Error::from(error))),
                     None => bail!("the model gave too few answers"),
                 },
             };
@@ -117,7 +120,7 @@ impl Many<'_> {
             line: row.line,
             id: row.id.as_deref(),
             found: match found {
-                Ok(found) => Found::Entities(found),
+                Ok(found) => Found::Entities(self.asked.shown(found)),
                 Err(error) => Found::Fault { error },
             },
         };

@@ -157,7 +157,13 @@ fn sentences_of_a_file_are_answered_and_faulty_rows_are_named() -> TestResult {
     assert_eq!((code, rows.len()), (Some(1), 5), "{said}");
     let lines: Vec<&Value> = rows.iter().map(|row| &row["line"]).collect();
     assert_eq!(lines, [1, 2, 3, 4, 5]);
-    for (row, fault) in [(1, "blank"), (2, "the prompt has"), (4, "not UTF-8")] {
+    // What is longer than the model takes is read in windows.
+    assert!(
+        rows[2]["windows"].as_array().is_some_and(|it| it.len() > 1),
+        "{}",
+        rows[2]
+    );
+    for (row, fault) in [(1, "blank"), (4, "not UTF-8")] {
         assert!(
             rows[row]["error"].to_string().contains(fault),
             "{}",
@@ -172,7 +178,7 @@ fn sentences_of_a_file_are_answered_and_faulty_rows_are_named() -> TestResult {
         said.ends_with("have no answer; their lines are named above\n"),
         "{said}"
     );
-    assert!(said.contains("3 of 5 rows"), "{said}");
+    assert!(said.contains("2 of 5 rows"), "{said}");
     for (row, sentence) in [(0, SENTENCE), (3, "Osk sleeps.")] {
         assert_eq!(
             (&rows[row]["sentence"], &rows[row]["offsets"]),
@@ -316,5 +322,177 @@ fn an_answer_is_held_to_a_form_and_the_same_without_drafts() -> TestResult {
         }
     }
     assert!(ended >= 4, "{ended} of 6 answers came to an end");
+    Ok(())
+}
+
+/// What the toy says about a text, as JSON.
+fn toy(more: &[&str], text: &str) -> Result<Value, Box<dyn std::error::Error>> {
+    let model = ["extract", "--model", "fixtures/tiny-ner", "--json"];
+    Ok(serde_json::from_str(&succeeds(
+        &[&model[..], more, &[text]].concat(),
+    )?)?)
+}
+
+const TYPES: [&str; 2] = ["--types", "country,election,party,politician"];
+
+#[test]
+fn a_long_text_is_read_in_windows_with_places_in_all_of_it() -> TestResult {
+    let notes = std::fs::read_to_string(root().join("fixtures/toy/notes.txt"))?;
+    let text = format!("🦀 {notes}");
+    let windows = ["--window", "60", "--overlap", "20"];
+    for unit in ["characters", "utf16", "bytes"] {
+        let flags = [&TYPES[..], &windows, &["--offsets", unit]].concat();
+        let found = toy(&flags, &text)?;
+        assert!(
+            found["windows"].as_array().ok_or("windows")?.len() > 3,
+            "{found:#}"
+        );
+        assert_eq!(
+            (&found["offsets"], &found["sentence"]),
+            (&unit.into(), &Value::from(text.as_str()))
+        );
+        let entities = found["entities"].as_array().ok_or("entities")?;
+        assert!(entities.len() > 8, "{found:#}");
+        for it in entities.iter().filter(|it| it["grounding"] == "exact") {
+            let at = |key: &str| it[key].as_u64().unwrap_or_default() as usize;
+            let slice = match unit {
+                "bytes" => text[at("start")..at("end")].to_owned(),
+                "utf16" => {
+                    let units: Vec<u16> = text.encode_utf16().collect();
+                    String::from_utf16(&units[at("start")..at("end")])?
+                }
+                _ => text.chars().take(at("end")).skip(at("start")).collect(),
+            };
+            assert_eq!(slice, it["text"], "{it}");
+            assert_eq!(&text[at("byte_start")..at("byte_end")], slice);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn types_are_asked_in_groups_and_those_that_share_letters_by_choice() -> TestResult {
+    let text = "Members of the party Grifock met in Raisar, a little-known nation.";
+    let found = toy(&[&TYPES[..], &["--group", "3"]].concat(), text)?;
+    let groups: Vec<&Value> = found["windows"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|it| &it["group"])
+        .collect();
+    assert_eq!(groups, [0, 1]);
+    let flat = toy(&[&TYPES[..], &["--group", "1", "--flat"]].concat(), text)?;
+    let nested = toy(
+        &[&TYPES[..], &["--group", "1", "--flat", "--nested"]].concat(),
+        text,
+    )?;
+    let n = |found: &Value| found["entities"].as_array().map_or(0, Vec::len);
+    assert!(n(&flat) <= n(&nested), "{flat:#} {nested:#}");
+    let mut ends = 0;
+    for it in flat["entities"].as_array().ok_or("entities")? {
+        let Some(start) = it["start"].as_u64() else {
+            continue;
+        };
+        assert!(start >= ends, "{flat:#}");
+        ends = it["end"].as_u64().ok_or("an end")?;
+    }
+    Ok(())
+}
+
+#[test]
+fn descriptions_reach_the_prompt_and_a_faulty_file_is_named() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("types.tsv");
+    std::fs::write(&file, "party\ta group of politicians\ncountry\n")?;
+    let asked = ["--model", "fixtures/tiny-ner", "--describe", text(&file)];
+    let sentence = "Members of the party Grifock met in Raisar.";
+    let prompt = succeeds(&[&["prompt"][..], &asked[..], &[sentence]].concat())?;
+    assert!(
+        prompt.contains(r#"{"country": "", "party": "a group of politicians"}"#),
+        "{prompt}"
+    );
+    let output = rner(&[&["extract"][..], &asked[..], &[sentence]].concat()).output()?;
+    assert!(
+        stderr(&output).contains("tuned with a list of types and no descriptions"),
+        "{}",
+        stderr(&output)
+    );
+    std::fs::write(&file, "{\"party\": 7}")?;
+    fails(
+        &[&["extract"][..], &asked[..], &[sentence]].concat(),
+        2,
+        &["types.tsv", "\"party\"", "found 7"],
+    )
+}
+
+/// Types of any form, however many, and texts with control characters, are answered or refused with a remedy.
+#[test]
+fn odd_types_and_texts_are_answered_or_refused_with_a_remedy() -> TestResult {
+    let sentence = "Members of the party\u{0}\u{1b} Grifock met\u{7f} in Raisar.";
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("types.txt");
+    std::fs::write(&file, "\"}], {\nparty\nParty\n[\"a\\\n\u{1}\n")?;
+    let found = toy(
+        &["--types", text(&file)],
+        "Members of the party Grifock met in Raisar.",
+    )?;
+    assert!(found["entities"].is_array());
+    std::fs::write(
+        &file,
+        (0..10_000)
+            .map(|n| format!("type {n}\n"))
+            .collect::<String>(),
+    )?;
+    let many = [
+        "extract",
+        "--model",
+        "fixtures/tiny-ner",
+        "--types",
+        text(&file),
+    ];
+    fails(
+        &[&many[..], &["Grifock left."]].concat(),
+        2,
+        &["--group", "fewer types"],
+    )?;
+    let rows = dir.path().join("rows.jsonl");
+    let row = |text: &str| serde_json::json!({"text": text}).to_string() + "\n";
+    std::fs::write(
+        &rows,
+        row(sentence) + &row("") + &row("Grifock met in Raisar."),
+    )?;
+    let model = [
+        "extract",
+        "--model",
+        "fixtures/tiny-ner",
+        "--types",
+        "party",
+    ];
+    let output = rner(&[&model[..], &["--input", text(&rows)]].concat()).output()?;
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let lines = String::from_utf8(output.stdout)?;
+    let lines: Vec<Value> = lines
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?;
+    assert_eq!(lines[0]["sentence"], sentence);
+    assert!(lines[1]["error"].to_string().contains("blank"));
+    assert!(lines[2]["entities"].is_array() && lines.len() == 3);
+    Ok(())
+}
+
+#[test]
+fn windows_that_do_not_fit_are_wrong_usage() -> TestResult {
+    for (flags, words) in [
+        (&["--window", "5000"][..], "--window 5000"),
+        (&["--window", "0"][..], "--window 0"),
+        (&["--window", "20", "--overlap", "11"][..], "--overlap 11"),
+        (&["--context", "5000"][..], "--context 5000"),
+        (&["--group", "0"][..], "--group"),
+        (&["--offsets", "utf16"][..], "--offsets needs --json"),
+        (&["--raw", "--window", "4"][..], "--raw shows one answer"),
+    ] {
+        fails(&args(flags), 2, &[words])?;
+    }
     Ok(())
 }
