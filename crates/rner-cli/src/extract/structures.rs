@@ -74,8 +74,8 @@ impl Task for Ask<'_> {
 impl Asked<'_> {
     fn read_structures(&self, sentence: &str, answer: &Answer) -> FoundStructures {
         let task = self.recipe.model.task;
-        let completion = task.read(&answer.text, self.reader);
-        FoundStructures::new(task, completion, &self.types, sentence, answer.is_cut_off)
+        let completion = task.read(&answer.text, self.mode);
+        FoundStructures::new(task, completion, &self.names, sentence, answer.is_cut_off)
     }
 }
 
@@ -86,7 +86,7 @@ fn one<B: lm_kernels::LmOps>(
     show: Show,
 ) -> Result<()> {
     let mut live = Live::new(show);
-    let answer = extractor.answer(&asked.types, sentence, &mut |piece| live.add(piece));
+    let answer = extractor.answer(&asked.names, sentence, &mut |piece| live.add(piece));
     let has_shown = live.finish()?;
     let answer = answer.map_err(explained)?;
     let found = asked.read_structures(sentence, &answer);
@@ -156,7 +156,7 @@ fn many(asked: &Asked<'_>, answerer: &mut impl Answerer, mut rows: Rows) -> Resu
 fn answered(asked: &Asked<'_>, answerer: &mut impl Answerer, batch: &[Row]) -> Result<Vec<Found>> {
     let sentences = batch.iter().filter_map(|row| row.sentence.as_deref().ok());
     let question = |text| Question {
-        types: &asked.types,
+        types: &asked.names,
         text,
     };
     let questions: Vec<Question<'_>> = sentences.map(question).collect();
