@@ -17,7 +17,8 @@
 //! assert_eq!(reward("I think it is Port Halvek."), 0.0);
 //! ```
 //!
-//! Further rewards for length, format and grounding exist and are off: see [`RewardOptions`].
+//! Further rewards for length, format and grounding exist and are off: see [`RewardOptions`]. [`brevity()`] compares
+//! the reasoning of the completions of one prompt.
 //!
 //! # What malformed answers earn
 //!
@@ -41,6 +42,7 @@
 //! | a JSON fence or `<answer>` never closed (the reference crashes) | 0 | 0 |
 
 mod batch;
+mod brevity;
 mod extra;
 mod options;
 #[cfg(test)]
@@ -53,6 +55,7 @@ use ner_types::{Completion, Entity, Placeholders, Problem, normalize_label, pars
 use serde::{Deserialize, Serialize};
 
 pub use batch::{Item, score_batch, score_items};
+pub use brevity::{brevity, reasoning_length};
 pub use options::{ExtraWeights, LengthLimit, RewardOptions, RewardWeights};
 
 /// The rewards of one completion. What is switched off is 0.

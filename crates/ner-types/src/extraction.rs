@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Completion, Entity, GroundStatus, GroundedEntity, Grounder, Problem, Span};
+use crate::{Completion, Entity, GroundStatus, GroundedEntity, Grounder, Problem, Span, Thought};
 
 /// What was found in a sentence.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -26,6 +26,9 @@ pub struct Extraction {
     pub salvaged: bool,
     /// Whether the answer was cut off because it had become too long.
     pub cut_off: bool,
+    /// What the reasoning cost, where it was counted.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub thought: Option<Thought>,
 }
 
 /// An entity at one of its places.
@@ -73,6 +76,7 @@ impl Extraction {
             is_json: completion.is_json,
             salvaged: completion.salvaged,
             cut_off,
+            thought: None,
         }
     }
 }

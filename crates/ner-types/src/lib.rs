@@ -30,6 +30,7 @@ mod normalize;
 mod parse;
 mod prompt;
 mod span;
+mod thought;
 
 pub use answer::{plain_tags, render_answer, render_completion};
 pub use example::{Entity, Example};
@@ -44,6 +45,7 @@ pub use parse::{
 };
 pub use prompt::{PromptTemplate, TemplateError};
 pub use span::{CharIndex, Span};
+pub use thought::{Closed, Thought, short_chain};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
