@@ -1,5 +1,6 @@
 //! `rner extract`: the entities of a sentence, and its reasoning while it is written; or those of many, as JSON lines.
 
+pub(crate) mod dial;
 mod live;
 mod many;
 mod sampling;
@@ -9,7 +10,7 @@ use clap::{Args, ValueEnum};
 use lm_generate::Sampling;
 use lm_kernels::TrainBackend;
 use lm_model::StopMatcher;
-use ner_types::{Extraction, ReadMode, parse_with};
+use ner_types::{Closed, Extraction, ReadMode, parse_with};
 use rner::backend::{Device, Inner, Task, dispatch};
 use rner::extract::{Answer, Extractor};
 use rner::form::Form;
@@ -19,6 +20,7 @@ use rner_cli::args::{AnswerReader, asking};
 use rner_cli::interrupt;
 use rner_cli::progress::Terminal;
 
+use self::dial::DialArgs;
 use self::live::{Live, Show};
 use self::many::Many;
 use self::sampling::{SamplingArgs, explained};
@@ -32,6 +34,8 @@ pub(crate) struct ExtractArgs {
     asked: AskedArgs,
     #[command(flatten)]
     pub(crate) sampling: SamplingArgs,
+    #[command(flatten)]
+    pub(crate) dial: DialArgs,
     /// Print JSON at the end instead of lines; of --input it is always printed, a line for each row.
     #[arg(long)]
     pub(crate) json: bool,
@@ -54,7 +58,8 @@ pub(crate) struct ExtractArgs {
 /// # Errors
 /// Wrong usage, a model that cannot be loaded, rows that have no answer, a terminal that cannot be written to.
 pub(crate) fn run(args: &ExtractArgs) -> Result<()> {
-    let recipe = args.asked.recipe.resolve(args.sampling.sets())?;
+    let sets = [args.sampling.sets(), args.dial.sets()].concat();
+    let recipe = args.asked.recipe.resolve(sets)?;
     let (types, stops) = (args.asked.types()?, args.sampling.stops()?);
     args.sampling.note();
     // Before the model is looked for: it may have to be downloaded.
@@ -132,7 +137,10 @@ impl Asked<'_> {
 
     fn read(&self, sentence: &str, answer: &Answer) -> Extraction {
         let completion = parse_with(&answer.text, self.reader);
-        Extraction::new(completion, &self.types, sentence, answer.is_cut_off)
+        Extraction {
+            thought: answer.thought,
+            ..Extraction::new(completion, &self.types, sentence, answer.is_cut_off)
+        }
     }
 }
 
@@ -178,6 +186,14 @@ fn print_entities(found: &Extraction, after_reasoning: bool) {
         if last.replace(line) != Some(line) {
             println!("{}: {}", line.0, line.1);
         }
+    }
+    if let Some(thought) = found.thought
+        && thought.closed == Some(Closed::Forced)
+    {
+        rner_cli::say!(
+            "note: the reasoning was closed after {} tokens",
+            thought.tokens
+        );
     }
     for problem in &found.problems {
         rner_cli::say!("note: {}", problem.message);

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::asker::Asker;
 use crate::backend::Device;
+use crate::dial::told;
 use crate::error::{Context, Error, Result};
 use crate::form::{Form, Forms};
 use crate::recipe::Recipe;
@@ -81,7 +82,7 @@ impl<B: LmOps> Extractor<B> {
 
     /// With another prompt.
     pub fn with_template(mut self, template: PromptTemplate) -> Self {
-        self.asker.template = template;
+        self.asker.template = self.asker.dial.template(&template);
         self
     }
 
@@ -146,7 +147,11 @@ impl<B: LmOps> Extractor<B> {
         let all = All {
             writing: writing.as_mut_slice(),
         };
-        let mut held = Constrained::new(all);
+        let Asker {
+            tokenizer, dial, ..
+        } = &self.asker;
+        let mut limit = dial.limit(tokenizer, &requests, all);
+        let mut held = Constrained::new(&mut limit);
         for (number, grammar) in grammars.iter().enumerate() {
             if let Some(grammar) = grammar {
                 held = held.with(number, grammar);
@@ -161,18 +166,22 @@ impl<B: LmOps> Extractor<B> {
         if let Some((_, error)) = held.errors().first() {
             return Err(Error::Invalid(error.to_string()));
         }
+        let thoughts = (0..requests.len()).map(|number| limit.take(number, 0).map(told));
+        let thoughts: Vec<_> = thoughts.collect();
         // What was held back is heard even if the end was not the model's.
         let texts: Vec<String> = writing.drain(..).map(Writing::finish).collect();
         let groups = groups.map_err(|error| self.explained(error))?;
-        let answer = |(text, group): (String, Vec<Generated>)| {
+        let answer = |(number, (text, group)): (usize, (String, Vec<Generated>))| {
             let one = group.into_iter().next();
             one.map(|Generated { ids, finish, .. }| Answer {
                 text,
                 tokens: ids.len(),
                 is_cut_off: finish == Finish::Length,
+                thought: thoughts[number],
             })
         };
-        Ok(texts.into_iter().zip(groups).filter_map(answer).collect())
+        let answers = texts.into_iter().zip(groups).enumerate();
+        Ok(answers.filter_map(answer).collect())
     }
 
     fn grammar(&self, types: &[String], sentence: &str) -> Result<Option<Grammar>> {

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::backend::Backend;
 use super::rows::Row;
 use super::weights::{Dtype, Quantize};
+use crate::reasoning::Reasoning;
 use crate::tracking::Tracker;
 
 /// `[run]`: name, seeds and backend.
@@ -104,6 +105,8 @@ pub struct Eval {
     pub quantize: Quantize,
     /// Most new tokens of an answer.
     pub max_new_tokens: usize,
+    /// How much models reason before they answer: `free`, `full`, `short`, `none`, or a number of tokens.
+    pub reasoning: Reasoning,
     /// Resamples of the bootstrap intervals.
     pub bootstrap_resamples: usize,
 }

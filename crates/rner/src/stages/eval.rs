@@ -1,8 +1,9 @@
 //! Evaluation: a model answers the benchmark, greedily.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
-use lm_generate::{Finish, Generated, Generator, Request, Sampling};
+use lm_generate::{Finish, Generated, Generator, Request, Sampling, Thought};
 use lm_kernels::{LmOps, TrainBackend};
 use lm_model::{ChatTokenizer, Qwen3};
 use ner_eval::{
@@ -10,11 +11,14 @@ use ner_eval::{
     RunIdentity, Suite, evaluate_logged,
 };
 use ner_types::PromptTemplate;
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::{Answering, ModelDir};
 use crate::backend::{Device, Inner, Task, dispatch};
+use crate::dial::{Dial, told};
 use crate::error::{Context, Error, Result};
+use crate::reasoning::Reasoning;
 use crate::recipe::Recipe;
 use crate::run_dir::write_json;
 use crate::session::{Part, Session};
@@ -25,6 +29,18 @@ const BATCHES_PER_SAVE: usize = 4;
 
 /// Name of the file in which answers are kept while the evaluation runs.
 pub const LOG: &str = "predictions.partial.jsonl";
+
+/// Name of the file that says how long the last answers took.
+pub const SPEED: &str = "speed.json";
+
+/// How long some answers took.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Speed {
+    /// Sentences that were answered.
+    pub sentences: usize,
+    /// Seconds for all of them.
+    pub seconds: f64,
+}
 
 /// An evaluation run.
 pub struct EvalJob<'a> {
@@ -46,6 +62,8 @@ pub struct EvalJob<'a> {
     pub out: PathBuf,
     /// Whether the [`LOG`] stays when all answers are there, for a caller who writes more and removes it afterwards.
     pub keep_log: bool,
+    /// Whether [`SPEED`] says how long the answers took.
+    pub is_timed: bool,
     /// When to stop, and who listens.
     pub session: &'a Session,
 }
@@ -69,6 +87,7 @@ impl<'a> EvalJob<'a> {
             seed: recipe.run.seed,
             out: out.into(),
             keep_log: false,
+            is_timed: false,
             session,
         }
     }
@@ -90,7 +109,7 @@ impl Task for EvalJob<'_> {
     fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<EvalResult> {
         atomic_files::fs::create_dir_all(&self.out)
             .with_context(|| format!("cannot create {}", self.out.display()))?;
-        let template = self.recipe.model.template(self.template.as_ref())?;
+        let template = self.asked()?;
         // Before the model is loaded, so that answers of another one are refused at once.
         let mut log = PredictionLog::open(&self.out.join(LOG), &self.identity()?)?;
         let tokenizer = self.model.tokenizer()?;
@@ -103,7 +122,8 @@ impl Task for EvalJob<'_> {
             self.recipe.eval.batch,
             self.recipe.eval.max_new_tokens,
             self.session.stop().clone(),
-        );
+        )
+        .with_dial(self.dial()?);
         let result = self.answer(&template, &mut completer, &mut log)?;
         if !result.complete {
             return Err(Error::Interrupted);
@@ -126,13 +146,28 @@ impl EvalJob<'_> {
     /// # Errors
     /// A file of the model that cannot be read, or a prompt that is none.
     pub fn identity(&self) -> Result<RunIdentity> {
-        let template = self.recipe.model.template(self.template.as_ref())?;
         let source = self.model.path.display().to_string();
-        Ok(RunIdentity::new(self.suite, source, &template)
+        let identity = RunIdentity::new(self.suite, source, &self.asked()?);
+        let identity = match self.recipe.eval.reasoning {
+            Reasoning::Free => identity,
+            reasoning => identity.with("reasoning", reasoning),
+        };
+        Ok(identity
             .with_files(self.model.hash()?)
             .with("max_new_tokens", self.recipe.eval.max_new_tokens)
             .with("dtype", format!("{:?}", self.weights.dtype))
             .with("quantize", format!("{:?}", self.weights.quantize)))
+    }
+
+    fn dial(&self) -> Result<Dial> {
+        let own = self.model.own_prompt()?;
+        Ok(Dial::new(self.recipe.eval.reasoning, own.as_ref()))
+    }
+
+    /// The prompt with the switch that the dial asks for.
+    fn asked(&self) -> Result<PromptTemplate> {
+        let template = self.recipe.model.template(self.template.as_ref())?;
+        Ok(self.dial()?.template(&template))
     }
 
     fn answer(
@@ -149,6 +184,7 @@ impl EvalJob<'_> {
             resamples: self.recipe.eval.bootstrap_resamples,
             seed: self.seed,
         };
+        let (known, begun) = (log.read()?.len(), Instant::now());
         let result = evaluate_logged(
             log,
             self.suite,
@@ -162,6 +198,15 @@ impl EvalJob<'_> {
             self.session.check()?;
         }
         let result = result?;
+        let asked = result.predictions.len() - known;
+        // Answers that were there before say nothing of the time that they took.
+        if self.is_timed && asked > 0 {
+            let speed = Speed {
+                sentences: asked,
+                seconds: begun.elapsed().as_secs_f64(),
+            };
+            write_json(&self.out.join(SPEED), &speed)?;
+        }
         progress.finish(&format!("mean F1 {:.1}", result.mean_f1));
         Ok(result)
     }
@@ -187,6 +232,7 @@ pub struct LmCompleter<B: LmOps> {
     positions: usize,
     max_new_tokens: usize,
     stop: CancellationToken,
+    dial: Dial,
 }
 
 impl<B: LmOps> LmCompleter<B> {
@@ -204,7 +250,13 @@ impl<B: LmOps> LmCompleter<B> {
             positions: model.config().max_positions(),
             max_new_tokens,
             stop,
+            dial: Dial::default(),
         }
+    }
+
+    /// With reasoning that ends at the budget of this dial.
+    pub fn with_dial(self, dial: Dial) -> Self {
+        Self { dial, ..self }
     }
 
     /// The request for a prompt, or `None` if the model has no room for it.
@@ -223,8 +275,9 @@ impl<B: LmOps> LmCompleter<B> {
         })
     }
 
-    fn answer(&self, generated: &Generated) -> Answer {
+    fn answer(&self, generated: &Generated, thought: Option<Thought>) -> Answer {
         Answer {
+            thought: thought.map(told),
             text: self.tokenizer.decode(&generated.ids),
             truncated: generated.finish == Finish::Length,
             tokens: generated.ids.len(),
@@ -239,10 +292,9 @@ impl<B: LmOps> Completer for LmCompleter<B> {
             .map(|it| self.request(&it.prompt))
             .collect();
         let possible: Vec<Request> = requests.iter().flatten().cloned().collect();
-        let mut generated = self
-            .generator
-            .generate(&possible, &self.stop, &mut ())?
-            .into_iter();
+        let mut limit = self.dial.limit(&self.tokenizer, &possible, ());
+        let generated = self.generator.generate(&possible, &self.stop, &mut limit)?;
+        let mut generated = generated.into_iter().enumerate();
         // A prompt that is too long has no answer, which the result counts as truncated.
         let none = Answer {
             truncated: true,
@@ -252,8 +304,10 @@ impl<B: LmOps> Completer for LmCompleter<B> {
             .iter()
             .map(|request| {
                 let group = request.as_ref().and_then(|_| generated.next());
-                match group.as_deref() {
-                    Some([one, ..]) => self.answer(one),
+                match &group {
+                    Some((number, group)) if !group.is_empty() => {
+                        self.answer(&group[0], limit.take(*number, 0))
+                    }
                     _ => none.clone(),
                 }
             })

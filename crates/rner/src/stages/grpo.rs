@@ -178,6 +178,9 @@ impl GrpoJob<'_> {
         let tuned = self.base.own_prompt()?;
         Ok(ModelPrompt {
             reasoning: tuned.as_ref().and_then(|tuned| tuned.reasoning),
+            reasoning_switch: tuned
+                .as_ref()
+                .and_then(|tuned| tuned.reasoning_switch.clone()),
             max_prompt_tokens: Some(self.recipe.grpo.max_prompt_length),
             max_sequence_tokens: tuned.and_then(|tuned| tuned.max_sequence_tokens),
             ..ModelPrompt::with_template(&template, self.recipe.eval.max_new_tokens)
