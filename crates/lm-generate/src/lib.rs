@@ -22,7 +22,7 @@
 //! An [`Observer`] is told of every token as it is drawn, may end its completion, and may say of which tokens the next
 //! one is drawn ([`Observer::allowed`]), as a grammar does. This crate knows token ids only;
 //! text and chat templates belong to [`lm_model::ChatTokenizer`], and an observer finds stop strings with a
-//! [`lm_model::TextStream`] for each sample.
+//! [`lm_model::TextStream`] for each sample. [`ThoughtLimit`] is the observer that closes reasoning at a budget.
 //!
 //! ```
 //! use burn::backend::Flex;
@@ -53,6 +53,7 @@ mod run;
 mod sequence;
 mod session;
 mod slots;
+mod thought;
 
 #[cfg(test)]
 mod tests;
@@ -65,4 +66,5 @@ pub use observer::{NewToken, Observer};
 pub use pool::CachePool;
 pub use request::{Finish, Generated, Outcome, Progress, Request, Sampling};
 pub use session::Session;
+pub use thought::{Thought, ThoughtEnd, ThoughtLimit};
 pub use tokio_util::sync::CancellationToken;

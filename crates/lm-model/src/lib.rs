@@ -59,4 +59,4 @@ pub use lora::{LoraConfig, ModuleLora, TARGET_MODULES};
 pub use model::Qwen3;
 pub use packed::{Packed, Prefixed};
 pub use precision::{Precision, QUANTIZED_BLOCK};
-pub use tokenizer::{ChatTokenizer, Detokenizer, Pieces, StopMatcher, TextStream};
+pub use tokenizer::{ChatTokenizer, Detokenizer, Pieces, StopMatcher, TextStream, ThoughtStream};

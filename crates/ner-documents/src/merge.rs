@@ -79,6 +79,7 @@ pub fn merge(
     Extraction {
         sentence: text.to_owned(),
         withheld: None,
+        thought: None,
         entities,
         offsets: Offsets::Characters.name(),
         problems,

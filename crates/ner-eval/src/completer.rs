@@ -1,5 +1,7 @@
 //! What answers questions, and what an answer is.
 
+use ner_types::Thought;
+
 /// Any error of a completer.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -77,4 +79,6 @@ pub struct Answer {
     pub truncated: bool,
     /// Its length in tokens.
     pub tokens: usize,
+    /// What its reasoning cost, where that has a budget.
+    pub thought: Option<Thought>,
 }

@@ -265,6 +265,7 @@ impl Place {
             completion: answer.text.clone(),
             truncated: answer.truncated,
             tokens: Some(answer.tokens),
+            thought: answer.thought,
         }
     }
 }

@@ -85,6 +85,7 @@ impl From<Line> for Prediction {
             completion: line.completion,
             truncated: line.truncated,
             tokens: line.tokens,
+            thought: None,
         }
     }
 }

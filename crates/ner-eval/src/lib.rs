@@ -15,7 +15,7 @@
 //! impl Completer for OneCity {
 //!     fn complete(&mut self, questions: &[Question]) -> Result<Vec<Answer>, BoxError> {
 //!         let text = r#"{"entities": {"city": ["Brel"]}}"#;
-//!         Ok(questions.iter().map(|_| Answer { text: text.into(), truncated: false, tokens: 9 }).collect())
+//!         Ok(questions.iter().map(|_| Answer { text: text.into(), tokens: 9, ..Answer::default() }).collect())
 //!     }
 //! }
 //!
@@ -46,6 +46,8 @@ struct Readme;
 pub mod analysis;
 pub mod compare;
 pub mod completer;
+pub mod curve;
+pub mod curve_files;
 pub mod faults;
 pub mod few_shot;
 pub mod folder;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use ner_datasets::write_atomic;
+use ner_types::Thought;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -23,6 +24,9 @@ pub struct Prediction {
     /// Tokens of the completion, where the model counted them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<usize>,
+    /// What its reasoning cost, where that has a budget.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub thought: Option<Thought>,
 }
 
 /// A sentence that could not be answered.
@@ -89,6 +93,7 @@ mod tests {
             completion: completion.into(),
             truncated: false,
             tokens: None,
+            thought: None,
         }
     }
 

@@ -71,6 +71,7 @@ fn predictions(completions: &[String]) -> Vec<Prediction> {
         completion: completion.clone(),
         truncated: false,
         tokens: None,
+        thought: None,
     };
     places
         .into_iter()
@@ -100,6 +101,7 @@ impl Completer for Scripted {
             .extend(questions.iter().map(|it| it.prompt.clone()));
         let answer = |text: String| Answer {
             tokens: text.len(),
+            thought: None,
             truncated: text.is_empty(),
             text,
         };

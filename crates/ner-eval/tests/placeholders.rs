@@ -27,6 +27,7 @@ fn report(scorer: Scorer) -> RunReport {
         completion: r#"{"entities": {"city": ["Brel"], "misc": ["Oslin"]}}"#.into(),
         truncated: false,
         tokens: None,
+        thought: None,
     };
     let settings = ReportSettings {
         scorer,

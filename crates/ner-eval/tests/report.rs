@@ -52,6 +52,7 @@ fn predictions(rule: impl Fn(&str, usize) -> Option<String>) -> Vec<Prediction> 
                 index,
                 truncated: completion.is_empty(),
                 tokens: Some(10),
+                thought: None,
                 completion,
             }));
         }

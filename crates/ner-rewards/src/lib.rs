@@ -19,7 +19,8 @@
 //!
 //! Relations and events earn by the same formula: see [`Target::of`].
 //!
-//! Further rewards for length, format and grounding exist and are off: see [`RewardOptions`].
+//! Further rewards for length, format and grounding exist and are off: see [`RewardOptions`]. [`brevity()`] compares
+//! the reasoning of the completions of one prompt.
 //!
 //! # What malformed answers earn
 //!
@@ -43,6 +44,7 @@
 //! | a JSON fence or `<answer>` never closed (the reference crashes) | 0 | 0 |
 
 mod batch;
+mod brevity;
 mod extra;
 mod options;
 #[cfg(test)]
@@ -55,6 +57,7 @@ use ner_types::{Completion, Entity, Example, Placeholders, Problem, Task, normal
 use serde::{Deserialize, Serialize};
 
 pub use batch::{Item, score_batch, score_items};
+pub use brevity::{brevity, reasoning_length};
 pub use options::{ExtraWeights, LengthLimit, RewardOptions, RewardWeights};
 
 /// The rewards of one completion. What is switched off is 0.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     Completion, Entity, GroundStatus, GroundedEntity, Grounder, Mention, OffsetIndex, Offsets,
-    Place, Problem, WindowRow,
+    Place, Problem, Thought, WindowRow,
 };
 
 /// What was found in a sentence.
@@ -37,6 +37,9 @@ pub struct Extraction {
     /// The questions that were asked about a document, if there were several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<WindowRow>,
+    /// What the reasoning cost, where it was counted.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub thought: Option<Thought>,
 }
 
 /// A [`Problem`], for programs: its kind is always a string.
@@ -71,6 +74,7 @@ impl Extraction {
             salvaged: completion.salvaged,
             cut_off,
             windows: Vec::new(),
+            thought: None,
         }
     }
 

@@ -38,6 +38,7 @@ mod span;
 mod structures;
 mod target;
 mod task;
+mod thought;
 
 pub use answer::{plain_tags, render_answer, render_completion};
 pub use example::{Entity, Example};
@@ -61,6 +62,7 @@ pub use span::{CharIndex, Span};
 pub use structures::{Argument, Event, Relation};
 pub use target::{render_structures, render_target};
 pub use task::Task;
+pub use thought::{Closed, Thought, short_chain};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use rner::reasoning::Reasoning;
 use rner_cli::args::{ForceArgs, RecipeArgs, TeacherArgs, TrackArgs, quoted};
 use rner_cli::reading::InputArgs;
 
 use crate::cot::CotCommand;
 use crate::extract::ExtractArgs;
+use crate::extract::dial::DialArgs;
 use crate::lab::LabArgs;
 use crate::ner::data::DataArgs;
 use crate::ner::eval_compare::CompareArgs;
@@ -286,6 +288,17 @@ pub(crate) struct EvalArgs {
     /// How to ask.
     #[arg(long, value_enum, default_value = "direct")]
     pub(crate) prompting: Prompting,
+    #[command(flatten)]
+    pub(crate) dial: DialArgs,
+    /// Evaluate once with each of these budgets for the reasoning, such as 0,16,64,full: into budget-N of --out, with
+    /// F1 against tokens and time in curve.json and curve.html.
+    #[arg(
+        long,
+        value_name = "N,N,..",
+        value_delimiter = ',',
+        conflicts_with = "reasoning"
+    )]
+    pub(crate) budget: Vec<Reasoning>,
     /// Prompt template; the model's own if left out, or else the recipe's.
     #[arg(long, value_name = "FILE")]
     pub(crate) prompt: Option<PathBuf>,

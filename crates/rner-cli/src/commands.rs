@@ -150,6 +150,11 @@ pub(crate) fn sft(args: &SftArgs) -> Result<()> {
     let named = args.model.as_deref();
     let base = ModelDir::find(named.unwrap_or(Path::new(&recipe.model.base)), &session)?;
     let recipe = asking(&base, &recipe, args.prompt.as_deref())?.recipe;
+    if args.no_cot && recipe.sft.short_share + recipe.sft.none_share > 0.0 {
+        return Err(usage(
+            "--no-cot: sft.short_share and sft.none_share are about examples with reasoning; leave one of them out",
+        ));
+    }
     let mut training = Training::new("sft", &recipe, &args.out, &base)?;
     training.force(args.force);
     training.reads("data", Some(&args.data))?;

@@ -1,5 +1,6 @@
 //! `rner extract`: the entities of a sentence, and its reasoning while it is written; or those of many, as JSON lines.
 
+pub(crate) mod dial;
 mod documents;
 mod live;
 mod many;
@@ -15,7 +16,7 @@ use lm_kernels::{LmOps, TrainBackend};
 use lm_model::StopMatcher;
 use ner_datasets::Offsets;
 use ner_documents::{Descriptions, Plan};
-use ner_types::{Extraction, ReadMode};
+use ner_types::{Closed, Extraction, ReadMode};
 use rner::backend::{Device, Inner, Task, dispatch};
 use rner::decoding::Decoding;
 use rner::documents::Reader;
@@ -28,6 +29,7 @@ use rner_cli::exit::usage;
 use rner_cli::interrupt;
 use rner_cli::progress::Terminal;
 
+use self::dial::DialArgs;
 use self::documents::DocumentArgs;
 use self::live::{Live, Show};
 use self::many::Many;
@@ -42,6 +44,8 @@ pub(crate) struct ExtractArgs {
     asked: AskedArgs,
     #[command(flatten)]
     pub(crate) sampling: SamplingArgs,
+    #[command(flatten)]
+    pub(crate) dial: DialArgs,
     /// Print JSON at the end instead of lines; of --input it is always printed, a line for each row.
     #[arg(long)]
     pub(crate) json: bool,
@@ -66,7 +70,12 @@ pub(crate) struct ExtractArgs {
 /// # Errors
 /// Wrong usage, a model that cannot be loaded, rows that have no answer, a terminal that cannot be written to.
 pub(crate) fn run(args: &ExtractArgs) -> Result<()> {
-    let sets = [args.asked.task.sets(), args.sampling.sets()].concat();
+    let sets = [
+        args.asked.task.sets(),
+        args.sampling.sets(),
+        args.dial.sets(),
+    ];
+    let sets = sets.concat();
     let recipe = args.asked.recipe.resolve(sets)?;
     let (types, stops) = (args.asked.types()?, args.sampling.stops()?);
     args.sampling.note();
@@ -261,6 +270,14 @@ fn print_entities(found: &Extraction, after_reasoning: bool) {
         if seen.insert(line) {
             println!("{}: {}", line.0, line.1);
         }
+    }
+    if let Some(thought) = found.thought
+        && thought.closed == Some(Closed::Forced)
+    {
+        rner_cli::say!(
+            "note: the reasoning was closed after {} tokens",
+            thought.tokens
+        );
     }
     for problem in &found.problems {
         rner_cli::say!("note: {}", problem.message);

@@ -6,6 +6,7 @@ mod cli {
     #[cfg(unix)]
     mod cot_crash;
     mod data;
+    mod dial;
     mod eval;
     mod eval_ways;
     mod extract;

@@ -1,5 +1,7 @@
 //! Whoever answers questions about texts: a model in this process, or a server.
 
+use ner_types::Thought;
+
 use crate::error::Result;
 
 /// A question: which entities of these types does a text name?
@@ -22,6 +24,8 @@ pub struct Answer {
     pub steps: usize,
     /// Whether the answer was cut off because it had become too long.
     pub is_cut_off: bool,
+    /// What the reasoning cost, where it has a budget.
+    pub thought: Option<Thought>,
 }
 
 /// Answers questions, some of them at a time.

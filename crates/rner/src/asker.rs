@@ -3,6 +3,7 @@
 use lm_model::ChatTokenizer;
 use ner_types::{PromptTemplate, normalize_label};
 
+use crate::dial::Dial;
 use crate::error::{Error, Result};
 use crate::recipe::Recipe;
 use crate::stages::ModelDir;
@@ -12,18 +13,21 @@ use crate::stages::ModelDir;
 pub struct Asker {
     pub(crate) tokenizer: ChatTokenizer,
     pub(crate) template: PromptTemplate,
+    pub(crate) dial: Dial,
 }
 
 impl Asker {
-    /// How a model is asked under a recipe whose prompt is decided, see [`ModelDir::asked_under`]. Its weights are not
-    /// read.
+    /// How a model is asked under a recipe whose prompt is decided, see [`ModelDir::asked_under`], with the switch that
+    /// `eval.reasoning` asks for. Its weights are not read.
     ///
     /// # Errors
     /// A tokenizer or a prompt that cannot be read.
     pub fn new(dir: &ModelDir, recipe: &Recipe) -> Result<Self> {
+        let dial = Dial::new(recipe.eval.reasoning, dir.own_prompt()?.as_ref());
         Ok(Self {
             tokenizer: dir.tokenizer()?,
-            template: recipe.model.template(None)?,
+            template: dial.template(&recipe.model.template(None)?),
+            dial,
         })
     }
 

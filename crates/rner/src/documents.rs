@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use ner_documents::{Answered, Limits, Nesting, Plan, merge, plan};
-use ner_types::{Extraction, ReadMode, parse_with};
+use ner_types::{Extraction, ReadMode, Thought, parse_with};
 
 use crate::answerer::{Answer, Answerer, Question};
 use crate::error::{Context, Error, Result};
@@ -110,8 +110,14 @@ impl Reader {
             completion: parse_with(&answer.text, self.mode),
             is_cut_off: answer.is_cut_off,
         };
+        let answers: Vec<_> = answers.into_iter().collect();
+        let thoughts = answers.iter().filter_map(|(_, _, answer)| answer.thought);
+        let thought = thoughts.reduce(Thought::and);
         let answers = answers.into_iter().map(answered).collect();
-        merge(text, plan, &self.groups, answers, self.nesting)
+        Extraction {
+            thought,
+            ..merge(text, plan, &self.groups, answers, self.nesting)
+        }
     }
 
     /// What some documents hold, in their order. Their windows are asked about together, as many at a time as the
@@ -271,6 +277,7 @@ mod tests {
                     tokens: 1,
                     steps: 1,
                     is_cut_off: false,
+                    thought: None,
                 })
             };
             Ok(questions.iter().map(answer).collect())

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::asker::Asker;
 use crate::backend::Device;
 use crate::decoding::{Decoding, Wanted, Written};
+use crate::dial::told;
 use crate::error::{Context, Error, Result};
 use crate::form::Form;
 use crate::recipe::Recipe;
@@ -74,7 +75,7 @@ impl<B: LmOps> Extractor<B> {
 
     /// With another prompt.
     pub fn with_template(mut self, template: PromptTemplate) -> Self {
-        self.asker.template = template;
+        self.asker.template = self.asker.dial.template(&template);
         self
     }
 
@@ -160,22 +161,32 @@ impl<B: LmOps> Extractor<B> {
         let all = All {
             writing: writing.as_mut_slice(),
         };
+        let Asker {
+            tokenizer, dial, ..
+        } = &self.asker;
+        let requests: Vec<&Request> = wanted.iter().map(|one| &one.request).collect();
+        let n_requests = requests.len();
+        let mut limit = dial.limit(tokenizer, &requests, all);
         let written = self
             .decoding
-            .write(&mut generator, wanted, &self.stop, all)?;
+            .write(&mut generator, wanted, &self.stop, &mut limit)?;
         // What was held back is heard even if the end was not the model's.
+        let thoughts = (0..n_requests).map(|number| limit.take(number, 0).map(told));
+        let thoughts: Vec<_> = thoughts.collect();
         let texts: Vec<String> = writing.drain(..).map(Writing::finish).collect();
         let written = written.map_err(|error| self.explained(error))?;
-        let answer = |(text, one): (String, Written)| {
+        let answer = |((text, one), thought): ((String, Written), _)| {
             let generated = one.group.into_iter().next();
             generated.map(|Generated { ids, finish, .. }| Answer {
                 text,
                 tokens: ids.len(),
                 steps: one.steps,
                 is_cut_off: finish == Finish::Length,
+                thought,
             })
         };
-        Ok(texts.into_iter().zip(written).filter_map(answer).collect())
+        let answers = texts.into_iter().zip(written).zip(thoughts);
+        Ok(answers.filter_map(answer).collect())
     }
 
     fn wanted(&self, types: &[String], sentence: &str) -> Result<Wanted> {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use ner_types::{PromptTemplate, Task, TemplateError};
 use serde::{Deserialize, Serialize};
 
+use crate::reasoning::ReasoningSwitch;
 use crate::recipe::Recipe;
 
 /// Name of the file.
@@ -34,6 +35,9 @@ pub struct ModelPrompt {
     /// Whether the model was tuned to reason before it answers; nothing if nobody said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<bool>,
+    /// The words in a prompt that tell the model how much to reason, if it was trained with them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_switch: Option<ReasoningSwitch>,
     /// Most new tokens of an answer.
     pub max_new_tokens: usize,
     /// Most tokens of a prompt, chat form included, in reinforcement learning.
@@ -117,6 +121,7 @@ impl ModelPrompt {
             prompt: template.text().to_owned(),
             types: TypeForm::SortedLowerCaseList,
             reasoning: None,
+            reasoning_switch: None,
             max_new_tokens,
             max_prompt_tokens: None,
             max_sequence_tokens: None,

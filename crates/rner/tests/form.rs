@@ -5,8 +5,10 @@
 use std::path::{Path, PathBuf};
 
 use burn::backend::Flex;
-use lm_generate::{Finish, Generated, Generator, Request, Sampling};
-use lm_grammar::Grammar;
+use lm_generate::{
+    Finish, Generated, Generator, History, Lookup, Request, Sampling, ThoughtEnd, ThoughtLimit,
+};
+use lm_grammar::{Constrained, Grammar};
 use lm_model::{ChatTokenizer, Qwen3, checkpoint};
 use ner_types::{Completion, ReadMode, ReasoningForm, Task, normalize_label, parse};
 use rand::rngs::StdRng;
@@ -292,4 +294,79 @@ fn rollouts_can_be_held_to_a_form() {
         };
         assert!(entities.iter().all(is_right), "{completion}");
     }
+}
+/// A budget closes the reasoning of a base model that never would, within any grammar: alone, in a batch, with drafts.
+#[test]
+fn a_form_and_a_budget_agree() {
+    let tokenizer = ChatTokenizer::load(&base()).expect("a tokenizer");
+    let model: Qwen3<Flex> = checkpoint::load(&base(), &Default::default()).expect("a model");
+    let forms = Forms::new(&tokenizer).expect("a vocabulary");
+    let mut rng = StdRng::seed_from_u64(3);
+    for batch in 0..traces(48).div_ceil(16) {
+        let (questions, requests) = budgeted(&tokenizer, batch as u64, &mut rng);
+        let grammars: Vec<_> = questions.iter().map(|one| one.grammar(&forms)).collect();
+        let budget = |i: usize| [0, 1, 5, 17][i % 4];
+        let run = |max_batch: usize, range: std::ops::Range<usize>, has_drafts: bool| {
+            let requests = &requests[range.clone()];
+            let mut limit = ThoughtLimit::new(&tokenizer, ());
+            for (number, i) in range.clone().enumerate() {
+                limit = limit.with(number, budget(i));
+            }
+            let mut held = Constrained::new(&mut limit);
+            for (number, i) in range.clone().enumerate() {
+                held = held.with(number, &grammars[i]);
+            }
+            let (mut generator, stop) =
+                (Generator::new(&model, max_batch), CancellationToken::new());
+            let groups = if has_drafts {
+                let mut history = History::new();
+                let mut lookup = Lookup::new(requests, &mut history, &mut held);
+                generator.generate(requests, &stop, &mut lookup)
+            } else {
+                generator.generate(requests, &stop, &mut held)
+            };
+            assert!(held.errors().is_empty(), "{:?}", held.errors());
+            let groups = groups.expect("answers").into_iter().enumerate();
+            let both = groups.map(|(number, group)| (group[0].ids.clone(), limit.take(number, 0)));
+            both.collect::<Vec<_>>()
+        };
+        let all = run(5, 0..16, false);
+        assert_eq!(run(7, 0..16, true), all, "drafts change nothing");
+        for (i, (ids, thought)) in all.iter().enumerate() {
+            assert_eq!(
+                run(1, i..i + 1, true)[0],
+                (ids.clone(), *thought),
+                "{i}: alone"
+            );
+            let thought = thought.expect("it is limited");
+            assert!(thought.tokens <= budget(i) + 3, "{i}: {thought:?}");
+            let must = questions[i].reasoning == ReasoningForm::Required;
+            assert!(!must || thought.end.is_some(), "{i}: {thought:?}");
+            assert_ne!(thought.end, Some(ThoughtEnd::Open), "{i}: {thought:?}");
+            if requests[i].sampling.stop.contains(&ids[ids.len() - 1]) {
+                questions[i].check(&tokenizer.decode(ids));
+            }
+        }
+    }
+}
+
+fn budgeted(
+    tokenizer: &ChatTokenizer,
+    batch: u64,
+    rng: &mut StdRng,
+) -> (Vec<Question>, Vec<Request>) {
+    let questions: Vec<_> = (0..16).map(|_| Question::draw(rng)).collect();
+    let request = |(i, question): (usize, &Question)| Request {
+        prompt: tokenizer.prompt_ids(question.sentence),
+        n: 1,
+        sampling: Sampling {
+            max_new_tokens: 80,
+            temperature: [0.0, 0.7, 1.5][i % 3],
+            stop: tokenizer.stop_ids(),
+            seed: batch * 16 + i as u64,
+            ..Sampling::default()
+        },
+    };
+    let requests = questions.iter().enumerate().map(request).collect();
+    (questions, requests)
 }

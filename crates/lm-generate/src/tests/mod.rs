@@ -6,6 +6,7 @@ mod mask;
 mod observer;
 mod session;
 mod slots;
+mod thought;
 
 use crate::Sampling;
 

@@ -64,7 +64,7 @@ pub struct ChatTokenizer {
     pub(super) spelling: Spelling,
     /// `tokenizer_config.json`, kept as it was read.
     config: Map<String, Value>,
-    control: Control,
+    pub(super) control: Control,
     /// Ids that [`ChatTokenizer::decode`] leaves out.
     hidden: BTreeSet<u32>,
     /// Ids that end an answer.
@@ -339,7 +339,7 @@ impl ChatTokenizer {
 
     /// [`ChatTokenizer::encode_text`], or should that fail the bytes one by one, which is the same
     /// text in more tokens.
-    fn text_ids(&self, text: &str) -> Vec<u32> {
+    pub(super) fn text_ids(&self, text: &str) -> Vec<u32> {
         self.encode_text(text).unwrap_or_else(|error| {
             tracing::error!(%error, "encoding byte by byte");
             text.bytes()

@@ -15,8 +15,10 @@ mod plain;
 mod spelling;
 mod stop;
 mod stream;
+mod thought;
 mod written;
 
 pub use chat::{ChatTokenizer, Pieces};
 pub use stop::StopMatcher;
 pub use stream::{Detokenizer, TextStream};
+pub use thought::ThoughtStream;

@@ -103,6 +103,7 @@ impl Sentence {
                 completion: String::new(),
                 truncated: false,
                 tokens: None,
+                thought: None,
             },
             entities: Vec::new(),
             lines: HashMap::new(),

@@ -83,6 +83,7 @@ fn joined(answer: ChatAnswer) -> Answer {
         text,
         truncated: answer.finish == Finish::Length,
         tokens: usize::try_from(answer.usage.completion_tokens).unwrap_or(0),
+        thought: None,
     }
 }
 
@@ -138,6 +139,7 @@ mod tests {
             text: "x".into(),
             truncated: true,
             tokens: 4,
+            thought: None,
         };
         assert_eq!(joined(parse_body(body).expect("a completion")), expected);
     }

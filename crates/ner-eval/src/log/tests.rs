@@ -13,6 +13,7 @@ fn prediction(index: usize) -> Prediction {
         completion: "{}".into(),
         truncated: false,
         tokens: Some(1),
+        thought: None,
     }
 }
 

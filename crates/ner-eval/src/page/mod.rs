@@ -3,6 +3,7 @@
 
 pub mod axis;
 mod compare;
+mod curve;
 mod errors;
 pub mod figures;
 mod problems;
@@ -12,6 +13,7 @@ use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, HtmlEscape};
 
 use crate::analysis::Analysis;
+use crate::curve::Curve;
 use crate::error::Error;
 use crate::faults::kind::Faults;
 use crate::gain::Comparison;
@@ -27,6 +29,7 @@ pub use problems::problems_in_words;
 pub const STYLE: &str = include_str!("style.css");
 
 const TEMPLATE: &str = include_str!("results.html.j2");
+const CURVE: &str = include_str!("curve.html.j2");
 const COMPARISON: &str = include_str!("compare.html.j2");
 
 /// What the page of one evaluation shows; the fields are those of `RunReport`.
@@ -55,6 +58,11 @@ pub(crate) fn render_comparison(
     second: &str,
 ) -> Result<String, Error> {
     fill(COMPARISON, compare::view(gains, first, second))
+}
+
+/// Fills the page of a curve.
+pub(crate) fn render_curve(curve: &Curve) -> Result<String, Error> {
+    fill(CURVE, curve::view(curve))
 }
 
 /// Fills a template in minijinja's language. All text is escaped; the template may say `{{ style|safe }}` for [`STYLE`]

@@ -14,7 +14,7 @@ use rner_cli::progress::Terminal;
 
 use super::eval_once::Once;
 use super::eval_url::UrlEval;
-use super::{eval_compare, eval_few_shot, eval_flags, eval_predictions, eval_suite};
+use super::{eval_budget, eval_compare, eval_few_shot, eval_flags, eval_predictions, eval_suite};
 use crate::cli::{EvalArgs, EvalCommand};
 
 /// Runs the command.
@@ -29,10 +29,15 @@ pub(crate) fn run(args: &EvalArgs) -> Result<()> {
         .as_deref()
         .ok_or_else(|| usage("--out is missing"))?;
     eval_flags::check(args)?;
-    let recipe = args.recipe.resolve(Vec::new())?;
+    let recipe = args.recipe.resolve(args.dial.sets())?;
+    eval_budget::check(args, &recipe)?;
     let _lock = Lock::folder(out)?;
     match (&args.source.model, &args.source.predictions, &args.url.url) {
-        (Some(model), None, None) => of_model(args, &recipe, model, out),
+        (Some(model), None, None) if args.budget.is_empty() => of_model(args, &recipe, model, out),
+        (Some(model), None, None) => {
+            let evaluate = |recipe: &Recipe, folder: &Path| of_model(args, recipe, model, folder);
+            eval_budget::run(&args.budget, &recipe, (model, out), evaluate)
+        }
         (None, Some(file), None) => {
             let (data, options) = (Path::new(&args.data), options(&recipe));
             eval_predictions::run(&args.suite, &args.train, data, file, options, out)
@@ -117,6 +122,7 @@ fn once(
         template: Some(ner_eval::Prompting::from(args.prompting).apply(&template)),
         // It stays until everything is written.
         keep_log: true,
+        is_timed: !args.budget.is_empty(),
         ..EvalJob::new(recipe, model, suite, out, &session)
     };
     let flags = (&args.suite, &args.train);

@@ -2,6 +2,7 @@
 
 pub(crate) mod data;
 pub(crate) mod eval;
+mod eval_budget;
 pub(crate) mod eval_compare;
 pub(crate) mod eval_few_shot;
 mod eval_flags;

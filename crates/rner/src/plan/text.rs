@@ -225,6 +225,7 @@ fn rewards(g: &Rewards) -> String {
         (g.length, "length"),
         (g.format, "format"),
         (g.grounding, "grounding"),
+        (g.brevity, "brevity"),
     ];
     let terms = weights.iter().filter(|(weight, _)| *weight != 0.0);
     let terms: Vec<String> = terms

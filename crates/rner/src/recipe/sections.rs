@@ -8,6 +8,7 @@ use super::backend::Backend;
 use super::rows::Row;
 use super::weights::{Dtype, Quantize};
 use crate::form::Form;
+use crate::reasoning::Reasoning;
 use crate::tracking::Tracker;
 
 /// `[run]`: name, seeds and backend.
@@ -112,6 +113,8 @@ pub struct Eval {
     pub form: Form,
     /// Whether tokens are drafted, which changes the speed and nothing else.
     pub drafts: bool,
+    /// How much models reason before they answer: `free`, `full`, `short`, `none`, or a number of tokens.
+    pub reasoning: Reasoning,
     /// Resamples of the bootstrap intervals.
     pub bootstrap_resamples: usize,
 }

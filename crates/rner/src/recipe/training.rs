@@ -42,6 +42,11 @@ pub struct Sft {
     pub train_header: bool,
     /// Share of the examples that is held out to evaluate on, from 0 up to 1.
     pub eval_share: f64,
+    /// Share of the examples whose reasoning is shortened to the sentences that name their entities, and asked for with
+    /// a switch in the prompt.
+    pub short_share: f64,
+    /// Share of the examples without their reasoning, asked for with another switch.
+    pub none_share: f64,
     /// The trainer's configuration; `batch_size` and `batch_tokens` are those of one device.
     pub train: SftConfig,
 }
@@ -98,6 +103,8 @@ pub struct Rewards {
     pub format: f64,
     /// Weight of the share of the predicted texts that stand in the sentence.
     pub grounding: f64,
+    /// Weight of the reward for reasoning that is short beside that of the same prompt's other completions.
+    pub brevity: f64,
 }
 
 impl Sft {
@@ -105,8 +112,20 @@ impl Sft {
         let share = self.eval_share;
         let ok = (0.0..=1.0).contains(&share);
         range("sft.eval_share", share, ok, "between 0 and 1")?;
+        self.validate_mix()?;
         let checked = self.train.validate();
         checked.map_err(|error| RecipeError::of_trainer("sft", error))
+    }
+}
+
+impl Sft {
+    fn validate_mix(&self) -> Result<(), RecipeError> {
+        let (short, none) = (self.short_share, self.none_share);
+        let ok = (0.0..=1.0).contains(&short);
+        range("sft.short_share", short, ok, "between 0 and 1")?;
+        let ok = (0.0..=1.0).contains(&none) && short + none <= 1.0;
+        let expected = "between 0 and 1, and with sft.short_share no more than 1";
+        range("sft.none_share", none, ok, expected)
     }
 }
 
@@ -141,6 +160,7 @@ impl Rewards {
             ("grpo.reward.length", self.length),
             ("grpo.reward.format", self.format),
             ("grpo.reward.grounding", self.grounding),
+            ("grpo.reward.brevity", self.brevity),
         ];
         for (key, weight) in weights {
             range(key, weight, weight >= 0.0, "a number of at least 0")?;

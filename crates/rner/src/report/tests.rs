@@ -363,6 +363,7 @@ fn every_model_is_shown_on_the_same_sentences() {
             completion: format!("answer {index}"),
             truncated: false,
             tokens: None,
+            thought: None,
         })
         .collect();
     let picked = pick_samples("base", &result, &suite);

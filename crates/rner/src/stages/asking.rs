@@ -1,6 +1,7 @@
 //! Who decides how a model is asked: what was chosen key by key, else the model itself, else the profile.
 
 use super::ModelDir;
+use crate::dial::Dial;
 use crate::error::Result;
 use crate::model_prompt::{MODEL_PROMPT, ModelPrompt};
 use crate::recipe::{PROFILES, Recipe};
@@ -59,10 +60,13 @@ impl ModelDir {
     pub fn asked_under(&self, recipe: &Recipe) -> Result<Asking> {
         let own = self.own_prompt()?;
         let mut recipe = recipe.clone();
-        let note = match &own {
+        let adopted = match &own {
             Some(own) => self.adopt(own, &mut recipe)?,
             None => None,
         };
+        let dial = Dial::new(recipe.eval.reasoning, own.as_ref()).note();
+        let notes: Vec<String> = adopted.into_iter().chain(dial).collect();
+        let note = (!notes.is_empty()).then(|| notes.join("; "));
         Ok(Asking { recipe, own, note })
     }
 

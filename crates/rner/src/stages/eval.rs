@@ -1,8 +1,9 @@
 //! Evaluation: a model answers the benchmark, greedily.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
-use lm_generate::{Finish, Generated, Generator, Request, Sampling};
+use lm_generate::{Finish, Generated, Generator, Request, Sampling, Thought};
 use lm_kernels::{LmOps, TrainBackend};
 use lm_model::{ChatTokenizer, Qwen3};
 use ner_eval::{
@@ -10,13 +11,16 @@ use ner_eval::{
     RunIdentity, Suite, evaluate_logged,
 };
 use ner_types::PromptTemplate;
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::{Answering, ModelDir, check_task};
 use crate::backend::{Device, Inner, Task, dispatch};
 use crate::decoding::{Decoding, Wanted};
+use crate::dial::{Dial, told};
 use crate::error::{Context, Error, Result};
 use crate::form::Form;
+use crate::reasoning::Reasoning;
 use crate::recipe::Recipe;
 use crate::run_dir::write_json;
 use crate::session::{Part, Session};
@@ -27,6 +31,18 @@ const BATCHES_PER_SAVE: usize = 4;
 
 /// Name of the file in which answers are kept while the evaluation runs.
 pub const LOG: &str = "predictions.partial.jsonl";
+
+/// Name of the file that says how long the last answers took.
+pub const SPEED: &str = "speed.json";
+
+/// How long some answers took.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Speed {
+    /// Sentences that were answered.
+    pub sentences: usize,
+    /// Seconds for all of them.
+    pub seconds: f64,
+}
 
 /// An evaluation run.
 pub struct EvalJob<'a> {
@@ -48,6 +64,8 @@ pub struct EvalJob<'a> {
     pub out: PathBuf,
     /// Whether the [`LOG`] stays when all answers are there, for a caller who writes more and removes it afterwards.
     pub keep_log: bool,
+    /// Whether [`SPEED`] says how long the answers took.
+    pub is_timed: bool,
     /// When to stop, and who listens.
     pub session: &'a Session,
 }
@@ -71,6 +89,7 @@ impl<'a> EvalJob<'a> {
             seed: recipe.run.seed,
             out: out.into(),
             keep_log: false,
+            is_timed: false,
             session,
         }
     }
@@ -94,7 +113,7 @@ impl Task for EvalJob<'_> {
         check_task(self.recipe, sets.flat_map(|set| &set.examples))?;
         atomic_files::fs::create_dir_all(&self.out)
             .with_context(|| format!("cannot create {}", self.out.display()))?;
-        let template = self.recipe.model.template(self.template.as_ref())?;
+        let template = self.asked()?;
         // Before the model is loaded, so that answers of another one are refused at once.
         let mut log = PredictionLog::open(&self.out.join(LOG), &self.identity()?)?;
         let tokenizer = self.model.tokenizer()?;
@@ -108,7 +127,8 @@ impl Task for EvalJob<'_> {
         let stop = self.session.stop().clone();
         let mut completer =
             LmCompleter::new(&model, tokenizer, eval.batch, eval.max_new_tokens, stop)
-                .with_decoding(decoding);
+                .with_decoding(decoding)
+                .with_dial(self.dial()?);
         let result = self.answer(&template, &mut completer, &mut log)?;
         if !result.complete {
             return Err(Error::Interrupted);
@@ -131,19 +151,33 @@ impl EvalJob<'_> {
     /// # Errors
     /// A file of the model that cannot be read, or a prompt that is none.
     pub fn identity(&self) -> Result<RunIdentity> {
-        let template = self.recipe.model.template(self.template.as_ref())?;
         let source = self.model.path.display().to_string();
-        let identity = RunIdentity::new(self.suite, source, &template);
-        // Free answers have the identity that they had before there were forms, so that their runs go on.
+        // Free answers have the identity that they had before there were forms and dials, so that their runs go on.
+        let identity = RunIdentity::new(self.suite, source, &self.asked()?);
         let identity = match self.recipe.eval.form {
             Form::Free => identity,
             form => identity.with("form", form.name()),
+        };
+        let identity = match self.recipe.eval.reasoning {
+            Reasoning::Free => identity,
+            reasoning => identity.with("reasoning", reasoning),
         };
         Ok(identity
             .with_files(self.model.hash()?)
             .with("max_new_tokens", self.recipe.eval.max_new_tokens)
             .with("dtype", format!("{:?}", self.weights.dtype))
             .with("quantize", format!("{:?}", self.weights.quantize)))
+    }
+
+    fn dial(&self) -> Result<Dial> {
+        let own = self.model.own_prompt()?;
+        Ok(Dial::new(self.recipe.eval.reasoning, own.as_ref()))
+    }
+
+    /// The prompt with the switch that the dial asks for.
+    fn asked(&self) -> Result<PromptTemplate> {
+        let template = self.recipe.model.template(self.template.as_ref())?;
+        Ok(self.dial()?.template(&template))
     }
 
     fn answer(
@@ -160,6 +194,7 @@ impl EvalJob<'_> {
             resamples: self.recipe.eval.bootstrap_resamples,
             seed: self.seed,
         };
+        let (known, begun) = (log.read()?.len(), Instant::now());
         let result = evaluate_logged(
             log,
             self.suite,
@@ -173,6 +208,15 @@ impl EvalJob<'_> {
             self.session.check()?;
         }
         let result = result?;
+        let asked = result.predictions.len() - known;
+        // Answers that were there before say nothing of the time that they took.
+        if self.is_timed && asked > 0 {
+            let speed = Speed {
+                sentences: asked,
+                seconds: begun.elapsed().as_secs_f64(),
+            };
+            write_json(&self.out.join(SPEED), &speed)?;
+        }
         progress.finish(&format!("mean F1 {:.1}", result.mean_f1));
         Ok(result)
     }
@@ -199,6 +243,7 @@ pub struct LmCompleter<B: LmOps> {
     max_new_tokens: usize,
     stop: CancellationToken,
     decoding: Decoding,
+    dial: Dial,
 }
 
 impl<B: LmOps> LmCompleter<B> {
@@ -217,6 +262,7 @@ impl<B: LmOps> LmCompleter<B> {
             max_new_tokens,
             stop,
             decoding: Decoding::default(),
+            dial: Dial::default(),
         }
     }
 
@@ -224,6 +270,12 @@ impl<B: LmOps> LmCompleter<B> {
     #[must_use]
     pub fn with_decoding(self, decoding: Decoding) -> Self {
         Self { decoding, ..self }
+    }
+
+    /// With reasoning that ends at the budget of this dial.
+    #[must_use]
+    pub fn with_dial(self, dial: Dial) -> Self {
+        Self { dial, ..self }
     }
 
     /// What is wanted for a question, or `None` if the model has no room for it.
@@ -252,8 +304,9 @@ impl<B: LmOps> LmCompleter<B> {
         })
     }
 
-    fn answer(&self, generated: &Generated) -> Answer {
+    fn answer(&self, generated: &Generated, thought: Option<Thought>) -> Answer {
         Answer {
+            thought: thought.map(told),
             text: self.tokenizer.decode(&generated.ids),
             truncated: generated.finish == Finish::Length,
             tokens: generated.ids.len(),
@@ -270,9 +323,13 @@ impl<B: LmOps> Completer for LmCompleter<B> {
             has_room.push(wanted.is_some());
             possible.extend(wanted);
         }
+        let requests: Vec<&Request> = possible.iter().map(|one| &one.request).collect();
+        let mut limit = self.dial.limit(&self.tokenizer, &requests, ());
         let generator = &mut self.generator;
-        let written = self.decoding.write(generator, possible, &self.stop, ())??;
-        let mut written = written.into_iter();
+        let written = self
+            .decoding
+            .write(generator, possible, &self.stop, &mut limit)??;
+        let mut written = written.into_iter().enumerate();
         // A prompt that is too long has no answer, which the result counts as truncated.
         let none = Answer {
             truncated: true,
@@ -280,8 +337,12 @@ impl<B: LmOps> Completer for LmCompleter<B> {
         };
         let answer = |has_room: bool| {
             let written = has_room.then(|| written.next()).flatten();
-            let one = written.as_ref().and_then(|it| it.group.first());
-            one.map_or_else(|| none.clone(), |one| self.answer(one))
+            let one = written.as_ref();
+            let one = one.and_then(|(number, it)| Some((*number, it.group.first()?)));
+            one.map_or_else(
+                || none.clone(),
+                |(number, one)| self.answer(one, limit.take(number, 0)),
+            )
         };
         Ok(has_room.into_iter().map(answer).collect())
     }

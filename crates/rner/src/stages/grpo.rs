@@ -191,6 +191,9 @@ impl GrpoJob<'_> {
         Ok(ModelPrompt {
             task: self.recipe.model.task,
             reasoning: tuned.as_ref().and_then(|tuned| tuned.reasoning),
+            reasoning_switch: tuned
+                .as_ref()
+                .and_then(|tuned| tuned.reasoning_switch.clone()),
             max_prompt_tokens: Some(self.recipe.grpo.max_prompt_length),
             max_sequence_tokens: tuned.and_then(|tuned| tuned.max_sequence_tokens),
             ..ModelPrompt::with_template(&template, self.recipe.eval.max_new_tokens)

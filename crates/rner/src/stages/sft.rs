@@ -8,11 +8,13 @@ use lm_model::ChatTokenizer;
 use lm_train::{
     OptimConfig, Outcome, Resume, RunFiles, Sample, SampleCounts, SftConfig, SftData, train_sft_on,
 };
-use ner_types::{Example, PromptTemplate, render_target};
+use ner_types::{Example, PromptTemplate};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
+use super::mix::Mix;
+use super::sample::sample;
 use super::told::{RowFaults, if_any, in_brackets};
 use super::{ModelDir, Watch, check_task};
 use crate::backend::{self, Device, Task};
@@ -95,7 +97,11 @@ impl Task for SftJob<'_> {
         check_task(self.recipe, self.examples.iter().chain(self.held_out))?;
         let header = sft.train_header;
         let bare = warn_of_bare(self.examples, self.with_cot);
-        let tokenise = |examples| samples(&tokenizer, &template, examples, self.with_cot, header);
+        let mix = Mix::of(sft, self.seed).filter(|_| self.with_cot);
+        let tokenise = |examples: &[Example]| match &mix {
+            Some(mix) => mix.samples(&tokenizer, &template, examples, header),
+            None => samples(&tokenizer, &template, examples, self.with_cot, header),
+        };
         let mut train = tokenise(self.examples);
         let eval = match self.held_out {
             [] => hold_out(&mut train, sft.eval_share, self.seed),
@@ -114,6 +120,7 @@ impl Task for SftJob<'_> {
         let asked = ModelPrompt {
             task: self.recipe.model.task,
             reasoning: Some(self.with_cot && bare < self.examples.len()),
+            reasoning_switch: mix.map(|mix| mix.switch(&tokenizer, self.examples)),
             max_sequence_tokens: Some(config.max_length),
             ..ModelPrompt::with_template(&template, self.recipe.eval.max_new_tokens)
         };
@@ -141,6 +148,7 @@ impl Task for SftJob<'_> {
             },
             bare,
             given: self.examples.len(),
+            mix: mix.map(|mix| mix.words(self.examples)),
             faults: RowFaults::of(self.examples),
         };
         let summary = summary(&told, &outcome);
@@ -166,23 +174,12 @@ pub fn samples(
     with_cot: bool,
     train_header: bool,
 ) -> Vec<Sample> {
-    let header = if train_header {
-        tokenizer.answer_header_ids().len()
-    } else {
-        0
+    let one = |example: &Example| {
+        let example = example.normalized();
+        let cot = example.cot.as_deref().filter(|_| with_cot);
+        sample(tokenizer, template, &example, cot, train_header)
     };
-    examples
-        .iter()
-        .map(|example| {
-            let example = example.normalized();
-            let prompt = template.render(&example.schema, &example.sentence);
-            let cot = example.cot.as_deref().filter(|_| with_cot);
-            let mut ids = tokenizer.prompt_ids(&prompt);
-            let loss_from = ids.len() - header;
-            ids.extend(tokenizer.completion_ids(&render_target(cot, &example)));
-            Sample { ids, loss_from }
-        })
-        .collect()
+    examples.iter().map(one).collect()
 }
 
 /// Takes a random share of the samples out of them.
@@ -222,6 +219,8 @@ struct Told {
     /// Examples without reasoning where it is wanted, of all that were given.
     bare: usize,
     given: usize,
+    /// How they were asked, where that is mixed.
+    mix: Option<String>,
     /// Of all that were given.
     faults: RowFaults,
 }
@@ -260,7 +259,8 @@ impl Told {
                 }
             }),
         ];
-        let parts = parts.into_iter().chain(self.faults.parts());
+        let parts = parts.into_iter().chain([self.mix.clone()]);
+        let parts = parts.chain(self.faults.parts());
         format!("{} examples{}", samples.trained, in_brackets(parts))
     }
 }
@@ -306,6 +306,7 @@ mod tests {
             held_out,
             bare,
             given: 50,
+            mix: None,
             faults: RowFaults {
                 not_in_sentence: held_out,
                 outside_schema: 0,

@@ -259,6 +259,7 @@ impl Completer for Known {
             ),
             truncated: false,
             tokens: question.prompt.len(),
+            thought: None,
         };
         Ok(questions.iter().map(answer).collect())
     }

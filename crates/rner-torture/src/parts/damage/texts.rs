@@ -248,6 +248,7 @@ mod scores {
                 },
                 truncated: false,
                 tokens: Some(9),
+                thought: None,
             };
             let answers: Vec<Prediction> = (0..12).map(answer).collect();
             let folder = dir.join(folder);
@@ -298,6 +299,7 @@ mod predictions {
             completion: format!("<think>day {index}</think>{{\"person\": []}}"),
             truncated: index == 3,
             tokens: Some(index),
+            thought: None,
         };
         let answers: Vec<Prediction> = (0..12).map(answer).collect();
         Ok(write_predictions(&dir.join("predictions.jsonl"), &answers)?)

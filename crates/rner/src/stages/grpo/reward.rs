@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 
 use lm_grpo::{Reward, RewardItem, RewardValue};
-use ner_rewards::{Breakdown, ExtraWeights, LengthLimit, RewardOptions, RewardWeights, Target};
+use ner_rewards::{
+    Breakdown, ExtraWeights, LengthLimit, RewardOptions, RewardWeights, Target, brevity,
+    reasoning_length,
+};
 use ner_types::{Entity, Example, ReadMode, Task, normalize_label};
 
 use crate::recipe::Rewards;
@@ -16,6 +19,8 @@ pub struct NerReward {
     options: RewardOptions,
     /// What is looked for in all of the prompts.
     task: Task,
+    /// Weight of the reward for short reasoning.
+    brevity: f64,
 }
 
 impl NerReward {
@@ -26,6 +31,7 @@ impl NerReward {
             schemas: Vec::new(),
             options: options(recipe),
             task: Task::default(),
+            brevity: recipe.brevity,
         }
     }
 
@@ -38,12 +44,35 @@ impl NerReward {
         self.schemas.push(labels.collect());
     }
 
-    fn value(&self, item: &RewardItem<'_>) -> RewardValue {
-        let score = self.targets[item.prompt_index].score_with(item.completion, &self.options);
-        RewardValue {
-            total: score.total,
-            parts: [self.parts(&score), self.habits(item)].concat(),
+    /// What the completions of one prompt earn.
+    fn group(&self, items: &[RewardItem<'_>]) -> Vec<RewardValue> {
+        let score = |item: &RewardItem<'_>| {
+            self.targets[item.prompt_index].score_with(item.completion, &self.options)
+        };
+        let scores: Vec<Breakdown> = items.iter().map(score).collect();
+        let brief = self.brief(items, &scores);
+        let each = items.iter().zip(&scores).enumerate();
+        let value = |(number, (item, score)): (usize, (&RewardItem<'_>, &Breakdown))| {
+            let brief = brief.get(number).copied();
+            let part = brief.map(|value| ("brevity".to_owned(), value));
+            let parts = self.parts(score).into_iter().chain(part);
+            RewardValue {
+                total: score.total + self.brevity * brief.unwrap_or(0.0),
+                parts: parts.chain(self.habits(item)).collect(),
+            }
+        };
+        each.map(value).collect()
+    }
+
+    /// The rewards for short reasoning, if they count.
+    fn brief(&self, items: &[RewardItem<'_>], scores: &[Breakdown]) -> Vec<f64> {
+        if self.brevity == 0.0 {
+            return Vec::new();
         }
+        let length = |item: &RewardItem<'_>| reasoning_length(item.completion);
+        let lengths: Vec<usize> = items.iter().map(length).collect();
+        let f1: Vec<f64> = scores.iter().map(|score| score.f1).collect();
+        brevity(&lengths, &f1)
     }
 
     /// What a completion does that tells why rewards are low: an answer without entities, and labels that nobody asked
@@ -80,7 +109,8 @@ impl NerReward {
 
 impl Reward for NerReward {
     fn score(&self, items: &[RewardItem<'_>]) -> Vec<RewardValue> {
-        items.iter().map(|item| self.value(item)).collect()
+        let groups = items.chunk_by(|a, b| a.prompt_index == b.prompt_index);
+        groups.flat_map(|group| self.group(group)).collect()
     }
 }
 
@@ -193,6 +223,43 @@ mod tests {
         let sets = ["grpo.reward.require_shape=true"];
         assert_eq!(earned(&sets, &nothing, "42"), 0.0);
         assert_eq!(earned(&sets, &nothing, empty), 1.0);
+    }
+
+    /// Two right answers, one of which thinks longer, and a wrong one that thinks longest.
+    #[test]
+    fn short_reasoning_earns_more_in_its_group() {
+        let sets = ["grpo.reward.brevity=2".to_owned()];
+        let recipe = Recipe::resolve("tiny", &sets).expect("a recipe");
+        let mut reward = NerReward::new(&recipe.grpo.reward);
+        for _ in 0..2 {
+            reward.add(&Example {
+                schema: vec!["city".into()],
+                entities: vec![Entity::new("Brel", "city")],
+                ..Example::default()
+            });
+        }
+        let right = "{\"entities\": {\"city\": [\"Brel\"]}}";
+        let completions = [
+            format!("<think>\n{}\n</think>\n{right}", "a".repeat(10)),
+            format!("<think>\n{}\n</think>\n{right}", "a".repeat(30)),
+            format!(
+                "<think>\n{}\n</think>\n{{\"entities\": {{}}}}",
+                "a".repeat(50)
+            ),
+        ];
+        let item = |prompt_index, at: usize| RewardItem {
+            prompt_index,
+            completion: &completions[at],
+        };
+        let values = reward.score(&[item(0, 0), item(0, 1), item(0, 2), item(1, 1), item(1, 1)]);
+        let totals: Vec<f64> = values.iter().map(|value| value.total).collect();
+        assert_eq!(totals, [12.0, 11.0, 0.0, 11.0, 11.0]);
+        let names: Vec<&str> = values[0]
+            .parts
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        assert_eq!(names[2], "brevity");
     }
 
     /// One of two predictions is right: F1 2/3, schema 1, format 1, and one text in two stands in the sentence.
