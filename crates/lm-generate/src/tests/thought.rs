@@ -5,8 +5,8 @@ use lm_model::{ChatTokenizer, Qwen3, Qwen3Config};
 
 use super::generator::{ids, never, tiny};
 use crate::{
-    Generated, Generator, Lookup, Observer, Request, Sampling, Thought, ThoughtEnd, ThoughtLimit,
-    TokenMask,
+    Generated, Generator, History, Lookup, Observer, Request, Sampling, Thought, ThoughtEnd,
+    ThoughtLimit, TokenMask,
 };
 
 /// What is forced behind the end.
@@ -73,7 +73,8 @@ fn run(
     let model = model(&tokenizer);
     let mut generator = Generator::new(&model, max_batch);
     let groups = if has_drafts {
-        let mut lookup = Lookup::new(requests, &mut limit);
+        let mut history = History::new();
+        let mut lookup = Lookup::new(requests, &mut history, &mut limit);
         generator.generate(requests, &never(), &mut lookup)
     } else {
         generator.generate(requests, &never(), &mut limit)
