@@ -2,6 +2,7 @@
 
 mod live;
 mod many;
+mod promise;
 mod sampling;
 
 use anyhow::Result;
@@ -9,9 +10,10 @@ use clap::{Args, ValueEnum};
 use lm_generate::Sampling;
 use lm_kernels::TrainBackend;
 use lm_model::StopMatcher;
+use ner_promise::Confidences;
 use ner_types::{Extraction, ReadMode, parse_with};
 use rner::backend::{Device, Inner, Task, dispatch};
-use rner::extract::{Answer, Extractor};
+use rner::extract::{Answer, Extractor, Samples};
 use rner::form::Form;
 use rner::recipe::Recipe;
 use rner::stages::ModelDir;
@@ -19,10 +21,14 @@ use rner_cli::args::{AnswerReader, asking};
 use rner_cli::interrupt;
 use rner_cli::progress::Terminal;
 
+pub(crate) use self::promise::SampleArgs;
+pub(crate) use self::sampling::{SamplingArgs, explained};
+
 use self::live::{Live, Show};
 use self::many::Many;
-use self::sampling::{SamplingArgs, explained};
+use self::promise::{Guard, PromiseArgs};
 use crate::asked::AskedArgs;
+use crate::promised::Way;
 use crate::sentences::Sentences;
 
 /// Flags of `rner extract`.
@@ -32,6 +38,8 @@ pub(crate) struct ExtractArgs {
     asked: AskedArgs,
     #[command(flatten)]
     pub(crate) sampling: SamplingArgs,
+    #[command(flatten)]
+    promise: PromiseArgs,
     /// Print JSON at the end instead of lines; of --input it is always printed, a line for each row.
     #[arg(long)]
     pub(crate) json: bool,
@@ -56,13 +64,30 @@ pub(crate) struct ExtractArgs {
 pub(crate) fn run(args: &ExtractArgs) -> Result<()> {
     let recipe = args.asked.recipe.resolve(args.sampling.sets())?;
     let (types, stops) = (args.asked.types()?, args.sampling.stops()?);
-    args.sampling.note();
+    let (samples, temperature) = args.promise.samples.under(args.sampling.temperature());
+    args.sampling.note(samples.is_some());
+    SampleArgs::note(samples);
     // Before the model is looked for: it may have to be downloaded.
     let sentences = args.asked.sentences.read()?;
     let model = ModelDir::find(&args.asked.model, &Terminal::session())?;
     let recipe = asking(&model, &recipe, args.asked.prompt.as_deref())?.recipe;
+    let sampling = Sampling {
+        temperature,
+        ..args.sampling.under(&recipe)
+    };
+    let way = Way {
+        model: &model,
+        recipe: &recipe,
+        reader: args.reader.into(),
+        form: args.form.into(),
+        samples,
+        repetition_penalty: sampling.repetition_penalty,
+    };
+    let guard = args.promise.guard(&way, &types, temperature)?;
     let asked = Asked {
-        sampling: args.sampling.under(&recipe),
+        sampling,
+        samples,
+        guard,
         model,
         recipe: &recipe,
         types,
@@ -95,6 +120,8 @@ struct Asked<'a> {
     reader: ReadMode,
     form: Form,
     has_drafts: bool,
+    samples: Option<Samples>,
+    guard: Guard,
 }
 
 /// What an answer may be.
@@ -126,13 +153,17 @@ impl Asked<'_> {
                 .with_stops(self.stops.clone())
                 .with_form(self.form)?
                 .with_drafts(self.has_drafts)
+                .with_samples(self.samples)
                 .stopped_by(interrupt::token().clone()),
         )
     }
 
     fn read(&self, sentence: &str, answer: &Answer) -> Extraction {
         let completion = parse_with(&answer.text, self.reader);
-        Extraction::new(completion, &self.types, sentence, answer.is_cut_off)
+        let confidences = Confidences::new(&answer.text, &answer.evidence, self.reader);
+        let mut found = Extraction::new(completion, &self.types, sentence, answer.is_cut_off);
+        self.guard.judge(&mut found, &confidences);
+        found
     }
 }
 
@@ -159,6 +190,7 @@ impl Task for One<'_> {
             Show::Nothing => println!("{}", serde_json::to_string_pretty(&found)?),
             Show::Reasoning => print_entities(&found, has_shown),
         }
+        self.asked.guard.conclude();
         if answer.is_cut_off {
             rner_cli::say!("note: cut off after {} tokens", answer.tokens);
         }

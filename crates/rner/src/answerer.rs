@@ -1,5 +1,7 @@
 //! Whoever answers questions about texts: a model in this process, or a server.
 
+use ner_promise::Evidence;
+
 use crate::error::Result;
 
 /// A question: which entities of these types does a text name?
@@ -12,7 +14,7 @@ pub struct Question<'a> {
 }
 
 /// What the model wrote.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer {
     /// The text, up to a stop string.
     pub text: String,
@@ -20,6 +22,8 @@ pub struct Answer {
     pub tokens: usize,
     /// Whether the answer was cut off because it had become too long.
     pub is_cut_off: bool,
+    /// How probable its tokens were, and other answers: what the confidence of an entity is made of.
+    pub evidence: Evidence,
 }
 
 /// Answers questions, some of them at a time.

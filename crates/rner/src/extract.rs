@@ -1,11 +1,14 @@
 //! Extraction: sentences through a fine-tuned model, and the answer to one while it is written.
 
+mod writing;
+
 use std::ops::ControlFlow;
 
-use lm_generate::{Finish, Generated, Generator, Lookup, NewToken, Observer, Request, Sampling};
+use lm_generate::{Finish, Generated, Generator, Lookup, Observer, Request, Sampling};
 use lm_grammar::{Constrained, Grammar};
 use lm_kernels::LmOps;
-use lm_model::{Qwen3, StopMatcher, TextStream};
+use lm_model::{Qwen3, StopMatcher};
+use ner_promise::{Evidence, TokenScore};
 use ner_types::{Completion, PromptTemplate, parse};
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +18,8 @@ use crate::error::{Context, Error, Result};
 use crate::form::{Form, Forms};
 use crate::recipe::Recipe;
 use crate::stages::{Answering, ModelDir};
+
+use self::writing::{All, Stopped, Writing};
 
 pub use crate::answerer::{Answer, Answerer, Question};
 pub use crate::asker::entity_types;
@@ -31,6 +36,16 @@ pub struct Extractor<B: LmOps> {
     stop: CancellationToken,
     form: Option<(Forms, Form)>,
     has_drafts: bool,
+    samples: Option<Samples>,
+}
+
+/// Other answers that are drawn beside each one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Samples {
+    /// How many for each question.
+    pub n: usize,
+    /// The temperature at which they are drawn.
+    pub temperature: f64,
 }
 
 impl<B: LmOps> Extractor<B> {
@@ -56,6 +71,7 @@ impl<B: LmOps> Extractor<B> {
             stop: CancellationToken::new(),
             form: None,
             has_drafts: true,
+            samples: None,
         })
     }
 
@@ -77,6 +93,11 @@ impl<B: LmOps> Extractor<B> {
     /// With drafts or without. They make an answer faster and do not change it; it has them unless told otherwise.
     pub fn with_drafts(self, has_drafts: bool) -> Self {
         Self { has_drafts, ..self }
+    }
+
+    /// With other answers to each question, see [`Evidence::samples`]. They are held to the same form.
+    pub fn with_samples(self, samples: Option<Samples>) -> Self {
+        Self { samples, ..self }
     }
 
     /// With another prompt.
@@ -124,8 +145,10 @@ impl<B: LmOps> Extractor<B> {
             request: self.request(&types, sentence)?,
             grammar: self.grammar(&types, sentence)?,
         };
+        let asked = [asked];
         let mut writing = vec![Writing::new(self, listen)];
-        let mut answers = self.write(vec![asked], &mut writing, 1)?;
+        let mut answers = self.write(&asked, &mut writing, 1)?;
+        self.add_samples(&asked, &mut answers)?;
         answers
             .pop()
             .ok_or_else(|| Error::invalid("the model gave no answer"))
@@ -134,21 +157,68 @@ impl<B: LmOps> Extractor<B> {
     /// Has the answers to some requests written, each to the one who listens to it.
     fn write(
         &self,
-        asked: Vec<Asked>,
+        asked: &[Asked],
         writing: &mut Vec<Writing<'_>>,
         batch: usize,
     ) -> Result<Vec<Answer>> {
-        let (requests, grammars): (Vec<_>, Vec<_>) = asked
-            .into_iter()
-            .map(|one| (one.request, one.grammar))
-            .unzip();
-        let mut generator = Generator::new(&self.model, batch);
         let all = All {
             writing: writing.as_mut_slice(),
         };
-        let mut held = Constrained::new(all);
-        for (number, grammar) in grammars.iter().enumerate() {
-            if let Some(grammar) = grammar {
+        let groups = self.generate(asked, all, batch);
+        // What was held back is heard even if the end was not the model's.
+        let written: Vec<_> = writing.drain(..).map(Writing::finish).collect();
+        let answer = |((text, tokens), group): ((String, Vec<TokenScore>), Vec<Generated>)| {
+            let one = group.into_iter().next();
+            one.map(|Generated { ids, finish, .. }| Answer {
+                text,
+                tokens: ids.len(),
+                is_cut_off: finish == Finish::Length,
+                evidence: Evidence {
+                    tokens,
+                    samples: Vec::new(),
+                },
+            })
+        };
+        Ok(written
+            .into_iter()
+            .zip(groups?)
+            .filter_map(answer)
+            .collect())
+    }
+
+    /// Draws other answers to the questions that were answered.
+    fn add_samples(&self, asked: &[Asked], answers: &mut [Answer]) -> Result<()> {
+        let Some(samples) = self.samples else {
+            return Ok(());
+        };
+        let again = |one: &Asked| {
+            let mut one = one.clone();
+            one.request.n = samples.n;
+            one.request.sampling.temperature = samples.temperature;
+            one
+        };
+        let asked: Vec<Asked> = asked.iter().map(again).collect();
+        let batch = self.batch.max(samples.n);
+        let drawn = self.generate(&asked, Stopped::new(self), batch)?;
+        for (answer, group) in answers.iter_mut().zip(drawn) {
+            let text = |one: &Generated| Stopped::text(self, &one.ids);
+            answer.evidence.samples = group.iter().map(text).collect();
+        }
+        Ok(())
+    }
+
+    /// The tokens of the answers to some requests, under their grammars.
+    fn generate(
+        &self,
+        asked: &[Asked],
+        observer: impl Observer,
+        batch: usize,
+    ) -> Result<Vec<Vec<Generated>>> {
+        let requests: Vec<Request> = asked.iter().map(|one| one.request.clone()).collect();
+        let mut generator = Generator::new(&self.model, batch);
+        let mut held = Constrained::new(observer);
+        for (number, one) in asked.iter().enumerate() {
+            if let Some(grammar) = &one.grammar {
                 held = held.with(number, grammar);
             }
         }
@@ -161,18 +231,7 @@ impl<B: LmOps> Extractor<B> {
         if let Some((_, error)) = held.errors().first() {
             return Err(Error::Invalid(error.to_string()));
         }
-        // What was held back is heard even if the end was not the model's.
-        let texts: Vec<String> = writing.drain(..).map(Writing::finish).collect();
-        let groups = groups.map_err(|error| self.explained(error))?;
-        let answer = |(text, group): (String, Vec<Generated>)| {
-            let one = group.into_iter().next();
-            one.map(|Generated { ids, finish, .. }| Answer {
-                text,
-                tokens: ids.len(),
-                is_cut_off: finish == Finish::Length,
-            })
-        };
-        Ok(texts.into_iter().zip(groups).filter_map(answer).collect())
+        groups.map_err(|error| self.explained(error))
     }
 
     fn grammar(&self, types: &[String], sentence: &str) -> Result<Option<Grammar>> {
@@ -239,7 +298,9 @@ impl<B: LmOps> Answerer for Extractor<B> {
         let mut unheard: Vec<_> = possible.iter().map(|_| goes_on).collect();
         let writing = unheard.iter_mut().map(|it| Writing::new(self, it));
         let mut writing: Vec<Writing<'_>> = writing.collect();
-        let mut answers = self.write(possible, &mut writing, self.batch)?.into_iter();
+        let mut answers = self.write(&possible, &mut writing, self.batch)?;
+        self.add_samples(&possible, &mut answers)?;
+        let mut answers = answers.into_iter();
         let missing = || Error::invalid("the model gave no answer");
         let one = |asked: Result<()>| asked.and_then(|()| answers.next().ok_or_else(missing));
         Ok(found.into_iter().map(one).collect())
@@ -247,6 +308,7 @@ impl<B: LmOps> Answerer for Extractor<B> {
 }
 
 /// What the model is asked for, and the grammar of the answer.
+#[derive(Clone)]
 struct Asked {
     request: Request,
     grammar: Option<Grammar>,
@@ -255,65 +317,6 @@ struct Asked {
 /// Nobody listens.
 fn goes_on(_: &str) -> ControlFlow<()> {
     ControlFlow::Continue(())
-}
-
-/// An answer while it grows; it ends at a stop string, or when its listener has heard enough.
-struct Writing<'a> {
-    stream: TextStream<'a>,
-    text: String,
-    listen: &'a mut dyn FnMut(&str) -> ControlFlow<()>,
-    is_ended: bool,
-}
-
-impl<'a> Writing<'a> {
-    fn new<B: LmOps>(
-        extractor: &'a Extractor<B>,
-        listen: &'a mut dyn FnMut(&str) -> ControlFlow<()>,
-    ) -> Self {
-        Self {
-            stream: TextStream::new(&extractor.asker.tokenizer, extractor.stops.clone()),
-            text: String::new(),
-            listen,
-            is_ended: false,
-        }
-    }
-
-    fn add(&mut self, piece: &str) {
-        self.text.push_str(piece);
-        self.is_ended |= (self.listen)(piece).is_break();
-    }
-
-    fn hear(&mut self, id: u32) -> ControlFlow<()> {
-        let piece = self.stream.push(id);
-        self.add(&piece);
-        if self.stream.stopped().is_some() || self.is_ended {
-            return ControlFlow::Break(());
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// The whole text, up to a stop string.
-    fn finish(mut self) -> String {
-        let rest = self.stream.clone().finish();
-        if !self.is_ended {
-            self.add(&rest);
-        }
-        self.text
-    }
-}
-
-/// The answers to some requests, in their order.
-struct All<'w, 'a> {
-    writing: &'w mut [Writing<'a>],
-}
-
-impl Observer for All<'_, '_> {
-    fn on_token(&mut self, token: NewToken) -> ControlFlow<()> {
-        match self.writing.get_mut(token.request) {
-            Some(writing) => writing.hear(token.id),
-            None => ControlFlow::Continue(()),
-        }
-    }
 }
 
 #[cfg(test)]
