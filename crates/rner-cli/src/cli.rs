@@ -7,6 +7,7 @@ use rner::reasoning::Reasoning;
 use rner_cli::args::{ForceArgs, RecipeArgs, TeacherArgs, TrackArgs, quoted};
 use rner_cli::reading::InputArgs;
 
+use crate::calibrate::CalibrateArgs;
 use crate::cot::CotCommand;
 use crate::extract::ExtractArgs;
 use crate::extract::dial::DialArgs;
@@ -55,6 +56,8 @@ pub(crate) enum Command {
     },
     /// Extract entities from a sentence, and show the reasoning as it is written; or from the sentences of a file.
     Extract(Box<ExtractArgs>),
+    /// Find out on annotated rows what the confidences of a model are worth, for `rner extract --risk`.
+    Calibrate(Box<CalibrateArgs>),
     /// Print the very text that a model gets about a sentence, for programs that ask it themselves.
     Prompt(Box<PromptArgs>),
     /// Serve a model to programs that speak the OpenAI protocol, on this machine only.

@@ -4,6 +4,7 @@ pub(crate) mod dial;
 mod documents;
 mod live;
 mod many;
+mod promise;
 mod sampling;
 mod structures;
 
@@ -20,7 +21,7 @@ use ner_types::{Closed, Extraction, ReadMode};
 use rner::backend::{Device, Inner, Task, dispatch};
 use rner::decoding::Decoding;
 use rner::documents::Reader;
-use rner::extract::Extractor;
+use rner::extract::{Extractor, Samples};
 use rner::form::Form;
 use rner::recipe::Recipe;
 use rner::stages::ModelDir;
@@ -29,12 +30,16 @@ use rner_cli::exit::usage;
 use rner_cli::interrupt;
 use rner_cli::progress::Terminal;
 
+pub(crate) use self::promise::SampleArgs;
+pub(crate) use self::sampling::{SamplingArgs, explained};
+
 use self::dial::DialArgs;
 use self::documents::DocumentArgs;
 use self::live::{Live, Show};
 use self::many::Many;
-use self::sampling::{SamplingArgs, explained};
+use self::promise::{Guard, PromiseArgs};
 use crate::asked::AskedArgs;
+use crate::promised::Way;
 use crate::sentences::Sentences;
 
 /// Flags of `rner extract`.
@@ -46,6 +51,8 @@ pub(crate) struct ExtractArgs {
     pub(crate) sampling: SamplingArgs,
     #[command(flatten)]
     pub(crate) dial: DialArgs,
+    #[command(flatten)]
+    promise: PromiseArgs,
     /// Print JSON at the end instead of lines; of --input it is always printed, a line for each row.
     #[arg(long)]
     pub(crate) json: bool,
@@ -78,7 +85,9 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<()> {
     let sets = sets.concat();
     let recipe = args.asked.recipe.resolve(sets)?;
     let (types, stops) = (args.asked.types()?, args.sampling.stops()?);
-    args.sampling.note();
+    let (samples, temperature) = args.promise.samples.under(args.sampling.temperature());
+    args.sampling.note(samples.is_some());
+    SampleArgs::note(samples);
     args.check()?;
     // Before the model is looked for: it may have to be downloaded.
     let sentences = args.asked.sentences.read()?;
@@ -86,10 +95,25 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<()> {
     let asking = asking(&model, &recipe, args.asked.prompt.as_deref())?;
     args.asked.note_descriptions(&types, &asking);
     let recipe = asking.recipe;
+    let sampling = Sampling {
+        temperature,
+        ..args.sampling.under(&recipe)
+    };
+    let way = Way {
+        model: &model,
+        recipe: &recipe,
+        reader: args.reader.into(),
+        form: args.form.into(),
+        samples,
+        repetition_penalty: sampling.repetition_penalty,
+    };
+    let guard = args.promise.guard(&way, &types.names(), temperature)?;
     let asked = Asked {
         documents: &args.documents,
         trained: asking.own.and_then(|own| own.longest_prompt()),
-        sampling: args.sampling.under(&recipe),
+        sampling,
+        samples,
+        guard,
         model,
         recipe: &recipe,
         names: types.names(),
@@ -143,6 +167,8 @@ struct Asked<'a> {
     mode: ReadMode,
     form: Form,
     has_drafts: bool,
+    samples: Option<Samples>,
+    guard: Guard,
 }
 
 /// What an answer may be.
@@ -175,6 +201,7 @@ impl Asked<'_> {
             .with_sampling(self.sampling.clone())
             .describing(self.types.types.iter().cloned())
             .with_stops(self.stops.clone())
+            .with_samples(self.samples)
             .stopped_by(interrupt::token().clone()))
     }
 
@@ -183,8 +210,9 @@ impl Asked<'_> {
         self.documents.reader(extractor, types, mode, self.trained)
     }
 
-    /// A row as it is written.
-    fn shown(&self, found: Extraction) -> Extraction {
+    /// A row as it is written: without what is not sure enough.
+    fn shown(&self, mut found: Extraction) -> Extraction {
+        self.guard.judge(&mut found);
         found.in_unit(self.documents.offsets)
     }
 }
@@ -252,8 +280,9 @@ impl One<'_> {
                 let found = self.asked.shown(found);
                 println!("{}", serde_json::to_string_pretty(&found)?);
             }
-            Show::Reasoning => print_entities(&found, after_reasoning),
+            Show::Reasoning => print_entities(&self.asked.shown(found), after_reasoning),
         }
+        self.asked.guard.conclude();
         Ok(())
     }
 }

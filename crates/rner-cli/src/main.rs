@@ -1,6 +1,7 @@
 //! The `rner` command line.
 
 mod asked;
+mod calibrate;
 mod cli;
 mod commands;
 mod cot;
@@ -10,6 +11,7 @@ mod ner;
 #[cfg(test)]
 mod outputs;
 mod preflight;
+mod promised;
 mod prompt;
 mod sentences;
 mod serve;
@@ -45,6 +47,7 @@ fn computes(command: &Command) -> bool {
             | Command::Grpo(_)
             | Command::Eval(_)
             | Command::Extract(_)
+            | Command::Calibrate(_)
             | Command::Serve(_)
     )
 }
@@ -61,6 +64,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Score(args) => ner::score::run(&args),
         Command::Report { run } => commands::report(&run),
         Command::Extract(args) => extract::run(&args),
+        Command::Calibrate(args) => calibrate::run(&args),
         Command::Prompt(args) => prompt::run(&args),
         Command::Bench(args) => lab::run("bench", &args),
         Command::Parity(args) => lab::run("parity", &args),

@@ -21,6 +21,7 @@ mod cli {
     mod lab;
     mod model_prompt;
     mod preflight;
+    mod promise;
     mod real_run;
     mod real_run_docs;
     mod rows;

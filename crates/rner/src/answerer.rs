@@ -1,5 +1,6 @@
 //! Whoever answers questions about texts: a model in this process, or a server.
 
+use ner_promise::Evidence;
 use ner_types::Thought;
 
 use crate::error::Result;
@@ -14,7 +15,7 @@ pub struct Question<'a> {
 }
 
 /// What the model wrote.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer {
     /// The text, up to a stop string.
     pub text: String,
@@ -26,6 +27,8 @@ pub struct Answer {
     pub is_cut_off: bool,
     /// What the reasoning cost, where it has a budget.
     pub thought: Option<Thought>,
+    /// How probable its tokens were, and other answers: what the confidence of an entity is made of.
+    pub evidence: Evidence,
 }
 
 /// Answers questions, some of them at a time.

@@ -34,7 +34,7 @@ impl Default for Decoding {
 }
 
 /// A completion to write.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Wanted {
     /// What the model is asked for.
     pub request: Request,

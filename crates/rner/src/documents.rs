@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use ner_documents::{Answered, Limits, Nesting, Plan, merge, plan};
-use ner_types::{Extraction, ReadMode, Thought, parse_with};
+use ner_promise::Confidences;
+use ner_types::{Extraction, NamedProblem, ReadMode, Thought, parse_with};
 
 use crate::answerer::{Answer, Answerer, Question};
 use crate::error::{Context, Error, Result};
@@ -113,11 +114,20 @@ impl Reader {
         let answers: Vec<_> = answers.into_iter().collect();
         let thoughts = answers.iter().filter_map(|(_, _, answer)| answer.thought);
         let thought = thoughts.reduce(Thought::and);
-        let answers = answers.into_iter().map(answered).collect();
-        Extraction {
+        let rated = answers
+            .iter()
+            .map(|(_, _, answer)| Confidences::new(&answer.text, &answer.evidence, self.mode));
+        let rated: Vec<Confidences> = rated.collect();
+        let answers: Vec<Answered> = answers.into_iter().map(answered).collect();
+        let others = rated.iter().zip(&answers);
+        let others = others.map(|(rated, it)| rated.only_in_samples(&it.completion.entities));
+        let others = others.sum();
+        let mut found = Extraction {
             thought,
             ..merge(text, plan, &self.groups, answers, self.nesting)
-        }
+        };
+        rate(&mut found, &rated, others);
+        found
     }
 
     /// What some documents hold, in their order. Their windows are asked about together, as many at a time as the
@@ -203,6 +213,27 @@ impl Reader {
     }
 }
 
+/// Gives each entity the confidence of the answer that is surest of it, and says how many only samples name.
+fn rate(found: &mut Extraction, rated: &[Confidences], only_in_samples: usize) {
+    found.rate(|label, text| {
+        let of = rated.iter().filter_map(|one| one.of(label, text));
+        match of.max_by(|a, b| a.value.total_cmp(&b.value)) {
+            Some(it) => (Some(it.value), it.agreement),
+            None => (None, None),
+        }
+    });
+    if only_in_samples > 0 {
+        found.problems.push(NamedProblem {
+            kind: "only_in_samples".to_owned(),
+            detail: Some(only_in_samples.to_string()),
+            message: format!(
+                "{only_in_samples} entities are named by samples and not by the answer"
+            ),
+            window: None,
+        });
+    }
+}
+
 /// A question by its numbers.
 #[derive(Clone, Copy)]
 struct Asked {
@@ -277,7 +308,7 @@ mod tests {
                     tokens: 1,
                     steps: 1,
                     is_cut_off: false,
-                    thought: None,
+                    ..Answer::default()
                 })
             };
             Ok(questions.iter().map(answer).collect())

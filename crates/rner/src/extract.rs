@@ -1,11 +1,14 @@
 //! Extraction: sentences through a fine-tuned model, and the answer to one while it is written.
 
+mod writing;
+
 use std::ops::ControlFlow;
 
-use lm_generate::{Finish, Generated, Generator, NewToken, Observer, Request, Sampling};
+use lm_generate::{Finish, Generated, Generator, Observer, Request, Sampling};
 use lm_kernels::LmOps;
-use lm_model::{ChatTokenizer, Qwen3, StopMatcher, TextStream};
-use ner_types::{Completion, PromptTemplate, ReadMode, Task};
+use lm_model::{ChatTokenizer, Qwen3, StopMatcher};
+use ner_promise::{Evidence, TokenScore};
+use ner_types::{Completion, PromptTemplate, ReadMode, Task, Thought};
 use tokio_util::sync::CancellationToken;
 
 use crate::asker::Asker;
@@ -16,6 +19,8 @@ use crate::error::{Context, Error, Result};
 use crate::form::Form;
 use crate::recipe::Recipe;
 use crate::stages::{Answering, ModelDir};
+
+use self::writing::{All, Stopped, Writing};
 
 pub use crate::answerer::{Answer, Answerer, Question};
 pub use crate::asker::entity_types;
@@ -32,6 +37,16 @@ pub struct Extractor<B: LmOps> {
     stop: CancellationToken,
     decoding: Decoding,
     task: Task,
+    samples: Option<Samples>,
+}
+
+/// Other answers that are drawn beside each one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Samples {
+    /// How many for each question.
+    pub n: usize,
+    /// The temperature at which they are drawn.
+    pub temperature: f64,
 }
 
 impl<B: LmOps> Extractor<B> {
@@ -59,6 +74,7 @@ impl<B: LmOps> Extractor<B> {
             stop: CancellationToken::new(),
             decoding: decoding.with_task(recipe.model.task),
             task: recipe.model.task,
+            samples: None,
         })
     }
 
@@ -68,9 +84,23 @@ impl<B: LmOps> Extractor<B> {
         Self { decoding, ..self }
     }
 
+    /// With answers of this form, as in [`Decoding::of`], and drafts.
+    ///
+    /// # Errors
+    /// A vocabulary that grammars cannot be made of.
+    pub fn with_form(self, form: Form) -> Result<Self> {
+        let decoding = Decoding::of(form, self.tokenizer())?;
+        Ok(self.with_decoding(decoding))
+    }
+
     /// The tokenizer, of which a [`Decoding`] is made.
     pub fn tokenizer(&self) -> &ChatTokenizer {
         self.asker.tokenizer()
+    }
+
+    /// With other answers to each question, see [`Evidence::samples`]. They are held to the same form.
+    pub fn with_samples(self, samples: Option<Samples>) -> Self {
+        Self { samples, ..self }
     }
 
     /// With another prompt.
@@ -142,9 +172,11 @@ impl<B: LmOps> Extractor<B> {
         listen: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Answer> {
         let types = entity_types(types)?;
-        let wanted = self.wanted(&types, sentence)?;
+        let wanted = vec![self.wanted(&types, sentence)?];
+        let again = wanted.clone();
         let mut writing = vec![Writing::new(self, listen)];
-        let mut answers = self.write(vec![wanted], &mut writing, 1)?;
+        let mut answers = self.write(wanted, &mut writing, 1)?;
+        self.add_samples(again, &mut answers)?;
         answers
             .pop()
             .ok_or_else(|| Error::invalid("the model gave no answer"))
@@ -157,36 +189,72 @@ impl<B: LmOps> Extractor<B> {
         writing: &mut Vec<Writing<'_>>,
         batch: usize,
     ) -> Result<Vec<Answer>> {
-        let mut generator = Generator::new(&self.model, batch);
         let all = All {
             writing: writing.as_mut_slice(),
         };
-        let Asker {
-            tokenizer, dial, ..
-        } = &self.asker;
-        let requests: Vec<&Request> = wanted.iter().map(|one| &one.request).collect();
-        let n_requests = requests.len();
-        let mut limit = dial.limit(tokenizer, &requests, all);
-        let written = self
-            .decoding
-            .write(&mut generator, wanted, &self.stop, &mut limit)?;
+        let completed = self.generate(wanted, all, batch);
         // What was held back is heard even if the end was not the model's.
-        let thoughts = (0..n_requests).map(|number| limit.take(number, 0).map(told));
-        let thoughts: Vec<_> = thoughts.collect();
-        let texts: Vec<String> = writing.drain(..).map(Writing::finish).collect();
-        let written = written.map_err(|error| self.explained(error))?;
-        let answer = |((text, one), thought): ((String, Written), _)| {
+        let texts: Vec<_> = writing.drain(..).map(Writing::finish).collect();
+        let answer = |((text, tokens), (one, thoughts)): ((String, Vec<TokenScore>), Completed)| {
             let generated = one.group.into_iter().next();
             generated.map(|Generated { ids, finish, .. }| Answer {
                 text,
                 tokens: ids.len(),
                 steps: one.steps,
                 is_cut_off: finish == Finish::Length,
-                thought,
+                thought: thoughts.first().copied().flatten(),
+                evidence: Evidence {
+                    tokens,
+                    samples: Vec::new(),
+                },
             })
         };
-        let answers = texts.into_iter().zip(written).zip(thoughts);
+        let answers = texts.into_iter().zip(completed?);
         Ok(answers.filter_map(answer).collect())
+    }
+
+    /// Draws other answers to the questions that were answered.
+    fn add_samples(&self, mut wanted: Vec<Wanted>, answers: &mut [Answer]) -> Result<()> {
+        let Some(samples) = self.samples else {
+            return Ok(());
+        };
+        for one in &mut wanted {
+            one.request.n = samples.n;
+            one.request.sampling.temperature = samples.temperature;
+        }
+        let batch = self.batch.max(samples.n);
+        let drawn = self.generate(wanted, Stopped::new(self), batch)?;
+        for (answer, (written, _)) in answers.iter_mut().zip(drawn) {
+            let text = |one: &Generated| Stopped::text(self, &one.ids);
+            answer.evidence.samples = written.group.iter().map(text).collect();
+        }
+        Ok(())
+    }
+
+    /// Completions in the way of this extractor, each with what the reasoning of its samples cost.
+    fn generate(
+        &self,
+        wanted: Vec<Wanted>,
+        observer: impl Observer,
+        batch: usize,
+    ) -> Result<Vec<Completed>> {
+        let mut generator = Generator::new(&self.model, batch);
+        let Asker {
+            tokenizer, dial, ..
+        } = &self.asker;
+        let requests: Vec<&Request> = wanted.iter().map(|one| &one.request).collect();
+        let mut limit = dial.limit(tokenizer, &requests, observer);
+        let written = self
+            .decoding
+            .write(&mut generator, wanted, &self.stop, &mut limit)?;
+        let written = written.map_err(|error| self.explained(error))?;
+        let completed = written.into_iter().enumerate().map(|(number, one)| {
+            let samples = 0..one.group.len();
+            let thoughts = samples.map(|sample| limit.take(number, sample).map(told));
+            let thoughts = thoughts.collect();
+            (one, thoughts)
+        });
+        Ok(completed.collect())
     }
 
     fn wanted(&self, types: &[String], sentence: &str) -> Result<Wanted> {
@@ -247,12 +315,17 @@ impl<B: LmOps> Answerer for Extractor<B> {
         let mut unheard: Vec<_> = possible.iter().map(|_| goes_on).collect();
         let writing = unheard.iter_mut().map(|it| Writing::new(self, it));
         let mut writing: Vec<Writing<'_>> = writing.collect();
-        let mut answers = self.write(possible, &mut writing, self.batch)?.into_iter();
+        let mut answers = self.write(possible.clone(), &mut writing, self.batch)?;
+        self.add_samples(possible, &mut answers)?;
+        let mut answers = answers.into_iter();
         let missing = || Error::invalid("the model gave no answer");
         let one = |asked: Result<()>| asked.and_then(|()| answers.next().ok_or_else(missing));
         Ok(found.into_iter().map(one).collect())
     }
 }
+
+/// Completions of a request, and what the reasoning of each cost.
+type Completed = (Written, Vec<Option<Thought>>);
 
 /// What a model has room for, in tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -268,65 +341,6 @@ pub struct Room {
 /// Nobody listens.
 fn goes_on(_: &str) -> ControlFlow<()> {
     ControlFlow::Continue(())
-}
-
-/// An answer while it grows; it ends at a stop string, or when its listener has heard enough.
-struct Writing<'a> {
-    stream: TextStream<'a>,
-    text: String,
-    listen: &'a mut dyn FnMut(&str) -> ControlFlow<()>,
-    is_ended: bool,
-}
-
-impl<'a> Writing<'a> {
-    fn new<B: LmOps>(
-        extractor: &'a Extractor<B>,
-        listen: &'a mut dyn FnMut(&str) -> ControlFlow<()>,
-    ) -> Self {
-        Self {
-            stream: TextStream::new(&extractor.asker.tokenizer, extractor.stops.clone()),
-            text: String::new(),
-            listen,
-            is_ended: false,
-        }
-    }
-
-    fn add(&mut self, piece: &str) {
-        self.text.push_str(piece);
-        self.is_ended |= (self.listen)(piece).is_break();
-    }
-
-    fn hear(&mut self, id: u32) -> ControlFlow<()> {
-        let piece = self.stream.push(id);
-        self.add(&piece);
-        if self.stream.stopped().is_some() || self.is_ended {
-            return ControlFlow::Break(());
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// The whole text, up to a stop string.
-    fn finish(mut self) -> String {
-        let rest = self.stream.clone().finish();
-        if !self.is_ended {
-            self.add(&rest);
-        }
-        self.text
-    }
-}
-
-/// The answers to some requests, in their order.
-struct All<'w, 'a> {
-    writing: &'w mut [Writing<'a>],
-}
-
-impl Observer for All<'_, '_> {
-    fn on_token(&mut self, token: NewToken) -> ControlFlow<()> {
-        match self.writing.get_mut(token.request) {
-            Some(writing) => writing.hear(token.id),
-            None => ControlFlow::Continue(()),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -140,6 +140,7 @@ impl Many<'_> {
             "{unanswered} of {rows} rows of {name} have no answer; their lines are named above"
         );
         rner_cli::say!("{rows} sentences");
+        self.asked.guard.conclude();
         Ok(())
     }
 }

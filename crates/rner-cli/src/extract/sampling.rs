@@ -35,14 +35,19 @@ pub(crate) struct SamplingArgs {
 }
 
 impl SamplingArgs {
+    /// The temperature that was typed, or 0.
+    pub(crate) fn temperature(&self) -> f64 {
+        self.temperature
+    }
+
     /// Those that are keys of a recipe.
-    pub(super) fn sets(&self) -> Vec<String> {
+    pub(crate) fn sets(&self) -> Vec<String> {
         let limit = self.max_new_tokens.iter();
         limit.map(|n| format!("eval.max_new_tokens={n}")).collect()
     }
 
     /// How tokens are chosen, completed by a recipe.
-    pub(super) fn under(&self, recipe: &Recipe) -> Sampling {
+    pub(crate) fn under(&self, recipe: &Recipe) -> Sampling {
         Sampling {
             max_new_tokens: recipe.eval.max_new_tokens,
             temperature: self.temperature,
@@ -56,13 +61,13 @@ impl SamplingArgs {
     }
 
     /// Says of flags that change nothing, as the most probable token survives every cut.
-    pub(super) fn note(&self) {
+    pub(super) fn note(&self, has_samples: bool) {
         let cuts = [
             self.top_k.is_some(),
             self.top_p.is_some(),
             self.min_p.is_some(),
         ];
-        if self.temperature == 0.0 && cuts.contains(&true) {
+        if self.temperature == 0.0 && !has_samples && cuts.contains(&true) {
             rner_cli::say!(
                 "note: --top-k, --top-p and --min-p change nothing without --temperature"
             );
@@ -70,14 +75,14 @@ impl SamplingArgs {
     }
 
     /// The texts that end an answer.
-    pub(super) fn stops(&self) -> anyhow::Result<StopMatcher> {
+    pub(crate) fn stops(&self) -> anyhow::Result<StopMatcher> {
         let stops = StopMatcher::new(self.stops.iter().cloned());
         stops.map_err(|error| usage(format!("--stop: {error}")))
     }
 }
 
 /// An error of the generator as the user meets it: a parameter is a flag.
-pub(super) fn explained(error: Error) -> anyhow::Error {
+pub(crate) fn explained(error: Error) -> anyhow::Error {
     if let Error::Generate(lm_generate::Error::InvalidSampling {
         parameter,
         found,

@@ -154,6 +154,18 @@ impl World {
                 (0..8).map(|i| row(name, i)).collect::<String>(),
             )?;
         }
+        let rated = |i: usize| {
+            format!(
+                "{{\"text\": \"Ada Brel met {i}\", \"entities\": [{{\"text\": \"Ada Brel\", \"label\": \"person\", \
+                 \"confidence\": 0.{i}}}]}}\n"
+            )
+        };
+        let rated: Vec<String> = (0..8).map(rated).collect();
+        write(&world.path("rated.jsonl"), rated.concat())?;
+        write(
+            &world.path("half.jsonl"),
+            rated.concat().replace("0.7", "0.5"),
+        )?;
         for (folder, name) in [("suite-a", "Ada"), ("suite-b", "Ida")] {
             write(&world.path(folder).join("north.jsonl"), row(name, 1))?;
         }
@@ -180,7 +192,7 @@ impl World {
             &world.path("few.toml"),
             "name = \"two\"\ntitle = \"Two\"\n[[set]]\nname = \"south\"\n[few_shot]\npercent = [50.0]\nseed = 1\n",
         )?;
-        for folder in ["json", "html", "convert", "sample"] {
+        for folder in ["json", "html", "convert", "sample", "calibrated"] {
             fs::create_dir(world.path(folder))?;
         }
         Ok(world)
@@ -208,6 +220,12 @@ impl World {
                 REPRODUCE,
                 "sft.train.max_steps=3",
                 "not the same: sft.train.max_steps: 2 there, 3 here",
+            ),
+            "calibrate --out" => (
+                &[],
+                "calibrate --out @calibrated/out --gold @one.jsonl --predictions @rated.jsonl",
+                "@half.jsonl",
+                "is there already",
             ),
             "eval --out" => (&[], EVAL, "@wrong.jsonl", "another predictions (BLAKE3)"),
             "eval few-shot --out" => (
