@@ -1,142 +1,84 @@
-//! The sentences of a file through a model, which is loaded once.
+//! The texts of files through a model, which is loaded when the first one is asked about, or through servers.
 
-use std::io::Write;
-
-use anyhow::{Context, Result, bail, ensure};
-use lm_kernels::TrainBackend;
+use anyhow::Result;
+use lm_kernels::{LmOps, TrainBackend};
+use ner_bulk::{BoxError, Finder};
 use ner_types::Extraction;
-use rner::Error;
 use rner::answerer::Answerer;
-use rner::backend::{Device, Task};
-use serde::Serialize;
+use rner::backend::{Device, Inner, Task};
+use rner::documents::Reader;
+use rner::extract::Extractor;
 
 use super::Asked;
-use super::sampling::explained;
-use crate::sentences::{Row, Rows};
+use super::bulk::Work;
 
-/// Many sentences through a model.
+/// Many texts through a model.
 pub(super) struct Many<'a> {
     pub(super) asked: Asked<'a>,
-    pub(super) rows: Rows,
-}
-
-/// A line of the output.
-#[derive(Serialize)]
-struct Line<'a> {
-    line: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
-    #[serde(flatten)]
-    found: Found,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Found {
-    Entities(Extraction),
-    Fault { error: String },
-}
-
-/// How many rows there were, and how many of them have no answer.
-#[derive(Default)]
-struct Counts {
-    rows: usize,
-    unanswered: usize,
+    pub(super) work: Work,
 }
 
 impl Task for Many<'_> {
     type Output = ();
     type Error = anyhow::Error;
 
-    fn run<B: TrainBackend>(mut self, device: &Device<B>) -> Result<()> {
-        let mut extractor = self.asked.load::<B>(device)?;
-        let mut counts = Counts::default();
-        loop {
-            let batch = self.batch()?;
-            if batch.is_empty() {
-                break;
-            }
-            self.answer(&mut extractor, &batch, &mut counts)?;
-        }
-        self.conclude(&counts)
+    fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<()> {
+        let Self { asked, work } = self;
+        let mut finder = Loads {
+            asked: &asked,
+            load: &|| asked.load::<B>(device),
+            loaded: None::<Extractor<Inner<B>>>,
+        };
+        work.run(&mut finder)
     }
 }
 
-impl Many<'_> {
-    /// As many rows as are answered at once.
-    fn batch(&mut self) -> Result<Vec<Row>> {
-        let mut batch = Vec::new();
-        while batch.len() < self.asked.recipe.eval.batch {
-            match self.rows.next()? {
-                Some(row) => batch.push(row),
-                None => break,
-            }
-        }
-        Ok(batch)
+/// A model that is loaded once it is asked: where every part is there already, it is not.
+struct Loads<'a, B: LmOps> {
+    asked: &'a Asked<'a>,
+    load: &'a dyn Fn() -> rner::Result<Extractor<B>>,
+    loaded: Option<Extractor<B>>,
+}
+
+impl<B: LmOps> Finder for Loads<'_, B> {
+    fn at_once(&self) -> usize {
+        self.asked.recipe.eval.batch
     }
 
-    /// Answers some rows and prints a line for each, in their order.
-    fn answer(
-        &self,
-        answerer: &mut dyn Answerer,
-        batch: &[Row],
-        counts: &mut Counts,
-    ) -> Result<()> {
-        let sentences = batch.iter().filter_map(|row| row.sentence.as_deref().ok());
-        let texts: Vec<&str> = sentences.collect();
-        let found = self.asked.reader().read(answerer, &texts);
-        let mut answers = found.map_err(explained)?.into_iter();
-        for row in batch {
-            let found = match &row.sentence {
-                Err(fault) => Err(fault.clone()),
-                Ok(_) => match answers.next() {
-                    Some(Ok(found)) => Ok(found),
-                    Some(Err(error)) => Err(error.to_string()),
-                    None => bail!("the model gave too few answers"),
-                },
-            };
-            self.print(row, found, counts)?;
+    fn find(&mut self, texts: &[&str]) -> Result<Vec<Result<Extraction, String>>, BoxError> {
+        if self.loaded.is_none() {
+            self.loaded = Some((self.load)()?);
         }
-        std::io::stdout()
-            .flush()
-            .context("cannot write the answers")
+        match &mut self.loaded {
+            Some(model) => found(&self.asked.reader(), model, texts),
+            None => Err("there is no model".into()),
+        }
+    }
+}
+
+/// Whoever answers, and how answers are read.
+pub(super) struct Finds<A> {
+    pub(super) answerer: A,
+    pub(super) reader: Reader,
+}
+
+impl<A: Answerer> Finder for Finds<A> {
+    fn at_once(&self) -> usize {
+        self.answerer.at_once()
     }
 
-    fn print(
-        &self,
-        row: &Row,
-        found: Result<Extraction, String>,
-        counts: &mut Counts,
-    ) -> Result<()> {
-        counts.rows += 1;
-        if let Err(fault) = &found {
-            counts.unanswered += 1;
-            rner_cli::say!("{}:{}: {fault}", self.rows.name.display(), row.line);
-        }
-        let line = Line {
-            line: row.line,
-            id: row.id.as_deref(),
-            found: match found {
-                Ok(found) => Found::Entities(found),
-                Err(error) => Found::Fault { error },
-            },
-        };
-        println!("{}", serde_json::to_string(&line)?);
-        Ok(())
+    fn find(&mut self, texts: &[&str]) -> Result<Vec<Result<Extraction, String>>, BoxError> {
+        found(&self.reader, &mut self.answerer, texts)
     }
+}
 
-    fn conclude(&self, counts: &Counts) -> Result<()> {
-        let skipped = self.rows.skipped();
-        let (rows, unanswered) = (counts.rows + skipped, counts.unanswered + skipped);
-        let name = self.rows.name.display();
-        if rows == 0 {
-            return Err(Error::Usage(format!("--input: there is no sentence in {name}")).into());
-        }
-        ensure!(
-            unanswered == 0,
-            "{unanswered} of {rows} rows of {name} have no answer; their lines are named above"
-        );
-        rner_cli::say!("{rows} sentences");
-        Ok(())
-    }
+fn found(
+    reader: &Reader,
+    answerer: &mut dyn Answerer,
+    texts: &[&str],
+) -> Result<Vec<Result<Extraction, String>>, BoxError> {
+    let found = reader.read(answerer, texts)?.into_iter();
+    Ok(found
+        .map(|one| one.map_err(|error| error.to_string()))
+        .collect())
 }
