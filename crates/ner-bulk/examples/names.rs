@@ -39,7 +39,7 @@ pub(crate) fn find_all(texts: &Path, out: &Path) -> Result<Summary, Box<dyn Erro
     let job = Job {
         inputs: &inputs.files,
         texts: TextOptions::default(),
-        part_rows: Some(1000),
+        part_rows: Some(100_000),
         shard: Shard::default(),
         form: OutputForm::default(),
         folder: Folder::claim(out, &question, Claim::Refuse)?,

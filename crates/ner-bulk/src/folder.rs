@@ -73,16 +73,11 @@ impl Folder {
                 atomic_files::fs::create_dir_all(&manifests)
                     .map_err(Error::io(&manifests, "create"))?;
             }
-            Ok(Some(differences)) => {
-                return Err(Error::OtherQuestion {
-                    folder: dir.to_owned(),
-                    differences,
-                });
-            }
+            Ok(Some(differences)) => return Err(folder.other_question(differences)),
             Err(error) => return Err(error),
         }
         let text = pretty(question)?;
-        atomic_files::write(&manifests.join("question.json"), text)?;
+        atomic_files::write(&folder.question(), text)?;
         Ok(folder)
     }
 
@@ -106,17 +101,22 @@ impl Folder {
     /// A folder to look at: nothing is made, and nothing is claimed.
     ///
     /// # Errors
-    /// A folder that is none of parts.
-    pub fn look_at(dir: &Path) -> Result<Self> {
-        let path = dir.join(MANIFESTS).join("question.json");
-        let text = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
-        let question: Question = serde_json::from_slice(&text).map_err(|error| {
-            Error::usage(format!(
-                "{}: expected a question, found {error}",
-                path.display()
-            ))
-        })?;
-        Self::new(dir, None, &question, Claim::Refuse)
+    /// A folder that has no parts, or those of another question.
+    pub fn look_at(dir: &Path, question: &Question) -> Result<Self> {
+        let folder = Self::new(dir, None, question, Claim::Refuse)?;
+        let path = folder.question();
+        path.metadata().map_err(Error::io(&path, "read"))?;
+        match folder.differences(question)? {
+            None => Ok(folder),
+            Some(differences) => Err(folder.other_question(differences)),
+        }
+    }
+
+    fn other_question(&self, differences: String) -> Error {
+        Error::OtherQuestion {
+            folder: self.dir.clone(),
+            differences,
+        }
     }
 
     fn new(dir: &Path, file: Option<String>, question: &Question, claim: Claim) -> Result<Self> {
@@ -133,6 +133,11 @@ impl Folder {
         self.dir.join(MANIFESTS)
     }
 
+    /// Where the question lies.
+    fn question(&self) -> PathBuf {
+        self.manifests().join("question.json")
+    }
+
     /// Several processes may begin at once.
     fn lock_question(&self) -> Result<Lock> {
         let manifests = self.manifests();
@@ -140,7 +145,7 @@ impl Folder {
         loop {
             atomic_files::fs::create_dir_all(&manifests)
                 .map_err(Error::io(&manifests, "create"))?;
-            match Lock::file(&manifests.join("question.json")) {
+            match Lock::file(&self.question()) {
                 Err(atomic_files::Error::InUse { .. }) if tries < QUESTION_TRIES => tries += 1,
                 taken => return Ok(taken?),
             }
@@ -150,7 +155,7 @@ impl Folder {
 
     /// What differs from the question that is there, as words.
     fn differences(&self, question: &Question) -> Result<Option<String>> {
-        let path = self.manifests().join("question.json");
+        let path = self.question();
         let text = match std::fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             read => read.map_err(Error::io(&path, "read"))?,
@@ -200,10 +205,13 @@ impl Folder {
         for parent in [path.parent(), manifest.parent()].into_iter().flatten() {
             atomic_files::fs::create_dir_all(parent).map_err(Error::io(parent, "create"))?;
         }
-        match Lock::file(&path) {
-            Err(atomic_files::Error::InUse { .. }) => Ok(None),
-            taken => Ok(Some(taken?)),
-        }
+        let lock = match Lock::file(&path) {
+            Err(atomic_files::Error::InUse { .. }) => return Ok(None),
+            taken => taken?,
+        };
+        // What a killed process left of the manifest goes too.
+        drop(Lock::file(&manifest)?);
+        Ok(Some(lock))
     }
 
     /// Whether a part is finished, and whole.

@@ -1,6 +1,6 @@
 //! The texts of some files, one after the other, each opened when it is its turn.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::error::{Error, Result};
 use crate::inputs::Input;
@@ -102,15 +102,11 @@ impl<'a> Stream<'a> {
     }
 
     fn open(&self, input: &Input) -> Result<Texts> {
-        if !input.is_stdin() {
-            return Texts::open(&input.path, self.options);
-        }
-        if self.is_second {
+        if input.is_stdin() && self.is_second {
             return Err(Error::usage(
                 "standard input cannot be read twice, and its part is in use by another process or set aside",
             ));
         }
-        let name = Path::new("standard input");
-        Texts::from_reader(name, std::io::stdin(), self.options)
+        Texts::of_input(input, self.options)
     }
 }

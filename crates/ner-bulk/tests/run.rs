@@ -333,13 +333,14 @@ fn a_look_makes_nothing_and_names_what_is_missing() -> TestResult {
     fs::write(world.out("out/a.txt.part-00000.jsonl"), "damaged")?;
     let before = files(&world.out("out"));
     let inputs = Inputs::find(&[world.dir.path().join("in")])?;
+    let question = Question::from_iter([("types".to_owned(), "city".into())]);
     let job = Job {
         inputs: &inputs.files,
         texts: TextOptions::default(),
         part_rows: Some(4),
         shard: Shard::default(),
         form: OutputForm::default(),
-        folder: Folder::look_at(&world.out("out"))?,
+        folder: Folder::look_at(&world.out("out"), &question)?,
         stop: CancellationToken::new(),
     };
     let summary = job.look(&mut ())?;
@@ -356,7 +357,8 @@ fn a_look_makes_nothing_and_names_what_is_missing() -> TestResult {
             .contains(&"a.txt.part-00001.jsonl".to_owned()),
         "{summary:?}"
     );
-    let nowhere = Folder::look_at(&world.out("nowhere")).expect_err("nothing there");
+    let nowhere = Folder::look_at(&world.out("nowhere"), &question);
+    let nowhere = nowhere.expect_err("nothing there");
     assert!(nowhere.to_string().contains("question.json"), "{nowhere}");
     Ok(())
 }

@@ -78,6 +78,8 @@ pub fn merge(
     let entities: Vec<Mention> = collected.found.into_iter().map(mention).collect();
     Extraction {
         sentence: text.to_owned(),
+        relations: None,
+        events: None,
         withheld: None,
         thought: None,
         entities,

@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    Completion, Entity, GroundStatus, GroundedEntity, Grounder, Mention, OffsetIndex, Offsets,
-    Place, Problem, Thought, WindowRow,
+    Completion, Entity, FoundEvent, FoundRelation, FoundStructures, GroundStatus, GroundedEntity,
+    Grounder, Mention, OffsetIndex, Offsets, Place, Problem, Thought, WindowRow,
 };
 
 /// What was found in a sentence.
@@ -18,6 +18,12 @@ pub struct Extraction {
     /// What the model names, once for each place, in the order of the text; what stands nowhere comes last and has no
     /// place.
     pub entities: Vec<Mention>,
+    /// The relations, if these were looked for in place of entities.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relations: Option<Vec<FoundRelation>>,
+    /// The events, if these were looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<Vec<FoundEvent>>,
     /// What is held back because it is not sure enough; `None` unless a threshold was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub withheld: Option<Vec<Mention>>,
@@ -40,6 +46,24 @@ pub struct Extraction {
     /// What the reasoning cost, where it was counted.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub thought: Option<Thought>,
+}
+
+impl From<FoundStructures> for Extraction {
+    /// The same row, without entities.
+    fn from(found: FoundStructures) -> Self {
+        Self {
+            sentence: found.sentence,
+            relations: found.relations,
+            events: found.events,
+            offsets: found.offsets,
+            reasoning: found.reasoning,
+            problems: found.problems,
+            is_json: found.is_json,
+            salvaged: found.salvaged,
+            cut_off: found.cut_off,
+            ..Self::default()
+        }
+    }
 }
 
 /// A [`Problem`], for programs: its kind is always a string.
@@ -66,6 +90,8 @@ impl Extraction {
         Self {
             sentence: sentence.to_owned(),
             entities,
+            relations: None,
+            events: None,
             withheld: None,
             offsets: Offsets::Characters.name(),
             problems: named_problems(&completion, &grounded, types, sentence),

@@ -19,8 +19,6 @@ use crate::task::TaskArgs;
 /// What a model is asked.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct AskedArgs {
-    #[command(flatten)]
-    pub(crate) recipe: RecipeArgs,
     /// Model that is asked: a folder or an id of the Hugging Face Hub.
     #[arg(long, value_name = "DIR")]
     pub(crate) model: PathBuf,
@@ -44,6 +42,8 @@ pub(crate) struct AskedArgs {
     pub(crate) prompt: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) sentences: SentenceArgs,
+    #[command(flatten, next_help_heading = "Recipe")]
+    pub(crate) recipe: RecipeArgs,
 }
 
 impl AskedArgs {

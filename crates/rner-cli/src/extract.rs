@@ -1,11 +1,15 @@
 //! `rner extract`: the entities of a sentence, and its reasoning while it is written; or those of many, as JSON lines.
 
+mod bulk;
+mod by_servers;
 pub(crate) mod dial;
 mod documents;
 mod live;
 mod many;
 mod promise;
+mod question;
 mod sampling;
+mod servers;
 mod structures;
 
 use std::collections::HashSet;
@@ -33,11 +37,13 @@ use rner_cli::progress::Terminal;
 pub(crate) use self::promise::SampleArgs;
 pub(crate) use self::sampling::{SamplingArgs, explained};
 
+use self::bulk::BulkArgs;
 use self::dial::DialArgs;
 use self::documents::DocumentArgs;
 use self::live::{Live, Show};
 use self::many::Many;
 use self::promise::{Guard, PromiseArgs};
+use self::servers::ServerArgs;
 use crate::asked::AskedArgs;
 use crate::promised::Way;
 use crate::sentences::Sentences;
@@ -47,28 +53,38 @@ use crate::sentences::Sentences;
 pub(crate) struct ExtractArgs {
     #[command(flatten)]
     asked: AskedArgs,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Many texts")]
+    bulk: BulkArgs,
+    #[command(flatten, next_help_heading = "Servers")]
+    servers: ServerArgs,
+    #[command(flatten, next_help_heading = "Tokens")]
     pub(crate) sampling: SamplingArgs,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Reasoning")]
     pub(crate) dial: DialArgs,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Confidence")]
     promise: PromiseArgs,
     /// Print JSON at the end instead of lines; of --input it is always printed, a line for each row.
-    #[arg(long)]
+    #[arg(long, help_heading = "Answers")]
     pub(crate) json: bool,
     /// How the answer is read: as the paper's code does, or with what a faulty answer says all the same.
-    #[arg(long, value_enum, default_value = "reference", conflicts_with = "raw")]
+    #[arg(
+        long,
+        value_enum,
+        default_value = "reference",
+        conflicts_with = "raw",
+        help_heading = "Answers"
+    )]
     pub(crate) reader: AnswerReader,
     /// The form that the answer is held to while it is written. The reasoning stays free.
-    #[arg(long, value_enum, default_value = "free")]
+    #[arg(long, value_enum, default_value = "free", help_heading = "Answers")]
     pub(crate) form: FormArg,
     /// Write token by token, without drafts of what may follow; the answer is the same.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "urls", help_heading = "Answers")]
     pub(crate) no_drafts: bool,
     /// Print the answer as the model writes it, and do not read it.
-    #[arg(long, conflicts_with_all = ["json", "input"])]
+    #[arg(long, conflicts_with_all = ["json", "input"], help_heading = "Answers")]
     pub(crate) raw: bool,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Long texts")]
     documents: DocumentArgs,
 }
 
@@ -89,11 +105,16 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<()> {
     args.sampling.note(samples.is_some());
     SampleArgs::note(samples);
     args.check()?;
+    args.bulk.are_meant()?;
     // Before the model is looked for: it may have to be downloaded.
     let sentences = args.asked.sentences.read()?;
+    if args.servers.are_asked() {
+        return by_servers::run(args, &recipe, &types, sentences);
+    }
     let model = ModelDir::find(&args.asked.model, &Terminal::session())?;
     let asking = asking(&model, &recipe, args.asked.prompt.as_deref())?;
     args.asked.note_descriptions(&types, &asking);
+    args.check_task(&asking.recipe)?;
     let recipe = asking.recipe;
     let sampling = Sampling {
         temperature,
@@ -123,10 +144,9 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<()> {
         form: args.form.into(),
         has_drafts: !args.no_drafts,
     };
-    if !recipe.model.task.is_entities() {
-        return structures::run(args, asked, sentences);
-    }
+    let is_of_entities = recipe.model.task.is_entities();
     match sentences {
+        Sentences::One(sentence) if !is_of_entities => structures::run(args, asked, sentence),
         Sentences::One(sentence) => {
             let show = Show::chosen(args.raw, args.json);
             let one = One {
@@ -136,18 +156,37 @@ pub(crate) fn run(args: &ExtractArgs) -> Result<()> {
             };
             dispatch(recipe.run.backend, one)
         }
-        Sentences::Rows(rows) => dispatch(recipe.run.backend, Many { asked, rows }),
+        Sentences::Files(files) => {
+            let options = files.options.clone();
+            let question = || question::of_model(args, &asked, &options);
+            let work = args.bulk.work(files, question)?;
+            dispatch(recipe.run.backend, Many { asked, work })
+        }
     }
 }
 
 impl ExtractArgs {
     /// A flag that would change nothing is a mistake.
     fn check(&self) -> Result<()> {
-        let has_places = self.json || self.asked.sentences.input.is_some();
+        let has_places = self.json || !self.asked.sentences.input.is_empty();
         if self.documents.offsets != Offsets::Characters && !has_places {
             return Err(usage(
                 "--offsets needs --json or --input: lines have no places",
             ));
+        }
+        Ok(())
+    }
+
+    /// Relations and events are asked about a text at once, and have no confidence.
+    fn check_task(&self, recipe: &Recipe) -> Result<()> {
+        if recipe.model.task.is_entities() {
+            let flags = [self.documents.typed(), self.promise.typed()].concat();
+            if let Some(flag) = flags.first() {
+                return Err(usage(format!(
+                    "{flag} is for entities; with --task {} it changes nothing",
+                    recipe.model.task
+                )));
+            }
         }
         Ok(())
     }
@@ -193,7 +232,7 @@ impl From<FormArg> for Form {
 }
 
 impl Asked<'_> {
-    fn load<B: TrainBackend>(&self, device: &Device<B>) -> Result<Extractor<Inner<B>>> {
+    fn load<B: TrainBackend>(&self, device: &Device<B>) -> rner::Result<Extractor<Inner<B>>> {
         let extractor = Extractor::<Inner<B>>::load(&self.model, self.recipe, device)?;
         let decoding = Decoding::of(self.form, extractor.tokenizer())?;
         Ok(extractor

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
+use ner_bulk::Texts;
 use rner::asker::Asker;
 use rner::stages::{Asking, ModelDir};
 use rner_cli::args::asking;
@@ -10,7 +11,7 @@ use rner_cli::progress::Terminal;
 use serde::Serialize;
 
 use crate::asked::AskedArgs;
-use crate::sentences::{Row, Sentences};
+use crate::sentences::{Files, Sentences};
 
 /// Flags of `rner prompt`.
 #[derive(Clone, Debug, Args)]
@@ -47,7 +48,7 @@ pub(crate) fn run(args: &PromptArgs) -> Result<()> {
     let recipe = args.asked.recipe.resolve(args.asked.task.sets())?;
     let types = args.asked.types()?;
     let sentences = args.asked.sentences.read()?;
-    if matches!(sentences, Sentences::Rows(_)) && !args.json {
+    if matches!(sentences, Sentences::Files(_)) && !args.json {
         return Err(usage("--input needs --json: a prompt has several lines"));
     }
     let model = ModelDir::find(&args.asked.model, &Terminal::session())?;
@@ -61,13 +62,16 @@ pub(crate) fn run(args: &PromptArgs) -> Result<()> {
             println!("{}", serde_json::to_string_pretty(&show(&sentence))?);
         }
         Sentences::One(sentence) => print!("{}", show(&sentence).text),
-        Sentences::Rows(mut rows) => {
-            while let Some(Row { line, sentence, .. }) = rows.next()? {
-                let fault = |fault| anyhow::anyhow!("{}:{line}: {fault}", rows.name.display());
-                println!(
-                    "{}",
-                    serde_json::to_string(&show(&sentence.map_err(fault)?))?
-                );
+        Sentences::Files(Files { inputs, options }) => {
+            for input in &inputs {
+                let texts = Texts::of_input(input, &options);
+                let mut texts = texts.map_err(rner::Error::from)?;
+                while let Some(row) = texts.next_text().map_err(rner::Error::from)? {
+                    let (name, line) = (texts.name().display(), row.line);
+                    let fault = |fault| anyhow::anyhow!("{name}:{line}: {fault}");
+                    let text = row.text.map_err(fault)?;
+                    println!("{}", serde_json::to_string(&show(&text))?);
+                }
             }
         }
     }

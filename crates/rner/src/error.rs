@@ -63,6 +63,9 @@ pub enum Error {
     /// A client of a server.
     #[error(transparent)]
     Client(#[from] chat_client::Error),
+    /// Many texts, in parts.
+    #[error(transparent)]
+    Bulk(ner_bulk::Error),
     /// A benchmark.
     #[error(transparent)]
     Eval(#[from] ner_eval::Error),
@@ -75,6 +78,17 @@ pub enum Error {
     /// Anything else.
     #[error(transparent)]
     Other(Source),
+}
+
+impl From<ner_bulk::Error> for Error {
+    /// A stop is an interruption, and wrong usage is wrong usage, wherever they come from.
+    fn from(error: ner_bulk::Error) -> Self {
+        match error {
+            ner_bulk::Error::Stopped => Self::Interrupted,
+            ner_bulk::Error::Usage(message) => Self::Usage(message),
+            error => Self::Bulk(error),
+        }
+    }
 }
 
 impl Error {

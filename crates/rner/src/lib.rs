@@ -55,6 +55,7 @@ pub mod recipe;
 pub mod report;
 pub mod reproduce;
 pub mod run_dir;
+pub mod servers;
 pub mod session;
 pub mod stages;
 pub mod tensorboard;

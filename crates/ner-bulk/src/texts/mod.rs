@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use ner_datasets::{Format, ParquetTexts, Policy, ReadOptions, RowReader, open, parquet_columns};
 
 use crate::error::{Error, Result};
+use crate::inputs::Input;
 use lines::Lines;
 use rows::row_of;
 use table::Table;
@@ -84,6 +85,17 @@ impl Texts {
             ending => of_text(path, ending, options)?,
         };
         Ok(Self::new(path, options, source))
+    }
+
+    /// Opens a file that was found, or standard input.
+    ///
+    /// # Errors
+    /// As [`Texts::open`].
+    pub fn of_input(input: &Input, options: &TextOptions) -> Result<Self> {
+        if input.is_stdin() {
+            return Self::from_reader(Path::new("standard input"), std::io::stdin(), options);
+        }
+        Self::open(&input.path, options)
     }
 
     /// Reads lines or JSON lines, or all as one text, from any source; `name` stands for it in messages.

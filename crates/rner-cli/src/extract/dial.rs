@@ -13,6 +13,11 @@ pub(crate) struct DialArgs {
 }
 
 impl DialArgs {
+    /// The flag, if it was typed.
+    pub(super) fn typed(&self) -> Vec<&'static str> {
+        self.reasoning.iter().map(|_| "--reasoning").collect()
+    }
+
     /// The flag as an override of a recipe.
     pub(crate) fn sets(&self) -> Vec<String> {
         let set = |reasoning: &Reasoning| format!("eval.reasoning={reasoning}");

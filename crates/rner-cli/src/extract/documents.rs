@@ -68,6 +68,43 @@ impl DocumentArgs {
         Ok(reader.with_windows(limits, extractor.counter()))
     }
 
+    /// Reads what servers answer: a text is one question, because nobody counts their tokens.
+    pub(super) fn reader_of_server(&self, types: Vec<String>, mode: ReadMode) -> Reader {
+        let reader = Reader::new(types, mode).with_nesting(self.nesting());
+        match self.group {
+            Some(n_types) => reader.in_groups_of(n_types as usize),
+            None => reader,
+        }
+    }
+
+    /// The flags as words, of which the answers depend.
+    pub(super) fn named(&self) -> String {
+        format!("{self:?}")
+    }
+
+    /// Those of the flags that were typed.
+    pub(super) fn typed(&self) -> Vec<&'static str> {
+        let more = [
+            ("--group", self.group.is_some()),
+            ("--flat", self.flat),
+            ("--nested", self.nested),
+            ("--offsets", self.offsets != Offsets::Characters),
+        ];
+        let more = more.into_iter().filter(|flag| flag.1).map(|flag| flag.0);
+        self.of_model().into_iter().chain(more).collect()
+    }
+
+    /// Those of the flags that were typed and need a model in this process.
+    pub(super) fn of_model(&self) -> Vec<&'static str> {
+        let flags = [
+            ("--window", self.window.is_some()),
+            ("--overlap", self.overlap.is_some()),
+            ("--context", self.context > 0),
+        ];
+        let typed = flags.into_iter().filter(|flag| flag.1);
+        typed.map(|flag| flag.0).collect()
+    }
+
     fn nesting(&self) -> Nesting {
         if self.flat && !self.nested {
             Nesting::Flat

@@ -1,146 +1,97 @@
-//! The sentences of a file through a model, which is loaded once.
+//! The texts of files through a model, which is loaded when the first one is asked about, or through servers.
 
-use std::io::Write;
-
-use anyhow::{Context, Result, bail, ensure};
-use lm_kernels::TrainBackend;
+use anyhow::Result;
+use lm_kernels::{LmOps, TrainBackend};
+use ner_bulk::{BoxError, Finder};
+use ner_datasets::Offsets;
 use ner_types::Extraction;
-use rner::Error;
 use rner::answerer::Answerer;
-use rner::backend::{Device, Task};
+use rner::backend::{Device, Inner, Task};
 use rner::documents::Reader;
-use serde::Serialize;
+use rner::extract::Extractor;
 
-use super::Asked;
-use super::sampling::explained;
-use crate::sentences::{Row, Rows};
+use super::bulk::Work;
+use super::{Asked, structures};
 
-/// Many sentences through a model.
+/// What is found in each text, or why nothing is.
+pub(super) type Found = Vec<Result<Extraction, String>>;
+
+/// Many texts through a model.
 pub(super) struct Many<'a> {
     pub(super) asked: Asked<'a>,
-    pub(super) rows: Rows,
-}
-
-/// A line of the output.
-#[derive(Serialize)]
-struct Line<'a> {
-    line: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
-    #[serde(flatten)]
-    found: Found,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Found {
-    Entities(Extraction),
-    Fault { error: String },
-}
-
-/// How many rows there were, and how many of them have no answer.
-#[derive(Default)]
-struct Counts {
-    rows: usize,
-    unanswered: usize,
+    pub(super) work: Work,
 }
 
 impl Task for Many<'_> {
     type Output = ();
     type Error = anyhow::Error;
 
-    fn run<B: TrainBackend>(mut self, device: &Device<B>) -> Result<()> {
-        let mut extractor = self.asked.load::<B>(device)?;
-        let reader = self.asked.reader(&extractor)?;
-        let mut counts = Counts::default();
-        loop {
-            let batch = self.batch()?;
-            if batch.is_empty() {
-                break;
-            }
-            self.answer(&reader, &mut extractor, &batch, &mut counts)?;
-        }
-        self.conclude(&counts)
+    fn run<B: TrainBackend>(self, device: &Device<B>) -> Result<()> {
+        let Self { asked, work } = self;
+        let mut finder = Loads {
+            asked: &asked,
+            load: &|| asked.load::<B>(device),
+            loaded: None::<(Extractor<Inner<B>>, Reader)>,
+        };
+        let done = work.run(&mut finder);
+        asked.guard.conclude();
+        done
     }
 }
 
-impl Many<'_> {
-    /// As many rows as are answered at once.
-    fn batch(&mut self) -> Result<Vec<Row>> {
-        let mut batch = Vec::new();
-        while batch.len() < self.asked.recipe.eval.batch {
-            match self.rows.next()? {
-                Some(row) => batch.push(row),
-                None => break,
-            }
-        }
-        Ok(batch)
+/// A model that is loaded once it is asked: where every part is there already, it is not.
+struct Loads<'a, B: LmOps> {
+    asked: &'a Asked<'a>,
+    load: &'a dyn Fn() -> rner::Result<Extractor<B>>,
+    loaded: Option<(Extractor<B>, Reader)>,
+}
+
+impl<B: LmOps> Finder for Loads<'_, B> {
+    fn at_once(&self) -> usize {
+        self.asked.recipe.eval.batch
     }
 
-    /// Answers some rows and prints a line for each, in their order.
-    fn answer(
-        &self,
-        reader: &Reader,
-        answerer: &mut dyn Answerer,
-        batch: &[Row],
-        counts: &mut Counts,
-    ) -> Result<()> {
-        let sentences = batch.iter().filter_map(|row| row.sentence.as_deref().ok());
-        let texts: Vec<&str> = sentences.collect();
-        let found = reader.read(answerer, &texts);
-        let mut answers = found.map_err(explained)?.into_iter();
-        for row in batch {
-            let found = match &row.sentence {
-                Err(fault) => Err(fault.clone()),
-                Ok(_) => match answers.next() {
-                    Some(Ok(found)) => Ok(found),
-                    Some(Err(error)) => Err(format!("{:#}", anyhow::Error::from(error))),
-                    None => bail!("the model gave too few answers"),
-                },
-            };
-            self.print(row, found, counts)?;
+    fn find(&mut self, texts: &[&str]) -> Result<Found, BoxError> {
+        if self.loaded.is_none() {
+            let model = (self.load)()?;
+            let reader = self.asked.reader(&model)?;
+            self.loaded = Some((model, reader));
         }
-        std::io::stdout()
-            .flush()
-            .context("cannot write the answers")
-    }
-
-    fn print(
-        &self,
-        row: &Row,
-        found: Result<Extraction, String>,
-        counts: &mut Counts,
-    ) -> Result<()> {
-        counts.rows += 1;
-        if let Err(fault) = &found {
-            counts.unanswered += 1;
-            rner_cli::say!("{}:{}: {fault}", self.rows.name.display(), row.line);
-        }
-        let line = Line {
-            line: row.line,
-            id: row.id.as_deref(),
-            found: match found {
-                Ok(found) => Found::Entities(self.asked.shown(found)),
-                Err(error) => Found::Fault { error },
-            },
+        let Some((model, reader)) = &mut self.loaded else {
+            return Err("there is no model".into());
         };
-        println!("{}", serde_json::to_string(&line)?);
-        Ok(())
+        if !self.asked.recipe.model.task.is_entities() {
+            return structures::find(self.asked, model, texts);
+        }
+        let shown = |one: Result<Extraction, String>| one.map(|one| self.asked.shown(one));
+        Ok(found(reader, model, texts)?
+            .into_iter()
+            .map(shown)
+            .collect())
+    }
+}
+
+/// Whoever answers, how answers are read, and what places are counted in.
+pub(super) struct Finds<A> {
+    pub(super) answerer: A,
+    pub(super) reader: Reader,
+    pub(super) unit: Offsets,
+}
+
+impl<A: Answerer> Finder for Finds<A> {
+    fn at_once(&self) -> usize {
+        self.answerer.at_once()
     }
 
-    fn conclude(&self, counts: &Counts) -> Result<()> {
-        let skipped = self.rows.skipped();
-        let (rows, unanswered) = (counts.rows + skipped, counts.unanswered + skipped);
-        let name = self.rows.name.display();
-        if rows == 0 {
-            return Err(Error::Usage(format!("--input: there is no sentence in {name}")).into());
-        }
-        ensure!(
-            unanswered == 0,
-            "{unanswered} of {rows} rows of {name} have no answer; their lines are named above"
-        );
-        rner_cli::say!("{rows} sentences");
-        self.asked.guard.conclude();
-        Ok(())
+    fn find(&mut self, texts: &[&str]) -> Result<Found, BoxError> {
+        let shown = |one: Result<Extraction, String>| one.map(|one| one.in_unit(self.unit));
+        let found = found(&self.reader, &mut self.answerer, texts)?;
+        Ok(found.into_iter().map(shown).collect())
     }
+}
+
+fn found(reader: &Reader, answerer: &mut dyn Answerer, texts: &[&str]) -> Result<Found, BoxError> {
+    let found = reader.read(answerer, texts)?.into_iter();
+    let told = |error| format!("{:#}", anyhow::Error::from(error));
+    Ok(found.map(|one| one.map_err(told)).collect())
 }

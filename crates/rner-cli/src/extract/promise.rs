@@ -71,6 +71,22 @@ impl SampleArgs {
 }
 
 impl PromiseArgs {
+    /// The flags as words, of which the rows depend.
+    pub(super) fn named(&self) -> String {
+        format!("{self:?}")
+    }
+
+    /// Those of the flags that were typed.
+    pub(super) fn typed(&self) -> Vec<&'static str> {
+        let flags = [
+            ("--samples", self.samples.samples.is_some()),
+            ("--min-confidence", self.min_confidence.is_some()),
+            ("--risk", self.risk.is_some()),
+        ];
+        let typed = flags.into_iter().filter(|flag| flag.1);
+        typed.map(|flag| flag.0).collect()
+    }
+
     /// What decides about entities, for a model that is asked in some way.
     ///
     /// # Errors

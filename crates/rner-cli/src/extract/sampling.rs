@@ -7,6 +7,9 @@ use rner::Error;
 use rner::recipe::Recipe;
 use rner_cli::exit::usage;
 
+/// Most new tokens of a server's answer, unless another number is given: the paper's.
+const SERVER_TOKENS: usize = 4096;
+
 /// How the tokens of an answer are chosen. They act in the order of `transformers`: penalty, temperature, top-k, top-p,
 /// min-p.
 #[derive(Clone, Debug, Args)]
@@ -29,7 +32,7 @@ pub(crate) struct SamplingArgs {
     /// End the answer before this text; may be repeated.
     #[arg(long = "stop", value_name = "TEXT")]
     stops: Vec<String>,
-    /// Most new tokens; if left out the model's own limit, or else eval.max_new_tokens of the recipe.
+    /// Most new tokens; if left out the model's own limit, or else eval.max_new_tokens of the recipe; of a server 4096.
     #[arg(long, value_name = "N")]
     max_new_tokens: Option<usize>,
 }
@@ -58,6 +61,32 @@ impl SamplingArgs {
             seed: recipe.run.seed,
             ..Sampling::default()
         }
+    }
+
+    /// How a server is told to choose tokens: what is not in the protocol goes by the names of vLLM and `rner serve`.
+    pub(super) fn of_server(&self, seed: u64) -> chat_client::Sampling {
+        let number = |name: &str, value: Option<f64>| value.map(|it| (name.to_owned(), it.into()));
+        let top_k = self.top_k.map(|k| ("top_k".to_owned(), k.into()));
+        let stops = !self.stops.is_empty();
+        let extra = [
+            top_k,
+            number("min_p", self.min_p),
+            number("repetition_penalty", self.repetition_penalty),
+            stops.then(|| ("stop".to_owned(), self.stops.clone().into())),
+        ];
+        let most = self.max_new_tokens.unwrap_or(SERVER_TOKENS);
+        chat_client::Sampling {
+            temperature: Some(self.temperature),
+            top_p: self.top_p,
+            max_tokens: Some(u32::try_from(most).unwrap_or(u32::MAX)),
+            seed: (self.temperature > 0.0).then_some(seed),
+            extra: extra.into_iter().flatten().collect(),
+        }
+    }
+
+    /// The texts that end an answer, as they were typed.
+    pub(super) fn stop_texts(&self) -> &[String] {
+        &self.stops
     }
 
     /// Says of flags that change nothing, as the most probable token survives every cut.

@@ -236,6 +236,12 @@ impl World {
             ),
             "eval compare --json" => (&COMPARED, COMPARE_JSON, "@b @a", "is there already"),
             "eval compare --html" => (&COMPARED, COMPARE_HTML, "@b @a", "is there already"),
+            "extract --out" => (
+                &[],
+                "extract --model fixtures/tiny-ner --max-new-tokens 4 --input @one.jsonl --out @extract/out --types person",
+                "city",
+                "not the same: types",
+            ),
             "cot generate --out" => (
                 &[],
                 "cot generate --profile smoke --out @cot/out --data @one.jsonl",
