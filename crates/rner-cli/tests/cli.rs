@@ -2,6 +2,8 @@
 
 mod cli {
     mod bad_input;
+    #[cfg(unix)]
+    mod bulk;
     mod cot;
     #[cfg(unix)]
     mod cot_crash;
