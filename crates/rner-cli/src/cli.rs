@@ -7,6 +7,7 @@ use rner_cli::args::{ForceArgs, RecipeArgs, TeacherArgs, TrackArgs, quoted};
 use rner_cli::reading::InputArgs;
 
 use crate::cot::CotCommand;
+use crate::export::ExportArgs;
 use crate::extract::ExtractArgs;
 use crate::lab::LabArgs;
 use crate::ner::data::DataArgs;
@@ -53,6 +54,9 @@ pub(crate) enum Command {
     },
     /// Extract entities from a sentence, and show the reasoning as it is written; or from the sentences of a file.
     Extract(Box<ExtractArgs>),
+    /// Write what `rner extract` found, kept as JSON lines, in another form: a page, a table, what spaCy, GLiNER or an
+    /// annotation tool reads.
+    Export(ExportArgs),
     /// Print the very text that a model gets about a sentence, for programs that ask it themselves.
     Prompt(Box<PromptArgs>),
     /// Serve a model to programs that speak the OpenAI protocol, on this machine only.

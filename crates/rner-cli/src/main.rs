@@ -4,6 +4,7 @@ mod asked;
 mod cli;
 mod commands;
 mod cot;
+mod export;
 mod extract;
 mod lab;
 mod ner;
@@ -60,6 +61,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Score(args) => ner::score::run(&args),
         Command::Report { run } => commands::report(&run),
         Command::Extract(args) => extract::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Prompt(args) => prompt::run(&args),
         Command::Bench(args) => lab::run("bench", &args),
         Command::Parity(args) => lab::run("parity", &args),

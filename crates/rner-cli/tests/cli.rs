@@ -8,6 +8,7 @@ mod cli {
     mod data;
     mod eval;
     mod eval_ways;
+    mod export;
     mod extract;
     mod families;
     #[cfg(unix)]
