@@ -60,13 +60,17 @@ pub enum FaultKind {
     Overlap,
     /// While writing BIO: a line would be read as a comment or as the border of a document.
     ReservedLine,
+    /// A row of answers says why it has none.
+    Unanswered,
+    /// While writing: a label or a character that the format does not allow stands there in another spelling.
+    Respelled,
     /// The file has no row.
     Empty,
 }
 
 impl FaultKind {
     /// All kinds.
-    pub const ALL: [FaultKind; 23] = [
+    pub const ALL: [FaultKind; 25] = [
         FaultKind::ByteOrderMark,
         FaultKind::CarriageReturn,
         FaultKind::NotUtf8,
@@ -89,6 +93,8 @@ impl FaultKind {
         FaultKind::Ungrounded,
         FaultKind::Overlap,
         FaultKind::ReservedLine,
+        FaultKind::Unanswered,
+        FaultKind::Respelled,
         FaultKind::Empty,
     ];
 
@@ -129,6 +135,8 @@ impl FaultKind {
             FaultKind::Ungrounded => ("ungrounded", "mention dropped"),
             FaultKind::Overlap => ("overlap", "shorter mention dropped"),
             FaultKind::ReservedLine => ("reserved-line", "row not written"),
+            FaultKind::Unanswered => ("unanswered", "row skipped"),
+            FaultKind::Respelled => ("respelled", "written as the format allows"),
             FaultKind::Empty => ("empty", "file ignored"),
         }
     }
@@ -147,6 +155,7 @@ impl FaultKind {
             FaultKind::NotInSentence => "a mention that stands in its sentence",
             FaultKind::OutsideSchema => "a label of the row's own types",
             FaultKind::Unannotated => "a key with mentions, such as entities",
+            FaultKind::Unanswered => "an answer",
             _ => "a row",
         }
     }

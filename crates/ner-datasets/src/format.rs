@@ -42,6 +42,9 @@ pub enum Format {
     Prodigy,
     /// spaCy: tuples `[text, {"entities": [[start, end, label]]}]`, and `Doc.to_json()`, `{"text", "ents"}`.
     Spacy,
+    /// What `rner extract` writes: `{"sentence", "entities": [{"text", "label", "start", "end"}], "cut_off", …}`. Read
+    /// only; the other forms of such rows are in [`crate::export`].
+    Extraction,
     /// The Hub: `{"tokens", "ner_tags"}`, a tag for each word, as a text or as a number.
     Hub,
     /// Parquet with the columns of [`Format::NerCot`] or another JSON format. Needs the feature `parquet`.
@@ -50,7 +53,7 @@ pub enum Format {
 
 impl Format {
     /// All formats.
-    pub const ALL: [Format; 17] = [
+    pub const ALL: [Format; 18] = [
         Format::InstructUie,
         Format::Bio,
         Format::MitBio,
@@ -66,6 +69,7 @@ impl Format {
         Format::LabelStudio,
         Format::Prodigy,
         Format::Spacy,
+        Format::Extraction,
         Format::Hub,
         Format::Parquet,
     ];
@@ -88,6 +92,7 @@ impl Format {
             Format::LabelStudio => "label-studio",
             Format::Prodigy => "prodigy",
             Format::Spacy => "spacy",
+            Format::Extraction => "extraction",
             Format::Hub => "hub",
             Format::Parquet => "parquet",
         }
@@ -103,7 +108,10 @@ impl Format {
 
     /// Whether files of the format are read but not written.
     pub fn is_read_only(self) -> bool {
-        matches!(self, Format::IndexedBio | Format::Tokens | Format::Slimer)
+        matches!(
+            self,
+            Format::IndexedBio | Format::Tokens | Format::Slimer | Format::Extraction
+        )
     }
 
     /// By what [`Format::detect`] recognises a file.
@@ -133,6 +141,7 @@ impl Format {
             Format::Spacy => {
                 "a list of a text and {entities}; such lists under annotations; text, ents"
             }
+            Format::Extraction => "keys sentence, entities, cut_off; what `rner extract` writes",
             Format::Hub => {
                 "tokens or words, and a list of as many tags under ner_tags, tags, labels …"
             }
@@ -160,6 +169,9 @@ impl Format {
             }
             Format::Prodigy => "a row {text, spans: [{start, end, label}], answer}",
             Format::Spacy => "a row [text, {entities: [[start, end, label]]}]",
+            Format::Extraction => {
+                "a row with the keys sentence and entities, or error, as `rner extract` writes it"
+            }
             Format::Hub => "a row {tokens, ner_tags}",
             Format::Parquet => "a row with the columns of a known format",
         }

@@ -12,6 +12,7 @@
 //!   reinforcement learning.
 //! - [`divide`] holds a share of a file out, no sentence of which is in the rest; [`scan_types`] and [`Types`] say what
 //!   rows are asked for that state no types.
+//! - [`export`] writes what was found in texts for people and for other programs.
 //! - [`sets_in`] finds the sets of a folder of any layout; a [`LabelMap`] puts other names in place of labels.
 //! - [`export`] writes what a model found in texts.
 //! - [`Catalogue`] lists public datasets. With the feature `fetch`, `fetch` downloads them; without it the crate has no

@@ -107,7 +107,7 @@ impl Row {
 }
 
 /// The pieces of a sentence between white space.
-fn split_words(sentence: &str) -> Vec<ByteSpan> {
+pub(crate) fn split_words(sentence: &str) -> Vec<ByteSpan> {
     let start = sentence.as_ptr() as usize;
     sentence
         .split_whitespace()

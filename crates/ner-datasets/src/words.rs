@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::error::Error;
 use crate::fault::{FaultKind, excerpt};
 use crate::recorder::Recorder;
-use crate::row::{ByteSpan, Row};
+use crate::row::{ByteSpan, Row, split_words};
 use crate::tags::Mention;
 
 /// How a sentence of plain text is cut into words.
@@ -27,13 +27,18 @@ pub(crate) fn words_for(
     if !row.words.is_empty() {
         return row.words.clone();
     }
+    let places: Vec<ByteSpan> = located.iter().flatten().cloned().collect();
+    words_in(&row.example.sentence, &places, splitter)
+}
+
+/// The words of a text, cut at the borders of these places too.
+pub(crate) fn words_in(text: &str, places: &[ByteSpan], splitter: Splitter) -> Vec<ByteSpan> {
     let words = match splitter {
-        Splitter::Blanks => row.words(),
-        Splitter::Gliner => gliner_words(&row.example.sentence),
+        Splitter::Blanks => split_words(text),
+        Splitter::Gliner => gliner_words(text),
     };
-    let mut cuts: Vec<usize> = located
+    let mut cuts: Vec<usize> = places
         .iter()
-        .flatten()
         .flat_map(|span| [span.start, span.end])
         .collect();
     cuts.sort_unstable();

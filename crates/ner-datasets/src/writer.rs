@@ -93,11 +93,7 @@ fn write_text(
     rows: impl Iterator<Item = Result<Row, Error>>,
     recorder: &mut Recorder,
 ) -> Result<usize, Error> {
-    let mut writer = TextWriter {
-        is_lines: is_lines(path),
-        format,
-        n_rows: 0,
-    };
+    let mut writer = TextWriter::new(format, is_lines(path));
     let failed = Error::io(path, "write");
     let write = || -> Result<std::io::Result<()>, Error> {
         for row in rows {
@@ -111,7 +107,8 @@ fn write_text(
     Ok(writer.n_rows)
 }
 
-fn is_lines(path: &Path) -> bool {
+/// Whether a file of this name has a row on each line.
+pub(crate) fn is_lines(path: &Path) -> bool {
     let extension = path.extension();
     extension.is_some_and(|extension| extension == "jsonl" || extension == "ndjson")
 }
@@ -138,15 +135,25 @@ fn check(
     }
 }
 
-struct TextWriter {
+/// Writes rows of a format of text, one after the other.
+#[derive(Debug)]
+pub(crate) struct TextWriter {
     format: Format,
     is_lines: bool,
     n_rows: usize,
 }
 
 impl TextWriter {
+    pub(crate) fn new(format: Format, is_lines: bool) -> Self {
+        Self {
+            format,
+            is_lines,
+            n_rows: 0,
+        }
+    }
+
     /// Writes a row. The outer error is a fatal fault, the inner one that of the file.
-    fn write(
+    pub(crate) fn write(
         &mut self,
         row: &Row,
         out: &mut dyn Write,
@@ -185,7 +192,8 @@ impl TextWriter {
         Ok(())
     }
 
-    fn close(&self, out: &mut dyn Write) -> std::io::Result<()> {
+    /// Writes what stands behind the last row.
+    pub(crate) fn close(&self, out: &mut dyn Write) -> std::io::Result<()> {
         match (self.format, self.is_lines, self.n_rows) {
             (Format::Bio | Format::MitBio, ..) | (_, true, _) => Ok(()),
             (_, _, 0) => out.write_all(b"[\n]\n"),

@@ -7,7 +7,7 @@ use ner_datasets::tags::{Mention, mentions, tags};
 use ner_datasets::{Format, Policy, ReadOptions, Row, open};
 use proptest::prelude::*;
 
-const TEXT_FORMATS: [Format; 16] = [
+const TEXT_FORMATS: [Format; 17] = [
     Format::InstructUie,
     Format::Bio,
     Format::MitBio,
@@ -23,6 +23,7 @@ const TEXT_FORMATS: [Format; 16] = [
     Format::LabelStudio,
     Format::Prodigy,
     Format::Spacy,
+    Format::Extraction,
     Format::Hub,
 ];
 

@@ -9,6 +9,7 @@ use rner_cli::reading::InputArgs;
 
 use crate::calibrate::CalibrateArgs;
 use crate::cot::CotCommand;
+use crate::export::ExportArgs;
 use crate::extract::ExtractArgs;
 use crate::extract::dial::DialArgs;
 use crate::lab::LabArgs;
@@ -58,6 +59,9 @@ pub(crate) enum Command {
     Extract(Box<ExtractArgs>),
     /// Find out on annotated rows what the confidences of a model are worth, for `rner extract --risk`.
     Calibrate(Box<CalibrateArgs>),
+    /// Write what `rner extract` found, kept as JSON lines, in another form: a page, a table, what spaCy, GLiNER or an
+    /// annotation tool reads.
+    Export(ExportArgs),
     /// Print the very text that a model gets about a sentence, for programs that ask it themselves.
     Prompt(Box<PromptArgs>),
     /// Serve a model to programs that speak the OpenAI protocol, on this machine only.

@@ -5,6 +5,7 @@ mod calibrate;
 mod cli;
 mod commands;
 mod cot;
+mod export;
 mod extract;
 mod lab;
 mod ner;
@@ -65,6 +66,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Report { run } => commands::report(&run),
         Command::Extract(args) => extract::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Prompt(args) => prompt::run(&args),
         Command::Bench(args) => lab::run("bench", &args),
         Command::Parity(args) => lab::run("parity", &args),

@@ -11,6 +11,7 @@ mod cli {
     mod dial;
     mod eval;
     mod eval_ways;
+    mod export;
     mod extract;
     mod families;
     #[cfg(unix)]

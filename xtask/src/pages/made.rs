@@ -1,5 +1,6 @@
 //! The pages to look at, made by `rner` from a short run on the toy corpus: the report of three seeds, the results of
-//! seven sets and of one, both compared, and samples of reasoning data.
+//! seven sets and of one, both compared, and samples of reasoning data; and what was found in texts, from stored rows
+//! that have all there is: marks in marks, reasons, faults, an answer that is absent.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,6 +18,9 @@ const SETS: [(&str, &str); 7] = [
     ("politics", "CrossNER_politics"),
     ("science", "CrossNER_science"),
 ];
+
+/// Rows as `rner extract` stores them.
+const FOUND: &str = include_str!("found.jsonl");
 
 /// The two models that are compared, as stages of the run.
 const STAGES: [&str; 2] = ["stage-8-eval-sft-plain", "stage-9-eval-sft-cot"];
@@ -37,12 +41,14 @@ pub(super) fn pages(rner: &Path, root: &Path, folder: &Path) -> Result<Vec<PathB
     ])?;
     maker.keep("run/report.html", "report.html")?;
     maker.rner(&["cot", "view", &run, "--out", &maker.path("view.html")])?;
+    maker.found()?;
     // A folder with seven sets, and one with a single set, in which the others are absent.
     maker.compared("seven", &SETS)?;
     maker.compared("one", &SETS[5..6])?;
     let pages = [
         "report.html",
         "view.html",
+        "found.html",
         "results-seven.html",
         "results-one.html",
         "compare-seven.html",
@@ -79,6 +85,21 @@ impl Maker<'_> {
             );
         }
         Ok(())
+    }
+
+    /// The page of stored rows of `rner extract`.
+    fn found(&self) -> Result<()> {
+        let (rows, page) = (self.path("found.jsonl"), self.path("found.html"));
+        std::fs::write(&rows, FOUND).with_context(|| rows.clone())?;
+        self.rner(&[
+            "export",
+            "--input",
+            &rows,
+            "--out",
+            &page,
+            "--html-rows",
+            "7",
+        ])
     }
 
     fn keep(&self, from: &str, to: &str) -> Result<()> {

@@ -23,6 +23,7 @@ fn row(i: usize) -> CotRow {
         schema: (0..=i % 3).map(|k| format!("type{k}")).collect(),
         entities: vec![Entity::new("Brel", "type0").at(span); i % 2],
         sentence,
+        ..Example::default()
     };
     let provenance = (!i.is_multiple_of(5)).then(|| RowProvenance {
         teacher: "teacher-1".into(),

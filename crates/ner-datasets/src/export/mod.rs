@@ -3,13 +3,40 @@
 //! A writer is made over the place that it writes to and knows nothing of files: whoever calls it opens, commits and
 //! hashes them.
 
+mod brat;
+mod csv;
+mod dataset;
+#[cfg(feature = "docbin")]
+mod docbin;
+mod exporter;
+mod files;
+mod form;
+mod html;
 mod jsonl;
+mod kinds;
+mod label_studio;
+mod mention;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod prodigy;
+pub(crate) mod row;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod tokens;
 
 use std::io;
 
 use ner_types::Extraction;
 
+pub use brat::Brat;
+pub use exporter::Exporter;
+pub use files::{ExportSource, Exported, export};
+pub use form::{Beside, Form};
+pub use html::HtmlOptions;
 pub use jsonl::JsonLines;
+pub use kinds::{ExportFormat, ExportOptions};
+pub use row::{ExportMention, ExportProblem, ExportRow};
 
 /// Where a text stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

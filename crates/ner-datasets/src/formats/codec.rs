@@ -8,7 +8,8 @@ use crate::format::Format;
 use crate::formats::detect::of_row;
 use crate::formats::draft::{Decoding, Draft, NotARow, parse};
 use crate::formats::{
-    conversations, gliner, gliner2, hub, instruct_uie, ner_cot, plain, slimer, spacy, tokens, tools,
+    conversations, extraction, gliner, gliner2, hub, instruct_uie, ner_cot, plain, slimer, spacy,
+    tokens, tools,
 };
 use crate::row::{ByteSpan, Row};
 
@@ -20,6 +21,7 @@ pub(super) fn decode(format: Format, bytes: &[u8], how: &Decoding) -> Result<Dra
         Format::NerCot => ner_cot::decode(bytes),
         Format::Gliner => gliner::decode(bytes),
         Format::Plain => decode_plain(bytes, how),
+        Format::Extraction => extraction::decode(bytes),
         Format::Slimer => slimer::decode(bytes),
         Format::Tokens => tokens::decode(bytes),
         _ => {
@@ -78,6 +80,7 @@ pub(crate) fn encode(
         Format::Hub => hub::encode(row, located, out),
         Format::Gliner2 => gliner2::encode(row, out),
         Format::Slimer
+        | Format::Extraction
         | Format::Tokens
         | Format::Bio
         | Format::MitBio

@@ -60,6 +60,8 @@ pub(crate) fn of_row(row: &Value) -> Option<Format> {
         Some(Format::Tokens)
     } else if has("doc_question_pairID") {
         Some(Format::Slimer)
+    } else if has("cut_off") && has("sentence") && has("entities") || is_unanswered(row) {
+        Some(Format::Extraction)
     } else if has("sentence") && has("schema") {
         Some(Format::NerCot)
     } else if let Some(format) = of_tool(row) {
@@ -71,6 +73,15 @@ pub(crate) fn of_row(row: &Value) -> Option<Format> {
     } else {
         None
     }
+}
+
+/// A row of `rner extract` that has an error in place of an answer, and nothing else.
+fn is_unanswered(row: &Value) -> bool {
+    let keys = row.as_object().map(|row| row.keys());
+    let known = ["file", "line", "id", "error"];
+    row.get("error").is_some_and(Value::is_string)
+        && row.get("line").is_some_and(Value::is_number)
+        && keys.is_some_and(|mut keys| keys.all(|key| known.contains(&key.as_str())))
 }
 
 /// The format of an annotation tool, of spaCy, of GLiNER2 or of the Hub that a row has.

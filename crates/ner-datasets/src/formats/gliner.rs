@@ -20,6 +20,12 @@ struct Stored {
     label: Option<Vec<String>>,
     #[serde(default)]
     negative: Option<Vec<String>>,
+    /// What `label` is called in later versions, such as 0.2.29.
+    #[serde(default)]
+    ner_labels: Option<Vec<String>>,
+    /// What `negative` is called there.
+    #[serde(default)]
+    ner_negatives: Option<Vec<String>>,
     #[serde(flatten)]
     rest: Map<String, Value>,
 }
@@ -50,10 +56,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Draft, NotARow> {
         let text = row.example.sentence[span.clone()].to_string();
         row.push(&text, label, index.span_of_bytes(span));
     }
-    row.example.schema = stored.label.unwrap_or_default();
-    row.example
-        .schema
-        .extend(stored.negative.unwrap_or_default());
+    let labels = stored.label.or(stored.ner_labels).into_iter();
+    let negative = stored.negative.or(stored.ner_negatives);
+    row.example.schema = labels.chain(negative).flatten().collect();
     draft.note_unread(&stored.rest, true);
     Ok(draft)
 }
@@ -117,5 +122,17 @@ mod tests {
             assert!(fault.found.ends_with("among 2 words"), "{}", fault.found);
         }
         assert!(decode(b"{\"tokenized_text\": [], \"ner\": [[0, -1, \"x\"]]}").is_err());
+    }
+
+    #[test]
+    fn the_types_asked_for_have_an_old_and_a_new_name() {
+        for (labels, negative) in [("label", "negative"), ("ner_labels", "ner_negatives")] {
+            let row = format!(
+                "{{\"tokenized_text\": [\"a\"], \"ner\": [], \"{labels}\": [\"x\"], \"{negative}\": [\"y\"]}}"
+            );
+            let draft = decode(row.as_bytes()).expect("a row");
+            assert_eq!(draft.row.example.schema, ["x", "y"], "{labels}");
+            assert!(draft.faults.is_empty(), "{labels}");
+        }
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod codec;
 mod conversations;
 mod detect;
 pub(crate) mod draft;
+mod extraction;
 pub(crate) mod gliner;
 mod gliner2;
 pub(crate) mod hub;

@@ -201,9 +201,12 @@ pub(super) fn decode_task(task: &Value, how: &Decoding) -> Result<Draft, NotARow
         .iter()
         .find_map(|key| task.get(*key)?.as_array());
     let annotations = held.map_or(&[][..], Vec::as_slice);
-    let kept = |annotation: &&Value| annotation.get("was_cancelled") != Some(&Value::Bool(true));
-    let mut kept = annotations.iter().filter(kept);
-    let Some(first) = kept.next() else {
+    let is = |annotation: &Value, key: &str| annotation.get(key) == Some(&Value::Bool(true));
+    let kept = annotations.iter().filter(|it| !is(it, "was_cancelled"));
+    let kept: Vec<&Value> = kept.collect();
+    // Of several annotators' work a reviewer marks the one that holds.
+    let marked = kept.iter().find(|it| is(it, "ground_truth"));
+    let Some(first) = marked.or(kept.first()) else {
         draft.note(
             FaultKind::NotAccepted,
             format!("{} annotations, all cancelled", annotations.len()),
@@ -211,11 +214,16 @@ pub(super) fn decode_task(task: &Value, how: &Decoding) -> Result<Draft, NotARow
         draft.is_left_out = true;
         return Ok(draft);
     };
-    let n_others = kept.count();
+    let n_others = kept.len() - 1;
     if n_others > 0 {
+        let which = if marked.is_some() {
+            "that marked as ground truth"
+        } else {
+            "the first"
+        };
         draft.note(
             FaultKind::UnreadKey,
-            format!("{n_others} further annotations of the same text, the first is read"),
+            format!("{n_others} further annotations of the same text, {which} is read"),
         );
     }
     push_results(&mut draft, first, how)?;

@@ -4,6 +4,7 @@
 //! others; no text was copied.
 
 mod columns;
+mod corrected;
 mod fixtures;
 mod reports;
 mod support;

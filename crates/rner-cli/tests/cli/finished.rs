@@ -166,6 +166,14 @@ impl World {
             &world.path("half.jsonl"),
             rated.concat().replace("0.7", "0.5"),
         )?;
+        for (file, name) in [("found.jsonl", "Ada"), ("found-2.jsonl", "Ida")] {
+            let entity =
+                format!("{{\"text\":\"{name}\",\"label\":\"person\",\"start\":0,\"end\":3}}");
+            let row = format!(
+                "{{\"line\":1,\"sentence\":\"{name}.\",\"entities\":[{entity}],\"cut_off\":false}}\n"
+            );
+            write(&world.path(file), row)?;
+        }
         for (folder, name) in [("suite-a", "Ada"), ("suite-b", "Ida")] {
             write(&world.path(folder).join("north.jsonl"), row(name, 1))?;
         }
@@ -192,7 +200,7 @@ impl World {
             &world.path("few.toml"),
             "name = \"two\"\ntitle = \"Two\"\n[[set]]\nname = \"south\"\n[few_shot]\npercent = [50.0]\nseed = 1\n",
         )?;
-        for folder in ["json", "html", "convert", "sample", "calibrated"] {
+        for folder in ["brat", "json", "html", "convert", "sample", "calibrated"] {
             fs::create_dir(world.path(folder))?;
         }
         Ok(world)
@@ -273,6 +281,12 @@ impl World {
                 &["cot generate --profile smoke --data @one.jsonl --out @view/a"],
                 "cot view @view/a --out @view/out --rows 30",
                 "1",
+                "is there already",
+            ),
+            "export --out" => (
+                &[],
+                "export --to brat --out @brat/out --input @found.jsonl",
+                "@found-2.jsonl",
                 "is there already",
             ),
             "data convert OUTPUT" => (
