@@ -70,8 +70,8 @@ pub trait Observer {
         None
     }
 
-    /// Whether a token may come next in a sample: whether [`Observer::allowed`] has it, if it says anything. It is asked
-    /// of the most probable token, and where this may come, the whole set is not asked for.
+    /// Whether a token may come next in a sample: whether [`Observer::allowed`] has it, if it says anything. It is
+    /// asked of the most probable token, and where this may come, the whole set is not asked for.
     fn permits(&mut self, request: usize, sample: usize, id: u32) -> bool {
         let allowed = self.allowed(request, sample);
         allowed.is_none_or(|allowed| allowed.allows(id))

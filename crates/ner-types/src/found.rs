@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::extraction::NamedProblem;
 use crate::ground::Grounder;
+use crate::named_problem::NamedProblem;
 use crate::parse::{Completion, Problem};
 use crate::structures::{Event, Relation};
 use crate::task::Task;

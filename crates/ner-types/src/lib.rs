@@ -29,6 +29,7 @@ mod grammar;
 mod ground;
 mod items;
 mod mention;
+mod named_problem;
 mod normalize;
 mod offsets;
 mod parse;
@@ -42,7 +43,7 @@ mod thought;
 
 pub use answer::{plain_tags, render_answer, render_completion};
 pub use example::{Entity, Example};
-pub use extraction::{Extraction, NamedProblem, named_problems};
+pub use extraction::{Extraction, named_problems};
 pub use found::{FoundArgument, FoundEvent, FoundRelation, FoundStructures, FoundText};
 pub use grammar::{AnswerGrammar, ReasoningForm};
 pub use ground::{
@@ -50,6 +51,7 @@ pub use ground::{
 };
 pub use items::TUPLE_SEPARATOR;
 pub use mention::{Evidence, Mention, Place, WindowRow};
+pub use named_problem::NamedProblem;
 pub use normalize::{Placeholders, is_dropped_label, normalize_label, normalize_text};
 pub use offsets::{OffsetIndex, Offsets};
 pub use parse::{

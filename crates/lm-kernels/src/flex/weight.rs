@@ -90,8 +90,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// The same numbers in 32 bits: those of a BF16 number are their upper half. `bf16::to_f32` looks for signalling NaN
-    /// first, which keeps the compiler from vectorising it.
+    /// The same numbers in 32 bits: those of a BF16 number are their upper half. `bf16::to_f32` looks for signalling
+    /// NaN first, which keeps the compiler from vectorising it.
     fn widen(values: &[bf16], out: &mut [f32]) {
         for (out, value) in out.iter_mut().zip(values) {
             *out = f32::from_bits(u32::from(value.to_bits()) << 16);

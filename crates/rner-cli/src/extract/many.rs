@@ -10,11 +10,9 @@ use rner::backend::{Device, Inner, Task};
 use rner::documents::Reader;
 use rner::extract::Extractor;
 
+use super::Asked;
 use super::bulk::Work;
-use super::{Asked, structures};
-
-/// What is found in each text, or why nothing is.
-pub(super) type Found = Vec<Result<Extraction, String>>;
+use super::structures::{self, Found};
 
 /// Many texts through a model.
 pub(super) struct Many<'a> {

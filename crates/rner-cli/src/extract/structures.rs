@@ -3,15 +3,17 @@
 use anyhow::Result;
 use lm_kernels::TrainBackend;
 use ner_bulk::BoxError;
-use ner_types::FoundStructures;
+use ner_types::{Extraction, FoundStructures};
 use rner::answerer::{Answer, Answerer, Question};
 use rner::backend::{Device, Task, dispatch};
 use rner::extract::Extractor;
 
 use super::live::{Live, Show};
-use super::many::Found;
 use super::sampling::explained;
 use super::{Asked, ExtractArgs};
+
+/// What is found in each text, or why nothing is.
+pub(super) type Found = Vec<Result<Extraction, String>>;
 
 /// Asks about a sentence, and prints what was found.
 ///

@@ -221,8 +221,8 @@ fn splits(args: &[&str]) -> Result<Value, Box<dyn std::error::Error>> {
     Ok(serde_json::from_str(&printed)?)
 }
 
-/// Holds for the share that a promise is about, in all and in each type. A split that refuses shows nothing, which breaks
-/// no promise: the few that promise what most refuse were lucky with their half, and count as the few they are.
+/// Holds for the share that a promise is about, in all and in each type. A split that refuses shows nothing, which
+/// breaks no promise: the few that promise what most refuse were lucky with their half, and count as the few they are.
 fn check_kept(report: &Value, share: &str) {
     let number = |one: &Value, name: &str| one[name].as_f64().expect("a number");
     for one in report["kept"].as_array().expect("a list") {

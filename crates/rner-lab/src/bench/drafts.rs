@@ -1,7 +1,7 @@
 //! `rner-lab bench drafts`: what drafts and masks cost and save on given answers, in a model of any shape.
 //!
-//! The weights are random and every token is dictated, so no checkpoint is needed to know what the drafts of this program
-//! are worth at the size of a real model, on real text with its real tokenizer.
+//! The weights are random and every token is dictated, so no checkpoint is needed to know what the drafts of this
+//! program are worth at the size of a real model, on real text with its real tokenizer.
 
 use std::collections::HashSet;
 use std::num::NonZero;

@@ -1,4 +1,5 @@
-//! `rner-lab bench load`, `sft`, `generate`, `extract`, `drafts` and `grpo`: what the parts of the program cost on this machine, as JSON.
+//! `rner-lab bench load`, `sft`, `generate`, `extract`, `drafts` and `grpo`: what the parts of the program cost on this
+//! machine, as JSON.
 //!
 //! `rner-lab bench score` needs no tensors and lies with the scorer.
 

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 use super::backend::Backend;
+use super::form::Form;
 use super::rows::Row;
 use super::weights::{Dtype, Quantize};
-use crate::form::Form;
 use crate::reasoning::Reasoning;
 use crate::tracking::Tracker;
 

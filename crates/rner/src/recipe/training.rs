@@ -8,8 +8,8 @@ use lm_train::SftConfig;
 use serde::{Deserialize, Serialize};
 
 use super::error::{RecipeError, range};
+use super::form::Form;
 use super::rollout::Rollout;
-use crate::form::Form;
 
 /// Which parameters are trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
