@@ -10,8 +10,8 @@ use rner_cli::reading::InputArgs;
 use crate::calibrate::CalibrateArgs;
 use crate::cot::CotCommand;
 use crate::export::ExportArgs;
-use crate::extract::ExtractArgs;
 use crate::extract::dial::DialArgs;
+use crate::extract::{ExtractArgs, FormArg};
 use crate::lab::LabArgs;
 use crate::ner::data::DataArgs;
 use crate::ner::eval_compare::CompareArgs;
@@ -297,6 +297,10 @@ pub(crate) struct EvalArgs {
     pub(crate) prompting: Prompting,
     #[command(flatten)]
     pub(crate) dial: DialArgs,
+    /// The form that answers are held to while they are written, and free ones beside them, into free of --out, because
+    /// a form can hurt.
+    #[arg(long, value_enum, conflicts_with = "budget")]
+    pub(crate) form: Option<FormArg>,
     /// Evaluate once with each of these budgets for the reasoning, such as 0,16,64,full: into budget-N of --out, with
     /// F1 against tokens and time in curve.json and curve.html.
     #[arg(

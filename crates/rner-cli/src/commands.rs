@@ -7,7 +7,7 @@ use atomic_files::Lock;
 use rner::preflight::{Finding, Preflight};
 use rner::recipe::{DataSource, Recipe};
 use rner::run_dir::RunDir;
-use rner::stages::{GrpoJob, ModelDir, SftJob};
+use rner::stages::{GrpoJob, ModelDir, SftJob, check_task};
 use rner::{plan, report};
 use rner_cli::args::{asking, quoted};
 use rner_cli::exit::usage;
@@ -155,6 +155,8 @@ pub(crate) fn sft(args: &SftArgs) -> Result<()> {
             "--no-cot: sft.short_share and sft.none_share are about examples with reasoning; leave one of them out",
         ));
     }
+    // Before the folder is claimed for these settings.
+    check_task(&recipe, examples.iter().chain(&held_out))?;
     let mut training = Training::new("sft", &recipe, &args.out, &base)?;
     training.force(args.force);
     training.reads("data", Some(&args.data))?;
@@ -180,6 +182,7 @@ pub(crate) fn grpo(args: &GrpoArgs) -> Result<()> {
     let examples = args.input.read(&args.data)?;
     let base = ModelDir::find(&args.model, &session)?;
     let recipe = asking(&base, &recipe, args.prompt.as_deref())?.recipe;
+    check_task(&recipe, &examples)?;
     let mut training = Training::new("grpo", &recipe, &args.out, &base)?;
     training.force(args.force);
     training.reads("data", Some(&args.data))?;

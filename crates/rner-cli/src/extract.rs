@@ -179,7 +179,7 @@ impl ExtractArgs {
 
     /// Relations and events are asked about a text at once, and have no confidence.
     fn check_task(&self, recipe: &Recipe) -> Result<()> {
-        if recipe.model.task.is_entities() {
+        if !recipe.model.task.is_entities() {
             let flags = [self.documents.typed(), self.promise.typed()].concat();
             if let Some(flag) = flags.first() {
                 return Err(usage(format!(
@@ -221,6 +221,13 @@ pub(crate) enum FormArg {
     Grounded,
 }
 
+impl FormArg {
+    /// The word of a recipe.
+    pub(crate) fn name(self) -> &'static str {
+        Form::from(self).name()
+    }
+}
+
 impl From<FormArg> for Form {
     fn from(form: FormArg) -> Self {
         match form {
@@ -234,7 +241,8 @@ impl From<FormArg> for Form {
 impl Asked<'_> {
     fn load<B: TrainBackend>(&self, device: &Device<B>) -> rner::Result<Extractor<Inner<B>>> {
         let extractor = Extractor::<Inner<B>>::load(&self.model, self.recipe, device)?;
-        let decoding = Decoding::of(self.form, extractor.tokenizer())?;
+        let form = self.recipe.eval.reasoning.form(self.form);
+        let decoding = Decoding::of(form, extractor.tokenizer())?;
         Ok(extractor
             .with_decoding(decoding.with_drafts(self.has_drafts))
             .with_sampling(self.sampling.clone())

@@ -171,7 +171,7 @@ mod tests {
         let base = ModelDir::find("../../fixtures/tiny-base", &Session::silent());
         let tokenizer = base.expect("a model").tokenizer().expect("a tokenizer");
         let start = tokenizer.decode(&answer_start(&tokenizer));
-        assert!(start.starts_with("\n{\n  \"entities\""), "{start:?}");
+        assert!(start.starts_with("\n{\n  \"entities"), "{start:?}");
         assert!(
             !start.contains('}') && !start.contains("\"b\""),
             "{start:?}"

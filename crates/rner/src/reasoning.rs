@@ -6,6 +6,8 @@ use std::str::FromStr;
 use ner_types::PromptTemplate;
 use serde::{Deserialize, Serialize};
 
+use crate::recipe::Form;
+
 /// How much a model reasons, as `--reasoning` and `eval.reasoning` say it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "String")]
@@ -21,6 +23,18 @@ pub enum Reasoning {
     None,
     /// With at most so many tokens.
     Tokens(usize),
+}
+
+impl Reasoning {
+    /// The form that answers have. Where reasoning is cut short, a free answer is held to labels of the schema and
+    /// texts of the sentence: a model that was never cut off goes on thinking in place of its answer.
+    #[must_use]
+    pub fn form(self, form: Form) -> Form {
+        match (self, form) {
+            (Self::Short | Self::None | Self::Tokens(_), Form::Free) => Form::Grounded,
+            _ => form,
+        }
+    }
 }
 
 /// The words in a prompt that tell a model which was trained with them how much to reason; they stand on a line of

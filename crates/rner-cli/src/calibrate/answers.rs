@@ -118,7 +118,7 @@ impl Rate<'_> {
         Ok(Extractor::<Inner<B>>::load(self.way.model, recipe, device)?
             .with_sampling(sampling)
             .with_stops(self.args.sampling.stops()?)
-            .with_form(self.way.form)?
+            .with_form(recipe.eval.reasoning.form(self.way.form))?
             .with_samples(self.way.samples)
             .stopped_by(interrupt::token().clone()))
     }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use atomic_files::Lock;
 use ner_eval::load::LoadedSuite;
 use ner_eval::{EvalOptions, EvalResult, RunReport, Suite};
-use rner::recipe::Recipe;
+use rner::recipe::{Form, Recipe};
 use rner::stages::{Asking, EvalJob, ModelDir, Ticks, load_suite_of};
 use rner_cli::args::{asking, template};
 use rner_cli::exit::usage;
@@ -14,7 +14,9 @@ use rner_cli::progress::Terminal;
 
 use super::eval_once::Once;
 use super::eval_url::UrlEval;
-use super::{eval_budget, eval_compare, eval_few_shot, eval_flags, eval_predictions, eval_suite};
+use super::{
+    eval_budget, eval_compare, eval_few_shot, eval_flags, eval_form, eval_predictions, eval_suite,
+};
 use crate::cli::{EvalArgs, EvalCommand};
 
 /// Runs the command.
@@ -29,14 +31,22 @@ pub(crate) fn run(args: &EvalArgs) -> Result<()> {
         .as_deref()
         .ok_or_else(|| usage("--out is missing"))?;
     eval_flags::check(args)?;
-    let recipe = args.recipe.resolve(args.dial.sets())?;
+    let form = args.form.map(|form| format!("eval.form={}", form.name()));
+    let recipe = args
+        .recipe
+        .resolve(args.dial.sets().into_iter().chain(form).collect())?;
     eval_budget::check(args, &recipe)?;
     let _lock = Lock::folder(out)?;
     match (&args.source.model, &args.source.predictions, &args.url.url) {
-        (Some(model), None, None) if args.budget.is_empty() => of_model(args, &recipe, model, out),
         (Some(model), None, None) => {
             let evaluate = |recipe: &Recipe, folder: &Path| of_model(args, recipe, model, folder);
-            eval_budget::run(&args.budget, &recipe, (model, out), evaluate)
+            if !args.budget.is_empty() {
+                eval_budget::run(&args.budget, &recipe, (model, out), evaluate)
+            } else if recipe.eval.form == Form::Free {
+                evaluate(&recipe, out)
+            } else {
+                eval_form::run(&recipe, out, evaluate)
+            }
         }
         (None, Some(file), None) => {
             let (data, options) = (Path::new(&args.data), options(&recipe));

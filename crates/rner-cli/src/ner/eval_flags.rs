@@ -55,6 +55,8 @@ fn of_model(args: &EvalArgs) -> Vec<Idle> {
     ]
 }
 
+const FORM: &str = "--form goes with --model only: it holds the answers of a model in this process";
+
 const FAULTS: &str = "--faults has no effect without --predictions: it is about predictions that do not fit the suite";
 
 fn of_url(args: &EvalArgs) -> Vec<Idle> {
@@ -63,6 +65,7 @@ fn of_url(args: &EvalArgs) -> Vec<Idle> {
             is_toy(args),
             "--url needs --data, the folder of the benchmark: the toy corpus goes with --model only",
         ),
+        (args.form.is_some(), FORM),
         (args.suite.faults == FaultPolicy::Skip, FAULTS),
         (
             args.recipe.backend.is_some(),
@@ -77,6 +80,7 @@ fn of_predictions(args: &EvalArgs) -> Vec<Idle> {
             is_toy(args),
             "--predictions needs --data, the folder of the benchmark that they answer",
         ),
+        (args.form.is_some(), FORM),
         (
             args.limit.is_some(),
             "--limit has no effect with --predictions: all of them are scored",

@@ -6,6 +6,7 @@ mod eval_budget;
 pub(crate) mod eval_compare;
 pub(crate) mod eval_few_shot;
 mod eval_flags;
+mod eval_form;
 mod eval_once;
 pub(crate) mod eval_predictions;
 pub(crate) mod eval_suite;

@@ -414,7 +414,7 @@ fn files_of_other_tools() -> TestResult {
         assert!(listed.contains(words), "{words}\n{listed}");
     }
     let formats = json(&["data", "formats", "--json"])?;
-    assert_eq!(formats.as_array().map(Vec::len), Some(17));
+    assert_eq!(formats.as_array().map(Vec::len), Some(18));
     let validate = |file: &str, flags: &[&str]| -> Result<Value, Box<dyn std::error::Error>> {
         let file = format!("fixtures/cases/{file}");
         let said = json(&[&["data", "validate", "--json", &file][..], flags].concat())?;

@@ -37,7 +37,12 @@ fn reasoning_ends_at_its_budget_and_the_answer_follows() -> TestResult {
             let short = found(&["--reasoning", budget, "--form", form])?;
             assert_eq!(short["reasoning_closed"], "forced", "{budget} {form}");
             assert_eq!(short["reasoning_tokens"], tokens, "{budget} {form}");
-            assert_eq!(short["is_json"], true, "{budget} {form}: {short}");
+            // With any text in a name, a model that was cut off in its reasoning can go on with it in a name.
+            let may_go_on = form == "schema" && short["cut_off"] == true;
+            assert!(
+                may_go_on || short["is_json"] == true,
+                "{budget} {form}: {short}"
+            );
             let plain = found(&["--reasoning", budget, "--form", form, "--no-drafts"])?;
             assert_eq!(plain, short, "drafts change nothing");
         }

@@ -100,7 +100,7 @@ fn what_is_not_sure_enough_is_withheld_and_other_rows_are_warned_about() -> Test
 
     // Sentences about politics, and types that calibration never saw.
     let notes = std::fs::read_to_string(super::support::root().join("fixtures/toy/notes.txt"))?;
-    std::fs::write(&input, notes.repeat(4))?;
+    std::fs::write(&input, notes.repeat(6))?;
     let (_, said) = extract(&[&["--types", "country,party"][..], &risk].concat())?;
     for words in [
         "knows nothing of country, party",

@@ -121,7 +121,7 @@ impl Task for EvalJob<'_> {
             .model
             .load_to_answer::<Inner<B>>(device, self.weights)?;
         let eval = &self.recipe.eval;
-        let decoding = Decoding::of(eval.form, &tokenizer)?
+        let decoding = Decoding::of(eval.reasoning.form(eval.form), &tokenizer)?
             .with_task(self.recipe.model.task)
             .with_drafts(eval.drafts);
         let stop = self.session.stop().clone();

@@ -26,7 +26,7 @@ pub(crate) use grpo::rollout_endpoint;
 pub use grpo::{CompletionTable, GrpoJob, NerReward};
 pub use model_dir::{Answering, ModelDir};
 pub use sft::{SftJob, samples};
-pub(crate) use task::check_task;
+pub use task::check_task;
 pub use watch::Watch;
 
 /// Name of the final model inside a training stage's folder.

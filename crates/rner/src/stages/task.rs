@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::recipe::Recipe;
 
 /// Refuses rows of another task than the recipe's, the first of them by its number.
-pub(crate) fn check_task<'a>(
+pub fn check_task<'a>(
     recipe: &Recipe,
     examples: impl IntoIterator<Item = &'a Example>,
 ) -> Result<()> {
